@@ -1,0 +1,199 @@
+"""The box walk: every whole MP4 passes, nothing else does, and nothing takes long."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from veopipe.boxes import BoxFault, looks_like_mp4, walk
+from veopipe.samples import MAX_BOXES
+
+MEDIA = Path(__file__).parent / "media"
+WHOLE = sorted((MEDIA / "whole").glob("*.mp4"))
+DAMAGED = sorted((MEDIA / "damaged").glob("*.mp4"))
+FTYP = b"\0\0\0\x18ftypisom\0\0\2\0isommp41"
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    body = b"".join(content)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_a_whole_file_passes(path: Path) -> None:
+    assert walk(path) is None
+
+
+@pytest.mark.parametrize("path", DAMAGED, ids=lambda path: path.stem)
+def test_a_damaged_file_is_refused_with_a_reason(path: Path) -> None:
+    found = walk(path)
+
+    assert isinstance(found, BoxFault)
+    assert len(found.reason) > 5
+
+
+def test_there_are_files_of_both_kinds() -> None:
+    assert len(WHOLE) >= 10
+    assert len(DAMAGED) >= 20
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_a_file_cut_anywhere_is_refused(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    boundaries = top_level_ends(content)
+    random = Random(path.stem)
+    cut = tmp_path / "cut.mp4"
+    for length in {random.randrange(len(content)) for _ in range(60)} | {len(content) - 1}:
+        if b"moof" in content and length in boundaries:
+            continue  # a stream of fragments may end after any of them
+        cut.write_bytes(content[:length])
+        assert walk(cut) is not None, length
+
+
+def top_level_ends(content: bytes) -> set[int]:
+    ends, position = set(), 0
+    while position < len(content):
+        size = struct.unpack_from(">I", content, position)[0]
+        if size == 1:
+            size = struct.unpack_from(">Q", content, position + 8)[0]
+        position += size or len(content)
+        ends.add(position)
+    return ends
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_a_file_with_a_tail_of_zeros_is_refused(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    random = Random(path.stem)
+    for _ in range(30):
+        kept = random.randrange(24, len(content) - 1024)
+        (tmp_path / "zeros.mp4").write_bytes(content[:kept] + bytes(len(content) - kept))
+        assert walk(tmp_path / "zeros.mp4") is not None, kept
+
+
+def test_zeros_in_the_last_bytes_of_the_last_picture_are_found(tmp_path: Path) -> None:
+    content = (MEDIA / "whole/portrait-silent-30fps.mp4").read_bytes()
+    end = content.index(b"moov") - 4  # the media data comes before, and its last sample is a picture
+    (tmp_path / "zeros.mp4").write_bytes(content[: end - 20] + bytes(20) + content[end:])
+
+    found = walk(tmp_path / "zeros.mp4")
+
+    assert found is not None
+    assert found.reason.startswith("has zeros instead of media data")
+
+
+def test_silence_in_uncompressed_sound_is_not_taken_for_lost_data(tmp_path: Path) -> None:
+    content = (MEDIA / "whole/moov-first.mp4").read_bytes()
+    at = content.index(b"mp4a")
+    silent = bytearray(content[:at] + b"sowt" + content[at + 4 :])
+    offsets = content.rindex(b"stco")
+    first = struct.unpack_from(">I", content, offsets + 12)[0]
+    silent[first : first + 60] = bytes(60)
+    (tmp_path / "silent.mp4").write_bytes(silent)
+    (tmp_path / "lost.mp4").write_bytes(content[:first] + bytes(60) + content[first + 60 :])
+
+    assert walk(tmp_path / "silent.mp4") is None
+    assert walk(tmp_path / "lost.mp4") is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(FTYP + box(b"free") * (MAX_BOXES + 1), "more than", id="boxes-at-the-top"),
+        pytest.param(
+            FTYP + box(b"mdat", b"x") + box(b"moov", box(b"free") * (MAX_BOXES + 1)), "more than", id="boxes-inside"
+        ),
+        pytest.param(FTYP + box(b"mdat", b"x") + box(b"moov"), "no samples", id="empty-moov"),
+        pytest.param(FTYP + box(b"moov") * 2 + box(b"mdat", b"x"), "two moov", id="two-moovs"),
+        pytest.param(FTYP + box(b"mdat", b"x") + box(b"moov", box(b"trak")), "without its tkhd", id="empty-trak"),
+        pytest.param(
+            FTYP + box(b"mdat", b"x") + box(b"moov", box(b"trak", box(b"tkhd"))), "too short|without", id="empty-tkhd"
+        ),
+        pytest.param(
+            FTYP + box(b"mdat", b"x") + box(b"moov") + box(b"moof", box(b"traf")), "without a header", id="bare-traf"
+        ),
+        pytest.param(
+            FTYP + box(b"mdat", b"x") + box(b"moov") + box(b"moof", box(b"traf", box(b"tfhd", bytes(8)))),
+            "track that doesn't exist",
+            id="fragment-of-no-track",
+        ),
+        pytest.param(FTYP + b"\0\0\0\x04free", "impossible size", id="box-smaller-than-its-header"),
+        pytest.param(FTYP + struct.pack(">I4sQ", 1, b"free", 8), "impossible size", id="64-bit-size-too-small"),
+        pytest.param(FTYP + b"\0\0\0\x01free\0\0", "ends inside", id="cut-64-bit-header"),
+        pytest.param(FTYP + b"\0\0", "ends inside", id="two-bytes-left"),
+    ],
+)
+def test_a_malformed_file_gets_the_reason_that_fits(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+
+    found = walk(path)
+
+    assert found is not None
+    assert any(part in found.reason for part in reason.split("|")), found
+
+
+def test_a_file_of_gigabytes_is_answered_at_once_and_never_held(tmp_path: Path) -> None:
+    path = tmp_path / "huge.mp4"
+    with path.open("wb") as file:
+        file.write(FTYP + box(b"mdat", b"x") + struct.pack(">I4sQ", 1, b"moov", 2**33))
+        file.truncate(2**33 + 33)
+
+    assert walk(path) == BoxFault("has a moov box of 8,589,934,592 bytes")
+
+
+def test_many_boxes_deep_inside_each_other_are_not_followed(tmp_path: Path) -> None:
+    nested = b""
+    for _ in range(3000):
+        nested = box(b"meta", nested)
+    content = (MEDIA / "whole/moov-last.mp4").read_bytes()
+    (tmp_path / "deep.mp4").write_bytes(content + nested)
+
+    assert walk(tmp_path / "deep.mp4") is None
+
+
+def test_what_is_not_a_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+
+    assert walk(tmp_path / "pipe.mp4") == BoxFault("is not a regular file")
+    assert walk(tmp_path) == BoxFault("is not a regular file")
+
+
+def test_a_file_that_is_gone_is_an_error_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        walk(tmp_path / "gone.mp4")
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        pytest.param(FTYP[:12], True, id="ftyp"),
+        pytest.param(b"<!doctype ht", False, id="html"),
+        pytest.param(b'{"error":{"m', False, id="json"),
+        pytest.param(b"#EXTM3U\nftyp", False, id="playlist"),
+        pytest.param(b"\0\0\0\x04ftypisom", False, id="impossible-size"),
+        pytest.param(b"\0\0\0", False, id="too-short"),
+        pytest.param(b"", False, id="nothing"),
+    ],
+)
+def test_the_first_bytes_tell_a_video_from_an_error_page(head: bytes, expected: bool) -> None:
+    assert looks_like_mp4(head) is expected
+
+
+def test_mutants_never_raise(tmp_path: Path) -> None:
+    random = Random(11)
+    originals = [path.read_bytes() for path in WHOLE if path.stat().st_size < 30_000]
+    path = tmp_path / "mutant.mp4"
+    refused = 0
+    for _ in range(2000):
+        content = bytearray(random.choice(originals))
+        at = random.choice([content.find(kind) for kind in (b"moov", b"moof", b"mdat") if kind in content])
+        for _ in range(random.randint(1, 4)):
+            content[min(len(content) - 1, max(0, at + random.randint(-8, 2500)))] = random.choice((0, 1, 127, 255))
+        path.write_bytes(content)
+        refused += walk(path) is not None
+    assert refused > 200

@@ -1,0 +1,406 @@
+"""What an answer of the gateway means: pure functions from status and bytes to a verdict.
+
+* What happened to a create is judged by *gate passed, body done, status read*, never by the class of an
+  exception: httpx raises the same one before and after the server had the whole body.
+* An HTTP status is believed only where this family's gateways provably refuse before they accept.
+* Bodies are decoded here, with caps, and never by httpx (`.text` and `.json()` can raise what nobody
+  expects).
+
+Source: design, section 6 "Answers to a create"; api-facts.md (a), (c); reliability.md (b).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from veopipe.wording import printable
+
+LARGEST_JSON = 1 << 20
+"""Bytes of an answer that are read; a task object has 300."""
+
+LONGEST_RETRY_AFTER = 600.0
+"""Seconds that a Retry-After may ask for (reliability.md, b)."""
+
+# A task id becomes part of a URL: nothing that could leave its place (reliability.md, e 28). litellm's have 166
+# characters.
+_TASK_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
+
+# The gateway decided before it accepted anything, envelope or not (design, section 6).
+_REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 431})
+_ACCOUNT_STATUS = frozenset({401, 402, 403})
+_ACCOUNT_CODE = re.compile(r"quota|balance|invalid_api_key|pre_consume", re.ASCII)
+# 5xx by which new-api refuses all the same (api-facts.md, a).
+_REFUSED_CODES = frozenset({"model_not_found", "build_request_failed"})
+
+
+class Outcome(StrEnum):
+    """What became of one create call."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    IN_DOUBT = "in doubt"
+    NOT_SENT = "not sent"
+
+
+class Scope(StrEnum):
+    """What a refusal is about."""
+
+    SHOT = "shot"
+    ACCOUNT = "account"
+    THROTTLE = "throttle"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a create call when it is over, however it ended.
+
+    Attributes:
+        gate_passed: the intent is on disk and the first body byte was allowed out.
+        body_done: the whole body was handed to the network.
+        status: of the answer, if its head was read.
+        headers: of the answer, names in lower case.
+        body: what was read of the answer's body.
+        error: what ended the call early, for people.
+    """
+
+    gate_passed: bool
+    body_done: bool
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+    body: bytes = b""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAnswer:
+    """The verdict on one create call.
+
+    Attributes:
+        outcome: what became of it.
+        reason: a short id, such as `no_answer`, or the gateway's own code.
+        message: for people; the gateway's words where it gave some.
+        scope: of a refusal.
+        retry_after: seconds that a 429 asks to wait, if it says.
+    """
+
+    outcome: Outcome
+    reason: str
+    message: str
+    scope: Scope | None = None
+    task_id: str | None = None
+    created_at: int | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+
+
+def judge_create(evidence: Evidence) -> CreateAnswer:
+    """What a create call did, as far as it can be known. Whatever isn't provable is in doubt."""
+    if evidence.status is None:
+        return _unanswered(evidence)
+    headers = evidence.headers or {}
+    document = parse_json(evidence.body)
+    request_id = headers.get("x-oneapi-request-id") or headers.get("x-request-id") or headers.get("cf-ray")
+    common: dict[str, Any] = {
+        "http_status": evidence.status,
+        "request_id": printable(request_id) if request_id else None,
+    }
+    if 200 <= evidence.status < 300:
+        return _taken(document, evidence, common)
+    code, words = error_words(document, evidence.body)
+    if evidence.status == 429 and not _is_about_account(429, code):
+        return CreateAnswer(
+            Outcome.REFUSED,
+            code or "too_many_requests",
+            words or "the gateway is busy (HTTP 429)",
+            Scope.THROTTLE,
+            retry_after=retry_after(headers),
+            **common,
+        )
+    if evidence.status in _REFUSED or evidence.status == 429 or code in _REFUSED_CODES:
+        scope = Scope.ACCOUNT if _is_about_account(evidence.status, code) else Scope.SHOT
+        reason, message = code or f"http_{evidence.status}", words or f"HTTP {evidence.status}"
+        if "no longer available" in message:
+            reason, message = "model_retired", f"the model was switched off upstream: {message}"
+        return CreateAnswer(Outcome.REFUSED, reason, message, scope, **common)
+    return CreateAnswer(Outcome.IN_DOUBT, *_unclear(evidence, code, words, headers), **common)
+
+
+def _unanswered(evidence: Evidence) -> CreateAnswer:
+    why = evidence.error or "the connection ended"
+    if not evidence.gate_passed:
+        return CreateAnswer(Outcome.NOT_SENT, "not_sent", why)
+    if not evidence.body_done:
+        message = f"the connection ended while the request was being sent; very likely not charged ({why})"
+        return CreateAnswer(Outcome.IN_DOUBT, "partial_body", message)
+    return CreateAnswer(Outcome.IN_DOUBT, "no_answer", f"the request was sent, no answer came ({why})")
+
+
+def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
+    task_id = task_id_of(document)
+    if task_id is None:
+        said = printable(evidence.body[:300].decode("utf-8", "replace"))
+        message = f"accepted, but the answer names no task ({evidence.error or said or 'empty body'})"
+        return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
+    return CreateAnswer(
+        Outcome.ACCEPTED, "accepted", "accepted", task_id=task_id, created_at=_created_at(document), **common
+    )
+
+
+def _unclear(evidence: Evidence, code: str | None, words: str | None, headers: Mapping[str, str]) -> tuple[str, str]:
+    status = evidence.status or 0
+    if 300 <= status < 400:
+        target = urlsplit(headers.get("location", ""))
+        place = printable(f"{target.scheme}://{target.hostname}") if target.hostname else "another address"
+        return "redirect", f"the gateway redirects creates to {place} (HTTP {status}); check provider.base_url"
+    kind = "server_error_enveloped" if code else "server_error"
+    return kind, f"HTTP {status}: {words or 'an answer of something in front of the gateway'}"
+
+
+def _is_about_account(status: int, code: str | None) -> bool:
+    return status in _ACCOUNT_STATUS or bool(code and _ACCOUNT_CODE.search(code))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a `Retry-After` header asks for, capped; None if there is none or it makes no sense."""
+    said = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(said)
+            seconds = until.timestamp() - _date_of(headers, until.timestamp())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    if not math.isfinite(seconds) or seconds < 0:
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER)
+
+
+def _date_of(headers: Mapping[str, str], otherwise: float) -> float:
+    """The gateway's own clock, so that ours doesn't matter; a date without it means "now"."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return otherwise
+
+
+# --- polls -----------------------------------------------------------------------------------------
+
+
+class Progress(StrEnum):
+    """What a poll says."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    NO_SUCH_TASK = "no such task"
+    KEY_REFUSED = "key refused"
+    TROUBLE = "trouble"
+
+
+_DONE = frozenset({"completed", "succeeded", "success", "complete", "done"})
+_FAILED = frozenset({"failed", "failure", "error", "cancelled", "canceled", "rejected", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class PollAnswer:
+    """The verdict on one poll.
+
+    Attributes:
+        progress: what it says of the task.
+        message: for people: the gateway's reason of a failure, or what went wrong.
+        percent: 0 to 100, if the gateway says.
+        retry_after: seconds that the gateway asks to wait, if it says.
+    """
+
+    progress: Progress
+    message: str = ""
+    percent: int | None = None
+    retry_after: float | None = None
+
+
+def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> PollAnswer:
+    """What the answer to a status request says. An unknown word means that the task still runs."""
+    document = parse_json(body)
+    job = job_of(document)
+    wait = retry_after(headers)
+    if job is not None and (status < 300 or status >= 400) and _is_about(job, task_id):
+        return _progress_of(job)
+    code, words = error_words(document, body)
+    said = words or f"HTTP {status}"
+    if status in {401, 403}:
+        return PollAnswer(Progress.KEY_REFUSED, said)
+    if status in {404, 410} or (status == 400 and _names_no_task(code, words)):
+        return PollAnswer(Progress.NO_SUCH_TASK, said)
+    if status < 300 and job is not None:
+        said = "the answer is about another task"
+    elif status < 300:
+        said = "the answer is no task object"
+    return PollAnswer(Progress.TROUBLE, said, retry_after=wait)
+
+
+def job_of(document: Any) -> dict[str, Any] | None:
+    """The task object of an answer: flat, or inside `data` of a wrapper (api-facts.md, a)."""
+    if not isinstance(document, dict):
+        return None
+    inner = document.get("data")
+    if isinstance(inner, dict) and ("status" in inner or "task_id" in inner) and "status" not in document:
+        return inner
+    known = {"status", "progress"} & document.keys()
+    named = {"id", "task_id"} & document.keys()
+    return document if known or (named and "error" not in document) else None
+
+
+def _is_about(job: Mapping[str, Any], task_id: str) -> bool:
+    names = [job[key] for key in ("task_id", "id") if isinstance(job.get(key), str) and job[key]]
+    return not names or task_id in names
+
+
+def _progress_of(job: Mapping[str, Any]) -> PollAnswer:
+    word = job.get("status")
+    word = word.strip().lower() if isinstance(word, str) else ""
+    if word in _DONE:
+        return PollAnswer(Progress.COMPLETED, percent=100)
+    if word in _FAILED:
+        return PollAnswer(Progress.FAILED, _failure_words(job))
+    return PollAnswer(Progress.RUNNING, percent=_percent(job.get("progress")))
+
+
+def _failure_words(job: Mapping[str, Any]) -> str:
+    error = job.get("error")
+    if isinstance(error, Mapping):
+        code, words = error.get("code"), error.get("message")
+        parts = [str(part) for part in (code, words) if isinstance(part, str | int) and part != ""]
+        if parts:
+            return printable(": ".join(parts))
+    for key in ("fail_reason", "message", "error"):
+        if isinstance(job.get(key), str) and job[key].strip():
+            return printable(job[key].strip())
+    return "the gateway gave no reason"
+
+
+def _percent(said: Any) -> int | None:
+    if isinstance(said, str):
+        said = said.strip().removesuffix("%")
+    try:
+        percent = float(said)
+    except (TypeError, ValueError):
+        return None
+    return int(min(max(percent, 0), 100)) if math.isfinite(percent) else None
+
+
+def _names_no_task(code: str | None, words: str | None) -> bool:
+    return code in {"task_not_exist", "task_not_found"} or "task_not_exist" in (words or "")
+
+
+# --- content ---------------------------------------------------------------------------------------
+
+
+class Content(StrEnum):
+    """What the head of a content answer says."""
+
+    VIDEO = "video"
+    NOT_READY = "not ready"
+    GONE = "gone"
+    KEY_REFUSED = "key refused"
+    REDIRECT = "redirect"
+
+
+def judge_content(status: int, headers: Mapping[str, str]) -> tuple[Content, str]:
+    """What the head of a content answer promises, and why not if it promises nothing.
+
+    Whatever isn't a video, final or a matter of the key may still become one: lag is answered by
+    400, 404, 409, 425, 422 and 502 in this family (api-facts.md, a).
+    """
+    if status in {301, 302, 303, 307, 308}:
+        return Content.REDIRECT, f"HTTP {status}"
+    if status in {401, 403}:
+        return Content.KEY_REFUSED, f"HTTP {status}"
+    if status == 410:
+        return Content.GONE, "HTTP 410"
+    if status != 200:
+        return Content.NOT_READY, f"HTTP {status}"
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        return Content.NOT_READY, f"an encoded body ({printable(encoding, 40)}), which wasn't asked for"
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.startswith("text/"):
+        return Content.NOT_READY, f"HTTP 200 with {printable(kind, 40)} instead of a video"
+    return Content.VIDEO, ""
+
+
+# --- bodies ----------------------------------------------------------------------------------------
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value of a body, or None if it holds none that can be trusted."""
+    if len(body) > LARGEST_JSON:
+        return None
+    try:
+        return json.loads(body.decode("utf-8", "replace").lstrip("\ufeff"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def task_id_of(document: Any) -> str | None:
+    """The task's id in an accepted create's body, in any of the family's shapes; None if there is no safe one."""
+    if not isinstance(document, dict):
+        return None
+    inner = document.get("data")
+    for holder in (document, inner if isinstance(inner, dict) else {}):
+        for key in ("id", "task_id", "taskId"):
+            found = holder.get(key)
+            if isinstance(found, str) and is_task_id(found):
+                return found
+    return None
+
+
+def is_task_id(text: str) -> bool:
+    """Whether `text` can be a task id: safe as one segment of a URL."""
+    return _TASK_ID.fullmatch(text) is not None and ".." not in text and text != "."
+
+
+def _created_at(document: Mapping[str, Any]) -> int | None:
+    said = document.get("created_at")
+    return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
+
+
+def error_words(document: Any, body: bytes) -> tuple[str | None, str | None]:
+    """Code and message of an error body: both envelopes, FastAPI's `detail`, Google's JSON inside a message, HTML.
+
+    Returns:
+        The gateway's code, if it gave one, and words for people, if there are any; both safe to print.
+    """
+    if not isinstance(document, dict):
+        return None, "an HTML page" if body.lstrip()[:1] == b"<" else None
+    error = document.get("error")
+    holder = error if isinstance(error, dict) else document
+    code, message = holder.get("code"), holder.get("message", document.get("detail"))
+    if not isinstance(message, str) and isinstance(error, str):
+        message = error
+    message = _google_words(message) if isinstance(message, str) else None
+    code = code if isinstance(code, str) and code else None
+    return (printable(code, 80) if code else None), (printable(message) if message else None)
+
+
+def _google_words(message: str) -> str:
+    """The inner message, where Google's JSON was passed on as a string (api-facts.md, a)."""
+    inner = parse_json(message.encode("utf-8", "replace")) if message.lstrip().startswith("{") else None
+    error = inner.get("error") if isinstance(inner, dict) else None
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        status = error.get("status")
+        return f"{status}: {error['message']}" if isinstance(status, str) else str(error["message"])
+    return message.strip()

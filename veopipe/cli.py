@@ -1,0 +1,161 @@
+"""The command line: which commands there are, and the one place where exceptions become exit codes.
+
+Commands are imported when they are asked for, so that `veopipe --version` and `--help` stay light.
+
+Source: design, section 7.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import stat
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from veopipe import __version__
+from veopipe.errors import ExitCode, InvalidInput, Problem, VeopipeError
+from veopipe.wording import printable, without_keys
+
+# In the order of a day's work; the text is shown by `veopipe --help` without importing the command.
+COMMANDS = {
+    "init": "Make a small shot list to start from.",
+    "validate": "Check shot lists; nothing is sent.",
+    "plan": "Show what a run would do and cost; nothing is sent.",
+    "run": "Create, download and verify what the list wants.",
+    "status": "Show where every shot stands.",
+    "verify": "Measure the takes on disk again.",
+    "resolve": "Say what became of takes that are in doubt.",
+    "report": "Write a report of the ledger.",
+    "import": "Make a shot list from a CSV file.",
+    "simulate": "Serve a simulated gateway on this machine.",
+    "schema": "Print a JSON Schema.",
+}
+_MODULES = {"import": "import_"}
+
+
+class Commands(click.Group):
+    """Finds a command's module when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of a day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"veopipe.commands.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with a guess for misspelt names."""
+        import difflib  # noqa: PLC0415  only here
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            ctx.fail(f"there is no command {printable(args[0], 40)!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="veopipe")
+def veopipe() -> None:
+    """Declarative batch runner for AI video: a shot list in YAML in, measured MP4 files out.
+
+    One paid call per take, whatever happens: a run that dies is simply run again.
+
+    \b
+    Example:
+      veopipe init film && cd film
+      veopipe run shots.yaml --simulate
+    """
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code. No exception and no traceback leaves here."""
+    try:
+        result = veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False)
+        return int(result) if isinstance(result, int) else ExitCode.OK
+    except click.ClickException as error:
+        return _usage(error, arguments)
+    except (click.Abort, KeyboardInterrupt):
+        return _ended(ExitCode.INTERRUPTED, "interrupted; state is saved, the same command goes on", None, arguments)
+    except VeopipeError as error:
+        problems = error.problems if isinstance(error, InvalidInput) else ()
+        return _ended(error.exit_code, error.message, error.hint, arguments, problems)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  so that the interpreter's last flush says nothing
+        return ExitCode.OK
+    except Exception:  # noqa: BLE001  the boundary
+        return _bug(arguments)
+
+
+def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
+    if wants_json(arguments):
+        return _ended(ExitCode.INVALID, error.format_message(), None, arguments)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+    else:
+        error.show()
+    return ExitCode.INVALID
+
+
+def _ended(
+    code: ExitCode, message: str, hint: str | None, arguments: Sequence[str], problems: Sequence[Problem] = ()
+) -> int:
+    if wants_json(arguments):
+        document: dict[str, Any] = {"exit_code": int(code), "error": without_keys(message)}
+        if hint:
+            document["hint"] = without_keys(hint)
+        if problems:
+            document["problems"] = [problem.as_json() for problem in problems]
+        click.echo(json.dumps(document, indent=2))
+        return code
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    click.echo(f"Error: {_lines(message)}", err=True)
+    if hint:
+        click.echo(f"→ {_lines(hint)}", err=True)
+    return code
+
+
+def _lines(text: str) -> str:
+    return "\n".join(printable(line, None) for line in text.split("\n"))
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether stdout must be one JSON document, even if the rest of the line can't be understood."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(one == "--format=json" or (one == "--format" and other == "json") for one, other in pairs)
+
+
+def _bug(arguments: Sequence[str]) -> int:
+    """Write the traceback where only this user can read it, without local values, and say where."""
+    text = without_keys(traceback.format_exc())
+    text = f"veopipe {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n{text}"
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="veopipe-bug-", suffix=".log")
+        os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        path = "(and its log couldn't be written)"
+    message = f"this is a bug of veopipe. What was done so far is on disk. Traceback: {path}"
+    return _ended(ExitCode.BUG, message, None, arguments)

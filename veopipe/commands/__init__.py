@@ -1,0 +1,1 @@
+"""The verbs: one command per file, bodies of a few lines."""

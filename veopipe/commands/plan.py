@@ -1,0 +1,45 @@
+"""`veopipe plan`: what a run would do, why, and what it would cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import display, planfile, project
+from veopipe.errors import EnvironmentFault, ExitCode
+from veopipe.options import about_manifest, about_spending, choices, example
+
+_CODES = (
+    "0 the plan is made; 2 wrong usage or input; 6 a file can't be read; 8 with --detailed-exitcode: something to do"
+)
+
+
+@click.command("plan", epilog=example("veopipe plan shots.yaml -o plan.json", _CODES))
+@about_manifest
+@about_spending
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan for run --plan.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 8 when there is something to do.")
+def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitcode: bool, **options: Any) -> int:
+    """Show what a run of MANIFEST would do and cost. No network, nothing is changed."""
+    loaded = project.load(choices(manifest, options))
+    plan = loaded.plan()
+    code = ExitCode.CHANGES if detailed_exitcode and planfile.has_work(plan) else ExitCode.OK
+    document = planfile.document(loaded, plan)
+    if output:
+        try:
+            output.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        except OSError as error:
+            raise EnvironmentFault(f"{output} can't be written: {error.strerror}") from None
+    if format_ == "json":
+        click.echo(json.dumps({"exit_code": int(code), **document}, indent=2))
+        return code
+    display.show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    if loaded.ledger.is_new and plan.creates and not loaded.choices.simulate:
+        display.say(f"no ledger here: {len(plan.creates):,} shots will be bought")
+    display.show_plan(plan, loaded.cap)
+    if output:
+        display.say(f"written to {output}; carry it out with: veopipe run {manifest} --plan {output}")
+    return code

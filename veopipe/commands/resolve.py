@@ -1,0 +1,79 @@
+"""`veopipe resolve`: a person says what became of a take that is in doubt or parked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import display, ledger, project, resolution
+from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.options import about_manifest, choices, example
+from veopipe.pricing import as_text
+from veopipe.store import NotRecorded, open_store
+from veopipe.wording import printable
+
+_CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment; 7 a run is on"
+
+
+@click.command("resolve", epilog=example("veopipe resolve shots.yaml hero --task-id task_abc", _CODES))
+@about_manifest
+@click.argument("shot", required=False)
+@click.option("--task-id", metavar="ID", help="The gateway has it under this task id: carry it on.")
+@click.option(
+    "--not-charged", is_flag=True, help="The gateway doesn't have it and didn't charge: it may be sent again."
+)
+@click.option("--write-off", is_flag=True, help="Give it up; the money counts as perhaps spent.")
+@click.option("--base-url", metavar="URL", help="The gateway that has the task, if it isn't the recorded one.")
+def command(
+    manifest: Path,
+    shot: str | None,
+    format_: str,
+    *,
+    task_id: str | None,
+    not_charged: bool,
+    write_off: bool,
+    **options: Any,
+) -> int:
+    """List what is in doubt or parked in MANIFEST, or say what became of SHOT.
+
+    Look the time and the request id up in the gateway's console first.
+    """
+    loaded = project.load(choices(manifest, {**options, "base_url": None}))
+    said = sum((task_id is not None, not_charged, write_off))
+    if shot is None and not said:
+        return _list(loaded, format_)
+    if shot is None or said != 1:
+        raise UsageError("say one SHOT and one of --task-id, --not-charged, --write-off")
+    with ledger.locked(loaded.places):
+        loaded.store = open_store(loaded.places)
+        try:
+            if task_id is not None:
+                taken = resolution.found(loaded.store, shot, task_id, options.get("base_url"))
+            elif not_charged:
+                taken = resolution.not_charged(loaded.store, shot)
+            else:
+                taken = resolution.written_off(loaded.store, shot)
+        except NotRecorded as error:
+            raise EnvironmentFault(str(error)) from None
+    if format_ == "json":
+        click.echo(json.dumps({"exit_code": 0, "shot": shot, "take": taken.number, "status": taken.status.value}))
+    else:
+        display.say(f"{shot} take {taken.number}: {taken.status}; veopipe run goes on from there")
+    return 0
+
+
+def _list(loaded: project.Project, format_: str) -> int:
+    entries = resolution.unresolved(loaded.store, None if not loaded.choices.selects else set(loaded.wanted))
+    if format_ == "json":
+        click.echo(json.dumps({"exit_code": 0, "takes": [entry.as_json() for entry in entries]}, indent=2))
+        return 0
+    if not entries:
+        click.echo("nothing is in doubt or parked")
+    for entry in entries:
+        click.echo(f"{entry.shot} take {entry.take}: {entry.status} since {entry.since}, ${as_text(entry.price_usd)}")
+        for name, value in entry.facts():
+            click.echo(f"  {name:<11}{printable(value)}")
+    return 0

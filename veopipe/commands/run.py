@@ -1,0 +1,76 @@
+"""`veopipe run`: create, download and verify what the list wants."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import display, planfile, project, runner
+from veopipe.address import Address
+from veopipe.options import about_manifest, about_spending, choices, example
+from veopipe.project import Project
+
+_CODES = """0 everything selected is verified; 1 some takes are refused, failed, mismatched or abandoned;
+2 wrong usage or input, no consent: nothing was sent; 3 a take is in doubt; 4 some takes are pending;
+5 the budget stopped it; 6 key, wallet, gateway, disk or state file; 7 another run is on; 130/143 interrupted"""
+SIMULATED_KEY = "a-rehearsal-needs-no-key"
+
+
+@click.command("run", epilog=example("veopipe run shots.yaml --max-cost 10", _CODES))
+@about_manifest
+@about_spending
+@click.option("--yes", is_flag=True, help="Agree to the price without being asked.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Make only the creates this plan lists.")
+@click.option("--new-ledger", is_flag=True, help="Start a new ledger on purpose.")
+def command(
+    manifest: Path, format_: str, *, yes: bool, plan_file: Path | None, new_ledger: bool, **options: Any
+) -> int:
+    """Create, download and verify what MANIFEST wants.
+
+    May be killed at any time and run again: what is paid for is never bought twice.
+    """
+    loaded = project.load(choices(manifest, options))
+    display.show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    permission = planfile.read_permission(plan_file) if plan_file else None
+    with _gateway(loaded) as (address, environ):
+        terms = runner.Terms(
+            yes=yes,
+            permission=permission,
+            new_ledger=new_ledger,
+            ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            tell=display.say,
+            watcher=display.Progress(),
+            environ=environ,
+            address=address,
+        )
+        report = runner.run(loaded, terms)
+    if format_ == "json":
+        click.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        display.show_report(report)
+    return report.exit_code
+
+
+def _ask(question: str) -> bool:
+    return click.confirm(question, default=False, err=True, prompt_suffix=" ")
+
+
+@contextlib.contextmanager
+def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]:
+    """Where the gateway listens and the environment with its key; a simulator of our own for a rehearsal."""
+    if not loaded.choices.simulate:
+        yield None, dict(os.environ)
+        return
+    from veopipe.simulator import server  # noqa: PLC0415  an extra, and heavy
+
+    memory = loaded.places.folder / "gateway"
+    with server.start(server.Options(folder=memory)) as simulator:
+        address = Address(simulator.base_url, simulated=True)
+        yield address, {loaded.pipeline.api_key_env: SIMULATED_KEY}

@@ -1,0 +1,32 @@
+"""`veopipe status`: where every shot stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import display, ledger, project
+from veopipe.options import about_manifest, choices, example
+from veopipe.report import Ground
+
+
+@click.command(
+    "status", epilog=example("veopipe status shots.yaml", "0 shown; 2 wrong usage or input; 6 a file can't be read")
+)
+@about_manifest
+def command(manifest: Path, format_: str, **options: Any) -> int:
+    """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
+    loaded = project.load(choices(manifest, options))
+    running = ledger.is_locked(loaded.places)
+    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf, running=running)
+    report = loaded.report(loaded.plan(anywhere=True), ground)
+    if format_ == "json":
+        click.echo(json.dumps(report.as_json(), indent=2))
+        return 0
+    if running:
+        display.say("a run is on")
+    display.show_report(report)
+    return 0

@@ -1,0 +1,43 @@
+"""`veopipe verify`: measure the takes on disk again, judge and record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import display, inspection, ledger, project, report
+from veopipe.errors import EnvironmentFault
+from veopipe.options import about_manifest, choices, example
+from veopipe.report import Ground
+from veopipe.store import NotRecorded, open_store
+
+_CODES = "0 every take on disk is as it was delivered and as ordered; 1 one differs or is missing; 2 wrong usage or input; 6 environment; 7 a run is on"
+
+
+@click.command("verify", epilog=example("veopipe verify shots.yaml", _CODES))
+@about_manifest
+def command(manifest: Path, format_: str, **options: Any) -> int:
+    """Measure the takes of MANIFEST on disk again and compare them with their orders."""
+    loaded = project.load(choices(manifest, options))
+    with ledger.locked(loaded.places):
+        loaded.store = open_store(loaded.places)
+        try:
+            findings = asyncio.run(inspection.inspect(loaded))
+        except NotRecorded as error:
+            raise EnvironmentFault(str(error)) from None
+    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf)
+    made = loaded.report(loaded.plan(anywhere=True), ground)
+    code = inspection.code_of(findings)
+    made = report.with_code(made, code, [str(finding) for finding in findings if not finding.fine])
+    if format_ == "json":
+        checked = [finding.as_json() for finding in findings]
+        click.echo(json.dumps({**made.as_json(), "checked": checked}, indent=2))
+        return code
+    for finding in findings:
+        display.say(str(finding))
+    display.show_report(report.with_code(made, code))
+    return code

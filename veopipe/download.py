@@ -1,0 +1,164 @@
+"""From the gateway's bytes to a complete file on disk: the part.
+
+* A part counts as delivered only when it is whole by its own box structure, hashed and synced: gateways
+  cut downloads in ways that HTTP calls complete (api-facts.md, 0.8).
+* Always from the first byte; no range requests. Bytes go to disk as they come, so memory doesn't grow.
+* Only the part is ever removed here, never a take.
+
+Source: design, sections 5, 9, 10; reliability.md (b) Download.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from veopipe import boxes, files, steps
+from veopipe.answers import Content, error_words, parse_json
+from veopipe.gateway import ContentStream, Gateway, Interrupted
+from veopipe.wording import counted, printable
+
+LARGEST_VIDEO = 2 << 30
+"""Bytes; 8 s of 4K are some 100 MB (reliability.md, b: 2 GiB)."""
+SMALLEST_VIDEO = 1 << 10
+"""Bytes; less can't be a video (reliability.md, b: 1 KiB)."""
+ROOM_TO_LEAVE = 64 << 20
+"""Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
+DEADLINE = 1800.0
+"""Seconds for one download. 100 MB in half an hour is 56 KB/s; slower than that it is stuck."""
+_PIECE = 1 << 20
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EFBIG})
+
+
+class Fetched(StrEnum):
+    """How a download ended."""
+
+    COMPLETE = "complete"
+    NOT_READY = "not ready"
+    CORRUPT = "corrupt"
+    GONE = "gone"
+    KEY_REFUSED = "key refused"
+    DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The result of one download.
+
+    Attributes:
+        fetched: how it ended.
+        why: for people, where it isn't complete.
+        sha256: hex digest of the part, when complete.
+        bytes: its size, when complete.
+    """
+
+    fetched: Fetched
+    why: str = ""
+    sha256: str = ""
+    bytes: int = 0
+
+
+async def fetch(gateway: Gateway, task_id: str, part: Path) -> Part:
+    """Download a task's video into `part`, whole or not at all. Blocks nothing.
+
+    Args:
+        gateway: that has the task.
+        task_id: the task.
+        part: replaced if it is there; its folder must exist.
+    """
+    try:
+        async with asyncio.timeout(DEADLINE), gateway.content(task_id) as stream:
+            if stream.kind is Content.VIDEO:
+                return await _receive(stream, part)
+            return await _explained(stream)
+    except TimeoutError:
+        return await _dropped(part, Fetched.CORRUPT, f"not complete after {DEADLINE:.0f} s")
+    except Interrupted as error:
+        return Part(Fetched.NOT_READY, str(error))
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        return await _dropped(part, Fetched.DISK, f"{error.strerror} ({part.parent})")
+
+
+async def _explained(stream: ContentStream) -> Part:
+    body = await stream.head(64 << 10)
+    _, words = error_words(parse_json(body), body)
+    why = f"{stream.why}: {words}" if words else stream.why
+    kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED}
+    return Part(kinds.get(stream.kind, Fetched.NOT_READY), why)
+
+
+async def _receive(stream: ContentStream, part: Path) -> Part:
+    lack = await asyncio.to_thread(_lack_of_room, part.parent, stream.length or 0)
+    if lack:
+        return Part(Fetched.DISK, lack)
+    await asyncio.to_thread(files.remove_quietly, part)
+    descriptor = await asyncio.to_thread(files.create_exclusively, part)
+    try:
+        size, digest, head = await _write_down(stream, descriptor, part)
+        await asyncio.to_thread(files.sync, descriptor, part)
+    except Interrupted as error:
+        return await _dropped(part, Fetched.CORRUPT, str(error))
+    finally:
+        os.close(descriptor)
+    await asyncio.to_thread(files.sync_folder, part.parent)
+    fault = await asyncio.to_thread(_fault_of, part, size, head, stream.length)
+    if fault:
+        return await _dropped(part, Fetched.CORRUPT, fault)
+    return Part(Fetched.COMPLETE, sha256=digest, bytes=size)
+
+
+async def _write_down(stream: ContentStream, descriptor: int, part: Path) -> tuple[int, str, bytes]:
+    digest = hashlib.sha256()
+    size, head, waiting = 0, b"", bytearray()
+
+    def write() -> None:
+        piece = bytes(waiting)
+        digest.update(piece)
+        files.write_all(descriptor, piece, part)
+
+    async for chunk in stream.chunks():
+        waiting += chunk
+        if len(head) < 64:
+            head += chunk[:64]
+            if len(head) >= 12 and not boxes.looks_like_mp4(head):
+                raise Interrupted(f"not a video: it begins with {printable(head[:40].decode('latin-1'))}")
+        size += len(chunk)
+        if size > LARGEST_VIDEO:
+            raise Interrupted(f"more than {LARGEST_VIDEO:,} bytes")
+        if len(waiting) >= _PIECE:
+            await asyncio.to_thread(write)
+            waiting.clear()
+    await asyncio.to_thread(write)
+    return size, digest.hexdigest(), head
+
+
+def _fault_of(part: Path, size: int, head: bytes, length: int | None) -> str | None:
+    if size < SMALLEST_VIDEO:
+        return f"only {counted(size, 'byte')}"
+    if length is not None and length != size:
+        return f"{size:,} of {length:,} bytes"
+    if not boxes.looks_like_mp4(head):
+        return "not an MP4 file"
+    steps.reach("walk", part)
+    fault = boxes.walk(part)
+    return str(fault.reason) if fault else None
+
+
+def _lack_of_room(folder: Path, wanted: int) -> str | None:
+    free = shutil.disk_usage(folder).free
+    if free >= wanted + ROOM_TO_LEAVE:
+        return None
+    return f"{free >> 20:,} MiB free in {folder}, {(wanted + ROOM_TO_LEAVE) >> 20:,} MiB needed"
+
+
+async def _dropped(part: Path, fetched: Fetched, why: str) -> Part:
+    await asyncio.to_thread(files.remove_quietly, part)
+    return Part(fetched, why)

@@ -1,0 +1,224 @@
+"""Durable files: after each of these functions returns, a power cut loses nothing that it did.
+
+* A file is replaced whole or not at all: new file in the same folder, fsync, rename, fsync of the folder.
+* An fsync that fails means "not written"; it is never tried again on the same file (PostgreSQL's lesson:
+  the kernel may have dropped the pages and says yes the second time).
+* macOS: `fsync` doesn't reach the platter, `F_FULLFSYNC` does (where the file system knows it).
+* Temporary names are created exclusively and without following links, so nothing planted is overwritten.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+from veopipe import steps
+
+# Errors by which a file system says "I can't sync a folder", not "the sync failed" (restic ignores the same).
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+# Errors by which a file system says that it has no hard links at all, or not between these two places.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
+
+TEMPORARY_PREFIX = ".new-"
+"""What temporary names begin with; a crash may leave one behind, and anybody may delete it."""
+
+
+def sync(descriptor: int, subject: object = "") -> None:
+    """Force what was written to `descriptor` onto the disk.
+
+    Raises:
+        OSError: the data must be taken as not written.
+    """
+    steps.reach("fsync", subject)
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:  # macOS
+        try:
+            fcntl.fcntl(descriptor, full)
+        except OSError as error:
+            if error.errno not in {errno.ENOTTY, *_NO_FOLDER_SYNC}:
+                raise
+        else:
+            return
+    os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in `folder` onto the disk.
+
+    Raises:
+        OSError: the last rename, link or removal must be taken as not done.
+    """
+    steps.reach("fsync-folder", folder)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path, mode: int = 0o755) -> None:
+    """Make `folder` and the folders above it, durably; fine if it is there already.
+
+    Raises:
+        OSError: it can't be made, or something else has that name.
+    """
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    steps.reach("mkdir", folder)
+    folder.mkdir(mode=mode, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def create_exclusively(path: Path, mode: int = 0o600) -> int:
+    """Open a new file for writing; the descriptor is the caller's to close.
+
+    Raises:
+        FileExistsError: the name is taken, by a link too.
+        OSError: it can't be made.
+    """
+    steps.reach("open", path)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+
+
+def write_all(descriptor: int, data: bytes | memoryview, subject: object = "") -> None:
+    """Write all of `data`, also when the system takes it in pieces.
+
+    Raises:
+        OSError: not all of it could be written.
+    """
+    steps.reach("write", subject)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Make `path` hold exactly `data`, at once and durably. A link at `path` itself is replaced.
+
+    Args:
+        path: its folder must exist.
+        data: the whole content.
+        mode: the permissions of the new file.
+
+    Raises:
+        OSError: the file holds what it held before, or (when only the folder couldn't be synced) may
+            hold either after a power cut.
+    """
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    descriptor = create_exclusively(temporary, mode)
+    try:
+        try:
+            write_all(descriptor, data, temporary)
+            sync(descriptor, temporary)
+        finally:
+            os.close(descriptor)
+        rename(temporary, path)
+    except OSError:
+        remove_quietly(temporary)
+        raise
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give `source` the name `target` (same file system), replacing what is there, durably.
+
+    Raises:
+        OSError: nothing was renamed, or the folder couldn't be synced.
+    """
+    steps.reach("rename", target)
+    os.replace(source, target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def remove_quietly(path: Path) -> None:
+    """Remove `path` if that can be done; a leftover does no harm."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def publish(source: Path, target: Path) -> None:
+    """Let `target` name the file `source` names, replacing an older name at once and durably.
+
+    A hard link costs no space and can't differ. `os.replace` between two links of one file does nothing
+    and leaves the temporary name, which is why that case is asked for before and the name removed after.
+    Where links aren't possible: a synced copy.
+
+    Raises:
+        OSError: `target` is what it was before.
+    """
+    if is_same_file(source, target):
+        return
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    try:
+        steps.reach("link", target)
+        try:
+            os.link(source, temporary, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _copy(source, temporary)
+        rename(temporary, target)
+    finally:
+        remove_quietly(temporary)
+
+
+def _copy(source: Path, target: Path) -> None:
+    descriptor = create_exclusively(target, 0o444)
+    with open(descriptor, "wb") as out, source.open("rb") as content:
+        shutil.copyfileobj(content, out, 1 << 20)
+        out.flush()
+        sync(out.fileno(), target)
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether both names exist and are one file, links at either name not followed."""
+    try:
+        return os.path.samestat(os.lstat(one), os.lstat(other))
+    except OSError:
+        return False
+
+
+def sha256_of_bytes(content: bytes) -> str:
+    """The hex sha256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """The hex sha256 of a file's content, read in pieces.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises:
+        ValueError: it is no regular file, or longer.
+        OSError: it can't be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as content:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("is not a regular file")
+        data = content.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"is larger than {limit:,} bytes")
+    return data

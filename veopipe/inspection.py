@@ -1,0 +1,106 @@
+"""Takes on disk, looked at again: is the file there, is it the one that was delivered, is it as ordered?
+
+A mismatched take that fits under today's tolerance becomes verified; `verified` is final and is only
+reported when its file isn't what it was.
+
+Source: design, section 7 (`verify`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from veopipe import takes
+from veopipe.delivery import holds
+from veopipe.errors import ExitCode
+from veopipe.ledger import now
+from veopipe.project import Project
+from veopipe.settling import compare, facts_of
+from veopipe.state import Event, Status
+from veopipe.takes import Take
+from veopipe.verification import Measured, Prober, Unmeasurable
+from veopipe.wording import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one take.
+
+    Attributes:
+        shot: whose.
+        take: its number.
+        file: relative to the manifest's folder.
+        fine: it is there, unchanged, and as ordered.
+        said: the same for people.
+    """
+
+    shot: str
+    take: int
+    file: str
+    fine: bool
+    said: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding by field names."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.file}: {printable(self.said)}"
+
+
+async def inspect(project: Project) -> list[Finding]:
+    """Measure every delivered take of the selected shots, and record what was measured.
+
+    Raises:
+        NotRecorded: a state file can't be written.
+    """
+    findings = []
+    async with Prober() as prober:
+        for shot in project.wanted:
+            state = project.store.shots.get(shot)
+            for take in state.takes if state else ():
+                if take.file is not None and take.status in {Status.VERIFIED, Status.MISMATCHED}:
+                    findings.append(await _inspect(project, prober, shot, take))
+    return findings
+
+
+async def _inspect(project: Project, prober: Prober, shot: str, take: Take) -> Finding:
+    if take.file is None:
+        raise ValueError("only delivered takes are inspected")
+    path = project.shelf.path(take.file)
+    shown = project.shelf.shown(path)
+    if not path.is_file():
+        return Finding(shot, take.number, shown, fine=False, said="missing")
+    if not holds(path, take.file):
+        return Finding(shot, take.number, shown, fine=False, said="not the file that was delivered any more")
+    measured = await prober.measure(path)
+    if isinstance(measured, Unmeasurable):
+        return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
+    matches, words = compare(take, measured, project.pipeline.duration_tolerance)
+    _record(project, shot, take, measured, path, matches=matches)
+    said = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s" + (f"; {words}" if words else "")
+    return Finding(shot, take.number, shown, fine=matches, said=said)
+
+
+def _record(project: Project, shot: str, take: Take, measured: Measured, path: Path, *, matches: bool) -> None:
+    if take.file is None:
+        return
+    facts = {"width": measured.width, "height": measured.height, "duration_s": measured.duration_s}
+    file = replace(take.file, **facts, measured={**facts_of(measured), "verified_at": now()})
+
+    def step(old: Take) -> Take:
+        if matches and old.status is Status.MISMATCHED:
+            return takes.advance(old, Event.MATCHES, now(), file=file)
+        return replace(old, file=file)
+
+    changed = project.store.change(shot, take.number, step)
+    if changed.status is Status.VERIFIED and take.status is Status.MISMATCHED:
+        project.shelf.publish(shot, changed, project.store.shots[shot].takes)
+
+
+def code_of(findings: Iterable[Finding]) -> ExitCode:
+    """1 if anything isn't fine."""
+    return ExitCode.OK if all(finding.fine for finding in findings) else ExitCode.SETTLED_BADLY

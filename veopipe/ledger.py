@@ -1,0 +1,338 @@
+"""Where a manifest's ledger and videos lie, whose they are, and who may write: the guards of section 5.
+
+* `.veopipe/<manifest>/` is the ledger, `<output>/<manifest>/` holds the videos. A simulated run has
+  folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a paid take.
+* A ledger names its manifest, an output folder names its ledger; whatever doesn't fit is refused before
+  anything is sent.
+* One run at a time: a kernel lock that dies with its process.
+
+Source: design, section 5.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+
+from veopipe import files
+from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
+from veopipe.wording import printable
+
+FORMAT = 1
+LOCK_WAIT = 0.5
+"""Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
+
+_GITIGNORE = """\
+# The ledger (state/ and ledger.json) belongs into git; these don't.
+lock
+runs/
+rescue/
+*.simulated/
+.new-*
+"""
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All folders of one manifest under one pipeline.
+
+    Attributes:
+        manifest: the manifest's absolute path.
+        ledger_base: the pipeline's `ledger`, relative to the manifest's folder.
+        output_base: the pipeline's `output`, likewise.
+        simulated: whether this is a rehearsal.
+    """
+
+    manifest: Path
+    ledger_base: str
+    output_base: str
+    simulated: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the ledger's and the output's folder."""
+        return self.manifest.stem + (".simulated" if self.simulated else "")
+
+    @property
+    def folder(self) -> Path:
+        """The ledger."""
+        return self.manifest.parent / self.ledger_base / self.name
+
+    @property
+    def state(self) -> Path:
+        """The folder of the state files."""
+        return self.folder / "state"
+
+    @property
+    def rescue(self) -> Path:
+        """Where records go that couldn't be written in their place."""
+        return self.folder / "rescue"
+
+    @property
+    def runs(self) -> Path:
+        """Where the event logs go."""
+        return self.folder / "runs"
+
+    @property
+    def output(self) -> Path:
+        """Where the finished videos go."""
+        return self.output_of(self.output_base)
+
+    def output_of(self, base: str) -> Path:
+        """The output folder of the pipeline whose `output` is `base`."""
+        return self.manifest.parent / base / self.name
+
+    def takes_of(self, base: str) -> Path:
+        """Where the takes lie that a pipeline with the output `base` delivered."""
+        return self.output_of(base) / "takes"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What `ledger.json` says.
+
+    Attributes:
+        id: random, made once; output folders repeat it.
+        manifest: the manifest's file name.
+        open_runs: runs that spent and weren't ended by themselves or by Ctrl-C: the next run's caps
+            count what they spent.
+        is_new: there is no ledger yet; nothing was ever bought.
+    """
+
+    id: str
+    manifest: str
+    open_runs: tuple[str, ...] = ()
+    is_new: bool = False
+
+
+def look_up(places: Places) -> Ledger:
+    """The ledger of these places, read only; a new one where there is none.
+
+    Raises:
+        LedgerRefused: it, or the output folder, belongs to something else.
+        EnvironmentFault: it can't be read.
+    """
+    if places.manifest.stem.endswith(".simulated"):
+        raise LedgerRefused(
+            f"{places.manifest.name}: a manifest's name can't end in .simulated, that is the ledger of a rehearsal",
+            hint="give the manifest another name",
+        )
+    found = _read(places.folder / "ledger.json")
+    if found is None:
+        ledger = Ledger(_lost_id(places) or secrets.token_hex(16), places.manifest.name, is_new=not _has_state(places))
+    else:
+        _check_owner(places, found)
+        ledger = found
+    _check_output(places, ledger)
+    return ledger
+
+
+def _check_owner(places: Places, found: Ledger) -> None:
+    mine, theirs = places.manifest, found.manifest
+    if theirs == mine.name:
+        return
+    named = mine.parent / theirs
+    where = f"{places.ledger_base}/{places.name}"
+    if Path(theirs).stem == mine.stem:
+        hint = (
+            f"one of the two needs a name of its own: {_command('mv', mine.name, f'{mine.stem}-2{mine.suffix}')}"
+            if named.exists()
+            else f"give the manifest its name back: {_command('mv', mine.name, theirs)}"
+        )
+        raise LedgerRefused(f"{where} is the ledger of {printable(theirs)}, not of {mine.name}", hint=hint)
+    if named.exists():
+        raise LedgerRefused(
+            f"{where} is the ledger of {printable(theirs)}, which is still there, not of {mine.name}",
+            hint=f"a copied ledger would count its takes twice; remove the copy: {_command('rm', '-r', where)}",
+        )
+
+
+def _check_output(places: Places, ledger: Ledger) -> None:
+    owner = _owner_of(places.output)
+    if owner is not None and owner != ledger.id:
+        raise LedgerRefused(
+            f"{places.output_base}/{places.name} belongs to another ledger (its .ledger says {printable(owner[:12])}…)",
+            hint=f"bring its ledger back (git checkout {places.ledger_base}/{places.name}), "
+            "or move the folder away if its videos aren't this list's",
+        )
+
+
+def _owner_of(output: Path) -> str | None:
+    try:
+        return files.read_bounded(output / ".ledger", 256).decode("ascii", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise EnvironmentFault(f"{output / '.ledger'} can't be read: {_said(error)}") from None
+
+
+def _lost_id(places: Places) -> str | None:
+    """The id that state files without a `ledger.json` had, as far as their output remembers it."""
+    return _owner_of(places.output) if _has_state(places) else None
+
+
+def _has_state(places: Places) -> bool:
+    try:
+        return any(entry.name.endswith(".json") for entry in os.scandir(places.state))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _read(path: Path) -> Ledger | None:
+    try:
+        document = json.loads(files.read_bounded(path, _LARGEST))
+        if document["format"] != FORMAT:
+            raise ValueError(f"its format is {document['format']!r}; this veopipe knows {FORMAT}")
+        ledger = Ledger(document["id"], document["manifest"], tuple(document.get("open_runs", ())))
+        if not all(isinstance(text, str) for text in (ledger.id, ledger.manifest, *ledger.open_runs)):
+            raise ValueError("a field has the wrong type")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise EnvironmentFault(
+            f"{path} can't be read: {_said(error)}", hint=f"bring it back: git checkout {shlex.quote(str(path))}"
+        ) from None
+    return ledger
+
+
+def _said(error: BaseException) -> str:
+    return printable(error.strerror or str(error)) if isinstance(error, OSError) else printable(f"{error}")
+
+
+def refuse_if_renamed(places: Places) -> None:
+    """Stop a run that would start a new ledger while one beside it names a manifest that is gone.
+
+    Raises:
+        LedgerRefused: with the command that moves the other ledger (and its videos) here.
+    """
+    base = places.folder.parent
+    for other in sorted(base.iterdir()) if base.is_dir() else []:
+        if other.name == places.name or other.name.endswith(".simulated") or not other.is_dir():
+            continue
+        found = _read(other / "ledger.json")
+        if found is not None and not (places.manifest.parent / found.manifest).exists():
+            move = [_command("mv", f"{places.ledger_base}/{other.name}", f"{places.ledger_base}/{places.name}")]
+            if places.output_of("").parent.joinpath(places.output_base, other.name).is_dir():
+                move.append(_command("mv", f"{places.output_base}/{other.name}", f"{places.output_base}/{places.name}"))
+            raise LedgerRefused(
+                f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
+                f"{printable(found.manifest)}, which is gone. Was it renamed? Then nothing needs to be bought again",
+                hint=f"move its ledger, in the manifest's folder: {' && '.join(move)}\n"
+                "if this is a new list, start a ledger of its own: add --new-ledger",
+            )
+
+
+def _command(*words: str) -> str:
+    return shlex.join(words)
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def locked(places: Places) -> Iterator[None]:
+    """Hold the ledger's lock: for runs and for every other command that writes.
+
+    Raises:
+        LedgerLocked: another process holds it.
+        EnvironmentFault: the lock file can't be made.
+    """
+    try:
+        _make_folders(places)
+        lock = filelock.FileLock(
+            places.folder / "lock", timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False, mode=0o600
+        )
+        lock.acquire()
+    except filelock.Timeout:
+        raise LedgerLocked(
+            f"another run of {places.manifest.name} is on{_holder(places)}",
+            hint="wait for it, or look at it: veopipe status " + shlex.quote(places.manifest.name),
+        ) from None
+    except OSError as error:
+        raise EnvironmentFault(f"the ledger {places.folder} can't be locked: {_said(error)}") from None
+    try:
+        (places.folder / "lock").write_text(f"pid {os.getpid()} since {now()}\n", "ascii")
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(places: Places) -> str:
+    try:
+        said = files.read_bounded(places.folder / "lock", 200).decode("ascii", "replace").strip()
+    except (OSError, ValueError):
+        return ""
+    return f" ({printable(said)})" if said else ""
+
+
+def is_locked(places: Places) -> bool:
+    """Whether a run is on, for commands that only look."""
+    if not (places.folder / "lock").exists():
+        return False
+    lock = filelock.FileLock(places.folder / "lock", timeout=0, fallback_to_soft=False, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
+def _make_folders(places: Places) -> None:
+    base = places.folder.parent
+    files.make_folder(base)
+    if not (base / ".gitignore").exists():
+        files.replace(base / ".gitignore", _GITIGNORE.encode())
+    files.make_folder(places.folder, 0o700)
+
+
+def write(places: Places, ledger: Ledger) -> Ledger:
+    """Write `ledger.json`, naming the manifest as it is called now.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    written = replace(ledger, manifest=places.manifest.name, is_new=False)
+    document = {
+        "format": FORMAT,
+        "id": written.id,
+        "manifest": written.manifest,
+        "open_runs": list(written.open_runs),
+    }
+    try:
+        files.make_folder(places.state)
+        files.replace(places.folder / "ledger.json", (json.dumps(document, indent=2) + "\n").encode())
+    except OSError as error:
+        raise EnvironmentFault(f"{places.folder / 'ledger.json'} can't be written: {_said(error)}") from None
+    return written
+
+
+def claim_output(places: Places, ledger: Ledger) -> None:
+    """Make the output folder and write whose it is.
+
+    Raises:
+        EnvironmentFault: it can't be made.
+    """
+    try:
+        files.make_folder(places.takes_of(places.output_base))
+        if _owner_of(places.output) is None:
+            files.replace(places.output / ".ledger", f"{ledger.id}\n".encode())
+    except OSError as error:
+        raise EnvironmentFault(f"{places.output} can't be made: {_said(error)}") from None
+
+
+def now() -> str:
+    """The time as state files and logs write it: UTC, ISO 8601, seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,87 @@
+"""Options that several commands share, and how their values are read (click)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe.project import Choices
+
+Command = Callable[..., Any]
+
+
+class Money(click.ParamType):
+    """US dollars as a person writes them: `25`, `0.30`."""
+
+    name = "USD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """The amount; anything but a plain, finite number of at least 0 is refused."""
+        try:
+            amount = Decimal(str(value).removeprefix("$"))
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or amount < 0:
+            self.fail(f"{value!r} is no amount of money; write it like 25 or 0.30", param, ctx)
+        return amount
+
+
+manifest_argument = click.argument("manifest", type=click.Path(path_type=Path), shell_complete=None)
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What stdout is.",
+)
+
+
+def about_manifest(command: Command) -> Command:
+    """Manifest, pipeline, selection and format: what plan, run, status, verify, resolve and report share."""
+    for option in (
+        manifest_argument,
+        click.option("-p", "--pipeline", metavar="NAME|PATH", help="How to run: a pipeline's name or file."),
+        click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
+        click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable."),
+        format_option,
+    ):
+        command = option(command)
+    return command
+
+
+def about_spending(command: Command) -> Command:
+    """What plan and run share on top."""
+    for option in (
+        click.option("--max-cost", type=Money(), help="Spend no more than this in one run."),
+        click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),
+        click.option("--base-url", metavar="URL", help="Another gateway than the pipeline's."),
+        click.option("--retry-failed", is_flag=True, help="Order another attempt for what failed or was refused."),
+        click.option("--simulate", is_flag=True, help="Rehearse with the built-in simulator: no key, no money."),
+    ):
+        command = option(command)
+    return command
+
+
+def choices(manifest: Path, options: dict[str, Any]) -> Choices:
+    """What the shared options say."""
+    return Choices(
+        manifest=manifest,
+        pipeline=options.get("pipeline"),
+        only=options.get("only", ()),
+        tags=options.get("tags", ()),
+        max_cost=options.get("max_cost"),
+        in_flight=options.get("in_flight"),
+        base_url=options.get("base_url"),
+        retry_failed=options.get("retry_failed", False),
+        simulate=options.get("simulate", False),
+    )
+
+
+def example(text: str, codes: str) -> str:
+    """The end of a command's help: an example, and its exit codes."""
+    return f"\b\nExample:\n  {text}\n\n\b\nExit codes:\n" + "\n".join(f"  {line.strip()}" for line in codes.split(";"))

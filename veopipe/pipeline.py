@@ -1,0 +1,272 @@
+"""How to run a shot list: a pipeline file, read and checked.
+
+* `-p NAME` is looked for in `pipelines/` beside the manifest, then among the built-in ones; `-p PATH` (with a
+  slash, or ending in .yaml or .yml) is relative to the working directory.
+* Every key is optional; the schema holds what a value may be, `DEFAULTS` what holds without it.
+* Everything inside a file is relative to the manifest's folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from veopipe import document, schema
+from veopipe.errors import Problem, UsageError
+from veopipe.layers import Overrides
+from veopipe.nodes import MappingNode, Node, ScalarNode, place, plain
+from veopipe.schema import Finding
+from veopipe.settings import parse_base_url, parse_duration
+from veopipe.wording import printable
+
+__all__ = ["DEFAULTS", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
+
+DEFAULT, REHEARSAL = "default", "rehearsal"
+
+# Dotted key → what holds where a pipeline doesn't say (design, section 4); a test holds the schema equal.
+DEFAULTS: Mapping[str, Any] = {
+    "description": "",
+    "provider.base_url": "https://api.laozhang.ai",  # API document, Python Complete Example
+    "provider.api_key_env": "VEOPIPE_API_KEY",
+    "provider.status_endpoint": "videos",
+    "provider.require_ledger": False,
+    "limits.in_flight": 4,
+    "limits.creates_in_flight": 1,
+    "limits.creates_per_minute": 10,
+    "limits.downloads": 4,
+    "limits.deadline": None,
+    "limits.retry_failed": 0,
+    "limits.stop_after_failures": 5,
+    "poll.interval": "15s",
+    "poll.timeout": "15m",
+    "download.not_ready_interval": "10s",
+    "download.not_ready_for": "5m",
+    "verify.duration_tolerance": "0.25s",
+    "output": "renders",
+    "ledger": ".veopipe",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline without errors, defaults filled in. Durations are seconds, money is US dollars.
+
+    Attributes:
+        path: of the file, or None for a built-in one.
+        models: name → price of one call; adds to or overrides the built-in table.
+        creates_per_minute: may be a fraction.
+        deadline: no new create after it, or None.
+        output: folder of the videos as written, relative to the manifest's folder.
+        ledger: folder of the ledgers, the same.
+    """
+
+    name: str
+    path: Path | None
+    description: str
+    base_url: str
+    api_key_env: str
+    status_endpoint: str
+    models: Mapping[str, Decimal]
+    require_ledger: bool
+    in_flight: int
+    creates_in_flight: int
+    creates_per_minute: float
+    downloads: int
+    max_cost_usd: Decimal | None
+    deadline: float | None
+    retry_failed: int
+    stop_after_failures: int
+    poll_interval: float
+    poll_timeout: float
+    not_ready_interval: float
+    not_ready_for: float
+    duration_tolerance: float
+    overrides: Overrides
+    output: str
+    ledger: str
+
+
+def load_pipeline(
+    wanted: str | None, folder: Path, *, simulated: bool = False
+) -> tuple[Pipeline | None, tuple[Problem, ...]]:
+    """Find, read and check a pipeline.
+
+    Args:
+        wanted: name or path as on the command line; None: `default`, or `rehearsal` when simulated.
+        folder: the manifest's.
+        simulated: whether the run is a rehearsal.
+
+    Returns:
+        The pipeline, None if it has an error; and its problems by place.
+
+    Raises:
+        UsageError: there is no such pipeline.
+    """
+    found = _find(wanted, folder, simulated=simulated)
+    if isinstance(found.source, Path):
+        read = document.load(found.source, shown_as=found.shown_as)
+    else:
+        read = document.read(found.source.read_bytes(), found.shown_as)
+    problems = list(read.problems)
+    if read.root is not None:
+        problems += _problems(read.file, read.root)
+    problems.sort(key=lambda p: (p.line, p.column, p.rule))
+    if problems or read.root is None:
+        return None, tuple(problems)
+    return _made(found, read.root), ()
+
+
+def built_in_pipelines() -> list[str]:
+    """Names of the pipelines that travel with veopipe."""
+    return sorted(item.name.removesuffix(".yaml") for item in _shelf().iterdir() if item.name.endswith(".yaml"))
+
+
+# --- finding --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    name: str
+    source: Path | Traversable
+    shown_as: str
+    path: Path | None
+
+
+def _shelf() -> Traversable:
+    packaged = files("veopipe") / "pipelines"  # an installed wheel
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "pipelines"  # a checkout
+
+
+def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
+    if wanted is None and simulated:
+        return _built_in(REHEARSAL)
+    name = DEFAULT if wanted is None else wanted
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.exists():
+            raise UsageError(f"there is no pipeline file {printable(name)}", hint=_existing(folder))
+        return _Found(path.stem, path, name, path.absolute())
+    for ending in (".yaml", ".yml"):
+        beside = folder / "pipelines" / f"{name}{ending}"
+        if beside.is_file():
+            return _Found(name, beside, f"pipelines/{name}{ending}", beside.absolute())
+    if name not in built_in_pipelines():
+        close = difflib.get_close_matches(name[:60], _names(folder), n=1)
+        guess = f"; did you mean {close[0]}?" if close else ""
+        raise UsageError(f"there is no pipeline {printable(name)}{guess}", hint=_existing(folder))
+    return _built_in(name)
+
+
+def _built_in(name: str) -> _Found:
+    return _Found(name, _shelf() / f"{name}.yaml", f"{name}.yaml (built in)", None)
+
+
+def _names(folder: Path) -> list[str]:
+    own = folder / "pipelines"
+    beside = [path.stem for path in own.iterdir() if path.suffix in (".yaml", ".yml")] if own.is_dir() else []
+    return sorted({*beside, *built_in_pipelines()})
+
+
+def _existing(folder: Path) -> str:
+    return f"pipelines here: {', '.join(_names(folder))}; or name a file: -p ./my.yaml"
+
+
+# --- checking -------------------------------------------------------------------------------------------
+
+
+def _problems(file: str, root: Node) -> list[Problem]:
+    """Everything that is wrong with a pipeline, one problem per rule and place."""
+    found: dict[tuple[str, int, int], Problem] = {}
+    for finding in [*_schema_findings(root), *_base_url_findings(root)]:
+        where = place(root, finding.path, of_key=finding.at == "key")
+        problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
+        found.setdefault((finding.rule, *where), problem)
+    return list(found.values())
+
+
+def _schema_findings(root: Node) -> list[Finding]:
+    value = plain(root)
+    found = schema.check("pipeline", value)
+    overrides = value.get("overrides") if isinstance(value, dict) else None
+    if isinstance(overrides, dict) and not any(finding.path[:1] == ("overrides",) for finding in found):
+        # The rules that compare keys hold among the overrides, too, except what only a whole shot has.
+        given = {key: value for key, value in overrides.items() if value is not None}
+        found += [
+            Finding(f.rule, f.severity, f.message, ("overrides", *f.path), f.at)
+            for f in schema.check("manifest", given, "$defs", "shot")
+        ]
+    return found
+
+
+def _base_url_findings(root: Node) -> list[Finding]:
+    written = _get(root, "provider.base_url")
+    if not isinstance(written, ScalarNode) or not isinstance(written.value, str):
+        return []
+    try:
+        parse_base_url(written.value)
+    except ValueError as error:
+        return [Finding("base-url", "error", f"`base_url`: {error}", ("provider", "base_url"))]
+    return []
+
+
+def _get(root: Node, dotted: str) -> Node | None:
+    node: Node | None = root
+    for step in dotted.split("."):
+        node = node.items.get(step) if isinstance(node, MappingNode) else None
+    return node
+
+
+# --- making ---------------------------------------------------------------------------------------------
+
+
+def _made(found: _Found, root: Node) -> Pipeline:
+    def value(dotted: str) -> Any:
+        node = _get(root, dotted)
+        return DEFAULTS[dotted] if node is None else plain(node)
+
+    overrides = _get(root, "overrides")
+    deadline = value("limits.deadline")
+    return Pipeline(
+        name=found.name,
+        path=found.path,
+        description=value("description"),
+        base_url=parse_base_url(value("provider.base_url")),
+        api_key_env=value("provider.api_key_env"),
+        status_endpoint=value("provider.status_endpoint"),
+        models=_models(_get(root, "provider.models")),
+        require_ledger=value("provider.require_ledger"),
+        in_flight=int(value("limits.in_flight")),
+        creates_in_flight=int(value("limits.creates_in_flight")),
+        creates_per_minute=float(value("limits.creates_per_minute")),
+        downloads=int(value("limits.downloads")),
+        max_cost_usd=_money(_get(root, "limits.max_cost_usd")),
+        deadline=None if deadline is None else parse_duration(deadline),
+        retry_failed=int(value("limits.retry_failed")),
+        stop_after_failures=int(value("limits.stop_after_failures")),
+        poll_interval=parse_duration(value("poll.interval")),
+        poll_timeout=parse_duration(value("poll.timeout")),
+        not_ready_interval=parse_duration(value("download.not_ready_interval")),
+        not_ready_for=parse_duration(value("download.not_ready_for")),
+        duration_tolerance=parse_duration(value("verify.duration_tolerance")),
+        overrides=Overrides(found.shown_as, overrides.items) if isinstance(overrides, MappingNode) else Overrides(),
+        output=value("output"),
+        ledger=value("ledger"),
+    )
+
+
+def _models(node: Node | None) -> dict[str, Decimal]:
+    if not isinstance(node, MappingNode):
+        return {}
+    prices = {name: _money(_get(entry, "price_usd")) for name, entry in node.items.items()}
+    return {name: price for name, price in prices.items() if price is not None}
+
+
+def _money(node: Node | None) -> Decimal | None:
+    """An amount exactly as written: 0.10 never becomes a binary fraction."""
+    return Decimal(node.text) if isinstance(node, ScalarNode) and node.value is not None else None

@@ -1,0 +1,358 @@
+"""What a run will do with each shot, why, and what that costs. Pure: no network, no clock, no disk.
+
+* An order that has a take is never bought again by itself; an edited order is a new take.
+* A shot with a take in doubt, an unreadable state file or takes on disk that nobody knows gets nothing new.
+* A take made at a gateway on this machine satisfies only runs at such a gateway.
+
+Source: design, sections 4 to 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from veopipe import order as orders
+from veopipe.address import is_loopback
+from veopipe.answers import Scope
+from veopipe.order import Order
+from veopipe.pricing import Model, as_text
+from veopipe.state import CARRIED_ON, POSSIBLY_CHARGED, UNKNOWN_OUTCOME, Status
+from veopipe.takes import ShotState, Take
+from veopipe.wording import counted
+
+NOT_CHARGED = "not_charged"
+"""The scope that `resolve --not-charged` gives a refusal: a person looked it up, so it may be sent again."""
+
+_TRIED_AGAIN = frozenset({Scope.ACCOUNT.value, Scope.THROTTLE.value, NOT_CHARGED})
+
+
+class Action(StrEnum):
+    """What a run will do with a take."""
+
+    CREATE = "create"
+    RETRY = "retry"
+    CONTINUE = "continue"
+    KEEP = "keep"
+    RENAME = "rename"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A shot as the manifest wants it now."""
+
+    shot: str
+    order: Order
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything besides the manifest that a plan depends on.
+
+    Attributes:
+        states: of every shot that has a state file, wanted or not.
+        unreadable: shots whose state file can't be understood, with the reason.
+        strays: shots with takes on disk that no state file knows, with one file's name each.
+        gateway: the name of the gateway of this run; None for commands that only look, which take every
+            take as it is.
+        retry_all: `--retry-failed` was given.
+        retry_failed: the pipeline's further attempts for a failed take.
+        manifest_ids: the ids of all shots of the manifest, selected or not.
+    """
+
+    states: Mapping[str, ShotState]
+    unreadable: Mapping[str, str]
+    strays: Mapping[str, str]
+    gateway: str | None
+    retry_all: bool
+    retry_failed: int
+    manifest_ids: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What will be done with one take.
+
+    Attributes:
+        shot: its id in the manifest (or its last one, if it left it).
+        action: what will be done.
+        reason: why, for people.
+        number: the take's number, or the one that a new take will get.
+        fingerprint: of the take's order.
+        order: what is wanted, None for a take that the manifest doesn't want any more.
+        price_usd: what one create costs.
+        attempt: the number of the next create among those that may cost money, from 1.
+        wanted: whether the manifest wants this take now.
+        bought_before: an earlier take of this shot may have cost money, and this one is bought on top.
+        renamed_from: the shot whose state this one takes over first.
+        status: where the take stands on disk, None if it isn't there yet.
+        never_tried: no create was ever made for it.
+        google_usd: Google's list price for the same video, where the document gives it.
+    """
+
+    shot: str
+    action: Action
+    reason: str
+    number: int
+    fingerprint: str
+    order: Order | None
+    price_usd: Decimal
+    attempt: int = 1
+    wanted: bool = True
+    bought_before: bool = False
+    renamed_from: str | None = None
+    status: Status | None = None
+    never_tried: bool = True
+    google_usd: Decimal | None = None
+
+    @property
+    def buys(self) -> bool:
+        """Whether a create will be made for it."""
+        return self.action in {Action.CREATE, Action.RETRY}
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What it costs if every create succeeds at once."""
+        return self.price_usd if self.buys else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do, in the manifest's order, what left the manifest last."""
+
+    items: tuple[Item, ...]
+    retry_failed: int = 0
+
+    @property
+    def creates(self) -> list[Item]:
+        """What will be bought, in the order in which it will: never tried first."""
+        return sorted((item for item in self.items if item.buys), key=lambda item: not item.never_tried)
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What the run costs if every create succeeds at once, US dollars."""
+        return sum((item.cost_usd for item in self.items), Decimal(0))
+
+    @property
+    def worst_usd(self) -> Decimal:
+        """What it costs if every take fails as often as the pipeline lets it be tried again."""
+        return self.cost_usd * (1 + self.retry_failed)
+
+    @property
+    def again(self) -> list[Item]:
+        """What is bought though an earlier take of the shot was bought before."""
+        return [item for item in self.items if item.buys and item.bought_before]
+
+    @property
+    def renames(self) -> list[Item]:
+        """The shots that take over the state of one that left the manifest."""
+        return [item for item in self.items if item.renamed_from is not None]
+
+
+@dataclass(slots=True)
+class _Planner:
+    world: World
+    departed: dict[str, list[str]] = field(default_factory=dict)  # fingerprint → shots that left, with a take of it
+
+    def __post_init__(self) -> None:
+        for shot, state in sorted(self.world.states.items()):
+            if shot not in self.world.manifest_ids:
+                for fingerprint in dict.fromkeys(take.fingerprint for take in state.takes):
+                    self.departed.setdefault(fingerprint, []).append(shot)
+
+    def items_of(self, wanted: Wanted) -> Iterator[Item]:
+        """The items of one selected shot: what is wanted first, then older takes that are still open."""
+        state = self.world.states.get(wanted.shot)
+        renamed_from = None
+        if state is None and wanted.shot not in self.world.unreadable:
+            renamed_from = self._predecessor(wanted.order.fingerprint())
+            if renamed_from is not None:
+                state = replace(self.world.states[renamed_from], shot=wanted.shot)
+        item = self._decide(wanted, state or ShotState(wanted.shot))
+        if renamed_from is not None:
+            quiet = item.action in {Action.KEEP, Action.CONTINUE}
+            reason = f"was {renamed_from}; {item.reason}"
+            item = replace(
+                item, action=Action.RENAME if quiet else item.action, reason=reason, renamed_from=renamed_from
+            )
+        yield item
+        yield from self.leftovers(state, item) if state else ()
+
+    def _predecessor(self, fingerprint: str) -> str | None:
+        for shot in self.departed.get(fingerprint, ()):
+            for shots in self.departed.values():  # each state can be taken over once only
+                if shot in shots:
+                    shots.remove(shot)
+            return shot
+        return None
+
+    def leftovers(self, state: ShotState, shown: Item | None) -> Iterator[Item]:
+        """Items for takes of `state` that are still open though nobody wants them any more."""
+        for take in state.takes:
+            if shown is not None and take.number == shown.number:
+                continue
+            if take.status in UNKNOWN_OUTCOME | CARRIED_ON:
+                yield self._open(take, state.shot, None)
+
+    def _decide(self, wanted: Wanted, state: ShotState) -> Item:
+        blank = self._blank(wanted, state)
+        if wanted.shot in self.world.unreadable:
+            why = self.world.unreadable[wanted.shot]
+            return replace(blank, action=Action.HOLD, reason=f"its state file can't be understood: {why}")
+        if wanted.shot in self.world.strays:
+            name = self.world.strays[wanted.shot]
+            return replace(blank, action=Action.HOLD, reason=f"there is {name}, but no state file that knows it")
+        unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
+        take = self._match(state, blank.fingerprint)
+        if unclear and take not in unclear:
+            return self._open(unclear[-1], state.shot, None)
+        if take is None:
+            return self._new(blank, state)
+        blank = replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal(), never_tried=False)
+        if take.status in UNKNOWN_OUTCOME | CARRIED_ON:
+            return self._open(take, state.shot, blank)
+        return self._settled(take, blank)
+
+    def _blank(self, wanted: Wanted, state: ShotState) -> Item:
+        return Item(
+            shot=wanted.shot,
+            action=Action.CREATE,
+            reason="new",
+            number=state.next_number(),
+            fingerprint=wanted.order.fingerprint(),
+            order=wanted.order,
+            price_usd=wanted.model.price_usd,
+            google_usd=wanted.model.google_8s_usd.get(wanted.order.resolution) if wanted.order.seconds == 8 else None,
+        )
+
+    def _match(self, state: ShotState, fingerprint: str) -> Take | None:
+        """The take that this order already has, the best of them if a rehearsal left several."""
+        fitting = [take for take in state.takes if take.fingerprint == fingerprint and self._satisfies(take)]
+        return max(fitting, key=lambda take: (_WORTH[take.status], take.number), default=None)
+
+    def _satisfies(self, take: Take) -> bool:
+        here = self.world.gateway
+        return here is None or is_loopback(here) or not is_loopback(take.last.gateway)
+
+    def _new(self, blank: Item, state: ShotState) -> Item:
+        if not state.takes or blank.order is None:
+            return blank
+        latest = state.takes[-1]
+        if latest.fingerprint == blank.fingerprint:
+            reason = f"its take was made at {latest.last.gateway}, which satisfies no real run"
+        else:
+            words = orders.changes(latest.order, blank.order)
+            reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
+        paid = any(attempt.status is not Status.REFUSED for take in state.takes for attempt in take.attempts)
+        return replace(blank, reason=reason, bought_before=paid)
+
+    def _open(self, take: Take, shot: str, blank: Item | None) -> Item:
+        """The item of a take that isn't settled."""
+        item = blank or Item(
+            shot,
+            Action.CONTINUE,
+            "",
+            take.number,
+            take.fingerprint,
+            None,
+            take.last.price_usd,
+            take.paid_ordinal(),
+            wanted=False,
+            status=take.status,
+            never_tried=False,
+        )
+        last = take.last
+        if take.status in UNKNOWN_OUTCOME:
+            return replace(item, action=Action.HOLD, reason=f"in doubt since {last.submitted_at}; see veopipe resolve")
+        if take.status is not Status.DOWNLOADED and self.world.gateway not in {None, last.gateway}:
+            return replace(item, action=Action.HOLD, reason=elsewhere(take))
+        return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
+
+    def _settled(self, take: Take, blank: Item) -> Item:
+        item = replace(blank, action=Action.KEEP)
+        why = take.last.message or take.last.reason or ""
+        if take.status is Status.VERIFIED:
+            return replace(item, reason="verified")
+        if take.status is Status.MISMATCHED:
+            return replace(item, reason=f"mismatched: {why}; raise take to order another")
+        if take.status is Status.ABANDONED:
+            return replace(item, reason=f"abandoned: {why}; raise take to order another")
+        if self._may_retry(take):
+            paid = any(attempt.status is not Status.REFUSED for attempt in take.attempts)
+            return replace(item, action=Action.RETRY, reason=f"{take.status}: {why}", bought_before=paid)
+        return replace(item, reason=f"{take.status}: {why}; --retry-failed orders another attempt")
+
+    def _may_retry(self, take: Take) -> bool:
+        if take.status is Status.REFUSED:
+            return self.world.retry_all or take.last.scope in _TRIED_AGAIN
+        return self.world.retry_all or take.failures() <= self.world.retry_failed
+
+
+_WORTH = {
+    Status.VERIFIED: 6,
+    **dict.fromkeys(CARRIED_ON, 5),
+    **dict.fromkeys(UNKNOWN_OUTCOME, 4),
+    Status.MISMATCHED: 3,
+    Status.FAILED: 2,
+    Status.REFUSED: 1,
+    Status.ABANDONED: 0,
+}
+
+
+def elsewhere(take: Take) -> str:
+    """Why a take can't be carried on at this run's gateway, and what to do."""
+    gateway = take.last.gateway
+    return f"{take.status} at {gateway}; carry it on with --base-url {gateway}"
+
+
+def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool = True) -> Plan:
+    """The plan for the selected shots.
+
+    Args:
+        wanted: the selected shots, in the manifest's order.
+        world: what is on disk and asked for.
+        departed_too: carry on open takes of shots that left the manifest (nothing was selected by name).
+    """
+    planner = _Planner(world)
+    items = [item for shot in wanted.values() for item in planner.items_of(shot)]
+    if departed_too:
+        taken_over = {item.renamed_from for item in items}
+        for shot, state in sorted(world.states.items()):
+            if shot not in world.manifest_ids and shot not in taken_over:
+                items += planner.leftovers(state, None)
+    return Plan(tuple(items), world.retry_failed)
+
+
+def spent(states: Mapping[str, ShotState], runs: Collection[str]) -> Decimal:
+    """What the attempts of these runs certainly or possibly cost, US dollars."""
+    return sum(
+        (
+            attempt.price_usd
+            for state in states.values()
+            for take in state.takes
+            for attempt in take.attempts
+            if attempt.run in runs and attempt.status is not Status.REFUSED
+        ),
+        Decimal(0),
+    )
+
+
+def possibly_charged(take: Take) -> Decimal:
+    """What a take's attempts perhaps cost, US dollars."""
+    return sum((a.price_usd for a in take.attempts if a.status in POSSIBLY_CHARGED), Decimal(0))
+
+
+def bought_words(plan: Plan) -> str | None:
+    """`3 shots were already bought; this edit buys them again: $0.90 (prompt changed)`, or None."""
+    again = plan.again
+    if not again:
+        return None
+    total = as_text(sum((item.price_usd for item in again), Decimal(0)))
+    reasons = list(dict.fromkeys(item.reason for item in again))
+    shown = "; ".join(reasons[:3]) + ("; …" if len(reasons) > 3 else "")
+    were, them = ("was", "it") if len(again) == 1 else ("were", "them")
+    return f"{counted(len(again), 'shot')} {were} already bought; this buys {them} again: ${total} ({shown})"

@@ -1,0 +1,98 @@
+"""Plan files: what `plan -o` writes and `run --plan` takes as a permission.
+
+Source: design, section 7 (`--plan`); described by `schemas/plan.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from veopipe import files
+from veopipe.errors import UsageError
+from veopipe.ledger import now
+from veopipe.plan import Action, Item, Plan
+from veopipe.pricing import as_text
+from veopipe.project import Project
+from veopipe.wording import printable
+
+FORMAT = 1
+LARGEST = 256 << 20
+"""Bytes; 100,000 shots with prompts of a kilobyte make about 150 MB."""
+
+
+def has_work(plan: Plan) -> bool:
+    """Whether a run would do anything but keep what is there."""
+    return any(item.action not in {Action.KEEP, Action.HOLD} for item in plan.items)
+
+
+def document(project: Project, plan: Plan) -> dict[str, Any]:
+    """The plan as JSON."""
+    known = [item.google_usd for item in plan.creates if item.google_usd is not None]
+    costs: dict[str, Any] = {
+        "planned": as_text(plan.cost_usd),
+        "worst_case": as_text(plan.worst_usd),
+        "charged_before": as_text(project.money(plan).charged),
+        "cap": as_text(project.cap) if project.cap is not None else None,
+    }
+    if known:
+        costs["google_list_price"] = {"usd": as_text(sum(known, Decimal(0))), "of_creates": len(known)}
+    return {
+        "format": FORMAT,
+        "manifest": str(project.choices.manifest),
+        "made_at": now(),
+        "pipeline": project.pipeline.name,
+        "gateway": project.address.name,
+        "cost_usd": costs,
+        "shots": [_entry(item, plan.retry_failed) for item in plan.items],
+    }
+
+
+def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
+    order = item.order
+    entry: dict[str, Any] = {
+        "shot": item.shot,
+        "take": item.number,
+        "action": item.action.value,
+        "reason": item.reason,
+        "wanted": item.wanted,
+        "fingerprint": item.fingerprint,
+        "price_usd": as_text(item.price_usd),
+        "cost_usd": as_text(item.cost_usd),
+        "bought_before": item.bought_before,
+    }
+    if item.renamed_from:
+        entry["renamed_from"] = item.renamed_from
+    if item.buys:
+        entry |= {"attempt": item.attempt, "further_attempts": retry_failed}
+    if order:
+        entry |= {"mode": order.mode, **order.as_json(), "take": item.number}
+    return entry
+
+
+def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
+    """The creates that a plan file allows: (shot, fingerprint) → highest attempt number, price.
+
+    Raises:
+        UsageError: it is no plan file.
+    """
+    try:
+        plan = json.loads(files.read_bounded(path, LARGEST))
+        if plan["format"] != FORMAT:
+            raise ValueError(f"its format is {plan['format']!r}, this veopipe knows {FORMAT}")
+        return {
+            (str(entry["shot"]), str(entry["fingerprint"])): (
+                int(entry["attempt"]) + int(entry["further_attempts"]),
+                Decimal(entry["price_usd"]),
+            )
+            for entry in plan["shots"]
+            if entry["action"] in {Action.CREATE, Action.RETRY}
+        }
+    except OSError as error:
+        raise UsageError(f"the plan {path} can't be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError, InvalidOperation) as error:
+        raise UsageError(
+            f"{path} is no plan: {printable(str(error))}", hint=f"make one: veopipe plan … -o {path}"
+        ) from None

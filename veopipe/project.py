@@ -1,0 +1,241 @@
+"""A manifest with its pipeline, its ledger and its state, as one command sees them.
+
+Loading reads and checks, and changes nothing; whatever stops the command is raised here, before any
+network or money.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from veopipe import delivery, ledger, pictures
+from veopipe.address import SIMULATOR, Address
+from veopipe.delivery import Shelf
+from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
+from veopipe.ledger import Ledger, Places
+from veopipe.manifest import Manifest, Picture, load_manifest
+from veopipe.order import order_of
+from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.plan import Plan, Wanted, World, make_plan
+from veopipe.pricing import models_with
+from veopipe.report import Ground, Money, Report, make_rows, money_of
+from veopipe.settings import parse_base_url
+from veopipe.store import Store, open_store
+from veopipe.wording import counted, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the command line says about a manifest.
+
+    Attributes:
+        manifest: its path as the user wrote it.
+        pipeline: name or path of the pipeline, or None.
+        only: globs of shot ids; any may match.
+        tags: tags; any may match.
+        max_cost: US dollars, or None.
+        in_flight: instead of the pipeline's.
+        base_url: instead of the pipeline's.
+        retry_failed: order another attempt for what failed or was refused.
+        simulate: a rehearsal.
+    """
+
+    manifest: Path
+    pipeline: str | None = None
+    only: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    max_cost: Decimal | None = None
+    in_flight: int | None = None
+    base_url: str | None = None
+    retry_failed: bool = False
+    simulate: bool = False
+
+    @property
+    def selects(self) -> bool:
+        """Whether only a part of the manifest is meant."""
+        return bool(self.only or self.tags)
+
+    def takes_in(self, shot: str, tags: Sequence[str]) -> bool:
+        """Whether a shot is meant."""
+        named = not self.only or any(fnmatch.fnmatchcase(shot, glob) for glob in self.only)
+        return named and (not self.tags or not set(self.tags).isdisjoint(tags))
+
+
+@dataclass(slots=True)
+class Project:
+    """One manifest, ready to be planned.
+
+    Attributes:
+        choices: the command line.
+        manifest: checked, with the pipeline's overrides applied.
+        pipeline: with the command line's options applied.
+        places: its folders.
+        ledger: what `ledger.json` says.
+        store: its state files.
+        wanted: the selected shots.
+        address: the gateway of this command.
+        problems: warnings and notes about the files.
+    """
+
+    choices: Choices
+    manifest: Manifest
+    pipeline: Pipeline
+    places: Places
+    ledger: Ledger
+    store: Store
+    wanted: Mapping[str, Wanted]
+    address: Address
+    problems: tuple[Problem, ...]
+    pictures: Mapping[str, tuple[tuple[Picture, str], ...]] = field(default_factory=dict)
+
+    @property
+    def shelf(self) -> Shelf:
+        """The output folders."""
+        return Shelf(self.places)
+
+    @property
+    def cap(self) -> Decimal | None:
+        """The lowest of the three caps, US dollars; money is the one thing where an option doesn't win."""
+        caps = (self.manifest.budget_usd, self.pipeline.max_cost_usd, self.choices.max_cost)
+        return min((cap for cap in caps if cap is not None), default=None)
+
+    def plan(self, *, anywhere: bool = False) -> Plan:
+        """What a run would do now.
+
+        Args:
+            anywhere: for commands that only look: whatever gateway a take was made at.
+        """
+        known = [(shot, take.number) for shot, state in self.store.shots.items() for take in state.takes]
+        known += [
+            _named(take.file.name)
+            for state in self.store.shots.values()
+            for take in state.takes
+            if take.file is not None
+        ]
+        world = World(
+            states=self.store.shots,
+            unreadable=self.store.unreadable,
+            strays=delivery.strays(self.places, known, self.wanted),
+            gateway=None if anywhere else self.address.name,
+            retry_all=self.choices.retry_failed,
+            retry_failed=self.pipeline.retry_failed,
+            manifest_ids=self.manifest.shots.keys(),
+        )
+        return make_plan(self.wanted, world, departed_too=not self.choices.selects)
+
+    def report(self, plan: Plan, ground: Ground | None = None) -> Report:
+        """Where the selected shots stand, under `plan`."""
+        ground = ground or Ground(self.store.shots, self.store.unreadable, self.shelf)
+        return Report(str(self.choices.manifest), make_rows(plan, ground), self.money(plan, ground.run))
+
+    def money(self, plan: Plan, run: str | None = None) -> Money:
+        """What the selected shots cost, shots that left the manifest included when nothing is selected."""
+        states = self.store.shots
+        chosen = [state for shot, state in states.items() if not self.choices.selects or shot in self.wanted]
+        return money_of(plan, chosen, run)
+
+
+def _named(name: str) -> tuple[str, int]:
+    shot, _, rest = name.partition(".")
+    number = rest.partition(".")[0].partition("-")[0]
+    return shot, int(number) if number.isascii() and number.isdigit() else 0
+
+
+def load(choices: Choices) -> Project:
+    """Read and check everything that a command about a manifest needs.
+
+    Raises:
+        UsageError: no such manifest or pipeline, or nothing is selected.
+        InvalidInput: the manifest or the pipeline has errors.
+        LedgerRefused: the ledger or the output folder belongs to something else.
+        EnvironmentFault: a file can't be read.
+    """
+    path = _manifest_path(choices.manifest)
+    pipeline, problems = load_pipeline(choices.pipeline, path.parent, simulated=choices.simulate)
+    if pipeline is None:
+        raise InvalidInput(_summary(problems), problems)
+    pipeline = _with_choices(pipeline, choices)
+    models = models_with(pipeline.models)
+    loaded = load_manifest(
+        path, overrides=pipeline.overrides, models=models, shown_as=str(choices.manifest), selects=choices.takes_in
+    )
+    problems = (*problems, *loaded.problems)
+    if loaded.manifest is None:
+        raise InvalidInput(_summary(problems), problems)
+    places = Places(path, pipeline.ledger, pipeline.output, choices.simulate)
+    found = ledger.look_up(places)
+    chosen = _select(loaded.manifest, choices)
+    hashes = _hash_pictures(loaded.manifest, chosen)
+    wanted = {}
+    for shot in chosen:
+        settings = loaded.manifest.shots[shot]
+        wanted[shot] = Wanted(shot, order_of(settings, hashes), models[settings.model])
+    return Project(
+        choices=choices,
+        manifest=loaded.manifest,
+        pipeline=pipeline,
+        places=places,
+        ledger=found,
+        store=open_store(places),
+        wanted=wanted,
+        address=Address("http://127.0.0.1", simulated=True) if choices.simulate else Address(pipeline.base_url),
+        problems=problems,
+        pictures={
+            shot: tuple((picture, hashes[picture]) for picture in loaded.manifest.shots[shot].pictures)
+            for shot in chosen
+        },
+    )
+
+
+def _manifest_path(written: Path) -> Path:
+    path = Path.cwd() / written
+    if path.is_dir():
+        raise UsageError(f"{written} is a folder; name the shot list in it, such as {written / 'shots.yaml'}")
+    if not path.exists():
+        raise UsageError(f"there is no {written}", hint="veopipe init makes a small list to start from")
+    return path.parent.resolve() / path.name
+
+
+def _with_choices(pipeline: Pipeline, choices: Choices) -> Pipeline:
+    if choices.in_flight is not None:
+        pipeline = replace(pipeline, in_flight=choices.in_flight)
+    if choices.base_url is not None:
+        if choices.simulate:
+            raise UsageError("--simulate brings its own gateway; leave --base-url out")
+        try:
+            pipeline = replace(pipeline, base_url=parse_base_url(choices.base_url))
+        except ValueError as error:
+            raise UsageError(f"--base-url: {error}") from None
+    return pipeline
+
+
+def _select(manifest: Manifest, choices: Choices) -> list[str]:
+    chosen = [shot for shot, settings in manifest.shots.items() if choices.takes_in(shot, settings.tags)]
+    if not chosen:
+        said = [f"--only {glob}" for glob in choices.only] + [f"--tag {tag}" for tag in choices.tags]
+        shots = counted(len(manifest.shots), "shot")
+        raise UsageError(f"{printable(' '.join(said)) or 'the list'} selects none of {shots}")
+    return chosen
+
+
+def _hash_pictures(manifest: Manifest, chosen: list[str]) -> dict[Picture, str]:
+    by_path: dict[Path, str] = {}
+    hashes = {}
+    for shot in chosen:
+        for picture in manifest.shots[shot].pictures:
+            try:
+                if picture.path not in by_path:
+                    by_path[picture.path] = pictures.hash_file(picture.path)
+            except (OSError, ValueError) as error:
+                raise EnvironmentFault(f"{printable(picture.written)} can't be read: {error}") from None
+            hashes[picture] = by_path[picture.path]
+    return hashes
+
+
+def _summary(problems: tuple[Problem, ...]) -> str:
+    errors = sum(problem.severity == "error" for problem in problems)
+    return f"{counted(errors, 'error')}: nothing was sent"

@@ -1,0 +1,404 @@
+"""A run, as a list of named steps: lock, look, plan, agree, make ready, create and settle, report.
+
+* Everything before `_go` can stop the run and has sent nothing.
+* Everything after it is on disk the moment it happened; a run that dies anywhere is simply run again.
+* Resuming isn't a case of its own: a take enters the loop of its status, wherever it stands.
+
+Source: design, sections 4 to 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+from veopipe import files, ledger, pictures, report, rules
+from veopipe.address import Address
+from veopipe.asking import Asker
+from veopipe.creation import Budget, Creator, PictureChanged
+from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
+from veopipe.gateway import Gateway, Upload
+from veopipe.halt import Halt
+from veopipe.journal import Journal, Note
+from veopipe.order import form_file
+from veopipe.plan import Action, Item, Plan, bought_words, spent
+from veopipe.pricing import as_text
+from veopipe.project import Project
+from veopipe.report import Ground, Report
+from veopipe.settings import read_key
+from veopipe.settling import Settler
+from veopipe.state import CARRIED_ON, IN_FLIGHT, Event, Status
+from veopipe.store import NotRecorded, open_store
+from veopipe.verification import Prober
+from veopipe.wording import counted
+
+Permission = Mapping[tuple[str, str], tuple[int, Decimal]]
+
+
+@dataclass(slots=True)
+class Terms:
+    """What a run may do without asking, and how it talks.
+
+    Attributes:
+        yes: `--yes`.
+        permission: of `--plan`: (shot, fingerprint) → highest attempt number and price, or None.
+        new_ledger: `--new-ledger`.
+        ask: asks a person and returns the answer; None where there is nobody to ask.
+        tell: prints a note for people.
+        watcher: is given everything that happens.
+        environ: where the key is.
+        address: where the gateway really listens, if it is the embedded one.
+    """
+
+    yes: bool
+    permission: Permission | None
+    new_ledger: bool
+    ask: Callable[[str], bool] | None
+    tell: Callable[[str], None]
+    watcher: Callable[[Note], None]
+    environ: Mapping[str, str]
+    address: Address | None = None
+
+
+def run(project: Project, terms: Terms) -> Report:
+    """Carry out the plan of `project`.
+
+    Raises:
+        VeopipeError: something stopped it before anything was sent.
+    """
+    with ledger.locked(project.places):
+        current = Run(project, terms)
+        current.look()
+        plan = project.plan()
+        current.agree(plan)
+        if not current.has_work(plan):
+            return current.finish()
+        current.connect()
+        current.make_ready(plan)
+        try:
+            asyncio.run(current.go())
+        finally:
+            current.journal.close()
+        return current.finish()
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one manifest."""
+
+    project: Project
+    terms: Terms
+    id: str = field(default_factory=lambda: ledger.now().replace("-", "").replace(":", ""))
+    plan: Plan = field(default_factory=lambda: Plan(()))
+    halt: Halt = field(default_factory=Halt)
+    journal: Journal = field(init=False)
+    budget: Budget = field(init=False)
+    gateway: Gateway | None = None
+    creator: Creator | None = None
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.terms.watcher)
+        self.budget = Budget(self.project.cap)
+        while (self.project.places.runs / f"{self.id}.jsonl").exists():  # two runs within a second
+            self.id += "b"
+
+    # --- before anything is sent -------------------------------------------------------------------
+
+    def look(self) -> None:
+        """See the state under the lock: what was rescued, and what died while asking."""
+        project = self.project  # what it loaded before the lock may be stale
+        project.ledger = ledger.look_up(project.places)
+        project.store = open_store(project.places)
+        try:
+            for shot in project.store.merge_rescued():
+                self.terms.tell(f"{shot}: an answer that couldn't be recorded in its place was taken in")
+            self._doubt_what_died()
+        except NotRecorded as error:
+            raise EnvironmentFault(str(error)) from None
+
+    def _doubt_what_died(self) -> None:
+        store = self.project.store
+        for shot, state in list(store.shots.items()):
+            for take in state.takes:
+                if take.status is Status.SUBMITTING:
+                    message = "the process died while it was asking; whether it was charged isn't known"
+                    store.record(shot, take.number, Event.UNKNOWN, reason="crash", message=message)
+
+    def agree(self, plan: Plan) -> None:
+        """See that what the plan buys may be bought.
+
+        Raises:
+            ConsentRequired: nobody allowed it, or a plan file doesn't list it.
+            EnvironmentFault: a ledger is required and there is none.
+            LedgerRefused: the list was renamed and its ledger wasn't.
+        """
+        self.plan = plan
+        creates = plan.creates
+        if not creates:
+            return
+        self._need_ledger(len(creates))
+        if self.terms.permission is not None:
+            _check_permission(creates, self.terms.permission)
+            return
+        if self.project.choices.simulate or self.terms.yes:
+            return
+        cap, cost = self.project.cap, plan.cost_usd
+        if cap is not None and (cap >= cost or self.terms.ask is None):
+            return
+        question = _question(plan, cap)
+        if self.terms.ask is None:
+            raise ConsentRequired(
+                f"{question.removesuffix('?')}: nobody is here to agree, and nothing was sent",
+                hint="add --yes, or a cap: --max-cost, max_cost_usd in the pipeline or budget_usd in the list",
+            )
+        if not self.terms.ask(question):
+            raise ConsentRequired("not agreed: nothing was sent")
+
+    def _need_ledger(self, creates: int) -> None:
+        project = self.project
+        if not project.ledger.is_new or project.choices.simulate:
+            return
+        where = f"{project.places.ledger_base}/{project.places.name}"
+        if project.pipeline.require_ledger and not self.terms.new_ledger:
+            raise EnvironmentFault(
+                f"no ledger in {where}, and this pipeline requires one: {counted(creates, 'shot')} would be bought",
+                hint=f"bring it back (git checkout {where}), or start a new one: add --new-ledger",
+            )
+        if not self.terms.new_ledger:
+            ledger.refuse_if_renamed(project.places)
+        self.terms.tell(f"no ledger here: {counted(creates, 'shot')} will be bought")
+
+    def has_work(self, plan: Plan) -> bool:
+        """Whether anything is to be done besides reporting."""
+        if any(item.buys or item.renamed_from or item.action is Action.CONTINUE for item in plan.items):
+            return True
+        return bool(self.project.ledger.open_runs) or any(not self._is_shown(item) for item in plan.items)
+
+    def _is_shown(self, item: Item) -> bool:
+        """Whether a verified take is on disk under both names (two looks at the folder, no reading)."""
+        if item.status is not Status.VERIFIED or not item.wanted:
+            return True
+        take = self.project.store.shots[item.shot].take(item.number)
+        finished, shelf = self.project.shelf.finished(item.shot), self.project.shelf
+        return take.file is not None and _same(shelf.path(take.file), finished, take.file.bytes)
+
+    def connect(self) -> None:
+        """Make the gateway's clients, if anything needs it. Sends nothing.
+
+        Raises:
+            EnvironmentFault: it is needed, and the key is missing or the network settings are unusable.
+        """
+        pipeline = self.project.pipeline
+        needed = any(item.buys or item.status in CARRIED_ON - {Status.DOWNLOADED} for item in self.plan.items)
+        environ = self.terms.environ
+        if not needed and not environ.get(pipeline.api_key_env, "").strip():
+            return
+        key = read_key(pipeline.api_key_env, environ)
+        self.gateway = Gateway(self.terms.address or self.project.address, pipeline.status_endpoint, key)
+
+    def make_ready(self, plan: Plan) -> None:
+        """Write down that a run is on, take over renamed shots, wake what was parked.
+
+        Raises:
+            EnvironmentFault: the ledger or the output folder can't be written.
+        """
+        project = self.project
+        before = project.ledger.open_runs
+        self.budget.spent = spent(project.store.shots, before)
+        if before and self.budget.spent:
+            self.terms.tell(f"the run before was killed; the ${as_text(self.budget.spent)} it spent count in this run")
+        open_runs = (*before, self.id) if plan.creates else before
+        project.ledger = ledger.write(project.places, replace(project.ledger, open_runs=open_runs))
+        ledger.claim_output(project.places, project.ledger)
+        self.journal = Journal.open(project.places.runs / f"{self.id}.jsonl", self.terms.watcher)
+        self.journal.note("started", message=f"{counted(len(plan.creates), 'create')}, ${as_text(plan.cost_usd)}")
+        try:
+            for item in plan.renames:
+                project.store.rename(str(item.renamed_from), item.shot)
+                self.journal.note("renamed", item.shot, item.number, f"was {item.renamed_from}")
+            for item in plan.items:
+                if item.status is Status.PARKED and item.action in {Action.CONTINUE, Action.RENAME}:
+                    project.store.record(item.shot, item.number, Event.RESUMED)
+        except NotRecorded as error:
+            raise EnvironmentFault(str(error)) from None
+
+    # --- the run itself ----------------------------------------------------------------------------
+
+    async def go(self) -> None:
+        """Create what may be created, settle what is open, until nothing is left or the run is ended."""
+        gateway, prober, project = self.gateway, Prober(), self.project
+        settler = Settler(project.store, gateway, prober, project.pipeline, project.shelf, self.journal, self.halt)
+        self._listen()
+        try:
+            await self._work(settler, gateway)
+        finally:
+            await prober.close()
+            if gateway is not None:
+                await gateway.close()
+
+    async def _work(self, settler: Settler, gateway: Gateway | None) -> None:
+        settling: set[asyncio.Task[None]] = set()
+        by_take = {(item.shot, item.number): item for item in self.plan.items}
+
+        def begin(shot: str, number: int) -> None:
+            task = asyncio.create_task(self._settle(settler, by_take.get((shot, number)), shot, number))
+            settling.add(task)
+            task.add_done_callback(settling.discard)
+
+        if gateway is not None:
+            asker = Asker(self.id, self.project.store, gateway, self.journal)
+            self.creator = Creator(
+                asker=asker,
+                pipeline=self.project.pipeline,
+                budget=self.budget,
+                read_uploads=self._read_uploads,
+                accepted=begin,
+                journal=self.journal,
+                halt=self.halt,
+                permitted=self.terms.permission,
+            )
+            self.creator.queue.extend(self.plan.creates)
+        self._resume(begin)
+        shown = asyncio.create_task(self._show_kept(settler))
+        if self.creator is not None:
+            await self.creator.create_all()
+        await self._until_settled(settling, shown)
+
+    def _resume(self, begin: Callable[[str, int], None]) -> None:
+        for item in self.plan.items:
+            state = self.project.store.shots.get(item.shot)
+            carried = item.action in {Action.CONTINUE, Action.RENAME} and state is not None
+            if carried and state is not None and state.take(item.number).status in IN_FLIGHT:
+                if self.creator is not None:
+                    self.creator.in_flight.add((item.shot, item.number))
+                begin(item.shot, item.number)
+
+    async def _settle(self, settler: Settler, item: Item | None, shot: str, number: int) -> None:
+        try:
+            await settler.settle(shot, number)
+        finally:
+            if self.creator is not None:
+                self.creator.landed(item, shot, self.project.store.shots[shot].take(number))
+
+    async def _show_kept(self, settler: Settler) -> None:
+        """See that what was verified before is found under its name."""
+        for item in self.plan.items:
+            if self.halt.is_leaving:
+                return
+            kept = item.action in {Action.KEEP, Action.RENAME} and item.status is Status.VERIFIED
+            if kept and not self._is_shown(item):
+                await settler.bring_back(item.shot, self.project.store.shots[item.shot].take(item.number))
+
+    async def _until_settled(self, settling: set[asyncio.Task[None]], shown: asyncio.Task[None]) -> None:
+        leaving = asyncio.create_task(self.halt.leaving.wait())
+        while settling and not leaving.done():
+            await asyncio.wait({*settling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        for task in settling:  # everything they did is on disk; what they wait for can be had again
+            task.cancel()
+        results = await asyncio.gather(*settling, shown, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def _read_uploads(self, item: Item) -> list[Upload]:
+        """The pictures of an item, read once more: what is sent is what the plan hashed."""
+        uploads: list[Upload] = []
+        numbers: dict[str, int] = {}
+        boundary = rules.work_tree_of(self.project.manifest.folder)
+        for picture, planned in self.project.pictures.get(item.shot, ()):
+            try:
+                content = pictures.read(picture.path, boundary)
+            except (OSError, ValueError) as error:
+                raise PictureChanged(f"{picture.written} can't be read any more: {error}") from None
+            if files.sha256_of_bytes(content) != planned:
+                raise PictureChanged(f"{picture.written} was changed since the plan; run again")
+            numbers[picture.role] = numbers.get(picture.role, 0) + 1
+            field_name, name = form_file(picture.role, numbers[picture.role], picture.media_type)
+            uploads.append(Upload(field_name, name, content, picture.media_type))
+        return uploads
+
+    # --- signals -----------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)):
+            loop.add_signal_handler(number, self._on_signal, code)
+
+    def _on_signal(self, code: ExitCode) -> None:
+        """First: finish the create in flight, start nothing new. Second: leave now; all that counts is on disk."""
+        if ExitCode.INTERRUPTED in self.halt.codes or ExitCode.TERMINATED in self.halt.codes:
+            self.terms.tell("left at once; a create that was under way is in doubt")
+            if code is ExitCode.INTERRUPTED:
+                self._close_ledger()
+            os._exit(code)
+        why = "interrupted" if code is ExitCode.INTERRUPTED else "terminated"
+        asking = self.creator is not None and self.creator.is_asking
+        then = "waiting for the answer to the create in flight; again to leave now" if asking else "leaving"
+        self.terms.tell(f"{why}: {then}")
+        self.halt.leave(why, code)
+
+    # --- the end -----------------------------------------------------------------------------------
+
+    def _close_ledger(self) -> None:
+        """This run is over: its spending counts in no other."""
+        project = self.project
+        if project.ledger.open_runs:
+            project.ledger = ledger.write(project.places, replace(project.ledger, open_runs=()))
+
+    def finish(self) -> Report:
+        """Say how the run ended."""
+        if self.project.ledger.open_runs and ExitCode.TERMINATED not in self.halt.codes:
+            self._close_ledger()
+        held = self.creator.held if self.creator is not None else {}
+        ground = Ground(
+            self.project.store.shots,
+            self.project.store.unreadable,
+            self.project.shelf,
+            run=self.id,
+            stopped=self.halt.why,
+            held=held,
+        )
+        found = self.project.report(self.project.plan(), ground)
+        code = report.code_of(found.rows, self.halt.codes)
+        return report.with_code(found, code, self.halt.notes)
+
+
+def _same(path: Path, finished: Path, size: int) -> bool:
+    try:
+        there = os.lstat(path)
+        return there.st_size == size and os.path.samestat(there, os.lstat(finished))
+    except OSError:
+        return False
+
+
+def _check_permission(creates: list[Item], permission: Permission) -> None:
+    missing = []
+    for item in creates:
+        last, price = permission.get((item.shot, item.fingerprint), (0, Decimal(0)))
+        if item.attempt > last:
+            missing.append(f"{item.shot}: not in the plan ({item.reason})")
+        elif item.price_usd > price:
+            missing.append(f"{item.shot}: costs ${as_text(item.price_usd)}, the plan says ${as_text(price)}")
+    if missing:
+        shown = "\n".join(f"  {line}" for line in missing[:20])
+        more = f"\n  … and {counted(len(missing) - 20, 'more create', 'more creates')}" if len(missing) > 20 else ""
+        raise ConsentRequired(
+            f"the plan file doesn't allow {counted(len(missing), 'create')} that the list wants now; "
+            f"nothing was sent\n{shown}{more}",
+            hint="make a new plan: veopipe plan … -o plan.json",
+        )
+
+
+def _question(plan: Plan, cap: Decimal | None) -> str:
+    creates = plan.creates
+    again = bought_words(plan)
+    limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
+    worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
+    sentence = f"{counted(len(creates), 'create')} for ${as_text(plan.cost_usd)}{worst}{limit}"
+    return f"{again}\n{sentence}?" if again else f"{sentence}?"

@@ -1,0 +1,345 @@
+"""From a task id to a measured file: poll, download, measure. Free and repeatable, and without creating.
+
+One loop per take: while its status is open, do the step of that status, let the attempt table decide,
+record durably, go on. A resumed take enters where its file says; there is no resume code.
+
+Everything here is callable for any set of takes with a task id (design, section 10: the seam).
+
+Source: design, sections 5, 6 and 9; api-facts.md (c); reliability.md (b).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from veopipe import steps
+from veopipe.answers import PollAnswer, Progress
+from veopipe.delivery import Shelf, holds
+from veopipe.download import Fetched, Part, fetch
+from veopipe.errors import ExitCode
+from veopipe.gateway import Gateway
+from veopipe.halt import Halt
+from veopipe.journal import Journal
+from veopipe.order import SIZES
+from veopipe.pacing import about, after_trouble
+from veopipe.pipeline import Pipeline
+from veopipe.state import Event, Status
+from veopipe.store import NotRecorded, Store
+from veopipe.takes import Attempt, Take
+from veopipe.verification import Measured, Prober, Unmeasurable, Wanted, judge
+
+CONFIRMATIONS = 3
+"""Polls in a row that must say `failed`: a gateway takes it back after an upstream hiccup (api-facts.md, 0.4)."""
+UNKNOWN_FOR = 600.0
+"""Seconds that a gateway may not know a task it accepted: it answers before it stores it (reliability.md, b)."""
+CORRUPT_AGAIN = 3
+"""Further downloads of a corrupt body (design, section 4)."""
+KEPT_FOR = 48 * 3600.0
+"""Seconds that results are kept upstream: 2 days (api-facts.md, b 35)."""
+
+Step = tuple[Event, dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Settler:
+    """Carries takes on from their task id to their file.
+
+    Attributes:
+        store: where takes stand.
+        gateway: that has the tasks, or None when nothing needs the network.
+        prober: measures files.
+        pipeline: intervals and tolerance.
+        shelf: the output folders.
+        journal: is told what happens.
+        halt: is told what stops the run, and stops the waits here.
+    """
+
+    store: Store
+    gateway: Gateway | None
+    prober: Prober
+    pipeline: Pipeline
+    shelf: Shelf
+    journal: Journal
+    halt: Halt
+    _downloads: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._downloads = asyncio.Semaphore(self.pipeline.downloads)
+
+    async def settle(self, shot: str, number: int) -> Status:
+        """Carry one take on until it is settled, parked, or the run ends.
+
+        Returns:
+            Its status when nothing more can be done for it now.
+        """
+        todo: dict[Status, Callable[[str, Take], Awaitable[Step | None]]] = {
+            Status.RENDERING: self._poll,
+            Status.RENDERED: self._download,
+            Status.DOWNLOADED: self._measure,
+        }
+        take = self.store.shots[shot].take(number)
+        try:
+            while take.status in todo and not self.halt.is_leaving:
+                result = await todo[take.status](shot, take)
+                if result is None:
+                    return take.status
+                event, facts = result
+                take = self.store.record(shot, number, event, **facts)
+                self.journal.note(take.status, shot, number, take.last.message or "")
+            if take.status is Status.VERIFIED:
+                await self.show(shot, take)
+        except (NotRecorded, OSError) as error:
+            self._environment(f"{shot}: {_said(error)}")
+        return self.store.shots[shot].take(number).status
+
+    # --- rendering ---------------------------------------------------------------------------------
+
+    async def _poll(self, shot: str, take: Take) -> Step | None:
+        """Ask until the gateway says what became of the task, or there is no use in asking on."""
+        watch = _Watch()
+        while True:
+            answer = await self._ask(take)
+            self.journal.note("polled", shot, take.number, answer.message, percent=answer.percent)
+            decided = self._read(watch, answer)
+            if decided is not None:
+                return decided
+            waited = time.monotonic() - watch.since
+            if waited >= self.pipeline.poll_timeout:
+                return _parked("poll_timeout", f"not ready {waited:.0f} s after this run began to ask; run again")
+            if not await self.halt.pause(watch.wait(answer, self.pipeline.poll_interval)):
+                return None
+
+    async def _ask(self, take: Take) -> PollAnswer:
+        task_id = take.last.task_id
+        if self.gateway is None or task_id is None:  # a settled take never comes here; guards the types
+            return PollAnswer(Progress.TROUBLE, "no gateway")
+        steps.reach("poll", task_id)
+        return await self.gateway.poll(task_id)
+
+    def _read(self, watch: _Watch, answer: PollAnswer) -> Step | None:
+        watch.count(answer.progress)
+        if answer.progress is Progress.COMPLETED:
+            return Event.COMPLETED, {}
+        if answer.progress is Progress.FAILED and watch.failed >= CONFIRMATIONS:
+            return Event.FAILED, {"reason": "failed", "message": answer.message}
+        if answer.progress is Progress.KEY_REFUSED:
+            return self._key_refused(answer.message)
+        if answer.progress is Progress.NO_SUCH_TASK and watch.unknown_for() >= UNKNOWN_FOR:
+            return _parked("unknown_to_server", f"the gateway doesn't know the task: {answer.message}")
+        return None
+
+    def _key_refused(self, message: str) -> Step:
+        self._environment(f"the gateway refuses the key: {message}; what is paid is kept, run again with a valid key")
+        return _parked("key_refused", f"the gateway refuses the key: {message}")
+
+    # --- rendered ----------------------------------------------------------------------------------
+
+    async def _download(self, shot: str, take: Take) -> Step | None:
+        """Fetch until a complete file is on disk, or there is no use in going on."""
+        since, corrupt = time.monotonic(), 0
+        while True:
+            part = await self._fetch(shot, take)
+            corrupt += part.fetched is Fetched.CORRUPT
+            decided = self._received(shot, take, part, corrupt, time.monotonic() - since)
+            if decided is not None:
+                return decided
+            if part.fetched is Fetched.DISK:
+                return None
+            self.journal.note("waiting", shot, take.number, part.why)
+            if not await self.halt.pause(self.pipeline.not_ready_interval):
+                return None
+            if part.fetched is Fetched.NOT_READY and (await self._ask(take)).progress is Progress.RUNNING:
+                return Event.RUNNING_AGAIN, {"message": "the gateway says that it is still running"}
+
+    async def _fetch(self, shot: str, take: Take) -> Part:
+        if self.gateway is None or take.last.task_id is None:  # guards the types
+            return Part(Fetched.NOT_READY, "no gateway")
+        async with self._downloads:
+            if self.halt.is_leaving:
+                return Part(Fetched.DISK, "leaving")
+            steps.reach("download", shot)
+            self.journal.note("downloading", shot, take.number)
+            await asyncio.to_thread(self.shelf.part(shot, take.number).parent.mkdir, parents=True, exist_ok=True)
+            return await fetch(self.gateway, take.last.task_id, self.shelf.part(shot, take.number))
+
+    def _received(self, shot: str, take: Take, part: Part, corrupt: int, waited: float) -> Step | None:
+        if part.fetched is Fetched.COMPLETE:
+            return Event.DELIVERED, {"file": self.shelf.expected(shot, take.number, part.sha256, part.bytes)}
+        if part.fetched is Fetched.GONE:
+            return Event.GONE, {"reason": "gone", "message": f"paid, and gone at the gateway: {part.why}"}
+        if part.fetched is Fetched.KEY_REFUSED:
+            return self._key_refused(part.why)
+        if part.fetched is Fetched.DISK and not self.halt.is_leaving:
+            self._environment(f"{shot}: no room for the video: {part.why}; free some and run again, it is kept")
+            self.halt.leaving.set()
+        if part.fetched is Fetched.CORRUPT and corrupt > CORRUPT_AGAIN:
+            return _parked("corrupt_content", f"{corrupt} downloads were damaged, the last one: {part.why}")
+        if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.not_ready_for:
+            if age(take.last) > KEPT_FOR:
+                return Event.GONE, {"reason": "expired", "message": f"no video 48 h after it was ordered: {part.why}"}
+            return _parked("no_content", f"completed, but no video after {waited:.0f} s: {part.why}")
+        return None
+
+    # --- downloaded --------------------------------------------------------------------------------
+
+    async def _measure(self, shot: str, take: Take) -> Step | None:
+        """Measure the file that is on disk and compare it with the order."""
+        path = await asyncio.to_thread(self.shelf.locate, shot, take)
+        if path is None or take.file is None:
+            return Event.PART_LOST, {"file": None, "message": "the downloaded file is gone or changed"}
+        steps.reach("measure", path)
+        measured = await self.prober.measure(path, walked=True)
+        if isinstance(measured, Unmeasurable):
+            return _parked("unmeasurable", f"the file can't be measured: {measured.reason}")
+        return await self._judged(take, path, measured)
+
+    async def _judged(self, take: Take, path: Path, measured: Measured) -> Step:
+        if take.file is None:  # guards the types
+            raise ValueError("no file was downloaded")
+        matches, message = compare(take, measured, self.pipeline.duration_tolerance)
+        file = await asyncio.to_thread(self.shelf.put_away, path, take.file)
+        file = replace(
+            file,
+            width=measured.width,
+            height=measured.height,
+            duration_s=measured.duration_s,
+            measured=facts_of(measured),
+        )
+        reason = {} if matches else {"reason": "mismatched"}
+        event = Event.MATCHES if matches else Event.DIFFERS
+        return event, {"file": file, "message": message or None, **reason}
+
+    # --- verified ----------------------------------------------------------------------------------
+
+    async def show(self, shot: str, take: Take) -> None:
+        """Let the shot's finished name be this verified take.
+
+        Raises:
+            OSError: it couldn't be linked or copied.
+        """
+        others = self.store.shots[shot].takes
+        left = await asyncio.to_thread(self.shelf.publish, shot, take, others)
+        if left:
+            self.journal.note("left alone", shot, take.number, left)
+
+    async def bring_back(self, shot: str, take: Take) -> bool:
+        """See that a verified take is on disk under both names; fetch it again if the gateway may have it.
+
+        Never bought again. Returns whether it is there.
+        """
+        try:
+            if not self.shelf.restore(shot, take) and not await self._fetch_again(shot, take):
+                self.journal.note("missing", shot, take.number, "its file is gone, and the gateway has it no more")
+                return False
+            await self.show(shot, self.store.shots[shot].take(take.number))
+        except (NotRecorded, OSError) as error:
+            self._environment(f"{shot}: {_said(error)}")
+            return False
+        return True
+
+    async def _fetch_again(self, shot: str, take: Take) -> bool:
+        file, last = take.file, take.last
+        if file is None or self.gateway is None or age(last) > KEPT_FOR or last.gateway != self.gateway.address.name:
+            return False
+        part = await self._fetch(shot, take)
+        if part.fetched is not Fetched.COMPLETE:
+            return False
+        path = self.shelf.part(shot, take.number)
+        if part.sha256 != file.sha256:
+            measured = await self.prober.measure(path, walked=True)
+            tolerance = self.pipeline.duration_tolerance
+            if isinstance(measured, Unmeasurable) or not compare(take, measured, tolerance)[0]:
+                return False
+        again = replace(
+            file,
+            output=self.pipeline.output,
+            name=f"{shot}.{take.number:03d}.mp4",
+            sha256=part.sha256,
+            bytes=part.bytes,
+        )
+        again = await asyncio.to_thread(self.shelf.put_away, path, again)
+        self.store.change(shot, take.number, lambda old: replace(old, file=again))
+        self.journal.note("fetched again", shot, take.number)
+        return True
+
+    def _environment(self, why: str) -> None:
+        if self.halt.stop_creating(why, ExitCode.ENVIRONMENT):
+            self.journal.note("stopped", message=why)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What the polls of one take said so far."""
+
+    since: float = field(default_factory=time.monotonic)
+    failed: int = 0
+    troubles: int = 0
+    unknown_since: float | None = None
+
+    def count(self, progress: Progress) -> None:
+        """Take one answer into account; a different one ends a row."""
+        if progress is not Progress.TROUBLE:
+            self.failed = self.failed + 1 if progress is Progress.FAILED else 0
+        self.troubles = self.troubles + 1 if progress is Progress.TROUBLE else 0
+        if progress is Progress.NO_SUCH_TASK:
+            self.unknown_since = self.unknown_since or time.monotonic()
+        elif progress is not Progress.TROUBLE:
+            self.unknown_since = None
+
+    def unknown_for(self) -> float:
+        """Seconds that the gateway hasn't known the task."""
+        return time.monotonic() - self.unknown_since if self.unknown_since is not None else 0.0
+
+    def wait(self, answer: PollAnswer, interval: float) -> float:
+        """Seconds until the next poll."""
+        if answer.progress is Progress.TROUBLE:
+            return answer.retry_after or max(interval * 0.8, after_trouble(self.troubles, interval))
+        return about(interval)
+
+
+def _parked(reason: str, message: str) -> Step:
+    return Event.UNSETTLED, {"reason": reason, "message": message}
+
+
+def compare(take: Take, measured: Measured, tolerance: float) -> tuple[bool, str]:
+    """Whether a measured file is what the take's order asks for, and the evidence or notes as one text."""
+    order = take.order
+    width, height = SIZES[str(order["resolution"]), str(order["aspect_ratio"])]
+    verdict = judge(measured, Wanted(width, height, int(order["seconds"])), tolerance)
+    return verdict.matches, "; ".join(verdict.notes if verdict.matches else verdict.differences)
+
+
+def facts_of(measured: Measured) -> dict[str, Any]:
+    """What else was measured, for the record."""
+    facts = {
+        "fps": measured.fps,
+        "video_codec": measured.video_codec,
+        "audio_codec": measured.audio_codec,
+        "container": measured.container,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def age(attempt: Attempt) -> float:
+    """Seconds since the gateway took an attempt, by the wall clock: for messages and the 48 h rule only."""
+    if attempt.created_at is not None:
+        return time.time() - attempt.created_at
+    try:
+        return time.time() - datetime.fromisoformat(attempt.submitted_at).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def is_there(shelf: Shelf, take: Take) -> bool:
+    """Whether a delivered take's file is on disk with the recorded content."""
+    return take.file is not None and holds(shelf.path(take.file), take.file)
+
+
+def _said(error: Exception) -> str:
+    return f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)

@@ -1,0 +1,324 @@
+"""How each fault of `faults.TABLE` behaves on the wire. With no fault: the document's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from veopipe.simulator import answers
+from veopipe.simulator.answers import Answer, json_of
+from veopipe.simulator.book import Task
+from veopipe.simulator.faults import FaultOrder
+from veopipe.simulator.rules import LAST_FRAME, Form
+from veopipe.simulator.wire import ENTRY, begin, cut, respond
+
+Body = dict[str, Any]
+
+# -- create: refusals ----------------------------------------------------------------------------------------
+
+BEFORE_THE_BODY = frozenset({"cut_upload", "413_html"})
+_BUSY = "当前分组上游负载已饱和，请稍后再试"
+_RETIRED = "models/veo-3.1-generate-preview is no longer available. Please update your code to use a newer model."
+_REFUSALS: Mapping[str, Answer] = {
+    "429_busy": answers.task_error(429, "fail_to_fetch_task", _BUSY),
+    "429_empty": Answer(429, b"", "text/plain"),
+    "403_quota": answers.wallet_empty(),
+    "503_no_channel": answers.gateway_error(
+        503, "No available channel for model under group default (distributor)", code="model_not_found"
+    ),
+    "400_google": answers.google_error(400, answers.GOOGLE_UNSUPPORTED),
+    "404_retired": answers.google_error(404, _RETIRED, "NOT_FOUND"),
+    "500_build_request_failed": answers.task_error(
+        500, "build_request_failed", "unmarshal metadata failed: json: cannot unmarshal string into Go struct field"
+    ),
+    "redirect_307": Answer(307, b"", "text/html", headers={"Location": "/v1/videos"}),
+}  # fmt: skip
+# Answered with or without a task behind them: the parameter `charged` says which.
+_AMBIGUOUS: Mapping[str, Answer] = {
+    "html_502": answers.page(502, "Bad Gateway"),
+    "html_504": answers.page(504, "Gateway Time-out"),
+    "html_524": answers.page(524, "A timeout occurred"),
+    "500_do_request_failed": answers.task_error(500, "do_request_failed", "upstream error: do request failed"),
+}
+
+
+async def refuse_early(request: web.Request, fault: FaultOrder) -> web.StreamResponse:
+    """A fault that doesn't wait for the body."""
+    if fault.fault.name == "413_html":
+        return respond(request, answers.page(413, "Request Entity Too Large"))
+    return cut(request)
+
+
+def refused_create(fault: FaultOrder | None, request_id: str) -> Answer | None:
+    """The refusal that a fault orders before anything is charged, or None."""
+    if fault is None:
+        return None
+    name = fault.fault.name
+    if name in ("401_bad_key", "401_exhausted_midrun"):
+        return answers.invalid_token(request_id)
+    if name in _AMBIGUOUS and not fault.parameters["charged"]:
+        return _AMBIGUOUS[name]
+    return _REFUSALS.get(name)
+
+
+def after_drops(form: Form, fault: FaultOrder | None) -> tuple[Form, tuple[str, ...]]:
+    """What is left of a form at a gateway that drops fields silently, and the names dropped."""
+    name = fault.fault.name if fault else ""
+    kept = form
+    if name == "metadata_wins" and form.text("metadata"):
+        kept = form.without(frozenset({"resolution", "aspectRatio", "negativePrompt", "seed"}))
+    elif name == "last_frame_ignored":
+        kept = form.without(frozenset(), LAST_FRAME)
+    elif fault is not None and name == "big_image_ignored":
+        limit = float(fault.parameters["limit"])
+        small = tuple(upload for upload in form.uploads if upload.size <= limit)
+        kept = Form(form.fields, small)
+    before = [key for key, _ in form.fields] + [upload.field for upload in form.uploads]
+    for key in [key for key, _ in kept.fields] + [upload.field for upload in kept.uploads]:
+        before.remove(key)
+    return kept, tuple(before)
+
+
+# -- create: accepted ----------------------------------------------------------------------------------------
+
+
+def task_id(fault: FaultOrder | None) -> str | None:
+    """The id that a fault wants for the new task, or None."""
+    return str(fault.parameters["id"]) if fault and fault.fault.name == "bad_id" else None
+
+
+def _without(body: Body, *names: str) -> Body:
+    return {key: value for key, value in body.items() if key not in names}
+
+
+_CREATED: Mapping[str, Callable[[Body], Body]] = {
+    "no_task_id": lambda body: _without(body, "task_id"),
+    "no_id": lambda body: _without(body, "id"),
+    "no_ids": lambda body: _without(body, "id", "task_id"),
+    "empty_status": lambda body: body | {"status": ""},
+}
+
+
+async def answer_create(
+    request: web.Request, task: Task, fault: FaultOrder | None, before: Task | None
+) -> web.StreamResponse:
+    """The answer to an accepted create.
+
+    Args:
+        request: the create.
+        task: what it made; charged and in the book.
+        fault: what goes wrong with the answer.
+        before: the task accepted before this one.
+    """
+    body = answers.created(task.task_id, task.model, int(task.created_at))
+    name = fault.fault.name if fault else ""
+    if name in _CREATED:
+        body = _CREATED[name](body)
+    if name == "duplicate_id" and before is not None:
+        body |= {"id": before.task_id, "task_id": before.task_id}
+    answer = json_of(200, body)
+    if name == "lost_response":
+        return cut(request)
+    if name == "cut_json":
+        return await _cut_after(request, answer.body, len(answer.body) // 2, answer.content_type)
+    if fault is not None and name == "slow_create":
+        await asyncio.sleep(float(fault.parameters["seconds"]))
+    return respond(request, _AMBIGUOUS.get(name, answer))
+
+
+# -- poll ----------------------------------------------------------------------------------------------------
+
+# What stays true of the task, for later polls and for the download, too.
+FIXED_STATES: Mapping[str, str] = {
+    "stuck_queued": "queued",
+    "stuck_in_progress": "in_progress",
+    "failed_no_error": "failed",
+    "failed_with_error": "failed",
+    "failed_http_500_with_job_body": "failed",
+    "task_not_exist_after_restart": "gone",
+}
+
+
+def _running(body: Body) -> Body:
+    return _without(body, "completed_at") | {"status": "in_progress", "progress": 50}
+
+
+def _upper_case(body: Body) -> Body:
+    word = {"completed": "SUCCESS", "failed": "FAILURE"}.get(body["status"], str(body["status"]).upper())
+    return {
+        "created_at": body["created_at"],
+        "fail_reason": "",
+        "finished_at": body.get("completed_at", 0),
+        "platform": "1",
+        "progress": f"{body['progress']}%",
+        "status": word,
+        "task_id": body["id"],
+    }
+
+
+_NULLS = dict.fromkeys(("completed_at", "error", "expires_at", "progress", "prompt", "seconds", "size"))
+_SHAPES: Mapping[str, Callable[[Body], Body]] = {
+    "unknown_first": lambda body: _running(body) | {"status": "unknown", "progress": 0},
+    "flap_failed": lambda body: body | {"status": "failed", "progress": 100},
+    "back_to_in_progress": _running,
+    "wrapped_data": lambda body: {"code": "success", "message": "", "data": body},
+    "upper_case_status": _upper_case,
+    "nulls": lambda body: _NULLS | body | {"progress": None},
+    "completed_at_while_running": lambda body: {"completed_at": body["created_at"] + 1} | body,
+    "wrong_id": lambda body: body | {"id": "task_" + "0" * 32},
+}
+_POLL_ANSWERS: Mapping[str, Answer] = {
+    "poll_429": answers.task_error(429, "rate_limited", _BUSY),
+    "poll_502_html": answers.page(502, "Bad Gateway"),
+    "poll_html_200": answers.page(200, "Please log in to this network"),
+    "task_not_exist_first": answers.no_such_task(),
+    "task_not_exist_after_restart": answers.no_such_task(),
+}
+
+
+async def answer_poll(request: web.Request, body: Body, fault: FaultOrder | None) -> web.StreamResponse:
+    """The answer to a poll whose honest body is `body`."""
+    if fault is None:
+        return respond(request, json_of(200, body))
+    name, parameters = fault.fault.name, fault.parameters
+    if name == "poll_401":
+        return respond(request, answers.invalid_token(request[ENTRY].request_id))
+    if name == "poll_read_timeout":
+        await asyncio.sleep(float(parameters["seconds"]))
+    if name in ("poll_cut", "poll_read_timeout"):
+        return cut(request)
+    if name in _POLL_ANSWERS:
+        return respond(request, _POLL_ANSWERS[name])
+    if "message" in parameters:
+        code = parameters["code"]
+        number = int(code) if isinstance(code, float) else code
+        body = body | {"error": {"code": number, "message": parameters["message"]}}
+    shaped = _SHAPES[name](body) if name in _SHAPES else body
+    return respond(request, json_of(500 if name == "failed_http_500_with_job_body" else 200, shaped))
+
+
+# -- content -------------------------------------------------------------------------------------------------
+
+_LAGS: Mapping[str, Answer] = {
+    "document": answers.content_error(400, "task status is IN_PROGRESS"),
+    "new-api": answers.content_error(400, "Task is not completed yet, current status: IN_PROGRESS"),
+    "lag_404": answers.content_error(404, "Task not found"),
+    "lag_502": answers.content_error(502, "Failed to resolve Gemini video URL", "server_error"),
+}
+_NO_CONTENT: Mapping[str, Answer] = {
+    "safety_completed_502": _LAGS["lag_502"],
+    "expired_502": answers.content_error(502, "Upstream service returned status 404", "server_error"),
+    "expired_410": answers.content_error(410, "video result has expired"),
+    "html_200": answers.page(200, "Just a moment..."),
+    "json_200": json_of(200, {"error": {"message": "task status is IN_PROGRESS", "type": "invalid_request_error"}}),
+    "empty_200": Answer(200, b"", "video/mp4"),
+}
+
+
+def refused_content(fault: FaultOrder | None, waited: float) -> Answer | None:
+    """What is answered instead of a video, or None; `waited` seconds ago the content was first asked for."""
+    if fault is None:
+        return None
+    name = fault.fault.name
+    if name in ("lag_400", "lag_404", "lag_502"):
+        if waited >= float(fault.parameters["seconds"]):
+            return None
+        return _LAGS[str(fault.parameters["wording"]) if name == "lag_400" else name]
+    return _NO_CONTENT.get(name)
+
+
+async def answer_content(request: web.Request, video: bytes, fault: FaultOrder | None) -> web.StreamResponse:
+    """The answer to a download whose honest body is `video`."""
+    name = fault.fault.name if fault else ""
+    if fault is not None and name in _SENT_BADLY:
+        return await _SENT_BADLY[name](request, video, fault)
+    if name == "corrupt_mp4":
+        video = _damaged(video)
+    request[ENTRY].sent = len(video)
+    cache = {"Cache-Control": "public, max-age=86400"}
+    return respond(request, Answer(200, video, "video/mp4", headers=cache))
+
+
+async def _cut_after(request: web.Request, body: bytes, sent: int, kind: str) -> web.StreamResponse:
+    response = await begin(request, kind, len(body))
+    await response.write(body[:sent])
+    request[ENTRY].sent = sent
+    cut(request)
+    return response
+
+
+def _part(video: bytes, fault: FaultOrder) -> int:
+    return int(len(video) * min(1.0, max(0.0, float(fault.parameters["part"]))))
+
+
+async def _truncated_length(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
+    return await _cut_after(request, video, _part(video, fault), "video/mp4")
+
+
+async def _truncated_chunked(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
+    if fault.parameters["moov"] == "missing":
+        video = _index_last(video)
+    response = await begin(request, "video/mp4", None)
+    request[ENTRY].sent = _part(video, fault)
+    await response.write(video[: _part(video, fault)])
+    await response.write_eof()
+    return response
+
+
+async def _stall(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
+    response = await begin(request, "video/mp4", len(video))
+    request[ENTRY].sent = _part(video, fault)
+    await response.write(video[: _part(video, fault)])
+    await asyncio.sleep(float(fault.parameters["seconds"]))
+    cut(request)
+    return response
+
+
+async def _slow_drip(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
+    response = await begin(request, "video/mp4", len(video))
+    for start in range(0, len(video), 1024):
+        await response.write(video[start : start + 1024])
+        request[ENTRY].sent = min(start + 1024, len(video))
+        await asyncio.sleep(float(fault.parameters["interval"]))
+    await response.write_eof()
+    return response
+
+
+async def _content_cut(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
+    del video, fault
+    return cut(request)
+
+
+async def _redirected(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
+    del video
+    place = str(fault.parameters["location"])
+    if not place:
+        port = request.url.port
+        place = f"http://localhost:{port}/_elsewhere/{request.match_info['task_id']}?signature=abc"
+    return respond(request, Answer(302, b"", "text/html", headers={"Location": place}))
+
+
+_SENT_BADLY: Mapping[str, Callable[[web.Request, bytes, FaultOrder], Awaitable[web.StreamResponse]]] = {
+    "truncated_length": _truncated_length,
+    "truncated_chunked": _truncated_chunked,
+    "stall": _stall,
+    "slow_drip": _slow_drip,
+    "content_cut": _content_cut,
+    "redirect_302_other_host": _redirected,
+}
+
+
+def _index_last(video: bytes) -> bytes:
+    """The same boxes with the index behind the media data, as cameras write them; only good for cutting."""
+    start = video.index(b"moov") - 4
+    end = start + int.from_bytes(video[start : start + 4], "big")
+    return video[:start] + video[end:] + video[start:end]
+
+
+def _damaged(video: bytes) -> bytes:
+    """The table of chunk positions overwritten: sizes add up, but nothing is where the index says."""
+    at = video.index(b"stco") + 12
+    return video[:at] + b"\xff" * 8 + video[at + 8 :]

@@ -1,0 +1,184 @@
+"""The state files of one ledger: read whole at the start, replaced one at a time, never out of step.
+
+* What `Store` holds in memory for a shot is what its file holds: memory follows the disk, not the other
+  way round. A save that fails leaves both as they were.
+* Saves come from the event loop and from the threads that create; one lock orders them.
+* A paid answer that can't be recorded in its place goes to a rescue file, and if that fails too, to one
+  line on stderr: it is never lost silently. The next start merges rescue files.
+* A file that can't be understood holds its shot (`unreadable`); the other shots go on.
+
+Source: design, section 5; reliability.md, c.6.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veopipe import files, takes
+from veopipe.ledger import Places, now
+from veopipe.state import Event, Status
+from veopipe.takes import ShotState, Take
+from veopipe.wording import printable
+
+
+class NotRecorded(Exception):
+    """A state file couldn't be written. Where money was already spent, the record was rescued."""
+
+
+@dataclass(slots=True)
+class Store:
+    """The states of all shots of a ledger.
+
+    Attributes:
+        places: where the files lie.
+        shots: the state of each shot that has one, by the id its file is named by.
+        unreadable: shots whose file can't be understood, with the reason.
+    """
+
+    places: Places
+    shots: dict[str, ShotState] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    _writing: threading.RLock = field(default_factory=threading.RLock)
+
+    def save(self, shot: ShotState) -> None:
+        """Put `shot` on disk, then in memory.
+
+        Raises:
+            NotRecorded: it isn't on disk; memory is unchanged.
+        """
+        with self._writing:
+            try:
+                files.replace(self._path(shot.shot), takes.dump(shot))
+            except OSError as error:
+                raise NotRecorded(f"{self._path(shot.shot)} can't be written: {error.strerror}") from error
+            self.shots[shot.shot] = shot
+
+    def change(self, shot: str, number: int, step: Callable[[Take], Take]) -> Take:
+        """Replace one take by `step(take)`, durably.
+
+        Raises:
+            NotRecorded: it isn't on disk; memory is unchanged.
+        """
+        with self._writing:
+            state = self.shots[shot]
+            changed = step(state.take(number))
+            self.save(state.with_take(changed))
+            return changed
+
+    def record(self, shot: str, number: int, event: Event, **facts: Any) -> Take:
+        """Record that `event` happened to a take.
+
+        Raises:
+            NotRecorded: it isn't on disk; memory is unchanged.
+            IllegalTransition: the attempt table doesn't list it.
+        """
+        return self.change(shot, number, lambda take: takes.advance(take, event, now(), **facts))
+
+    def record_paid(self, shot: str, number: int, event: Event, **facts: Any) -> Take:
+        """Like `record`, for the answer to a create: if it can't be written, it is rescued.
+
+        Raises:
+            NotRecorded: after the record was rescued to another file or to stderr.
+        """
+        try:
+            return self.record(shot, number, event, **facts)
+        except NotRecorded:
+            with self._writing:
+                attempt = self.shots[shot].take(number).last.number
+            self._rescue({"shot": shot, "take": number, "attempt": attempt, "event": event.name, **facts})
+            raise
+
+    def rename(self, old: str, new: str) -> None:
+        """Let the shot `new` take over the state of `old`: one rename, so a crash leaves one of the two.
+
+        Raises:
+            NotRecorded: nothing changed.
+        """
+        with self._writing:
+            try:
+                files.rename(self._path(old), self._path(new))
+            except OSError as error:
+                raise NotRecorded(f"{self._path(old)} can't be renamed: {error.strerror}") from error
+            state = self.shots.pop(old)
+            self.save(ShotState(new, state.takes, state.unknown))
+
+    def _path(self, shot: str) -> Path:
+        return self.places.state / f"{shot}.json"
+
+    def _rescue(self, record: Mapping[str, Any]) -> None:
+        line = json.dumps({"format": takes.FORMAT, "at": now(), **record})
+        name = f"{record['shot']}.{secrets.token_hex(4)}.json"
+        for folder in (self.places.rescue, self.places.output):
+            try:
+                files.make_folder(folder, 0o700)
+                files.replace(folder / (name if folder == self.places.rescue else f".rescue-{name}"), line.encode())
+            except OSError:
+                continue
+            return
+        # As Terraform does: a person can paste it into rescue/ or use `resolve --task-id`.
+        os.write(sys.stderr.fileno() if sys.stderr else 2, f"VEOPIPE-RESCUE {line}\n".encode())
+
+    def merge_rescued(self) -> list[str]:
+        """Bring rescued records into their state files; the shots that got one.
+
+        Raises:
+            NotRecorded: a state file still can't be written; the rescue file stays.
+        """
+        merged = []
+        for path in self._rescue_files():
+            try:
+                record = json.loads(files.read_bounded(path, takes.LARGEST_STATE_FILE))
+                done = self._merge(record)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if done:
+                merged.append(record["shot"])
+            path.unlink(missing_ok=True)
+            files.sync_folder(path.parent)
+        return merged
+
+    def _rescue_files(self) -> list[Path]:
+        inside = sorted(self.places.rescue.glob("*.json")) if self.places.rescue.is_dir() else []
+        beside = sorted(self.places.output.glob(".rescue-*.json")) if self.places.output.is_dir() else []
+        return inside + beside
+
+    def _merge(self, record: dict[str, Any]) -> bool:
+        take = self.shots[record["shot"]].take(record["take"])
+        if take.last.number != record["attempt"] or take.status not in {Status.SUBMITTING, Status.IN_DOUBT}:
+            return False
+        meta = {"format", "at", "shot", "take", "attempt", "event"}
+        facts = {key: value for key, value in record.items() if key not in meta}
+        self.record(record["shot"], record["take"], Event[record["event"]], **facts)
+        return True
+
+
+def open_store(places: Places) -> Store:
+    """All state files of a ledger, in memory. Reads only.
+
+    A file is named by its shot; the `shot` inside may still be an older id after a rename.
+    """
+    store = Store(places)
+    try:
+        names = sorted(entry.name for entry in os.scandir(places.state) if entry.name.endswith(".json"))
+    except (FileNotFoundError, NotADirectoryError):
+        names = []
+    for name in names:
+        shot = name.removesuffix(".json")
+        try:
+            state = takes.parse(files.read_bounded(places.state / name, takes.LARGEST_STATE_FILE))
+        except takes.Unreadable as error:
+            store.unreadable[shot] = printable(str(error))
+        except (OSError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else str(error)
+            store.unreadable[shot] = f"it can't be read ({printable(said or '')})"
+        else:
+            store.shots[shot] = ShotState(shot, state.takes, state.unknown)
+    return store

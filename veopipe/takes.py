@@ -1,0 +1,344 @@
+"""What a state file holds: the takes of one shot, their attempts, the file that was delivered.
+
+* Values only; a change is a new value (`advance`, `with_attempt`). The status of a take is that of its
+  last attempt, and `state.TABLE` decides every change of it.
+* Fields that this version doesn't know are kept and written back (a newer veopipe may have made them).
+* Reading is strict: a file that isn't understood whole is `Unreadable`, and its shot is held.
+
+Source: design, section 5; described for others by `schemas/state.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from veopipe import state
+from veopipe.pricing import as_text
+from veopipe.state import Event, Status
+
+FORMAT = 1
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+LARGEST_STATE_FILE = 4 << 20
+"""Bytes. A take needs about 2 KB and a prompt; 4 MiB is a thousand takes of one shot."""
+
+_T = TypeVar("_T")
+
+
+class Unreadable(ValueError):
+    """A state file that can't be understood; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The file of a take.
+
+    Attributes:
+        output: the output folder of the pipeline that fetched it, relative to the manifest's folder.
+        name: the file's name in `<output>/<manifest>/takes/`.
+        sha256: hex digest of the whole file.
+        bytes: its size.
+        width: measured, in pixels.
+        height: measured, in pixels.
+        duration_s: measured, in seconds.
+        measured: whatever else was measured (fps, codecs).
+    """
+
+    output: str
+    name: str
+    sha256: str
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One create call.
+
+    Attributes:
+        number: from 1 within the take.
+        run: the run that made the call.
+        status: where it stands (`state`).
+        gateway: scheme, host and port of the gateway that was asked, or `simulator`.
+        price_usd: what one call costs, US dollars.
+        submitted_at: when the intent was written, UTC, ISO 8601.
+        settled_at: when `status` was last recorded.
+        task_id: the gateway's job, once accepted.
+        created_at: the gateway's own time of the task, Unix seconds.
+        reason: why it stands where it stands, a short id such as `no_answer`.
+        message: the same for people; the gateway's own words where it gave some.
+        scope: of a refusal: `shot`, `account` or `throttle`.
+        http_status: of the answer to the create.
+        request_id: the gateway's name for the request, for its support.
+    """
+
+    number: int
+    run: str
+    status: Status
+    gateway: str
+    price_usd: Decimal
+    submitted_at: str
+    settled_at: str | None = None
+    task_id: str | None = None
+    created_at: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    scope: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One wanted result of a shot: one order, at most one delivered file.
+
+    Attributes:
+        number: from 1, in the order in which they were ordered; part of the file's name.
+        fingerprint: of the order.
+        order: as `order.Order.as_json` gives it.
+        attempts: at least one; only the last may be unsettled.
+        file: what was delivered, once it is on disk.
+    """
+
+    number: int
+    fingerprint: str
+    order: Mapping[str, Any]
+    attempts: tuple[Attempt, ...]
+    file: Delivered | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Attempt:
+        """The newest attempt."""
+        return self.attempts[-1]
+
+    @property
+    def status(self) -> Status:
+        """Where the take stands: its newest attempt's status."""
+        return self.last.status
+
+    def paid_ordinal(self) -> int:
+        """The number that the next create has among those that may cost money (refusals don't)."""
+        return 1 + sum(attempt.status is not Status.REFUSED for attempt in self.attempts)
+
+    def failures(self) -> int:
+        """How many of its attempts the gateway reported failed."""
+        return sum(attempt.status is Status.FAILED for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class ShotState:
+    """All takes of one shot: the content of its state file."""
+
+    shot: str
+    takes: tuple[Take, ...] = ()
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    def take(self, number: int) -> Take:
+        """The take with that number.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for take in self.takes:
+            if take.number == number:
+                return take
+        raise KeyError(number)
+
+    def next_number(self) -> int:
+        """The number that a new take gets."""
+        return 1 + max((take.number for take in self.takes), default=0)
+
+    def with_take(self, changed: Take) -> ShotState:
+        """The same shot with `changed` in the place of the take of that number, or behind the others."""
+        others = [take for take in self.takes if take.number != changed.number]
+        ordered = sorted([*others, changed], key=lambda take: take.number)
+        return replace(self, takes=tuple(ordered))
+
+
+def advance(take: Take, event: Event, at: str, **facts: Any) -> Take:
+    """`take` after `event` happened to its newest attempt.
+
+    Args:
+        take: the take as it was.
+        event: what happened.
+        at: now, UTC, ISO 8601.
+        facts: fields of `Attempt` that the event brings, such as `task_id`; `file` goes to the take.
+
+    Raises:
+        IllegalTransition: the table doesn't list it.
+    """
+    status = state.after(take.status, event)
+    delivered = facts.pop("file", take.file)
+    told = {"reason": None, "message": None, **facts}
+    attempt = replace(take.last, status=status, settled_at=at, **told)
+    return replace(take, attempts=(*take.attempts[:-1], attempt), file=delivered)
+
+
+# --- the file's text -------------------------------------------------------------------------------
+
+
+def dump(shot: ShotState) -> bytes:
+    """The text of the state file: UTF-8 JSON, stable key order, one trailing newline, ASCII only.
+
+    ASCII, so that a half surrogate in a gateway's text can't fail here, after the money is spent.
+    """
+    document = {"format": FORMAT, "shot": shot.shot, "takes": [_dump_take(t) for t in shot.takes], **shot.unknown}
+    return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def _dump_take(take: Take) -> dict[str, Any]:
+    return {
+        "take": take.number,
+        "status": take.status.value,
+        "fingerprint": take.fingerprint,
+        "order": dict(take.order),
+        "attempts": [_dump_flat(attempt) for attempt in take.attempts],
+        "file": _dump_flat(take.file) if take.file else None,
+        **take.unknown,
+    }
+
+
+def _dump_flat(value: Attempt | Delivered) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for item in fields(value):
+        content = getattr(value, item.name)
+        if item.name == "unknown" or content is None:
+            continue
+        document[item.name] = as_text(content) if isinstance(content, Decimal) else _plain(content)
+    return {**document, **value.unknown}
+
+
+def _plain(content: Any) -> Any:
+    return dict(content) if isinstance(content, Mapping) else content
+
+
+def parse(text: bytes) -> ShotState:
+    """The state that a file's text holds.
+
+    Raises:
+        Unreadable: it is damaged, of a newer format, or breaks a rule; nothing of it can be trusted.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"it isn't JSON ({error})") from None
+    read = _Reader(document, "the file")
+    if read.take_out("format", int) != FORMAT:
+        raise Unreadable(f"its format is {document.get('format')!r}; this veopipe knows {FORMAT}")
+    shot = read.take_out("shot", str)
+    takes = tuple(_parse_take(item) for item in read.take_out("takes", list))
+    if len({take.number for take in takes}) != len(takes):
+        raise Unreadable("two takes have the same number")
+    return ShotState(shot, takes, read.rest())
+
+
+def _parse_take(document: Any) -> Take:
+    read = _Reader(document, "a take")
+    number = read.take_out("take", int)
+    read.where = f"take {number}"
+    attempts = tuple(_parse_attempt(item, number) for item in read.take_out("attempts", list))
+    if not attempts:
+        raise Unreadable(f"take {number} has no attempt")
+    if number < 1 or any(attempt.status not in state.SETTLED for attempt in attempts[:-1]):
+        raise Unreadable(f"take {number} has an open attempt before its last")
+    if read.take_out("status", str) != attempts[-1].status:
+        raise Unreadable(f"take {number} says another status than its last attempt")
+    fingerprint = read.take_out("fingerprint", str)
+    order = read.take_out("order", dict)
+    file = read.maybe("file", dict)
+    delivered = _parse_delivered(file, number) if file is not None else None
+    return Take(number, fingerprint, MappingProxyType(order), attempts, delivered, read.rest())
+
+
+def _parse_attempt(document: Any, take: int) -> Attempt:
+    read = _Reader(document, f"an attempt of take {take}")
+    status = read.take_out("status", str)
+    if status not in set(Status):
+        raise Unreadable(f"an attempt of take {take} has the unknown status {status!r}")
+    task_id = read.maybe("task_id", str)
+    if task_id is None and Status(status) in state.CHARGED:
+        raise Unreadable(f"an attempt of take {take} is {status} but has no task id")
+    return Attempt(
+        number=read.take_out("number", int),
+        run=read.take_out("run", str),
+        status=Status(status),
+        gateway=read.take_out("gateway", str),
+        price_usd=_money(read.take_out("price_usd", str)),
+        submitted_at=read.take_out("submitted_at", str),
+        settled_at=read.maybe("settled_at", str),
+        task_id=task_id,
+        created_at=read.maybe("created_at", int),
+        reason=read.maybe("reason", str),
+        message=read.maybe("message", str),
+        scope=read.maybe("scope", str),
+        http_status=read.maybe("http_status", int),
+        request_id=read.maybe("request_id", str),
+        unknown=read.rest(),
+    )
+
+
+def _parse_delivered(document: Any, take: int) -> Delivered:
+    read = _Reader(document, f"the file of take {take}")
+    name = read.take_out("name", str)
+    output = read.take_out("output", str)
+    if "/" in name or "\0" in name + output or name in {"", ".", ".."} or output.startswith("/"):
+        raise Unreadable(f"the file of take {take} has an impossible name")
+    duration = read.maybe("duration_s", (int, float))
+    return Delivered(
+        output=output,
+        name=name,
+        sha256=read.take_out("sha256", str),
+        bytes=read.take_out("bytes", int),
+        width=read.maybe("width", int),
+        height=read.maybe("height", int),
+        duration_s=float(duration) if duration is not None else None,
+        measured=read.maybe("measured", dict) or NOTHING,
+        unknown=read.rest(),
+    )
+
+
+def _money(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise Unreadable(f"{text[:40]!r} is no amount of money")
+    return amount
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Takes known fields out of a JSON object, strictly; what is left is unknown and kept."""
+
+    document: Any
+    where: str
+    _seen: set[str] = field(default_factory=set)
+
+    def take_out(self, key: str, kind: type[_T]) -> _T:
+        found = self.maybe(key, kind)
+        if found is None:
+            raise Unreadable(f"{self.where} has no {key!r}")
+        return found
+
+    def maybe(self, key: str, kind: type[_T] | tuple[type[_T], ...]) -> _T | None:
+        if not isinstance(self.document, dict):
+            raise Unreadable(f"{self.where} isn't a JSON object")
+        self._seen.add(key)
+        found = self.document.get(key)
+        if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
+            raise Unreadable(f"{key!r} of {self.where} has the wrong type")
+        return found
+
+    def rest(self) -> Mapping[str, Any]:
+        return {key: value for key, value in self.document.items() if key not in self._seen} or NOTHING

@@ -1,0 +1,54 @@
+"""Text that came from outside, made safe to show: no terminal escapes, no secrets, no endless lines.
+
+Everything that goes to a terminal, a log or a report and that this program didn't write itself (prompts,
+ids, server messages, file names) passes through here once.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Keys of this API family start with `sk-`; some gateways echo them in error texts (reliability.md, e 42).
+_KEY = re.compile(r"sk-[A-Za-z0-9_*.-]{6,}")
+# C0 and C1 controls, DEL, zero-width and bidi controls, line separators, lone surrogates:
+# all can redraw or reorder a terminal line (reliability.md, e 44).
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+_secrets: set[str] = set()
+
+SHOWN = 200
+"""Characters of a foreign text that are shown: longer ones are cut (reliability.md, e 16)."""
+
+
+def printable(text: str, limit: int | None = SHOWN) -> str:
+    """`text` on one line, controls written as escapes, keys masked, cut to `limit` characters.
+
+    Args:
+        text: any text.
+        limit: the number of characters kept, or None for all.
+    """
+    text = without_keys(text)
+    cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+    return _UNSAFE.sub(_escape, cut)
+
+
+def hide(secret: str) -> None:
+    """Mask `secret` in every text that passes through here from now on."""
+    if secret:
+        _secrets.add(secret)
+
+
+def without_keys(text: str) -> str:
+    """`text` with the hidden secrets, and everything else that looks like an API key, replaced by `sk-…`."""
+    for secret in _secrets:
+        text = text.replace(secret, "sk-…")
+    return _KEY.sub("sk-…", text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(match[0], f"\\u{ord(match[0]):04x}")
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 shot`, `2 shots`, `10,000 shots`; `plural` where an s isn't enough."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
