@@ -8,6 +8,7 @@ Source: design, section 7.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import platform
@@ -60,7 +61,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with a guess for misspelt names."""
-        import difflib  # noqa: PLC0415  only here
+        import difflib  # only for a misspelt name
 
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             close = difflib.get_close_matches(args[0], COMMANDS, 1)
@@ -85,7 +86,7 @@ def veopipe() -> None:
     Example:
       veopipe init film && cd film
       veopipe run shots.yaml --simulate
-    """
+    """  # noqa: D301  \b is click's sign for "don't rewrap", so it must be the character itself
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -142,8 +143,7 @@ def _lines(text: str) -> str:
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether stdout must be one JSON document, even if the rest of the line can't be understood."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(one == "--format=json" or (one == "--format" and other == "json") for one, other in pairs)
+    return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)
 
 
 def _bug(arguments: Sequence[str]) -> int:

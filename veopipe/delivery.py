@@ -154,7 +154,7 @@ def strays(places: Places, known: Iterable[tuple[str, int]], ids: Iterable[str])
         shot, _, rest = name.removeprefix(".").partition(".")
         number, _, kind = rest.partition(".")
         number = number.partition("-")[0]
-        if kind in {"mp4", "part"} and shot in wanted and number.isascii() and number.isdigit():
-            if (shot, int(number)) not in accounted:
-                found.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")
+        named = kind in {"mp4", "part"} and shot in wanted and number.isascii() and number.isdigit()
+        if named and (shot, int(number)) not in accounted:
+            found.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")
     return found

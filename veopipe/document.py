@@ -80,7 +80,7 @@ def read(data: bytes, file: str) -> Document:
     """Read YAML from bytes; `file` is the name in problems."""
     composer = _Composer(file)
     try:
-        composer.run(_text_of(data))
+        composer.run(_text_of(data), _parser_class())
     except _Stop as stop:
         composer.report(stop.rule, stop.message, stop.line, stop.column)
         return Document(file, None, tuple(composer.problems))
@@ -196,7 +196,7 @@ class _Composer:
     def report(self, rule: str, message: str, line: int, column: int) -> None:
         self.problems.append(Problem(self.file, line, column, "error", rule, message))
 
-    def run(self, text: str) -> None:
+    def run(self, text: str, parser_class: Callable[[str], Any]) -> None:
         """Read everything; raises `_Stop` where reading can't go on."""
         handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
@@ -208,7 +208,7 @@ class _Composer:
             yaml.DocumentStartEvent: self._document,
         }
         try:
-            parser = PARSER(text)
+            parser = parser_class(text)
             while (event := parser.get_event()) is not None:
                 handler = handlers.get(type(event))
                 if handler is not None:
@@ -233,7 +233,7 @@ class _Composer:
         text = event.value
         line, column = _from_one(event.start_mark)
         is_plain = not event.style
-        value = resolved(text) if is_plain else text
+        value = resolved(text) if is_plain and event.tag is None else text
         node = ScalarNode(value, text, line, column, is_plain)
         if event.tag is not None:
             self._refuse_tag(event)
@@ -361,12 +361,9 @@ class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
 
 
 def _parser_class() -> Callable[[str], Any]:
+    """PyYAML's C parser; its own one, many times as slow, where libyaml is missing."""
     try:
         from yaml._yaml import CParser
     except ImportError:
         return _PureParser
     return CParser
-
-
-PARSER = _parser_class()
-"""PyYAML's C parser; its own one, many times as slow, where libyaml is missing."""

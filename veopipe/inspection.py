@@ -88,8 +88,13 @@ async def _inspect(project: Project, prober: Prober, shot: str, take: Take) -> F
 def _record(project: Project, shot: str, take: Take, measured: Measured, path: Path, *, matches: bool) -> None:
     if take.file is None:
         return
-    facts = {"width": measured.width, "height": measured.height, "duration_s": measured.duration_s}
-    file = replace(take.file, **facts, measured={**facts_of(measured), "verified_at": now()})
+    file = replace(
+        take.file,
+        width=measured.width,
+        height=measured.height,
+        duration_s=measured.duration_s,
+        measured={**facts_of(measured), "measured_at": now()},
+    )
 
     def step(old: Take) -> Take:
         if matches and old.status is Status.MISMATCHED:

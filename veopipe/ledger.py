@@ -31,7 +31,7 @@ FORMAT = 1
 LOCK_WAIT = 0.5
 """Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
 
-_GITIGNORE = """\
+GITIGNORE = """\
 # The ledger (state/ and ledger.json) belongs into git; these don't.
 lock
 runs/
@@ -294,7 +294,7 @@ def _make_folders(places: Places) -> None:
     base = places.folder.parent
     files.make_folder(base)
     if not (base / ".gitignore").exists():
-        files.replace(base / ".gitignore", _GITIGNORE.encode())
+        files.replace(base / ".gitignore", GITIGNORE.encode())
     files.make_folder(places.folder, 0o700)
 
 

@@ -11,7 +11,7 @@ Rules that hold here (design, section 3):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -205,8 +205,9 @@ class _Reader:
         return wrong
 
     def _read_shot(self, shot: str, where: Place, node: Node, defaults: Layer) -> None:
+        wrong: set[str | int] = set()
         if isinstance(node, MappingNode):
-            self._check_keys(node, shot)
+            wrong = {finding.path[0] for finding, _ in self._check_keys(node, shot)}
             written: Layer = node.items
         else:
             for finding in schema.check("manifest", plain(node), "$defs", "settings"):
@@ -217,21 +218,24 @@ class _Reader:
         for finding, place_of_default in self._wrong_defaults:
             if finding.path[0] not in written:
                 self._findings.add(finding, place_of_default, shot)
+                wrong.add(finding.path[0])
         own = sized(merged(defaults, written))
-        findings, values = self._judge(own)
+        findings, values = self._judge(own, wrong)
         for finding in findings:
             self._findings.add(finding, self._place_of(finding, own, where), shot)
         tags = values.get("tags", ())
         if self._selects is None or self._selects(shot, tags):
             self._chosen.append(shot)
         if self._overrides.nodes:
-            values = self._apply_overrides(shot, own, findings)
+            values = self._apply_overrides(shot, own, findings, wrong - self._overrides.nodes.keys())
         if not self._findings.has_errors:
             self.shots[shot] = self._made(shot, values, where)
 
-    def _apply_overrides(self, shot: str, own: Layer, known: list[Finding]) -> dict[str, Any]:
+    def _apply_overrides(
+        self, shot: str, own: Layer, known: list[Finding], wrong: Collection[str | int]
+    ) -> dict[str, Any]:
         """The shot's values with the overrides; what is wrong only now is the pipeline's problem."""
-        findings, values = self._judge(overridden(own, self._overrides.nodes))
+        findings, values = self._judge(overridden(own, self._overrides.nodes), wrong)
         if not self._chosen or self._chosen[-1] != shot:
             return values  # the command isn't about this one
         said = {(finding.rule, finding.path) for finding in known}
@@ -241,16 +245,9 @@ class _Reader:
                 self._findings.add(finding, where, shot, with_overrides=True)
         return values
 
-    def _judge(self, shot: Layer) -> tuple[list[Finding], dict[str, Any]]:
-        """Findings about an effective shot, and its values that are right by themselves."""
-        values: dict[str, Any] = {}
-        wrong = set()
-        for key, node in shot.items():
-            value = plain(node)
-            if self._rules.value(key, value):
-                wrong.add(key)
-            else:
-                values[key] = value
+    def _judge(self, shot: Layer, wrong: Collection[str | int]) -> tuple[list[Finding], dict[str, Any]]:
+        """Findings about an effective shot, and its values; without the keys that are wrong by themselves."""
+        values: dict[str, Any] = {key: plain(node) for key, node in shot.items() if key not in wrong}
         found = [f for f in self._rules.whole(values) if f.path[0] not in wrong]
         if "model" in values and (about := self._about_model(values["model"])):
             found.append(about)
@@ -314,4 +311,4 @@ def _kind(key: str, node: Node) -> object:
     """A value for a first look: a scalar is itself, what is in a mapping or list doesn't count yet."""
     if isinstance(node, MappingNode):
         return {"a": {}} if key == "shots" and node.items else {}
-    return [] if isinstance(node, SequenceNode) else node.value
+    return [None] * len(node.items) if isinstance(node, SequenceNode) else node.value

@@ -14,7 +14,7 @@ from veopipe.project import Choices
 Command = Callable[..., Any]
 
 
-class Money(click.ParamType):
+class Money(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
     """US dollars as a person writes them: `25`, `0.30`."""
 
     name = "USD"
@@ -43,12 +43,14 @@ format_option = click.option(
 
 def about_manifest(command: Command) -> Command:
     """Manifest, pipeline, selection and format: what plan, run, status, verify, resolve and report share."""
-    for option in (
-        manifest_argument,
-        click.option("-p", "--pipeline", metavar="NAME|PATH", help="How to run: a pipeline's name or file."),
-        click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
-        click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable."),
-        format_option,
+    for option in reversed(
+        (
+            manifest_argument,
+            click.option("-p", "--pipeline", metavar="NAME|PATH", help="How to run: a pipeline's name or file."),
+            click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
+            click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable."),
+            format_option,
+        )
     ):
         command = option(command)
     return command
@@ -56,12 +58,14 @@ def about_manifest(command: Command) -> Command:
 
 def about_spending(command: Command) -> Command:
     """What plan and run share on top."""
-    for option in (
-        click.option("--max-cost", type=Money(), help="Spend no more than this in one run."),
-        click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),
-        click.option("--base-url", metavar="URL", help="Another gateway than the pipeline's."),
-        click.option("--retry-failed", is_flag=True, help="Order another attempt for what failed or was refused."),
-        click.option("--simulate", is_flag=True, help="Rehearse with the built-in simulator: no key, no money."),
+    for option in reversed(
+        (
+            click.option("--max-cost", type=Money(), help="Spend no more than this in one run."),
+            click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),
+            click.option("--base-url", metavar="URL", help="Another gateway than the pipeline's."),
+            click.option("--retry-failed", is_flag=True, help="Order another attempt for what failed or was refused."),
+            click.option("--simulate", is_flag=True, help="Rehearse with the built-in simulator: no key, no money."),
+        )
     ):
         command = option(command)
     return command

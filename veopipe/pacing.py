@@ -18,17 +18,17 @@ MINUTE = 60.0
 
 @dataclass(slots=True)
 class Rate:
-    """At most `per_minute` creates in any minute."""
+    """At most `per_minute` creates in any minute; below one, one in as many minutes as that takes."""
 
-    per_minute: int
+    per_minute: float
     _sent: deque[float] = field(default_factory=deque)
 
     def delay(self) -> float:
         """Seconds until the next create may go."""
-        now = time.monotonic()
-        while self._sent and now - self._sent[0] >= MINUTE:
+        now, window = time.monotonic(), MINUTE / min(self.per_minute, 1)
+        while self._sent and now - self._sent[0] >= window:
             self._sent.popleft()
-        return 0.0 if len(self._sent) < self.per_minute else MINUTE - (now - self._sent[0])
+        return 0.0 if len(self._sent) < max(1, int(self.per_minute)) else window - (now - self._sent[0])
 
     def count(self) -> None:
         """A create goes now."""
@@ -47,4 +47,4 @@ def after_throttling(interval: float) -> float:
 
 def after_trouble(tries: int, interval: float) -> float:
     """Seconds to wait after the n-th failure in a row: 2, 4, 8 … 60 s at an interval of 15 s, jittered."""
-    return random.uniform(0.5, 1.0) * min(interval * 4, interval / 7.5 * 2 ** min(tries, 16))
+    return random.uniform(0.5, 1.0) * min(interval * 4, interval / 7.5 * float(2 ** min(tries, 16)))

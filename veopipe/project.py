@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from veopipe import delivery, ledger, pictures
-from veopipe.address import SIMULATOR, Address
+from veopipe.address import Address
 from veopipe.delivery import Shelf
 from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
 from veopipe.ledger import Ledger, Places

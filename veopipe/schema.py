@@ -319,7 +319,10 @@ class ShotRules:
         known = tuple((k, type(v), len(v) if isinstance(v, list) else v) for k, v in stand_in.items())
         found = self._cached_verdicts.get(known)
         if found is None:
-            found = tuple(_finding(e) for rule in self._rules for e in rule.iter_errors(stand_in))
+            every = [_finding(error) for rule in self._rules for error in rule.iter_errors(stand_in)]
+            wrong = {finding.path for finding in every if finding.severity == "error"}
+            # Advice about a value that must be changed anyway would only be noise.
+            found = tuple(f for f in every if f.severity == "error" or f.path not in wrong)
             self._cached_verdicts[known] = found
         return found
 

@@ -68,7 +68,7 @@ def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]
     if not loaded.choices.simulate:
         yield None, dict(os.environ)
         return
-    from veopipe.simulator import server  # noqa: PLC0415  an extra, and heavy
+    from veopipe.simulator import server  # an extra, and heavy
 
     memory = loaded.places.folder / "gateway"
     with server.start(server.Options(folder=memory)) as simulator:

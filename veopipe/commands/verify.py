@@ -15,7 +15,8 @@ from veopipe.options import about_manifest, choices, example
 from veopipe.report import Ground
 from veopipe.store import NotRecorded, open_store
 
-_CODES = "0 every take on disk is as it was delivered and as ordered; 1 one differs or is missing; 2 wrong usage or input; 6 environment; 7 a run is on"
+_CODES = """0 every take on disk is as delivered and as ordered; 1 one differs or is missing;
+2 wrong usage or input; 6 environment; 7 a run is on"""
 
 
 @click.command("verify", epilog=example("veopipe verify shots.yaml", _CODES))
