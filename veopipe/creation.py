@@ -207,6 +207,9 @@ class Creator:
             self.halt.codes.add(ExitCode.ENVIRONMENT)
             self.journal.note("held", item.shot, item.number, str(error))
             return
+        if self.halt.is_leaving or self.halt.why is not None:  # while the pictures were read
+            self.queue.appendleft(item)
+            return
         if not self.budget.reserve(item.price_usd):
             self._out_of_budget(item)
             return
@@ -313,7 +316,7 @@ class Creator:
             self._streaks.bad += 1
             if self._streaks.bad >= self.pipeline.stop_after_failures:
                 self._stop(f"{self._streaks.bad} takes in a row failed or are mismatched: no further create")
-            elif take.status is Status.FAILED and item is not None:
+            elif take.status is Status.FAILED and item is not None and item.order is not None:
                 self._try_again(item, take)
         self.wake()
 

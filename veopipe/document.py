@@ -367,3 +367,8 @@ def _parser_class() -> Callable[[str], Any]:
     except ImportError:
         return _PureParser
     return CParser
+
+
+def dump(value: dict[str, Any]) -> str:
+    """Plain values as YAML that `read` reads back as the same values, keys in their order."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)

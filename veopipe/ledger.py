@@ -16,7 +16,7 @@ import os
 import secrets
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -264,7 +264,16 @@ def locked(places: Places) -> Iterator[None]:
         (places.folder / "lock").write_text(f"pid {os.getpid()} since {now()}\n", "ascii")
         yield
     finally:
+        _tidy(places)
         lock.release()
+
+
+def _tidy(places: Places) -> None:
+    """Leave no empty ledger behind: a folder that is there would swallow the one that `mv` brings."""
+    if not (places.folder / "ledger.json").exists() and not _has_state(places):
+        with suppress(OSError):
+            (places.folder / "lock").unlink()
+            places.folder.rmdir()
 
 
 def _holder(places: Places) -> str:

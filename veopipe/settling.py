@@ -327,13 +327,16 @@ def facts_of(measured: Measured) -> dict[str, Any]:
 
 
 def age(attempt: Attempt) -> float:
-    """Seconds since the gateway took an attempt, by the wall clock: for messages and the 48 h rule only."""
-    if attempt.created_at is not None:
-        return time.time() - attempt.created_at
+    """Seconds since the gateway took an attempt, by the wall clock: for messages and the 48 h rule only.
+
+    By our clock or by the gateway's, whichever makes it younger: a wrong clock must not write a video off.
+    """
+    began = float(attempt.created_at or 0)
     try:
-        return time.time() - datetime.fromisoformat(attempt.submitted_at).timestamp()
+        began = max(began, datetime.fromisoformat(attempt.submitted_at).timestamp())
     except ValueError:
-        return 0.0
+        began = began or time.time()
+    return time.time() - began
 
 
 def is_there(shelf: Shelf, take: Take) -> bool:
