@@ -247,8 +247,12 @@ class _Planner:
         else:
             words = orders.changes(latest.order, blank.order)
             reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
-        paid = any(attempt.status is not Status.REFUSED for take in state.takes for attempt in take.attempts)
+        paid = any(self._cost_money(take) for take in state.takes)
         return replace(blank, reason=reason, bought_before=paid)
+
+    def _cost_money(self, take: Take) -> bool:
+        """Whether a take may have cost money; what a gateway on this machine made cost none in a real run."""
+        return self._satisfies(take) and any(attempt.status is not Status.REFUSED for attempt in take.attempts)
 
     def _open(self, take: Take, shot: str, blank: Item | None) -> Item:
         """The item of a take that isn't settled."""
@@ -282,7 +286,7 @@ class _Planner:
         if take.status is Status.ABANDONED:
             return replace(item, reason=f"abandoned: {why}; raise take to order another")
         if self._may_retry(take):
-            paid = any(attempt.status is not Status.REFUSED for attempt in take.attempts)
+            paid = self._cost_money(take)
             return replace(item, action=Action.RETRY, reason=f"{take.status}: {why}", bought_before=paid)
         return replace(item, reason=f"{take.status}: {why}; --retry-failed orders another attempt")
 

@@ -270,13 +270,18 @@ class Run:
         await self._until_settled(settling, shown)
 
     def _resume(self, begin: Callable[[str, int], None]) -> None:
+        """Carry on what is open; what the gateway will forget first comes first."""
+        carried = []
         for item in self.plan.items:
             state = self.project.store.shots.get(item.shot)
-            carried = item.action in {Action.CONTINUE, Action.RENAME} and state is not None
-            if carried and state is not None and state.take(item.number).status in IN_FLIGHT:
-                if self.creator is not None:
-                    self.creator.in_flight.add((item.shot, item.number))
-                begin(item.shot, item.number)
+            if item.action in {Action.CONTINUE, Action.RENAME} and state is not None:
+                take = state.take(item.number)
+                if take.status in IN_FLIGHT:
+                    carried.append((take.last.submitted_at, item.shot, item.number))
+        for _, shot, number in sorted(carried):
+            if self.creator is not None:
+                self.creator.in_flight.add((shot, number))
+            begin(shot, number)
 
     async def _settle(self, settler: Settler, item: Item | None, shot: str, number: int) -> None:
         try:

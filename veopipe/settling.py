@@ -20,7 +20,7 @@ from typing import Any
 
 from veopipe import steps
 from veopipe.answers import PollAnswer, Progress
-from veopipe.delivery import Shelf, holds
+from veopipe.delivery import Shelf
 from veopipe.download import Fetched, Part, fetch
 from veopipe.errors import ExitCode
 from veopipe.gateway import Gateway
@@ -337,11 +337,6 @@ def age(attempt: Attempt) -> float:
     except ValueError:
         began = began or time.time()
     return time.time() - began
-
-
-def is_there(shelf: Shelf, take: Take) -> bool:
-    """Whether a delivered take's file is on disk with the recorded content."""
-    return take.file is not None and holds(shelf.path(take.file), take.file)
 
 
 def _said(error: Exception) -> str:
