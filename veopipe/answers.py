@@ -29,8 +29,7 @@ LARGEST_JSON = 1 << 20
 LONGEST_RETRY_AFTER = 600.0
 """Seconds that a Retry-After may ask for (reliability.md, b)."""
 
-# A task id becomes part of a URL: nothing that could leave its place (reliability.md, e 28). litellm's have 166
-# characters.
+# A task id becomes part of a URL: nothing that could leave its place (e 28). litellm's have 166 characters.
 _TASK_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
 
 # The gateway decided before it accepted anything, envelope or not (design, section 6).
@@ -67,7 +66,6 @@ class Evidence:
         body_done: the whole body was handed to the network.
         status: of the answer, if its head was read.
         headers: of the answer, names in lower case.
-        body: what was read of the answer's body.
         error: what ended the call early, for people.
     """
 
@@ -84,10 +82,8 @@ class CreateAnswer:
     """The verdict on one create call.
 
     Attributes:
-        outcome: what became of it.
         reason: a short id, such as `no_answer`, or the gateway's own code.
         message: for people; the gateway's words where it gave some.
-        scope: of a refusal.
         retry_after: seconds that a 429 asks to wait, if it says.
     """
 
@@ -216,7 +212,6 @@ class PollAnswer:
     """The verdict on one poll.
 
     Attributes:
-        progress: what it says of the task.
         message: for people: the gateway's reason of a failure, or what went wrong.
         percent: 0 to 100, if the gateway says.
         retry_after: seconds that the gateway asks to wait, if it says.
@@ -233,7 +228,7 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     document = parse_json(body)
     job = job_of(document)
     wait = retry_after(headers)
-    if job is not None and (status < 300 or status >= 400) and _is_about(job, task_id):
+    if job is not None and _is_about(job, task_id, named=status >= 300):
         return _progress_of(job)
     code, words = error_words(document, body)
     said = words or f"HTTP {status}"
@@ -260,9 +255,10 @@ def job_of(document: Any) -> dict[str, Any] | None:
     return document if known or (named and "error" not in document) else None
 
 
-def _is_about(job: Mapping[str, Any], task_id: str) -> bool:
+def _is_about(job: Mapping[str, Any], task_id: str, *, named: bool) -> bool:
+    """Whether a job is that task. An HTTP error must name it: a proxy says `{"status": "error"}` of anything."""
     names = [job[key] for key in ("task_id", "id") if isinstance(job.get(key), str) and job[key]]
-    return not names or task_id in names
+    return task_id in names or not (names or named)
 
 
 def _progress_of(job: Mapping[str, Any]) -> PollAnswer:
@@ -293,7 +289,7 @@ def _percent(said: Any) -> int | None:
         said = said.strip().removesuffix("%")
     try:
         percent = float(said)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return int(min(max(percent, 0), 100)) if math.isfinite(percent) else None
 

@@ -13,9 +13,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from veopipe.manifest import Picture, Shot
+if TYPE_CHECKING:  # what a take asks for is known without reading lists
+    from veopipe.manifest import Picture, Shot
 
 FINGERPRINT_VERSION = "1"
 

@@ -18,13 +18,14 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from veopipe import files, takes
 from veopipe.ledger import Places, now
-from veopipe.state import Event, Status
+from veopipe.state import Event, IllegalTransition, Status
 from veopipe.takes import ShotState, Take
 from veopipe.wording import printable
 
@@ -100,7 +101,7 @@ class Store:
         """Let the shot `new` take over the state of `old`: one rename, so a crash leaves one of the two.
 
         Raises:
-            NotRecorded: nothing changed.
+            NotRecorded: the file has its old name, or its new one with the old id inside (which is read as well).
         """
         with self._writing:
             try:
@@ -108,7 +109,8 @@ class Store:
             except OSError as error:
                 raise NotRecorded(f"{self._path(old)} can't be renamed: {error.strerror}") from error
             state = self.shots.pop(old)
-            self.save(ShotState(new, state.takes, state.unknown))
+            self.shots[new] = ShotState(new, state.takes, state.unknown)
+            self.save(self.shots[new])
 
     def _path(self, shot: str) -> Path:
         return self.places.state / f"{shot}.json"
@@ -124,7 +126,8 @@ class Store:
                 continue
             return
         # As Terraform does: a person can paste it into rescue/ or use `resolve --task-id`.
-        os.write(sys.stderr.fileno() if sys.stderr else 2, f"VEOPIPE-RESCUE {line}\n".encode())
+        with suppress(OSError, ValueError):  # stderr may be closed
+            os.write(sys.stderr.fileno() if sys.stderr else 2, f"VEOPIPE-RESCUE {line}\n".encode())
 
     def merge_rescued(self) -> list[str]:
         """Bring rescued records into their state files; the shots that got one.
@@ -141,8 +144,7 @@ class Store:
                 continue
             if done:
                 merged.append(record["shot"])
-            path.unlink(missing_ok=True)
-            files.sync_folder(path.parent)
+            files.remove_quietly(path)  # one that stays is merged again, which changes nothing
         return merged
 
     def _rescue_files(self) -> list[Path]:
@@ -156,7 +158,10 @@ class Store:
             return False
         meta = {"format", "at", "shot", "take", "attempt", "event"}
         facts = {key: value for key, value in record.items() if key not in meta}
-        self.record(record["shot"], record["take"], Event[record["event"]], **facts)
+        try:
+            self.record(record["shot"], record["take"], Event[record["event"]], **facts)
+        except IllegalTransition:  # it was merged before, and the process died before the file was removed
+            return False
         return True
 
 

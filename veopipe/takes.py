@@ -11,13 +11,15 @@ Source: design, section 5; described for others by `schemas/state.schema.json`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from veopipe import state
+from veopipe.order import SIZES
 from veopipe.pricing import as_text
 from veopipe.state import Event, Status
 
@@ -27,6 +29,9 @@ LARGEST_STATE_FILE = 4 << 20
 """Bytes. A take needs about 2 KB and a prompt; 4 MiB is a thousand takes of one shot."""
 
 _T = TypeVar("_T")
+_MONEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
 
 
 class Unreadable(ValueError):
@@ -229,7 +234,7 @@ def parse(text: bytes) -> ShotState:
         Unreadable: it is damaged, of a newer format, or breaks a rule; nothing of it can be trusted.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"it isn't JSON ({error})") from None
     read = _Reader(document, "the file")
@@ -239,7 +244,11 @@ def parse(text: bytes) -> ShotState:
     takes = tuple(_parse_take(item) for item in read.take_out("takes", list))
     if len({take.number for take in takes}) != len(takes):
         raise Unreadable("two takes have the same number")
-    return ShotState(shot, takes, read.rest())
+    return ShotState(shot, tuple(sorted(takes, key=lambda take: take.number)), read.rest())
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _parse_take(document: Any) -> Take:
@@ -253,11 +262,25 @@ def _parse_take(document: Any) -> Take:
         raise Unreadable(f"take {number} has an open attempt before its last")
     if read.take_out("status", str) != attempts[-1].status:
         raise Unreadable(f"take {number} says another status than its last attempt")
+    if [attempt.number for attempt in attempts] != sorted({attempt.number for attempt in attempts}):
+        raise Unreadable(f"the attempts of take {number} aren't numbered in order")
     fingerprint = read.take_out("fingerprint", str)
     order = read.take_out("order", dict)
+    _check_order(order, number)
     file = read.maybe("file", dict)
+    if file is None and attempts[-1].status in _DELIVERED:
+        raise Unreadable(f"take {number} is {attempts[-1].status} but names no file")
     delivered = _parse_delivered(file, number) if file is not None else None
     return Take(number, fingerprint, MappingProxyType(order), attempts, delivered, read.rest())
+
+
+def _check_order(order: Mapping[str, Any], take: int) -> None:
+    """See that what an order is measured against is there."""
+    texts = [order.get(key) for key in ("model", "prompt", "resolution", "aspect_ratio")]
+    if type(order.get("seconds")) is not int or not all(isinstance(text, str) for text in texts):
+        raise Unreadable(f"the order of take {take} can't be understood")
+    if (texts[2], texts[3]) not in SIZES:
+        raise Unreadable(f"take {take} is of a size that this veopipe doesn't know")
 
 
 def _parse_attempt(document: Any, take: int) -> Attempt:
@@ -293,11 +316,14 @@ def _parse_delivered(document: Any, take: int) -> Delivered:
     output = read.take_out("output", str)
     if "/" in name or "\0" in name + output or name in {"", ".", ".."} or output.startswith("/"):
         raise Unreadable(f"the file of take {take} has an impossible name")
+    sha256 = read.take_out("sha256", str)
+    if _SHA256.fullmatch(sha256) is None:
+        raise Unreadable(f"the file of take {take} has an impossible sha256")
     duration = read.maybe("duration_s", (int, float))
     return Delivered(
         output=output,
         name=name,
-        sha256=read.take_out("sha256", str),
+        sha256=sha256,
         bytes=read.take_out("bytes", int),
         width=read.maybe("width", int),
         height=read.maybe("height", int),
@@ -308,13 +334,9 @@ def _parse_delivered(document: Any, take: int) -> Delivered:
 
 
 def _money(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    if _MONEY.fullmatch(text) is None:
         raise Unreadable(f"{text[:40]!r} is no amount of money")
-    return amount
+    return Decimal(text)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 # Keys of this API family start with `sk-`; some gateways echo them in error texts (reliability.md, e 42).
-_KEY = re.compile(r"sk-[A-Za-z0-9_*.-]{6,}")
+# Not inside a word: `desk-lamp` is a shot, not a key.
+_KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.-]{6,}")
 # C0 and C1 controls, DEL, zero-width and bidi controls, line separators, lone surrogates:
 # all can redraw or reorder a terminal line (reliability.md, e 44).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")

@@ -1,0 +1,307 @@
+"""A shot list becomes effective shots, or all its problems with their places."""
+
+import dataclasses
+import os
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from veopipe import pricing
+from veopipe.manifest import load_manifest
+from veopipe.pipeline import load_pipeline
+
+FAST, STANDARD = "veo-3.1-fast-generate-preview", "veo-3.1-generate-preview"
+SERVED = {name: dataclasses.replace(model, retired=None) for name, model in pricing.BUILT_IN.items()}
+PICTURES = Path(__file__).parent / "rules" / "pictures"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Writes files, loads `shots.yaml` with or without a pipeline."""
+
+    class Project:
+        folder = tmp_path
+
+        def load(self, text, overrides="", **more):
+            (tmp_path / "shots.yaml").write_text(text, encoding="utf-8")
+            pipeline = None
+            if overrides:
+                (tmp_path / "pipelines").mkdir(exist_ok=True)
+                (tmp_path / "pipelines" / "mine.yaml").write_text(overrides)
+                pipeline, problems = load_pipeline("mine", tmp_path)
+                assert problems == ()
+            more = {"models": SERVED, "shown_as": "shots.yaml"} | more
+            return load_manifest(tmp_path / "shots.yaml", overrides=pipeline and pipeline.overrides, **more)
+
+        def shots(self, text, overrides="", **more):
+            loaded = self.load(text, overrides, **more)
+            assert loaded.problems == (), [str(problem) for problem in loaded.problems]
+            return loaded.manifest.shots
+
+        def problems(self, text, overrides="", **more):
+            loaded = self.load(text, overrides, **more)
+            assert loaded.manifest is None
+            return [(p.file, p.line, p.column, p.rule, p.shot, p.shots) for p in loaded.problems]
+
+    return Project()
+
+
+def listing(*shots, defaults=f"{{model: {FAST}, prompt: x}}"):
+    return f"version: 1\ndefaults: {defaults}\nshots:\n" + "".join(f"  {shot}\n" for shot in shots)
+
+
+# --- shots ----------------------------------------------------------------------------------------------
+
+
+def test_a_shot_has_every_built_in_default(project):
+    shot = project.shots(f"version: 1\nshots:\n  a:\n    model: {FAST}\n    prompt: x\n")["a"]
+    assert (shot.seconds, shot.resolution, shot.aspect_ratio, shot.take) == (8, "720p", "16:9", 1)
+    assert (shot.negative_prompt, shot.seed, shot.pictures, shot.tags, shot.notes) == (None, None, (), (), None)
+    assert (shot.line, shot.column) == (3, 3)
+
+
+def test_what_a_shot_writes_wins_over_its_defaults_and_null_unsets(project):
+    shots = project.shots(
+        listing(
+            "a: {}",
+            "b: {seconds: 4, negative_prompt: null, prompt: y}",
+            "c: {seconds: null}",
+            defaults=f"{{model: {FAST}, prompt: x, seconds: 6, negative_prompt: blurry}}",
+        )
+        .replace("seconds: 6", "seconds: '8'")
+        .replace("seconds: 4", "seconds: 8")
+    )
+    assert [(s.seconds, s.negative_prompt, s.prompt) for s in shots.values()] == [
+        (8, "blurry", "x"),
+        (8, None, "y"),
+        (8, "blurry", "x"),
+    ]
+
+
+def test_shots_keep_their_order_and_their_spelling(project):
+    assert list(project.shots(listing("z: {}", "A_b-c: {}", "001: {}", "m:"))) == ["z", "A_b-c", "001", "m"]
+
+
+def test_a_ratio_needs_no_quotes(project):
+    assert project.shots(listing("a: {aspect_ratio: 9:16}"))["a"].aspect_ratio == "9:16"
+
+
+def test_a_size_stands_for_resolution_and_aspect_ratio(project):
+    shot = project.shots(listing("a: {size: 1080x1920}"))["a"]
+    assert (shot.resolution, shot.aspect_ratio) == ("1080p", "9:16")
+
+
+def test_the_budget_is_exact(project):
+    assert project.load("budget_usd: 0.10\n" + listing("a: {}")).manifest.budget_usd == Decimal("0.10")
+
+
+def test_pictures_have_their_role_path_and_true_type(project):
+    for name in ("landscape.png", "landscape.jpg"):
+        (project.folder / name).write_bytes((PICTURES / name).read_bytes())
+    os.rename(project.folder / "landscape.jpg", project.folder / "liar.png")
+    shot = project.shots(listing("a: {input_reference: landscape.png, last_frame: ./liar.png}"))["a"]
+    found = [(p.role, p.written, p.path, p.media_type) for p in shot.pictures]
+    assert found == [
+        ("input_reference", "landscape.png", project.folder / "landscape.png", "image/png"),
+        ("last_frame", "./liar.png", project.folder / "liar.png", "image/jpeg"),
+    ]
+
+
+def test_reference_images_keep_their_order(project):
+    for name in ("b.png", "a.png"):
+        (project.folder / name).write_bytes((PICTURES / "landscape.png").read_bytes())
+    text = listing("s: {reference_images: [b.png, a.png]}", defaults=f"{{model: {STANDARD}, prompt: x}}")
+    assert [p.written for p in project.shots(text)["s"].pictures] == ["b.png", "a.png"]
+
+
+def test_merge_keys_and_anchors_work(project):
+    shots = project.shots(listing("a: &a {seed: 5, prompt: y}", "b: {<<: *a, seed: 6}"))
+    assert [(s.seed, s.prompt) for s in shots.values()] == [(5, "y"), (6, "y")]
+
+
+# --- places ---------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_value_is_where_it_was_written(project):
+    assert project.problems(listing("a:", "  seconds: 5")) == [("shots.yaml", 5, 14, "seconds-values", "a", 1)]
+
+
+def test_a_wrong_default_is_one_problem_with_the_shots_that_use_it(project):
+    text = listing("a: {}", "b: {seconds: 8}", "c: {}", defaults=f"{{model: {FAST}, prompt: x, seconds: 5}}")
+    assert project.problems(text) == [("shots.yaml", 2, 70, "seconds-values", "a", 2)]
+
+
+def test_a_rule_over_two_keys_is_at_the_one_it_restricts(project):
+    text = listing(
+        "a: {resolution: 4k}", "b: {resolution: 1080p}", "c: {}", defaults=f"{{model: {FAST}, prompt: x, seconds: 4}}"
+    )
+    problems = [p for p in project.problems(text) if p[3] != "seconds-8-recommended"]
+    assert problems == [("shots.yaml", 2, 70, "high-resolution-needs-8s", "a", 2)]
+
+
+def test_what_is_missing_is_at_the_shot(project):
+    text = f"version: 1\nshots:\n  a: {{model: {FAST}}}\n"
+    assert project.problems(text) == [("shots.yaml", 3, 3, "prompt-required", "a", 1)]
+
+
+def test_an_unknown_key_is_at_the_key(project):
+    assert project.problems(listing("a: {seed: 1, secnods: 4}")) == [("shots.yaml", 4, 16, "unknown-key", "a", 1)]
+
+
+def test_a_duplicate_is_at_the_second(project):
+    assert project.problems(listing("a: {}", "a: {}")) == [("shots.yaml", 5, 3, "yaml-duplicate-key", None, 1)]
+    assert project.problems(listing("a: {}", "A: {}")) == [("shots.yaml", 5, 3, "shot-id-unique", "A", 1)]
+
+
+def test_a_picture_in_a_list_is_at_its_item(project):
+    (project.folder / "a.png").write_bytes((PICTURES / "landscape.png").read_bytes())
+    text = listing("s: {reference_images: [a.png, b.png]}", defaults=f"{{model: {STANDARD}, prompt: x}}")
+    assert project.problems(text) == [("shots.yaml", 4, 33, "picture-missing", "s", 1)]
+
+
+def test_all_problems_come_in_one_go(project):
+    text = "version: 2\nbudget_usd: no\nshots:\n"
+    text += "  a: {model: veo-3.1, prompt: x, secnods: 1}\n  b c: {prompt: 5, take: 0}\n"
+    assert [(line, rule) for _, line, _, rule, _, _ in project.problems(text)] == [
+        (1, "version-known"),
+        (2, "budget-amount"),
+        (4, "unknown-model"),
+        (4, "unknown-key"),
+        (5, "model-required"),
+        (5, "shot-id"),
+        (5, "prompt-text"),
+        (5, "take-number"),
+    ]
+
+
+def test_one_mistake_makes_one_problem(project):
+    text = listing("a: {resolution: 1080, seconds: 8, last_frame: [x]}")
+    assert [p[3] for p in project.problems(text)] == ["resolution-values", "picture-path"]
+
+
+def test_a_retired_model_is_one_note_at_its_place(project):
+    loaded = project.load(listing("a: {}", "b: {}"), models=pricing.BUILT_IN)
+    assert [(p.severity, p.rule, p.line, p.shots) for p in loaded.problems] == [("info", "retired-model", 2, 2)]
+    assert loaded.manifest is not None
+
+
+def test_an_old_model_name_gets_its_reason(project):
+    loaded = project.load(listing("a: {model: veo-3.1-fast}"))
+    assert "older routes" in loaded.problems[0].message
+    assert FAST in loaded.problems[0].message
+
+
+def test_a_warning_leaves_the_manifest_usable(project):
+    loaded = project.load(listing(f"a: {{prompt: {'灯' * 1100}}}"))
+    assert [(p.severity, p.rule) for p in loaded.problems] == [("warning", "prompt-length")]
+    assert loaded.manifest is not None
+
+
+def test_a_hostile_prompt_makes_a_short_message(project):
+    loaded = project.load(listing(f"a: {{seconds: '{'x' * 1_000_000}', ? '{'k' * 500}' : 1}}"))
+    assert [p.rule for p in loaded.problems] == ["seconds-values", "unknown-key"]
+    assert max(len(p.message) for p in loaded.problems) < 400
+
+
+# --- overrides ------------------------------------------------------------------------------------------
+
+
+def test_overrides_replace_the_same_keys_in_every_shot(project):
+    shots = project.shots(
+        listing("a: {}", f"b: {{model: {STANDARD}, seed: 3}}"), f"overrides: {{model: {STANDARD}, seed: 7}}\n"
+    )
+    assert [(s.model, s.seed, s.resolution) for s in shots.values()] == [(STANDARD, 7, "720p")] * 2
+
+
+def test_a_null_override_unsets(project):
+    text = listing("a: {negative_prompt: blurry}")
+    assert project.shots(text, "overrides: {negative_prompt: null}\n")["a"].negative_prompt is None
+
+
+def test_an_override_of_the_resolution_keeps_the_aspect_ratio_of_a_written_size(project):
+    shot = project.shots(listing("a: {size: 720x1280}"), "overrides: {resolution: 1080p}\n")["a"]
+    assert (shot.resolution, shot.aspect_ratio) == ("1080p", "9:16")
+
+
+def test_an_override_of_the_size_replaces_resolution_and_aspect_ratio(project):
+    text = listing("a: {resolution: 720p, aspect_ratio: 9:16}")
+    shot = project.shots(text, "overrides: {size: 1920x1080}\n")["a"]
+    assert (shot.resolution, shot.aspect_ratio) == ("1080p", "16:9")
+
+
+FINAL = "version: 1\noverrides:\n  resolution: 4k\n"
+MIXED = listing("SC1: {}", "SC2: {aspect_ratio: 9:16}", "hero: {}", "SC10: {}", "SC3: {size: 720x1280}", "SC11: {}")
+
+
+def test_a_shot_that_only_the_overrides_make_wrong_is_the_pipelines_problem(project):
+    assert project.problems(MIXED, FINAL) == [("pipelines/mine.yaml", 3, 15, "4k-is-landscape", "SC2", 2)]
+
+
+def test_its_message_names_the_shots_and_the_options_that_leave_them_out(project):
+    message = project.load(MIXED, FINAL).problems[0].message
+    assert "2 shots: SC2, SC3" in message
+    assert message.endswith("run the others: --only 'SC1*' --only hero")
+
+
+def test_two_kinds_of_wrong_shots_are_left_out_together(project):
+    text = listing("a1: {aspect_ratio: 9:16}", "b1: {seconds: 4}", "c1: {}", "c2: {}")
+    problems = [p for p in project.load(text, FINAL).problems if p.severity == "error"]
+    assert {p.rule for p in problems} == {"4k-is-landscape", "high-resolution-needs-8s"}
+    assert all(p.message.endswith("run the others: --only 'c*'") for p in problems)
+
+
+def test_shots_that_arent_selected_neednt_suit_the_overrides(project):
+    loaded = project.load(MIXED, FINAL, selects=lambda shot, tags: shot not in ("SC2", "SC3"))
+    assert loaded.problems == ()
+    assert loaded.manifest.shots["hero"].resolution == "4k"
+
+
+def test_a_manifest_must_be_right_by_itself_too(project):
+    text = listing("a: {resolution: 1080p, seconds: 4}")
+    assert project.problems(text, "overrides: {seconds: 8}\n") == [
+        ("shots.yaml", 4, 35, "high-resolution-needs-8s", "a", 1)
+    ]
+
+
+def test_what_is_wrong_without_the_overrides_isnt_said_again_with_them(project):
+    text = listing("a: {resolution: 1080p, seconds: 4, prompt: 5}")
+    assert [(p[0], p[3]) for p in project.problems(text, FINAL)] == [
+        ("shots.yaml", "high-resolution-needs-8s"),
+        ("shots.yaml", "prompt-text"),
+    ]
+
+
+def test_an_unknown_model_of_the_overrides_is_at_the_override(project):
+    assert project.problems(listing("a: {}", "b: {}"), "overrides:\n  model: veo-9\n") == [
+        ("pipelines/mine.yaml", 2, 10, "unknown-model", "a", 2)
+    ]
+
+
+def test_a_picture_that_doesnt_suit_the_overrides_is_the_pipelines_problem(project):
+    (project.folder / "square.png").write_bytes((PICTURES / "square.png").read_bytes())
+    loaded = project.load(listing("a: {input_reference: square.png}"), FINAL)
+    assert [(p.file, p.rule) for p in loaded.problems] == [
+        ("pipelines/mine.yaml", "picture-ratio-4k"),
+        ("shots.yaml", "picture-ratio"),
+    ]
+
+
+# --- scale ----------------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_shots_are_judged_in_moments(project):
+    lines = [
+        f"s{n}: {{prompt: shot number {n}, seed: {n}, seconds: 8, resolution: 1080p, take: 1}}" for n in range(10_000)
+    ]
+    start = time.process_time()
+    assert len(project.shots(listing(*lines), FINAL)) == 10_000
+    assert time.process_time() - start < 6  # 1.1 s on an idle machine
+
+
+def test_ten_thousand_mistakes_are_told_in_moments(project):
+    lines = [f"s{n}: {{prompt{n}: x, seconds: {n + 9}, aspect_ratio: 9:16}}" for n in range(10_000)]
+    start = time.process_time()
+    assert len(project.problems(listing(*lines))) == 20_000
+    assert time.process_time() - start < 20

@@ -1,0 +1,159 @@
+"""A pipeline file becomes checked values, or its problems with their places."""
+
+from decimal import Decimal
+
+import pytest
+
+from veopipe import schema
+from veopipe.errors import UsageError
+from veopipe.manifest import load_manifest
+from veopipe.pipeline import DEFAULTS, built_in_pipelines, load_pipeline
+
+
+def load(folder, text, name="mine"):
+    (folder / "pipelines").mkdir(exist_ok=True)
+    (folder / "pipelines" / f"{name}.yaml").write_text(text)
+    return load_pipeline(name, folder)
+
+
+def test_without_a_name_default_is_taken_from_beside_the_manifest_first(tmp_path):
+    assert load_pipeline(None, tmp_path)[0].path is None
+    load(tmp_path, "output: elsewhere\n", "default")
+    pipeline, _ = load_pipeline(None, tmp_path)
+    assert (pipeline.name, pipeline.output) == ("default", "elsewhere")
+    assert pipeline.path == tmp_path / "pipelines" / "default.yaml"
+
+
+def test_a_rehearsal_takes_the_built_in_rehearsal(tmp_path):
+    load(tmp_path, "output: elsewhere\n", "default")
+    load(tmp_path, "output: elsewhere\n", "rehearsal")
+    pipeline, _ = load_pipeline(None, tmp_path, simulated=True)
+    assert (pipeline.name, pipeline.path, pipeline.output) == ("rehearsal", None, "renders")
+
+
+def test_a_path_is_relative_to_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "my.yaml").write_text("description: mine\n")
+    monkeypatch.chdir(tmp_path)
+    for written in ("my.yaml", "./my.yaml", str(tmp_path / "my.yaml")):
+        assert load_pipeline(written, tmp_path / "somewhere")[0].description == "mine"
+
+
+@pytest.mark.parametrize("wanted", ["final4k", "no-such", "./final-4k.yaml", "", "..", "a\0b", "x.yml"])
+def test_a_pipeline_that_isnt_there_says_which_are(tmp_path, wanted):
+    load(tmp_path, "version: 1\n", "mine")
+    with pytest.raises(UsageError) as caught:
+        load_pipeline(wanted, tmp_path)
+    assert "default, draft, final-4k, mine, nightly, rehearsal" in caught.value.hint
+
+
+def test_a_misspelt_name_gets_a_guess(tmp_path):
+    with pytest.raises(UsageError, match="did you mean final-4k"):
+        load_pipeline("final4k", tmp_path)
+
+
+@pytest.mark.parametrize("name", built_in_pipelines())
+def test_a_built_in_pipeline_is_right(tmp_path, name):
+    pipeline, problems = load_pipeline(name, tmp_path)
+    assert problems == ()
+    assert (pipeline.name, pipeline.path) == (name, None)
+    assert pipeline.description
+
+
+def test_the_built_in_default_writes_out_what_holds_without_it(tmp_path):
+    written, _ = load_pipeline("default", tmp_path)
+    empty, _ = load(tmp_path, "version: 1\n")
+    for field in (f for f in written.__slots__ if f not in ("name", "path", "description", "overrides")):
+        assert getattr(written, field) == getattr(empty, field), field
+    assert written.overrides.values == empty.overrides.values == {}
+
+
+def test_the_defaults_in_code_are_the_schemas():
+    sections = schema.load("pipeline")["properties"]
+    for dotted, default in DEFAULTS.items():
+        section, _, key = dotted.rpartition(".")
+        entry = sections[section]["properties"][key] if section else sections[dotted]
+        assert entry.get("default", default) == default, dotted
+        assert "default" in entry or default in (None, ""), dotted
+
+
+def test_the_finished_names_of_the_built_in_pipelines_dont_collide(tmp_path):
+    outputs = [load_pipeline(name, tmp_path)[0].output for name in ("default", "draft", "final-4k")]
+    assert outputs == ["renders", "renders/draft", "renders/final"]
+
+
+def test_every_value_arrives(tmp_path):
+    pipeline, problems = load(
+        tmp_path,
+        """
+version: 1
+provider:
+  base_url: HTTPS://Gateway.Example:443/veo/
+  api_key_env: MY_KEY
+  status_endpoint: generations
+  models: {my-model: {price_usd: 0.10}}
+  require_ledger: true
+limits: {in_flight: 9, creates_in_flight: 2, creates_per_minute: 0.5, downloads: 3, max_cost_usd: 25.10,
+         deadline: 6h, retry_failed: 1, stop_after_failures: 7}
+poll: {interval: 250ms, timeout: 90}
+download: {not_ready_interval: 1.5s, not_ready_for: 2m}
+verify: {duration_tolerance: 0.5}
+overrides: {resolution: 720p}
+output: out
+ledger: .l
+""",
+    )
+    assert problems == ()
+    assert (pipeline.base_url, pipeline.api_key_env, pipeline.status_endpoint) == (
+        "https://gateway.example/veo",
+        "MY_KEY",
+        "generations",
+    )
+    assert pipeline.models == {"my-model": Decimal("0.10")}
+    assert pipeline.require_ledger is True
+    assert (pipeline.in_flight, pipeline.creates_in_flight, pipeline.creates_per_minute) == (9, 2, 0.5)
+    assert (pipeline.downloads, pipeline.max_cost_usd, pipeline.deadline) == (3, Decimal("25.10"), 21600)
+    assert (pipeline.retry_failed, pipeline.stop_after_failures) == (1, 7)
+    assert (pipeline.poll_interval, pipeline.poll_timeout) == (0.25, 90)
+    assert (pipeline.not_ready_interval, pipeline.not_ready_for, pipeline.duration_tolerance) == (1.5, 120, 0.5)
+    assert (pipeline.overrides.values, pipeline.output, pipeline.ledger) == ({"resolution": "720p"}, "out", ".l")
+
+
+def test_an_empty_section_is_as_good_as_none(tmp_path):
+    pipeline, problems = load(tmp_path, "limits:\n  # in_flight: 8\noverrides:\nprovider:\n")
+    assert problems == ()
+    assert pipeline.in_flight == 4
+
+
+def test_all_problems_come_in_one_go_with_their_places(tmp_path):
+    pipeline, problems = load(
+        tmp_path, "limits:\n  in_flihgt: 4\n  downloads: 0\nprovider: {base_url: 'http://a'}\noverrides: {seconds: 5}\n"
+    )
+    assert pipeline is None
+    assert [(p.file, p.line, p.column, p.rule) for p in problems] == [
+        ("pipelines/mine.yaml", 2, 3, "unknown-key"),
+        ("pipelines/mine.yaml", 3, 14, "downloads"),
+        ("pipelines/mine.yaml", 4, 22, "base-url"),
+        ("pipelines/mine.yaml", 5, 22, "seconds-values"),
+    ]
+
+
+def test_overrides_that_contradict_each_other_are_the_pipelines_problem(tmp_path):
+    _, problems = load(tmp_path, "overrides:\n  resolution: 4k\n  seconds: 4\n")
+    assert [(p.line, p.column, p.rule) for p in problems] == [(3, 12, "high-resolution-needs-8s")]
+
+
+def test_broken_yaml_is_a_problem_of_the_pipeline(tmp_path):
+    assert [p.rule for p in load(tmp_path, "a: b: c\n")[1]] == ["yaml-syntax"]
+
+
+def test_a_key_in_the_file_is_never_repeated(tmp_path):
+    _, problems = load(tmp_path, "provider: {api_key_env: hunter2-hunter2, base_url: 'https://me:hunter2@x'}\n")
+    assert {p.rule for p in problems} == {"api-key-env", "base-url"}
+    assert not any("hunter2" in p.message for p in problems)
+
+
+@pytest.mark.parametrize("name", built_in_pipelines())
+def test_a_plain_list_suits_every_built_in_pipeline(tmp_path, name):
+    (tmp_path / "shots.yaml").write_text("version: 1\nshots: {a: {model: veo-3.1-generate-preview, prompt: x}}\n")
+    pipeline, _ = load_pipeline(name, tmp_path)
+    assert load_manifest(tmp_path / "shots.yaml", overrides=pipeline.overrides).manifest is not None

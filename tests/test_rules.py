@@ -1,0 +1,102 @@
+"""Every rule has files that obey it and files that don't: tests/rules/<rule-id>/{valid,invalid}-*.yaml."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from veopipe import document, pricing, rules, schema
+from veopipe.manifest import load_manifest
+from veopipe.nodes import plain
+from veopipe.pipeline import load_pipeline
+
+HERE = Path(__file__).parent / "rules"
+FOLDERS = sorted(folder for folder in HERE.iterdir() if folder.name != "pictures")
+PIPELINE_RULES = {rule.id for rule in schema.rules("pipeline")}
+SCHEMA_RULES = {rule.id for name in ("manifest", "pipeline") for rule in schema.rules(name)}
+
+# The models as if they were still served, so that only `retired-model` speaks of it.
+SERVED = {name: dataclasses.replace(model, retired=None) for name, model in pricing.BUILT_IN.items()}
+OWN = pricing.models_with({"my-model": 1})
+
+
+def files(kind: str) -> list[object]:
+    found = [path for folder in FOLDERS for path in sorted(folder.glob(f"{kind}-*.yaml"))]
+    return [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in found]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """The folder of rules as a git work tree, with the two pictures that are too large to be kept in git."""
+    copy = tmp_path_factory.mktemp("world") / "rules"
+    shutil.copytree(HERE, copy)
+    (copy / ".git").mkdir()
+    for name, size in (("11-mb.png", 11_000_000), ("21-mb.png", 21_000_000)):
+        shutil.copy(copy / "pictures" / "landscape.png", copy / "pictures" / name)
+        os.truncate(copy / "pictures" / name, size)
+    return copy
+
+
+def problems_of(world: Path, path: Path):
+    copy = world / path.relative_to(HERE)
+    rule = path.parent.name
+    if rule in PIPELINE_RULES:
+        return load_pipeline(str(copy), copy.parent)[1]
+    return load_manifest(copy, models=OWN if rule == "retired-model" else SERVED).problems
+
+
+@pytest.mark.parametrize("path", files("invalid"))
+def test_an_invalid_file_breaks_its_rule_and_no_other(world, path):
+    assert {problem.rule for problem in problems_of(world, path)} == {path.parent.name}
+
+
+@pytest.mark.parametrize("path", files("valid"))
+def test_a_valid_file_has_no_error_and_obeys_its_rule(world, path):
+    found = problems_of(world, path)
+    assert [p for p in found if p.severity == "error" or p.rule == path.parent.name] == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_rule_has_valid_and_invalid_files(folder):
+    assert list(folder.glob("valid-*.yaml"))
+    assert list(folder.glob("invalid-*.yaml"))
+
+
+def test_every_rule_has_a_folder_and_every_folder_a_rule():
+    known = SCHEMA_RULES | rules.RULES.keys() | document.RULES.keys()
+    assert {folder.name for folder in FOLDERS} == known
+
+
+def test_a_problem_is_as_grave_as_its_rule_says(world):
+    said = {rule.id: rule.severity for name in ("pipeline", "manifest") for rule in schema.rules(name)}
+    said |= {rule.id: rule.severity for rule in rules.RULES.values()} | dict.fromkeys(document.RULES, "error")
+    for folder in FOLDERS:
+        for path in folder.glob("invalid-*.yaml"):
+            assert {p.severity for p in problems_of(world, path)} == {said[folder.name]}, path
+
+
+def test_an_editor_reports_nothing_that_veopipe_accepts(world):
+    """The whole schema on the raw document, as an editor applies it."""
+    accepted = [
+        path
+        for folder in FOLDERS
+        for path in folder.glob("*-*.yaml")
+        if not any(problem.severity == "error" for problem in problems_of(world, path))
+    ]
+    assert len(accepted) > 150
+    for path in accepted:
+        read = document.load(world / path.relative_to(HERE))
+        name = "pipeline" if path.parent.name in PIPELINE_RULES else "manifest"
+        assert schema.check(name, plain(read.root)) == [], path
+
+
+@pytest.mark.parametrize("rule", ["high-resolution-needs-8s", "references-without-frames", "seed-range", "unknown-key"])
+def test_an_editor_reports_what_one_shot_shows(rule):
+    found = [
+        finding.rule
+        for path in (HERE / rule).glob("invalid-*.yaml")
+        for finding in schema.check("manifest", plain(document.load(path).root))
+    ]
+    assert rule in found

@@ -1,0 +1,190 @@
+"""The schemas themselves, and how their rules become findings in their own words."""
+
+import itertools
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from veopipe import pricing, schema
+from veopipe.layers import BUILT_IN, SIZES
+from veopipe.schema import ShotRules
+
+NAMES = ["manifest", "pipeline"]
+CONDITIONAL = [
+    entry
+    for part in ("shot", "order", "advice")
+    for entry in schema.part("manifest", "$defs", part)["allOf"]
+    if "if" in entry
+]
+
+
+def properties():
+    """Every property of the two schemas: (dotted path, entry)."""
+
+    def walk(node, path):
+        if isinstance(node, dict):
+            for key, entry in node.get("properties", {}).items() if "if" not in node else ():
+                yield f"{path}.{key}", entry
+            for key, value in node.items():
+                if key not in ("allOf", "if", "then", "else", "default", "examples"):
+                    yield from walk(value, f"{path}.{key}")
+
+    return list(itertools.chain.from_iterable(walk(schema.load(name), name) for name in NAMES))
+
+
+PROPERTIES = [pytest.param(entry, id=path) for path, entry in properties()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_obeys_its_metaschema(name):
+    assert schema.load(name)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema.load(name))
+
+
+@pytest.mark.parametrize("entry", PROPERTIES)
+def test_a_property_has_its_rule_and_what_an_editor_shows(entry):
+    assert entry["description"]
+    if "$ref" not in entry:
+        assert {"x-rule", "x-message", "x-source"} <= entry.keys()
+        assert (
+            entry.get("examples")
+            or entry["type"] == ["object", "null"]
+            or "properties" in entry
+            or "propertyNames" in entry
+        )
+
+
+@pytest.mark.parametrize("entry", PROPERTIES)
+def test_an_example_obeys_its_property(entry):
+    bare = {key: value for key, value in entry.items() if key != "$ref"}
+    for example in [*entry.get("examples", ()), *([entry["default"]] if "default" in entry else [])]:
+        assert list(schema._Validator(bare).iter_errors(example)) == []
+
+
+@pytest.mark.parametrize("entry", CONDITIONAL, ids=lambda entry: entry["x-rule"])
+def test_a_conditional_rule_is_sound_on_a_raw_shot(entry):
+    """`if` asks for keys that are given with a value; `then` restricts values, and null is one of them."""
+    for key, said in entry["if"].get("properties", {}).items():
+        assert key in entry["if"]["required"]
+        assert None not in said.get("enum", [said.get("const", "")])
+        assert said.get("type") != "null"
+    if entry["x-rule"] == "last-frame-needs-first-frame":
+        return  # of an effective shot only
+    assert entry["then"].keys() == {"properties"}
+    for said in entry["then"]["properties"].values():
+        assert said.get("type") == "null" or None in said["enum"]
+        assert said["errorMessage"] == entry["x-message"]
+
+
+@pytest.mark.parametrize("entry", CONDITIONAL, ids=lambda entry: entry["x-rule"])
+def test_a_rule_says_no_more_of_a_value_than_its_stand_in_shows(entry):
+    for branch in ("if", "then"):
+        for said in entry[branch].get("properties", {}).values():
+            assert said.keys() <= {"enum", "const", "type", "errorMessage"}
+
+
+def test_every_pattern_is_anchored_at_both_ends():
+    patterns = [
+        line.split('"')[3] for n in NAMES for line in schema.read_text(n).splitlines() if '"pattern": "' in line
+    ]
+    assert len(patterns) > 10
+    assert [p for p in patterns if not (p.startswith("^") and p.endswith("$"))] == []
+
+
+def test_tables_in_code_say_what_the_schema_says():
+    settings = schema.part("manifest", "$defs", "settings", "properties")
+    assert {**SIZES}.keys() | {None} == set(settings["size"]["enum"])
+    assert {r for r, _ in SIZES.values()} | {None} == set(settings["resolution"]["enum"])
+    assert {a for _, a in SIZES.values()} | {None} == set(settings["aspect_ratio"]["enum"])
+    assert {k: e["default"] for k, e in settings.items() if "default" in e} == dict(BUILT_IN)
+    assert settings["model"]["examples"] == list(pricing.BUILT_IN)
+
+
+def test_a_key_that_is_spelt_otherwise_leads_to_a_real_one():
+    settings = schema.part("manifest", "$defs", "settings")
+    assert set(settings["x-spellings"].values()) <= settings["properties"].keys()
+    assert not settings["x-forbidden"].keys() & settings["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "rule", "words"),
+    [
+        ("resolutoin", "unknown-key", "did you mean `resolution`?"),
+        ("aspectRatio", "key-spelling", "`aspect_ratio`"),
+        ("Prompt", "key-spelling", "`prompt`"),
+        ("negative-prompt", "key-spelling", "`negative_prompt`"),
+        ("generateAudio", "forbidden-key", "describe it in the prompt"),
+        ("zzz", "unknown-key", "the keys are model, prompt"),
+        ("\x1b[31m", "unknown-key", "\\u001b"),
+    ],
+)
+def test_an_unknown_key_gets_the_right_key_or_the_reason(key, rule, words):
+    (finding,) = ShotRules().value(key, "x")
+    assert (finding.rule, finding.path, finding.at) == (rule, (key,), "key")
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("resolution", "4K", "did you mean 4k?"),
+        ("aspect_ratio", "16x9", "did you mean 16:9?"),
+        ("notes", 5, "put it in quotes"),
+        ("tags", "hero", "write a list"),
+        ("prompt", "  ", "a blank text"),
+        ("seed", -1, "this is -1"),
+        ("prompt", {"a": "x" * 100_000}, "a mapping"),
+        ("seconds", "x" * 100_000, "…"),
+    ],
+)
+def test_a_wrong_value_is_shown_shortly_with_advice(key, value, words):
+    (finding,) = ShotRules().value(key, value)
+    assert words in finding.message
+    assert len(finding.message) < 300
+
+
+def test_a_pattern_must_match_the_whole_text():
+    names = schema.check("manifest", "a\n", "properties", "shots", "propertyNames")
+    assert [finding.rule for finding in names] == ["shot-id"]
+
+
+def test_a_key_is_never_shown():
+    found = schema.check("pipeline", {"provider": {"api_key_env": "hunter2-hunter2"}})
+    assert [f.rule for f in found] == ["api-key-env"]
+    assert "hunter2" not in found[0].message
+
+
+def test_a_verdict_by_stand_in_is_the_verdict_of_the_schema():
+    """All combinations of what rules read, with the cache and without it."""
+    choices = {
+        "model": ["veo-3.1-fast-generate-preview", "other"],
+        "seconds": [None, 4, "8", 8.0],
+        "resolution": [None, "1080p", "4k"],
+        "aspect_ratio": [None, "16:9", "9:16"],
+        "negative_prompt": [None, "blurry"],
+        "input_reference": [None, "a.png"],
+        "last_frame": [None, "b.png"],
+        "reference_images": [None, ["a.png"], ["a.png", "b.png"]],
+    }
+    rules = ShotRules()
+    different = set()
+    for values in itertools.product(*choices.values()):
+        shot = {k: v for k, v in zip(choices, values, strict=True) if v is not None} | {"prompt": "x"}
+        errors = [f for f in rules.whole(shot) if f.severity == "error"]
+        assert sorted((f.rule, f.path) for f in errors) == sorted(
+            (f.rule, f.path) for f in schema.check("manifest", shot, "$defs", "order")
+        )
+        different.add(tuple(f.rule for f in errors))
+    assert len(different) > 10
+
+
+def test_advice_isnt_given_about_what_must_be_changed_anyway():
+    shot = {"model": "m", "prompt": "x", "resolution": "4k", "seconds": 4}
+    assert [f.rule for f in ShotRules().whole(shot)] == ["high-resolution-needs-8s"]
+
+
+def test_a_schema_file_is_json_without_surprises():
+    for name in NAMES:
+        text = schema.read_text(name)
+        assert json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n" == text
