@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 from veopipe.wording import printable
 
@@ -31,6 +30,7 @@ LONGEST_RETRY_AFTER = 600.0
 
 # A task id becomes part of a URL: nothing that could leave its place (e 28). litellm's have 166 characters.
 _TASK_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
+_HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?([^/?#@\s]+)", re.IGNORECASE)
 
 # The gateway decided before it accepted anything, envelope or not (design, section 6).
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 431})
@@ -146,16 +146,14 @@ def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateA
         said = printable(evidence.body[:300].decode("utf-8", "replace"))
         message = f"accepted, but the answer names no task ({evidence.error or said or 'empty body'})"
         return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
-    return CreateAnswer(
-        Outcome.ACCEPTED, "accepted", "accepted", task_id=task_id, created_at=_created_at(document), **common
-    )
+    return CreateAnswer(Outcome.ACCEPTED, "accepted", "accepted", None, task_id, _created_at(document), **common)
 
 
 def _unclear(evidence: Evidence, code: str | None, words: str | None, headers: Mapping[str, str]) -> tuple[str, str]:
     status = evidence.status or 0
     if 300 <= status < 400:
-        target = urlsplit(headers.get("location", ""))
-        place = printable(f"{target.scheme}://{target.hostname}") if target.hostname else "another address"
+        target = _HOST.match(headers.get("location", ""))
+        place = printable(target[1]) if target else "another address"
         return "redirect", f"the gateway redirects creates to {place} (HTTP {status}); check provider.base_url"
     kind = "server_error_enveloped" if code else "server_error"
     return kind, f"HTTP {status}: {words or 'an answer of something in front of the gateway'}"
@@ -314,8 +312,7 @@ class Content(StrEnum):
 def judge_content(status: int, headers: Mapping[str, str]) -> tuple[Content, str]:
     """What the head of a content answer promises, and why not if it promises nothing.
 
-    Whatever isn't a video, final or a matter of the key may still become one: lag is answered by
-    400, 404, 409, 425, 422 and 502 in this family (api-facts.md, a).
+    Whatever isn't a video, final or a matter of the key may still become one (api-facts.md, a).
     """
     if status in {301, 302, 303, 307, 308}:
         return Content.REDIRECT, f"HTTP {status}"

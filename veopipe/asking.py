@@ -124,9 +124,10 @@ class Asker:
             NotRecorded: after the record was rescued.
         """
         with self._recording:
-            status = self.store.shots[item.shot].take(item.number).status
-            if event is Event.UNKNOWN and status is not Status.SUBMITTING:
-                return
+            state = self.store.shots.get(item.shot)
+            known = {take.number: take.status for take in state.takes} if state else {}
+            if event is Event.UNKNOWN and known.get(item.number) is not Status.SUBMITTING:
+                return  # answered meanwhile, or still on its way to the gateway: no intent, nothing to doubt
             taken = self.store.record_paid(item.shot, item.number, event, **facts)
         self.journal.note(taken.status, item.shot, item.number, taken.last.message or "", task_id=taken.last.task_id)
 

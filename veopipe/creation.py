@@ -316,7 +316,7 @@ class Creator:
             self._streaks.bad += 1
             if self._streaks.bad >= self.pipeline.stop_after_failures:
                 self._stop(f"{self._streaks.bad} takes in a row failed or are mismatched: no further create")
-            elif take.status is Status.FAILED and item is not None and item.order is not None:
+            elif take.status is Status.FAILED and item is not None and item.wanted and item.order is not None:
                 self._try_again(item, take)
         self.wake()
 

@@ -10,6 +10,7 @@ Source: design, sections 1 and 5.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -73,6 +74,8 @@ class Shelf:
             if not os.path.lexists(free):
                 break
             free = target.with_name(f"{target.stem}-{copy}{target.suffix}")
+        else:
+            raise FileExistsError(errno.EEXIST, "a thousand other files have its name", str(target))
         os.chmod(source, 0o444)
         files.rename(source, free)
         return replace(file, name=free.name)
@@ -117,7 +120,7 @@ class Shelf:
         if take.file is None:
             return False
         path = self.path(take.file)
-        if path.is_file():
+        if path.is_file() and path.stat().st_size == take.file.bytes:
             return True
         finished = self.finished(shot)
         if finished.is_symlink() or not holds(finished, take.file):

@@ -152,7 +152,7 @@ class Gateway:
         finally:
             response.close()
         steps.reach("answer")
-        return Evidence(gate.passed, gate.done, response.status_code, headers, self._cleaned(headers, body), error)
+        return Evidence(gate.passed, gate.done, response.status_code, headers, self._unpacked(headers, body), error)
 
     async def poll(self, task_id: str) -> PollAnswer:
         """Ask for a task's status once. Free; may be repeated.
@@ -169,7 +169,7 @@ class Gateway:
             return PollAnswer(Progress.TROUBLE, "no answer in time")
         except Exception as error:  # noqa: BLE001  see create
             return PollAnswer(Progress.TROUBLE, self._said(error))
-        return judge_poll(response.status_code, headers, self._cleaned(headers, body), task_id)
+        return judge_poll(response.status_code, headers, self._unpacked(headers, body), task_id)
 
     @asynccontextmanager
     async def content(self, task_id: str) -> AsyncIterator[ContentStream]:
@@ -235,14 +235,15 @@ class Gateway:
         """What an exception says, without the key; httpx quotes header values in some."""
         return printable(str(error) or type(error).__name__)
 
-    def _cleaned(self, headers: Mapping[str, str], body: bytes) -> bytes:
-        """The body, unpacked if it came packed though nobody asked for it, and without an echoed key."""
+    @staticmethod
+    def _unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
+        """The body, unpacked if it came packed though nobody asked for it."""
         if headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
             try:
                 body = zlib.decompressobj(wbits=47).decompress(body, LARGEST_JSON + 1)
             except zlib.error:
                 body = b""
-        return body.replace(self._key.encode(), "sk-…".encode())
+        return body
 
     async def close(self) -> None:
         """Close the connections of polls and downloads; a create that is still on keeps its own."""
@@ -305,7 +306,7 @@ class ContentStream:
     async def head(self, limit: int) -> bytes:
         """At most the first `limit` bytes: an error's text. Never raises."""
         try:
-            return self._gateway._cleaned(_headers(self._response), await _bounded(self._response, limit))
+            return self._gateway._unpacked(_headers(self._response), await _bounded(self._response, limit))
         except Exception:  # noqa: BLE001  see Gateway.create
             return b""
 

@@ -88,8 +88,10 @@ class Journal:
 
     def close(self) -> None:
         """End the log."""
-        if self._log is not None:
+        with self._one_at_a_time:  # a late answer may still be noted, to the watcher only
+            log, self._log = self._log, None
+        if log is not None:
             try:
-                self._log.close()
+                log.close()
             except OSError:
                 return

@@ -193,8 +193,10 @@ def _read(path: Path) -> Ledger | None:
         document = json.loads(files.read_bounded(path, _LARGEST))
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}; this veopipe knows {FORMAT}")
-        ledger = Ledger(document["id"], document["manifest"], tuple(document.get("open_runs", ())))
-        if not all(isinstance(text, str) for text in (ledger.id, ledger.manifest, *ledger.open_runs)):
+        runs = document.get("open_runs", [])
+        ledger = Ledger(document["id"], document["manifest"], tuple(runs))
+        texts = [ledger.id, ledger.manifest, *ledger.open_runs]
+        if not isinstance(runs, list) or not all(isinstance(text, str) and text for text in texts):
             raise ValueError("a field has the wrong type")
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -206,6 +208,8 @@ def _read(path: Path) -> Ledger | None:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
     return printable(error.strerror or str(error)) if isinstance(error, OSError) else printable(f"{error}")
 
 
@@ -261,7 +265,8 @@ def locked(places: Places) -> Iterator[None]:
     except OSError as error:
         raise EnvironmentFault(f"the ledger {places.folder} can't be locked: {_said(error)}") from None
     try:
-        (places.folder / "lock").write_text(f"pid {os.getpid()} since {now()}\n", "ascii")
+        with suppress(OSError):  # for people only; on a full disk the lock holds without it
+            (places.folder / "lock").write_text(f"pid {os.getpid()} since {now()}\n", "ascii")
         yield
     finally:
         _tidy(places)

@@ -15,18 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from veopipe import layers
+
 if TYPE_CHECKING:  # what a take asks for is known without reading lists
     from veopipe.manifest import Picture, Shot
 
 FINGERPRINT_VERSION = "1"
 
-# API document, Core Parameters (`size`) and Duration and Resolution. 2160x3840 isn't sold there.
+# Resolution and aspect ratio → width and height in pixels; the table itself is `layers.SIZES`.
 SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
-    ("720p", "16:9"): (1280, 720),
-    ("720p", "9:16"): (720, 1280),
-    ("1080p", "16:9"): (1920, 1080),
-    ("1080p", "9:16"): (1080, 1920),
-    ("4k", "16:9"): (3840, 2160),
+    settings: (int(size.partition("x")[0]), int(size.partition("x")[2])) for size, settings in layers.SIZES.items()
 }
 
 # What each picture is called in the request: the names are ours, never the user's.

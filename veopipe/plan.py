@@ -139,8 +139,12 @@ class Plan:
 
     @property
     def worst_usd(self) -> Decimal:
-        """What it costs if every take fails as often as the pipeline lets it be tried again."""
-        return self.cost_usd * (1 + self.retry_failed)
+        """What it costs if every take fails as often as the pipeline lets it be tried again, US dollars.
+
+        A take that is only carried on counts too: if it fails, it is tried again.
+        """
+        tried = [item for item in self.items if item.buys or (item.wanted and item.status in CARRIED_ON)]
+        return self.cost_usd + self.retry_failed * sum((item.price_usd for item in tried), Decimal(0))
 
     @property
     def again(self) -> list[Item]:
@@ -208,14 +212,13 @@ class _Planner:
             return replace(blank, action=Action.HOLD, reason=f"there is {name}, but no state file that knows it")
         unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
         take = self._match(state, blank.fingerprint)
-        if unclear and take not in unclear:
-            return self._open(unclear[-1], state.shot, None)
         if take is None:
-            return self._new(blank, state)
+            return self._open(unclear[-1], state.shot, None) if unclear else self._new(blank, state)
         blank = replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal(), never_tried=False)
         if take.status in UNKNOWN_OUTCOME | CARRIED_ON:
             return self._open(take, state.shot, blank)
-        return self._settled(take, blank)
+        item = self._settled(take, blank)
+        return self._open(unclear[-1], state.shot, None) if unclear and item.buys else item
 
     def _blank(self, wanted: Wanted, state: ShotState) -> Item:
         return Item(

@@ -82,7 +82,7 @@ def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
         plan = json.loads(files.read_bounded(path, LARGEST))
         if plan["format"] != FORMAT:
             raise ValueError(f"its format is {plan['format']!r}, this veopipe knows {FORMAT}")
-        return {
+        allowed = {
             (str(entry["shot"]), str(entry["fingerprint"])): (
                 int(entry["attempt"]) + int(entry["further_attempts"]),
                 Decimal(entry["price_usd"]),
@@ -90,9 +90,12 @@ def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
             for entry in plan["shots"]
             if entry["action"] in {Action.CREATE, Action.RETRY}
         }
+        if not all(price.is_finite() for _, price in allowed.values()):
+            raise ValueError("a price is no number")
     except OSError as error:
         raise UsageError(f"the plan {path} can't be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError, InvalidOperation) as error:
         raise UsageError(
             f"{path} is no plan: {printable(str(error))}", hint=f"make one: veopipe plan … -o {path}"
         ) from None
+    return allowed

@@ -109,13 +109,12 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     for other, state in store.shots.items():
         if any(attempt.task_id == task_id for take in state.takes for attempt in take.attempts):
             raise UsageError(f"the task {printable(task_id, 60)} is already known: {other} has it")
+    try:
+        elsewhere = Address(parse_base_url(base_url)).name if base_url is not None else None
+    except ValueError as error:
+        raise UsageError(f"--base-url: {error}") from None
     take = _waiting(store, shot, UNKNOWN_OUTCOME)
-    gateway = take.last.gateway
-    if base_url is not None:
-        try:
-            gateway = Address(parse_base_url(base_url)).name
-        except ValueError as error:
-            raise UsageError(f"--base-url: {error}") from None
+    gateway = elsewhere or take.last.gateway
 
     def step(old: Take) -> Take:
         taken = takes.advance(old, Event.ACCEPTED, now(), task_id=task_id, scope=None)

@@ -21,7 +21,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 # One header value in ASCII: other characters make the HTTP library raise with the key in its message
 # (reliability.md, e 39).
-_KEY = re.compile(r"[\x21-\x7e]{8,512}")
+_KEY = re.compile(r"[\x21-\x7e]{1,512}")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
 
@@ -116,7 +116,7 @@ def read_key(variable: str, environ: Mapping[str, str]) -> str:
         raise EnvironmentFault(f"There is no API key: the environment variable {variable} is not set.", hint=hint)
     if not _KEY.fullmatch(key):
         raise EnvironmentFault(
-            f"The value of {variable} is no API key: 8 to 512 visible ASCII characters without spaces.",
+            f"The value of {variable} is no API key: at most 512 visible ASCII characters without spaces.",
             hint=hint + " (copy the key again; quotes, spaces and typographic dashes don't belong to it).",
         )
     return key

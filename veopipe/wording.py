@@ -16,6 +16,8 @@ _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.-]{6,}")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 _secrets: set[str] = set()
+SHORTEST_SECRET = 6
+"""Characters. Keys have 20 and more; masking a test's `key` would maim every text that says "key"."""
 
 SHOWN = 200
 """Characters of a foreign text that are shown: longer ones are cut (reliability.md, e 16)."""
@@ -35,7 +37,7 @@ def printable(text: str, limit: int | None = SHOWN) -> str:
 
 def hide(secret: str) -> None:
     """Mask `secret` in every text that passes through here from now on."""
-    if secret:
+    if len(secret) >= SHORTEST_SECRET:
         _secrets.add(secret)
 
 

@@ -11,6 +11,7 @@ import click
 from veopipe import display, planfile, project
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.options import about_manifest, about_spending, choices, example
+from veopipe.wording import counted
 
 _CODES = (
     "0 the plan is made; 2 wrong usage or input; 6 a file can't be read; 8 with --detailed-exitcode: something to do"
@@ -38,7 +39,7 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
         return code
     display.show_problems(problem for problem in loaded.problems if problem.severity != "info")
     if loaded.ledger.is_new and plan.creates and not loaded.choices.simulate:
-        display.say(f"no ledger here: {len(plan.creates):,} shots will be bought")
+        display.say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
     display.show_plan(plan, loaded.cap)
     if output:
         display.say(f"written to {output}; carry it out with: veopipe run {manifest} --plan {output}")
