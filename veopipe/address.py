@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 SIMULATOR = "simulator"
@@ -41,6 +42,7 @@ class Address:
         return is_loopback(self.name)
 
 
+@lru_cache(maxsize=256)
 def is_loopback(gateway: str) -> bool:
     """Whether a recorded gateway name is one on this machine."""
     host = urlsplit(gateway).hostname

@@ -15,6 +15,8 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -64,18 +66,23 @@ class Part:
     bytes: int = 0
 
 
-async def fetch(gateway: Gateway, task_id: str, part: Path) -> Part:
+Received = Callable[[int, int | None], None]
+"""Is told how many bytes are here, and how many there will be if the gateway says."""
+
+
+async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) -> Part:
     """Download a task's video into `part`, whole or not at all. Blocks nothing.
 
     Args:
         gateway: that has the task.
         task_id: the task.
         part: replaced if it is there; its folder must exist.
+        received: is told how it goes, about once a mebibyte.
     """
     try:
         async with asyncio.timeout(DEADLINE), gateway.content(task_id) as stream:
             if stream.kind is Content.VIDEO:
-                return await _receive(stream, part)
+                return await _receive(stream, part, received)
             return await _explained(stream)
     except TimeoutError:
         return await _dropped(part, Fetched.CORRUPT, f"not complete after {DEADLINE:.0f} s")
@@ -95,49 +102,77 @@ async def _explained(stream: ContentStream) -> Part:
     return Part(kinds.get(stream.kind, Fetched.NOT_READY), why)
 
 
-async def _receive(stream: ContentStream, part: Path) -> Part:
+async def _receive(stream: ContentStream, part: Path, received: Received) -> Part:
     lack = await asyncio.to_thread(_lack_of_room, part.parent, stream.length or 0)
     if lack:
         return Part(Fetched.DISK, lack)
     await asyncio.to_thread(files.remove_quietly, part)
-    descriptor = await asyncio.to_thread(files.create_exclusively, part)
+    sink = _Sink(await asyncio.to_thread(files.create_exclusively, part), part)
     try:
-        size, digest, head = await _write_down(stream, descriptor, part)
-        await asyncio.to_thread(files.sync, descriptor, part)
+        head = await _write_down(stream, sink, received)
+        await asyncio.to_thread(sink.sync)
     except Interrupted as error:
         return await _dropped(part, Fetched.CORRUPT, str(error))
     finally:
-        os.close(descriptor)
+        sink.close()
     await asyncio.to_thread(files.sync_folder, part.parent)
-    fault = await asyncio.to_thread(_fault_of, part, size, head, stream.length)
+    fault = await asyncio.to_thread(_fault_of, part, sink.size, head, stream.length)
     if fault:
         return await _dropped(part, Fetched.CORRUPT, fault)
-    return Part(Fetched.COMPLETE, sha256=digest, bytes=size)
+    return Part(Fetched.COMPLETE, sha256=sink.digest.hexdigest(), bytes=sink.size)
 
 
-async def _write_down(stream: ContentStream, descriptor: int, part: Path) -> tuple[int, str, bytes]:
-    digest = hashlib.sha256()
-    size, head, waiting = 0, b"", bytearray()
+class _Sink:
+    """The part while it is written, from threads, one piece at a time.
 
-    def write() -> None:
-        piece = bytes(waiting)
-        digest.update(piece)
-        files.write_all(descriptor, piece, part)
+    A cancelled download leaves its thread writing. Closing waits for it: a descriptor that was closed under
+    a write could by then be another file's.
+    """
 
+    def __init__(self, descriptor: int, part: Path) -> None:
+        self.size, self.digest = 0, hashlib.sha256()
+        self._descriptor, self._part, self._is_open = descriptor, part, True
+        self._turn = threading.Lock()
+
+    def write(self, piece: bytes) -> None:
+        """Hash and write."""
+        with self._turn:
+            if self._is_open:
+                self.digest.update(piece)
+                files.write_all(self._descriptor, piece, self._part)
+                self.size += len(piece)
+
+    def sync(self) -> None:
+        """Force it onto the disk."""
+        with self._turn:
+            if self._is_open:
+                files.sync(self._descriptor, self._part)
+
+    def close(self) -> None:
+        """Let the file go; nothing is written any more."""
+        with self._turn:
+            if self._is_open:
+                self._is_open = False
+                os.close(self._descriptor)
+
+
+async def _write_down(stream: ContentStream, sink: _Sink, received: Received) -> bytes:
+    """Write the body as it comes; returns its first bytes."""
+    head, waiting = b"", bytearray()
     async for chunk in stream.chunks():
         waiting += chunk
         if len(head) < 64:
             head += chunk[:64]
             if len(head) >= 12 and not boxes.looks_like_mp4(head):
                 raise Interrupted(f"not a video: it begins with {printable(head[:40].decode('latin-1'))}")
-        size += len(chunk)
-        if size > LARGEST_VIDEO:
-            raise Interrupted(f"more than {LARGEST_VIDEO:,} bytes")
         if len(waiting) >= _PIECE:
-            await asyncio.to_thread(write)
+            await asyncio.to_thread(sink.write, bytes(waiting))
             waiting.clear()
-    await asyncio.to_thread(write)
-    return size, digest.hexdigest(), head
+            received(sink.size, stream.length)
+        if sink.size > LARGEST_VIDEO:
+            raise Interrupted(f"more than {LARGEST_VIDEO:,} bytes")
+    await asyncio.to_thread(sink.write, bytes(waiting))
+    return head
 
 
 def _fault_of(part: Path, size: int, head: bytes, length: int | None) -> str | None:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import filelock
@@ -66,12 +67,12 @@ class Places:
     @property
     def folder(self) -> Path:
         """The ledger."""
-        return self.manifest.parent / self.ledger_base / self.name
+        return _folder(self.manifest, self.ledger_base, self.name)
 
     @property
     def state(self) -> Path:
         """The folder of the state files."""
-        return self.folder / "state"
+        return _folder(self.manifest, self.ledger_base, self.name, "state")
 
     @property
     def rescue(self) -> Path:
@@ -90,11 +91,17 @@ class Places:
 
     def output_of(self, base: str) -> Path:
         """The output folder of the pipeline whose `output` is `base`."""
-        return self.manifest.parent / base / self.name
+        return _folder(self.manifest, base, self.name)
 
     def takes_of(self, base: str) -> Path:
         """Where the takes lie that a pipeline with the output `base` delivered."""
-        return self.output_of(base) / "takes"
+        return _folder(self.manifest, base, self.name, "takes")
+
+
+@lru_cache(maxsize=64)
+def _folder(manifest: Path, *names: str) -> Path:
+    """A folder beside the manifest; remembered, since long lists ask for the same few per shot."""
+    return manifest.parent.joinpath(*names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ Source: design, sections 4 to 7.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -160,13 +161,14 @@ class Plan:
 @dataclass(slots=True)
 class _Planner:
     world: World
-    departed: dict[str, list[str]] = field(default_factory=dict)  # fingerprint → shots that left, with a take of it
+    departed: dict[str, deque[str]] = field(default_factory=dict)  # fingerprint → shots that left, with a take of it
+    taken_over: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for shot, state in sorted(self.world.states.items()):
             if shot not in self.world.manifest_ids:
                 for fingerprint in dict.fromkeys(take.fingerprint for take in state.takes):
-                    self.departed.setdefault(fingerprint, []).append(shot)
+                    self.departed.setdefault(fingerprint, deque()).append(shot)
 
     def items_of(self, wanted: Wanted) -> Iterator[Item]:
         """The items of one selected shot: what is wanted first, then older takes that are still open."""
@@ -187,11 +189,12 @@ class _Planner:
         yield from self.leftovers(state, item) if state else ()
 
     def _predecessor(self, fingerprint: str) -> str | None:
-        for shot in self.departed.get(fingerprint, ()):
-            for shots in self.departed.values():  # each state can be taken over once only
-                if shot in shots:
-                    shots.remove(shot)
-            return shot
+        shots = self.departed.get(fingerprint, deque())
+        while shots:
+            shot = shots.popleft()
+            if shot not in self.taken_over:  # each state can be taken over once only
+                self.taken_over.add(shot)
+                return shot
         return None
 
     def leftovers(self, state: ShotState, shown: Item | None) -> Iterator[Item]:

@@ -75,7 +75,6 @@ class Project:
         pipeline: with the command line's options applied.
         places: its folders.
         ledger: what `ledger.json` says.
-        store: its state files.
         wanted: the selected shots.
         address: the gateway of this command.
         problems: warnings and notes about the files.
@@ -86,11 +85,23 @@ class Project:
     pipeline: Pipeline
     places: Places
     ledger: Ledger
-    store: Store
     wanted: Mapping[str, Wanted]
     address: Address
     problems: tuple[Problem, ...]
     pictures: Mapping[str, tuple[tuple[Picture, str], ...]] = field(default_factory=dict)
+    _store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """Its state files, read when they are first looked at: a command that writes does so under the lock."""
+        if self._store is None:
+            self._store = open_store(self.places)
+        return self._store
+
+    def read_again(self) -> None:
+        """Forget what the ledger and the state files said: under the lock, what was read before may be stale."""
+        self.ledger = ledger.look_up(self.places)
+        self._store = None
 
     @property
     def shelf(self) -> Shelf:
@@ -180,7 +191,6 @@ def load(choices: Choices) -> Project:
         pipeline=pipeline,
         places=places,
         ledger=found,
-        store=open_store(places),
         wanted=wanted,
         address=Address("http://127.0.0.1", simulated=True) if choices.simulate else Address(pipeline.base_url),
         problems=problems,

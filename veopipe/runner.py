@@ -33,7 +33,7 @@ from veopipe.report import Ground, Report
 from veopipe.settings import read_key
 from veopipe.settling import Settler
 from veopipe.state import CARRIED_ON, IN_FLIGHT, Event, Status
-from veopipe.store import NotRecorded, open_store
+from veopipe.store import NotRecorded
 from veopipe.verification import Prober
 from veopipe.wording import counted
 
@@ -77,7 +77,7 @@ def run(project: Project, terms: Terms) -> Report:
         plan = project.plan()
         current.agree(plan)
         if not current.has_work(plan):
-            return current.finish()
+            return current.finish(plan)
         current.connect()
         current.make_ready(plan)
         try:
@@ -112,8 +112,7 @@ class Run:
     def look(self) -> None:
         """See the state under the lock: what was rescued, and what died while asking."""
         project = self.project  # what it loaded before the lock may be stale
-        project.ledger = ledger.look_up(project.places)
-        project.store = open_store(project.places)
+        project.read_again()
         try:
             for shot in project.store.merge_rescued():
                 self.terms.tell(f"{shot}: an answer that couldn't be recorded in its place was taken in")
@@ -216,7 +215,13 @@ class Run:
         project.ledger = ledger.write(project.places, replace(project.ledger, open_runs=open_runs))
         ledger.claim_output(project.places, project.ledger)
         self.journal = Journal.open(project.places.runs / f"{self.id}.jsonl", self.terms.watcher)
-        self.journal.note("started", message=f"{counted(len(plan.creates), 'create')}, ${as_text(plan.cost_usd)}")
+        self.journal.note(
+            "started",
+            message=f"{counted(len(plan.creates), 'create')}, ${as_text(plan.cost_usd)}",
+            takes=sum(item.buys or item.action is Action.CONTINUE for item in plan.items),
+            spent_usd=as_text(self.budget.spent),
+            cap_usd=as_text(self.budget.cap) if self.budget.cap is not None else None,
+        )
         try:
             for item in plan.renames:
                 project.store.rename(str(item.renamed_from), item.shot)
@@ -338,6 +343,7 @@ class Run:
     def _on_signal(self, code: ExitCode) -> None:
         """First: finish the create in flight, start nothing new. Second: leave now; all that counts is on disk."""
         if ExitCode.INTERRUPTED in self.halt.codes or ExitCode.TERMINATED in self.halt.codes:
+            self.journal.note("left")
             self.terms.tell("left at once; a create that was under way is in doubt")
             if code is ExitCode.INTERRUPTED:
                 self._close_ledger()
@@ -356,8 +362,12 @@ class Run:
         if project.ledger.open_runs:
             project.ledger = ledger.write(project.places, replace(project.ledger, open_runs=()))
 
-    def finish(self) -> Report:
-        """Say how the run ended."""
+    def finish(self, plan: Plan | None = None) -> Report:
+        """Say how the run ended.
+
+        Args:
+            plan: what is still to be done; None: make it from what the run left.
+        """
         if self.project.ledger.open_runs and ExitCode.TERMINATED not in self.halt.codes:
             self._close_ledger()
         held = self.creator.held if self.creator is not None else {}
@@ -369,7 +379,7 @@ class Run:
             stopped=self.halt.why,
             held=held,
         )
-        found = self.project.report(self.project.plan(), ground)
+        found = self.project.report(plan or self.project.plan(), ground)
         code = report.code_of(found.rows, self.halt.codes)
         return report.with_code(found, code, self.halt.notes)
 

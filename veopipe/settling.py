@@ -166,7 +166,12 @@ class Settler:
             steps.reach("download", shot)
             self.journal.note("downloading", shot, take.number)
             await asyncio.to_thread(self.shelf.part(shot, take.number).parent.mkdir, parents=True, exist_ok=True)
-            return await fetch(self.gateway, take.last.task_id, self.shelf.part(shot, take.number))
+            return await fetch(
+                self.gateway,
+                take.last.task_id,
+                self.shelf.part(shot, take.number),
+                lambda size, length: self.journal.note("received", shot, take.number, bytes=size, length=length),
+            )
 
     def _received(self, shot: str, take: Take, part: Part, corrupt: int, waited: float) -> Step | None:
         if part.fetched is Fetched.COMPLETE:

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from veopipe import display, document, files, pricing, schema, table
+from veopipe import document, files, pricing, schema, table
+from veopipe.display.diagnostics import show_problems
+from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, ExitCode, UsageError
 from veopipe.manifest import load_manifest
 from veopipe.options import example
@@ -33,15 +35,13 @@ def command(source: Path, output: Path) -> int:
     if not any("model" in shot for shot in shots.values()):
         cheapest = min(pricing.BUILT_IN.values(), key=lambda model: model.price_usd)
         head["defaults"] = {"model": cheapest.name}
-        display.say(
-            f"{source} has no model column: {cheapest.name} (${pricing.as_text(cheapest.price_usd)} a call) for all"
-        )
+        say(f"{source} has no model column: {cheapest.name} (${pricing.as_text(cheapest.price_usd)} a call) for all")
     text = document.dump({**head, "shots": shots})
     try:
         files.replace(output.absolute(), text.encode())
     except OSError as error:
         raise EnvironmentFault(f"{output} can't be written: {error.strerror}") from None
     loaded = load_manifest(output.absolute(), shown_as=str(output))
-    display.show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    show_problems(problem for problem in loaded.problems if problem.severity != "info")
     click.echo(f"{output}: {counted(len(shots), 'shot')}")
     return ExitCode.OK if loaded.manifest else ExitCode.INVALID

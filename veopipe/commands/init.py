@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from veopipe import display, files, ledger, schema
+from veopipe import files, ledger, schema
+from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.options import example
 
@@ -48,7 +49,7 @@ def command(folder: Path) -> int:
         files.make_folder((folder / ".veopipe").absolute())
         for path, text in wanted.items():
             if path.exists() and path.name != "manifest.schema.json":
-                display.say(f"{path} is there already: left as it is")
+                say(f"{path} is there already: left as it is")
                 continue
             files.replace(path.absolute(), text.encode())
     except OSError as error:

@@ -8,7 +8,10 @@ from typing import Any
 
 import click
 
-from veopipe import display, planfile, project
+from veopipe import planfile, project
+from veopipe.display.diagnostics import show_problems
+from veopipe.display.plans import show_plan
+from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.options import about_manifest, about_spending, choices, example
 from veopipe.wording import counted
@@ -37,10 +40,10 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     if format_ == "json":
         click.echo(json.dumps({"exit_code": int(code), **document}, indent=2))
         return code
-    display.show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    show_problems(problem for problem in loaded.problems if problem.severity != "info")
     if loaded.ledger.is_new and plan.creates and not loaded.choices.simulate:
-        display.say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
-    display.show_plan(plan, loaded.cap)
+        say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
+    show_plan(plan, loaded.cap)
     if output:
-        display.say(f"written to {output}; carry it out with: veopipe run {manifest} --plan {output}")
+        say(f"written to {output}; carry it out with: veopipe run {manifest} --plan {output}")
     return code

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from veopipe import display, ledger, project, resolution
+from veopipe import ledger, project, resolution
+from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.options import about_manifest, choices, example
 from veopipe.pricing import as_text
-from veopipe.store import NotRecorded, open_store
+from veopipe.store import NotRecorded
 from veopipe.wording import printable
 
 _CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment; 7 a run is on"
@@ -48,7 +49,7 @@ def command(
     if shot is None or said != 1:
         raise UsageError("say one SHOT and one of --task-id, --not-charged, --write-off")
     with ledger.locked(loaded.places):
-        loaded.store = open_store(loaded.places)
+        loaded.read_again()
         try:
             if task_id is not None:
                 taken = resolution.found(loaded.store, shot, task_id, options.get("base_url"))
@@ -61,7 +62,7 @@ def command(
     if format_ == "json":
         click.echo(json.dumps({"exit_code": 0, "shot": shot, "take": taken.number, "status": taken.status.value}))
     else:
-        display.say(f"{shot} take {taken.number}: {taken.status}; veopipe run goes on from there")
+        say(f"{shot} take {taken.number}: {taken.status}; veopipe run goes on from there")
     return 0
 
 

@@ -12,8 +12,11 @@ from typing import Any
 
 import click
 
-from veopipe import display, planfile, project, runner
+from veopipe import planfile, project, runner
 from veopipe.address import Address
+from veopipe.display.diagnostics import show_problems
+from veopipe.display.progress import Progress
+from veopipe.display.reports import show_report
 from veopipe.options import about_manifest, about_spending, choices, example
 from veopipe.project import Project
 
@@ -29,24 +32,34 @@ SIMULATED_KEY = "a-rehearsal-needs-no-key"
 @click.option("--yes", is_flag=True, help="Agree to the price without being asked.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Make only the creates this plan lists.")
 @click.option("--new-ledger", is_flag=True, help="Start a new ledger on purpose.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what stops the run or needs a person.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every step and every wait.")
 def command(
-    manifest: Path, format_: str, *, yes: bool, plan_file: Path | None, new_ledger: bool, **options: Any
+    manifest: Path,
+    format_: str,
+    *,
+    yes: bool,
+    plan_file: Path | None,
+    new_ledger: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
 ) -> int:
     """Create, download and verify what MANIFEST wants.
 
     May be killed at any time and run again: what is paid for is never bought twice.
     """
     loaded = project.load(choices(manifest, options))
-    display.show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    show_problems(problem for problem in loaded.problems if problem.severity != "info")
     permission = planfile.read_permission(plan_file) if plan_file else None
-    with _gateway(loaded) as (address, environ):
+    with _gateway(loaded) as (address, environ), Progress(quiet=quiet, verbose=verbose) as progress:
         terms = runner.Terms(
             yes=yes,
             permission=permission,
             new_ledger=new_ledger,
             ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
-            tell=display.say,
-            watcher=display.Progress(),
+            tell=progress.say,
+            watcher=progress,
             environ=environ,
             address=address,
         )
@@ -54,7 +67,7 @@ def command(
     if format_ == "json":
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
-        display.show_report(report)
+        show_report(report)
     return report.exit_code
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from veopipe import display, ledger, project
+from veopipe import ledger, project
+from veopipe.display.reports import show_report
+from veopipe.display.screen import say
 from veopipe.options import about_manifest, choices, example
 from veopipe.report import Ground
 
@@ -27,6 +29,6 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
         click.echo(json.dumps(report.as_json(), indent=2))
         return 0
     if running:
-        display.say("a run is on")
-    display.show_report(report)
+        say("a run is on")
+    show_report(report)
     return 0

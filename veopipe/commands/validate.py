@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from veopipe import display
+from veopipe.display.diagnostics import show_problems
 from veopipe.errors import ExitCode, InvalidInput, Problem, UsageError
 from veopipe.manifest import Manifest, load_manifest
 from veopipe.options import example
@@ -43,7 +43,7 @@ def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, 
         for problem in problems:
             click.echo(_for_github(problem))
     else:
-        display.show_problems(problems, stderr=False)
+        show_problems(problems, stderr=False)
         for line in lines:
             click.echo(line)
     return code

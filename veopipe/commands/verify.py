@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
-from veopipe import display, inspection, ledger, project, report
+from veopipe import inspection, ledger, project, report
+from veopipe.display.reports import show_report
+from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault
 from veopipe.options import about_manifest, choices, example
 from veopipe.report import Ground
-from veopipe.store import NotRecorded, open_store
+from veopipe.store import NotRecorded
 
 _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs or is missing;
 2 wrong usage or input; 6 environment; 7 a run is on"""
@@ -25,7 +27,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     """Measure the takes of MANIFEST on disk again and compare them with their orders."""
     loaded = project.load(choices(manifest, options))
     with ledger.locked(loaded.places):
-        loaded.store = open_store(loaded.places)
+        loaded.read_again()
         try:
             findings = asyncio.run(inspection.inspect(loaded))
         except NotRecorded as error:
@@ -39,6 +41,6 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
         click.echo(json.dumps({**made.as_json(), "checked": checked}, indent=2))
         return code
     for finding in findings:
-        display.say(str(finding))
-    display.show_report(report.with_code(made, code))
+        say(str(finding))
+    show_report(report.with_code(made, code))
     return code

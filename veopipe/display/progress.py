@@ -1,0 +1,260 @@
+"""A run as it goes: on a terminal a live view of what is under way, elsewhere one line for every change.
+
+The live view: finished shots scroll above it; one line for each shot under way (as many as fit), with the
+time it took so far, the time that it probably still takes, and bytes while it is downloaded; at the foot
+a bar with counts and money.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import TracebackType
+from typing import Self
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from veopipe.display.screen import COLOURS, console
+from veopipe.journal import Note
+from veopipe.pricing import as_text
+from veopipe.state import CHARGED, IN_FLIGHT, POSSIBLY_CHARGED, SETTLED, Status
+from veopipe.wording import printable
+
+_UNSHOWN = frozenset({"polled", "received", "downloading", "started", "left"})
+_STEPS = frozenset({Status.SUBMITTING, Status.RENDERING, Status.RENDERED, Status.DOWNLOADED})
+_STATUSES = frozenset(Status)
+_REFRESH = 8  # times a second: smooth for the eye, nothing for the processor
+_FEET = 5  # lines that the foot and the prompt need
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A take under way, as the screen knows it."""
+
+    shot: str
+    status: str
+    since: float
+    price: Decimal = Decimal(0)
+    percent: int | None = None
+    received: int = 0
+    length: int | None = None
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Counts and money of this run."""
+
+    total: int = 0
+    ended: dict[str, int] = field(default_factory=dict)
+    charged: Decimal = Decimal(0)
+    possibly: Decimal = Decimal(0)
+    spent_before: Decimal = Decimal(0)
+    cap: Decimal | None = None
+    waits: str = ""
+
+    def money(self) -> Text:
+        """Charged, possibly charged, what the cap leaves."""
+        text = Text(f"charged ${as_text(self.charged)}")
+        if self.possibly:
+            text.append(f"  possibly ${as_text(self.possibly)}", "magenta")
+        if self.cap is not None:
+            left = self.cap - self.spent_before - self.charged - self.possibly
+            text.append(f"  left of the cap ${as_text(max(left, Decimal(0)))}", "dim")
+        return text
+
+
+class Progress:
+    """Shows notes as they come; a context manager.
+
+    Args:
+        quiet: show only what stops the run or needs a person.
+        verbose: show every step and wait, on a terminal too.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._console = console(stderr=True)
+        self._quiet, self._verbose = quiet, verbose
+        self._live: Live | None = None
+        self._began = time.monotonic()
+        self._flights: dict[tuple[str, int], _Flight] = {}
+        self._prices: dict[tuple[str, int], Decimal] = {}
+        self._sums = _Sums()
+        self._rendering: list[float] = []
+        self._spinner = Spinner("dots")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the live view and give the cursor back."""
+        live, self._live = self._live, None
+        if live is not None:
+            with contextlib.suppress(OSError, ValueError):
+                live.stop()
+
+    def say(self, text: str) -> None:
+        """A note for people, above the live view."""
+        with contextlib.suppress(OSError, ValueError):
+            for line in text.split("\n"):
+                self._console.print(Text(printable(line, None)))
+
+    def __call__(self, note: Note) -> None:
+        """Take a note into account, and show it if people want to see it."""
+        if note.event == "started":
+            self._start(note)
+        elif note.event == "left":
+            self.stop()
+        self._count(note)
+        if self._is_shown(note):
+            with contextlib.suppress(OSError, ValueError):
+                self._console.print(self._line(note), no_wrap=True, overflow="ellipsis", crop=self._console.is_terminal)
+
+    def _start(self, note: Note) -> None:
+        facts = note.facts
+        self._sums.total = int(facts.get("takes", 0))
+        self._sums.spent_before = Decimal(facts.get("spent_usd", "0"))
+        self._sums.cap = Decimal(facts["cap_usd"]) if facts.get("cap_usd") else None
+        if self._console.is_terminal and not self._quiet:
+            self._live = Live(
+                console=self._console, get_renderable=self._view, refresh_per_second=_REFRESH, transient=True
+            )
+            with contextlib.suppress(OSError, ValueError):
+                self._live.start()
+
+    def _is_shown(self, note: Note) -> bool:
+        if self._verbose:
+            return note.event not in {"started", "left"}
+        if note.event in _UNSHOWN:
+            return False
+        if self._quiet:
+            return note.event in {"stopped", "held", Status.IN_DOUBT}
+        return self._live is None or note.event not in _STEPS | {"waiting"}
+
+    def _count(self, note: Note) -> None:
+        if note.shot is None or note.take is None:
+            return
+        key = (note.shot, note.take)
+        flight = self._flights.get(key)
+        if note.event == Status.SUBMITTING:
+            price = Decimal(str(note.facts.get("price_usd", "0")))
+            self._flights[key] = _Flight(note.shot, note.event, time.monotonic(), price)
+        elif note.event in _STATUSES:
+            self._move(key, flight, Status(note.event))
+        elif flight is not None and note.event == "polled":
+            flight.percent = note.facts.get("percent")
+        elif flight is not None and note.event == "received":
+            flight.received, flight.length = int(note.facts["bytes"]), note.facts.get("length")
+        elif note.event in {"waiting", "downloading"} and note.message:
+            self._sums.waits = printable(note.message)
+
+    def _move(self, key: tuple[str, int], flight: _Flight | None, status: Status) -> None:
+        known = flight or _Flight(key[0], status, time.monotonic())
+        before, known.status = known.status, status.value
+        self._book(known, before, status)
+        if status is Status.RENDERED and flight is not None:
+            self._rendering.append(time.monotonic() - flight.since)
+        if status in SETTLED or status in {Status.PARKED, Status.IN_DOUBT}:
+            self._flights.pop(key, None)
+            self._sums.ended[status.value] = self._sums.ended.get(status.value, 0) + 1
+        else:
+            self._flights[key] = known
+
+    def _book(self, flight: _Flight, before: str, status: Status) -> None:
+        was, is_now = Status(before) in CHARGED, status in CHARGED
+        if is_now and not was:
+            self._sums.charged += flight.price
+        elif was and not is_now:
+            self._sums.charged -= flight.price
+        if status in POSSIBLY_CHARGED - {Status.SUBMITTING}:
+            self._sums.possibly += flight.price
+
+    # --- one line --------------------------------------------------------------------------------
+
+    def _line(self, note: Note) -> Text:
+        line = Text(self._clock(note), "dim")
+        line.append("  ")
+        line.append(f"{printable(note.shot or '', 40):<20} ", "bold")
+        line.append(f"{note.event:<11}", COLOURS.get(note.event, ""))
+        said = printable(note.message)
+        if note.event == Status.SUBMITTING and not said:
+            said = f"${note.facts.get('price_usd', '')}"
+        line.append(f" {said}" if said else "", "dim")
+        return line
+
+    def _clock(self, note: Note) -> str:
+        return _minutes(time.monotonic() - self._began) if self._console.is_terminal else note.at
+
+    # --- the live view ---------------------------------------------------------------------------
+
+    def _view(self) -> RenderableType:
+        flights = sorted(self._flights.values(), key=lambda flight: flight.since)
+        room = max(3, self._console.height - _FEET)
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True, width=1)
+        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(12, self._console.width // 3))
+        for justify in ("left", "right", "left"):
+            table.add_column(no_wrap=True, overflow="ellipsis", justify=justify)
+        for flight in flights[:room]:
+            table.add_row(*self._cells(flight))
+        hidden = len(flights) - room
+        more = [Text(f"  … and {hidden:,} more under way", "dim")] if hidden > 0 else []
+        return Group(table, *more, *self._foot(len(flights)))
+
+    def _cells(self, flight: _Flight) -> Iterator[RenderableType]:
+        took = time.monotonic() - flight.since
+        yield self._spinner
+        yield Text(flight.shot, "bold")
+        yield Text(flight.status, COLOURS.get(flight.status, ""))
+        yield Text(_minutes(took), "dim")
+        if flight.received and flight.status == Status.RENDERED:
+            of = f" of {_size(flight.length)}" if flight.length else ""
+            yield Text(f"{_size(flight.received)}{of}")
+        elif flight.status == Status.RENDERING:
+            yield Text(self._left(took, flight.percent), "dim")
+        else:
+            yield Text("")
+
+    def _left(self, took: float, percent: int | None) -> str:
+        """What rendering probably still takes, by what the others of this run took."""
+        said = f"{percent} %" if percent else ""
+        if not self._rendering:
+            return said
+        left = sum(self._rendering) / len(self._rendering) - took
+        return f"{said}  about {_minutes(left)} left".strip() if left > 0 else f"{said}  longer than usual".strip()
+
+    def _foot(self, under_way: int) -> Iterator[RenderableType]:
+        sums = self._sums
+        done = sum(sums.ended.values())
+        counts = Text(f"{done:,} of {max(sums.total, done + under_way):,}", "bold")
+        for status, number in sums.ended.items():
+            counts.append(f"  {number:,} {status}", COLOURS.get(status, ""))
+        flying = sum(flight.status in IN_FLIGHT for flight in list(self._flights.values()))
+        counts.append(f"  {flying:,} in flight", "cyan")
+        yield ProgressBar(total=max(sums.total, 1), completed=done, width=min(60, max(10, self._console.width - 2)))
+        counts.append("  ")
+        yield Text.assemble(counts, sums.money()) if self._console.width >= 100 else Group(counts, sums.money())
+        if sums.waits:
+            yield Text(sums.waits, "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:2d}:{rest:02d}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

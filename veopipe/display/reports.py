@@ -1,0 +1,90 @@
+"""A report as people read it: grouped by what they have to do, the money at the end."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from veopipe.display.screen import COLOURS
+from veopipe.display.screen import console as screen
+from veopipe.pricing import as_text
+from veopipe.report import PENDING, Report, Row
+from veopipe.state import Status
+from veopipe.wording import printable
+
+_HEADINGS = (
+    (Status.IN_DOUBT, "in doubt: perhaps paid; look them up, then veopipe resolve"),
+    (Status.SUBMITTING, "being sent"),
+    ("unreadable", "unreadable state files: held"),
+    (Status.MISMATCHED, "mismatched: delivered, but not what was ordered; kept"),
+    (Status.FAILED, "failed"),
+    (Status.REFUSED, "refused: nothing was charged"),
+    (Status.ABANDONED, "abandoned"),
+    (Status.PARKED, "parked: paid, to be picked up by the next run"),
+    (Status.RENDERING, "rendering"),
+    (Status.RENDERED, "rendered, to be downloaded"),
+    (Status.DOWNLOADED, "downloaded, to be measured"),
+    (PENDING, "pending"),
+    (Status.VERIFIED, "verified"),
+)
+_MANY = 12
+
+
+def show_report(report: Report) -> None:
+    """Where every shot stands, grouped by status and reason, on stdout."""
+    console = screen(stderr=False)
+    for status, heading in _HEADINGS:
+        rows = [row for row in report.rows if row.status == status]
+        if rows:
+            console.print(Text(f"{len(rows):,} {heading}", COLOURS.get(status, "bold")))
+            if status != Status.VERIFIED or len(report.rows) <= _MANY:
+                _show_rows(console, rows)
+    for note in report.notes:
+        console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
+    console.print(_money_line(report))
+
+
+def _show_rows(console: Console, rows: list[Row]) -> None:
+    by_reason: dict[str, list[Row]] = {}
+    for row in rows:
+        by_reason.setdefault(row.reason or "", []).append(row)
+    for reason, group in by_reason.items():
+        if len(group) > 3 and reason:
+            console.print(Text(f"  {printable(reason)}"))
+            names = ", ".join(row.shot for row in group[:_MANY])
+            more = f", … {len(group) - _MANY:,} more" if len(group) > _MANY else ""
+            console.print(Text(f"    {names}{more}", "dim"))
+            continue
+        for row in group:
+            console.print(_row_line(row))
+
+
+def _row_line(row: Row) -> Text:
+    line = Text("  ")
+    line.append(f"{row.shot:<20}", "bold")
+    facts = []
+    if row.width and row.height:
+        facts.append(f"{row.width}x{row.height}")
+    if row.duration_s:
+        facts.append(f"{row.duration_s:.2f} s")
+    if row.file:
+        facts.append(printable(row.file))
+    elif row.status == Status.VERIFIED:
+        facts.append("its file isn't on this disk")
+    if row.reason:
+        facts.append(printable(row.reason))
+    if not row.wanted:
+        facts.append("(not wanted any more)")
+    line.append("  " + "  ".join(facts))
+    return line
+
+
+def _money_line(report: Report) -> Text:
+    money = report.money
+    line = Text(f"charged ${as_text(money.charged)}", "bold")
+    if money.possibly_charged:
+        line.append(f", possibly charged ${as_text(money.possibly_charged)}", "bold magenta")
+    line.append(f", this run ${as_text(money.this_run)}")
+    if money.planned:
+        line.append(f", still wanted ${as_text(money.planned)}")
+    return line

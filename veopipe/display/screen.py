@@ -1,0 +1,46 @@
+"""The terminal: consoles, colours, a note for people."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from veopipe.report import PENDING
+from veopipe.state import Status
+from veopipe.wording import printable
+
+COLOURS = {
+    Status.IN_DOUBT: "bold magenta",
+    Status.SUBMITTING: "cyan",
+    Status.RENDERING: "cyan",
+    Status.RENDERED: "cyan",
+    Status.DOWNLOADED: "cyan",
+    Status.PARKED: "yellow",
+    Status.REFUSED: "red",
+    Status.FAILED: "red",
+    Status.ABANDONED: "red",
+    Status.MISMATCHED: "red",
+    Status.VERIFIED: "green",
+    PENDING: "yellow",
+    "unreadable": "bold red",
+    "stopped": "bold yellow",
+    "held": "yellow",
+    "waiting": "yellow",
+}
+"""What each status and event looks like."""
+
+
+def console(*, stderr: bool) -> Console:
+    """A console that shows text as it is: no markup, no emoji, no guessed colours; honours NO_COLOR."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def say(text: str) -> None:
+    """A note for people, on stderr."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in text.split("\n"):
+            console(stderr=True).print(Text(printable(line, None)))
