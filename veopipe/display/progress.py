@@ -187,7 +187,7 @@ class Progress:
         line = Text(self._clock(note), "dim")
         line.append("  ")
         line.append(f"{printable(note.shot or '', 40):<20} ", "bold")
-        line.append(f"{note.event:<11}", COLOURS.get(note.event, ""))
+        line.append(f"{note.event.replace('_', ' '):<11}", COLOURS.get(note.event, ""))
         said = printable(note.message)
         if note.event == Status.SUBMITTING and not said:
             said = f"${note.facts.get('price_usd', '')}"
@@ -240,12 +240,17 @@ class Progress:
         done = sum(sums.ended.values())
         counts = Text(f"{done:,} of {max(sums.total, done + under_way):,}", "bold")
         for status, number in sums.ended.items():
-            counts.append(f"  {number:,} {status}", COLOURS.get(status, ""))
+            counts.append(f"  {number:,} {status.replace('_', ' ')}", COLOURS.get(status, ""))
         flying = sum(flight.status in IN_FLIGHT for flight in list(self._flights.values()))
         counts.append(f"  {flying:,} in flight", "cyan")
-        yield ProgressBar(total=max(sums.total, 1), completed=done, width=min(60, max(10, self._console.width - 2)))
-        counts.append("  ")
-        yield Text.assemble(counts, sums.money()) if self._console.width >= 100 else Group(counts, sums.money())
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=max(sums.total, 1), completed=done, width=min(60, self._console.width)))
+        yield bar
+        money = sums.money()
+        fits = counts.cell_len + 2 + money.cell_len <= self._console.width
+        for line in [Text.assemble(counts, "  ", money)] if fits else [counts, money]:
+            line.no_wrap, line.overflow = True, "ellipsis"
+            yield line
         if sums.waits:
             yield Text(sums.waits, "dim", no_wrap=True, overflow="ellipsis")
 
