@@ -38,6 +38,8 @@ COMMANDS = {
     "import": "Make a shot list from a CSV file.",
     "simulate": "Serve a simulated gateway on this machine.",
     "schema": "Print a JSON Schema.",
+    "doctor": "Check key, gateway, network, clock, disk and libraries.",
+    "completion": "Print the shell's completion script.",
 }
 _MODULES = {"import": "import_"}
 
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     except VeopipeError as error:
         problems = error.problems if isinstance(error, InvalidInput) else ()
         return _ended(error.exit_code, error.message, error.hint, arguments, problems)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes the one from the other
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  so that the interpreter's last flush says nothing
         return ExitCode.OK
     except Exception:  # noqa: BLE001  the boundary

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from veopipe.completions import complete_pipeline, complete_shot
 from veopipe.project import Choices
 
 Command = Callable[..., Any]
@@ -30,7 +31,7 @@ class Money(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         return amount
 
 
-manifest_argument = click.argument("manifest", type=click.Path(path_type=Path), shell_complete=None)
+manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))
 format_option = click.option(
     "--format",
     "format_",
@@ -41,13 +42,24 @@ format_option = click.option(
 )
 
 
+def pipeline_option(words: str) -> Callable[[Command], Command]:
+    """`-p`, with the names that there are after Tab."""
+    return click.option("-p", "--pipeline", metavar="NAME|PATH", help=words, shell_complete=complete_pipeline)
+
+
 def about_manifest(command: Command) -> Command:
     """Manifest, pipeline, selection and format: what plan, run, status, verify, resolve and report share."""
     for option in reversed(
         (
             manifest_argument,
-            click.option("-p", "--pipeline", metavar="NAME|PATH", help="How to run: a pipeline's name or file."),
-            click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
+            pipeline_option("How to run: a pipeline's name or file."),
+            click.option(
+                "--only",
+                multiple=True,
+                metavar="GLOB",
+                help="Only shots whose id matches; repeatable.",
+                shell_complete=complete_shot,
+            ),
             click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable."),
             format_option,
         )

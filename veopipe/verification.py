@@ -163,6 +163,15 @@ class Prober:
             # A child can die between two questions (out of memory, killed): then a new one is asked once.
             return await self._ask(path) or await self._ask(path) or Unmeasurable("libmediainfo crashed on the file")
 
+    async def trouble(self) -> str | None:
+        """Why nothing can be measured here, or None: a child that loads libmediainfo can be started."""
+        async with self._turn:
+            child = self._child or await self._start()
+            if isinstance(child, Unmeasurable):
+                return child.reason
+            self._child = child
+            return None
+
     async def close(self) -> None:
         """End the child and wait until it is gone. The prober can be used again afterwards."""
         if self._child is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from veopipe import ledger, project, resolution
+from veopipe.completions import complete_shot
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.options import about_manifest, choices, example
@@ -21,7 +22,7 @@ _CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment
 
 @click.command("resolve", epilog=example("veopipe resolve shots.yaml hero --task-id task_abc", _CODES))
 @about_manifest
-@click.argument("shot", required=False)
+@click.argument("shot", required=False, shell_complete=complete_shot)
 @click.option("--task-id", metavar="ID", help="The gateway has it under this task id: carry it on.")
 @click.option(
     "--not-charged", is_flag=True, help="The gateway doesn't have it and didn't charge: it may be sent again."
