@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
-from veopipe.wording import printable
+from veopipe.wording import holds_secret, printable
 
 LARGEST_JSON = 1 << 20
 """Bytes of an answer that are read; a task object has 300."""
@@ -100,7 +100,7 @@ class CreateAnswer:
 
 def judge_create(evidence: Evidence) -> CreateAnswer:
     """What a create call did, as far as it can be known. Whatever isn't provable is in doubt."""
-    if evidence.status is None:
+    if evidence.status is None or not evidence.gate_passed:  # an answer to the head alone: nothing was ordered
         return _unanswered(evidence)
     headers = evidence.headers or {}
     document = parse_json(evidence.body)
@@ -131,7 +131,7 @@ def judge_create(evidence: Evidence) -> CreateAnswer:
 
 
 def _unanswered(evidence: Evidence) -> CreateAnswer:
-    why = evidence.error or "the connection ended"
+    why = evidence.error or (f"HTTP {evidence.status}" if evidence.status else "the connection ended")
     if not evidence.gate_passed:
         return CreateAnswer(Outcome.NOT_SENT, "not_sent", why)
     if not evidence.body_done:
@@ -143,7 +143,7 @@ def _unanswered(evidence: Evidence) -> CreateAnswer:
 def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
     task_id = task_id_of(document)
     if task_id is None:
-        said = printable(evidence.body[:300].decode("utf-8", "replace"))
+        said = printable(evidence.body.decode("utf-8", "replace"))
         message = f"accepted, but the answer names no task ({evidence.error or said or 'empty body'})"
         return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
     return CreateAnswer(Outcome.ACCEPTED, "accepted", "accepted", None, task_id, _created_at(document), **common)
@@ -213,12 +213,14 @@ class PollAnswer:
         message: for people: the gateway's reason of a failure, or what went wrong.
         percent: 0 to 100, if the gateway says.
         retry_after: seconds that the gateway asks to wait, if it says.
+        busy: the gateway says that it is asked too much (429).
     """
 
     progress: Progress
     message: str = ""
     percent: int | None = None
     retry_after: float | None = None
+    busy: bool = False
 
 
 def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> PollAnswer:
@@ -238,7 +240,7 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
         said = "the answer is about another task"
     elif status < 300:
         said = "the answer is no task object"
-    return PollAnswer(Progress.TROUBLE, said, retry_after=wait)
+    return PollAnswer(Progress.TROUBLE, said, retry_after=wait, busy=status == 429)
 
 
 def job_of(document: Any) -> dict[str, Any] | None:
@@ -356,7 +358,7 @@ def task_id_of(document: Any) -> str | None:
     for holder in (document, inner if isinstance(inner, dict) else {}):
         for key in ("id", "task_id", "taskId"):
             found = holder.get(key)
-            if isinstance(found, str) and is_task_id(found):
+            if isinstance(found, str) and is_task_id(found) and not holds_secret(found):
                 return found
     return None
 

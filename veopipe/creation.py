@@ -23,7 +23,7 @@ from veopipe.errors import ExitCode
 from veopipe.gateway import Upload
 from veopipe.halt import Halt
 from veopipe.journal import Journal
-from veopipe.pacing import Rate, after_throttling, after_trouble
+from veopipe.pacing import Rate, Tempo, after_throttling, after_trouble
 from veopipe.pipeline import Pipeline
 from veopipe.plan import Item
 from veopipe.pricing import as_text
@@ -93,6 +93,7 @@ class Creator:
         accepted: is called in the event loop with shot and take number once a task id is on disk.
         journal: is told what happens.
         halt: the run's brakes.
+        tempo: how hard the gateway is asked.
         in_flight: takes that count against `limits.in_flight`.
     """
 
@@ -103,6 +104,7 @@ class Creator:
     accepted: Callable[[str, int], None]
     journal: Journal
     halt: Halt
+    tempo: Tempo
     permitted: Mapping[tuple[str, str], tuple[int, Decimal]] | None = None
     queue: deque[Item] = field(default_factory=deque)
     in_flight: set[tuple[str, int]] = field(default_factory=set)
@@ -147,6 +149,7 @@ class Creator:
                 if wait is None:
                     await self._until_changed()
                 elif wait == 0.0:
+                    self._rate.count()  # here, so that no other worker takes the same place
                     return self.queue.popleft()
                 else:
                     await self.halt.pause(min(wait, self._rest_of_time()))
@@ -160,7 +163,8 @@ class Creator:
         """Seconds until a create may be made; None: not before something changes."""
         if len(self.in_flight) + self._asking >= self.pipeline.in_flight:
             return None
-        return max(self._rate.delay(), self._not_before - time.monotonic(), 0.0)
+        waits = self._rate.delay(self.tempo.factor()), self._not_before - time.monotonic(), self.tempo.rest()
+        return max(*waits, 0.0)
 
     def _is_late(self) -> bool:
         if self.queue and self._rest_of_time() <= 0:
@@ -213,7 +217,6 @@ class Creator:
         if not self.budget.reserve(item.price_usd):
             self._out_of_budget(item)
             return
-        self._rate.count()
         self.journal.note(Status.SUBMITTING, item.shot, item.number, price_usd=as_text(item.price_usd))
         call = self.asker.ask(item, uploads)
         answer = await call.wait(ANSWER_WAIT)
@@ -272,7 +275,7 @@ class Creator:
             self._stop(f"the gateway stays busy: {answer.message}; the rest stays pending")
             return
         wait = answer.retry_after if answer.retry_after is not None else after_throttling(self.pipeline.poll_interval)
-        self._not_before = max(self._not_before, time.monotonic() + wait)
+        self.tempo.slow_down(wait)
         self.journal.note("waiting", item.shot, item.number, f"the gateway is busy; next create in {wait:.0f} s")
         self.queue.appendleft(replace(item, never_tried=False))
 

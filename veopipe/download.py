@@ -32,8 +32,6 @@ SMALLEST_VIDEO = 1 << 10
 """Bytes; less can't be a video (reliability.md, b: 1 KiB)."""
 ROOM_TO_LEAVE = 64 << 20
 """Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
-DEADLINE = 1800.0
-"""Seconds for one download. 100 MB in half an hour is 56 KB/s; slower than that it is stuck."""
 _PIECE = 1 << 20
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EFBIG})
 
@@ -80,12 +78,12 @@ async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) 
         received: is told how it goes, about once a mebibyte.
     """
     try:
-        async with asyncio.timeout(DEADLINE), gateway.content(task_id) as stream:
+        async with asyncio.timeout(gateway.timeouts.download), gateway.content(task_id) as stream:
             if stream.kind is Content.VIDEO:
                 return await _receive(stream, part, received)
             return await _explained(stream)
     except TimeoutError:
-        return await _dropped(part, Fetched.CORRUPT, f"not complete after {DEADLINE:.0f} s")
+        return await _dropped(part, Fetched.CORRUPT, f"not complete after {gateway.timeouts.download:g} s")
     except Interrupted as error:
         return Part(Fetched.NOT_READY, str(error))
     except OSError as error:

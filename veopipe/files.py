@@ -164,8 +164,8 @@ def publish(source: Path, target: Path) -> None:
         return
     temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
     try:
-        steps.reach("link", target)
         try:
+            steps.reach("link", target)
             os.link(source, temporary, follow_symlinks=False)
         except OSError as error:
             if error.errno not in _NO_LINKS:
@@ -215,9 +215,10 @@ def read_bounded(path: Path, limit: int) -> bytes:
         OSError: it can't be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("is not a regular file")
     with open(descriptor, "rb") as content:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("is not a regular file")
         data = content.read(limit + 1)
     if len(data) > limit:
         raise ValueError(f"is larger than {limit:,} bytes")

@@ -13,32 +13,58 @@ section 6 "The gate".
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import quote, urljoin, urlsplit
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import httpx
 
-from veopipe import __version__, steps
+from veopipe import __version__, redirects, steps
 from veopipe.address import Address
 from veopipe.answers import LARGEST_JSON, Content, Evidence, PollAnswer, Progress, judge_content, judge_poll
 from veopipe.errors import EnvironmentFault
 from veopipe.wording import hide, printable
 
-# Seconds. The document's own example allows 180 for a create, 60 for a poll, 180 for a download.
-CREATE_TIMEOUT = httpx.Timeout(connect=10, write=60, read=180, pool=10)
-POLL_TIMEOUT = httpx.Timeout(connect=10, write=30, read=60, pool=60)
-POLL_DEADLINE = 90.0
-CONTENT_TIMEOUT = httpx.Timeout(connect=10, write=30, read=60, pool=60)
-
 MAX_REDIRECTS = 5
 """Hops from a content answer to a signed URL that are followed (reliability.md, b)."""
 
+POLLS_AT_ONCE = 32
+"""Polls on their way at the same time; the others wait here, which costs nothing. httpx looks at every waiting
+request and every idle connection whenever one is free: thousands of both would cost more than the polls."""
+KEEP_FOR = 30.0
+"""Seconds that an idle connection is kept for the next poll: longer than the usual interval of 15 s."""
+
+_VIDEO = {"Accept": "video/mp4, */*;q=0.1"}
 _STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generations/{}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """After how many seconds a silent or slow gateway is given up.
+
+    The document's own example allows 180 for a create, 60 for a poll and 180 for a download.
+
+    Attributes:
+        connect: for DNS, TCP and TLS together, each time.
+        create_write: in which the network must take another piece of a create's body.
+        create_read: in which the answer to a create must go on.
+        create_answer: for that answer's whole body, however steadily it drips.
+        read: in which an answer to a poll or download must go on.
+        poll: for a whole poll.
+        download: for a whole download. 100 MB in half an hour is 56 KB/s; slower than that it is stuck.
+    """
+
+    connect: float = 10
+    create_write: float = 60
+    create_read: float = 180
+    create_answer: float = 180
+    read: float = 60
+    poll: float = 90
+    download: float = 1800
 
 
 class Interrupted(Exception):
@@ -83,24 +109,31 @@ class Gateway:
     Attributes:
         address: where it is.
         status_endpoint: `videos` or `generations`.
+        timeouts: when it is given up.
     """
 
     address: Address
     status_endpoint: str
     _key: str = field(repr=False)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     _creates: httpx.Client = field(init=False, repr=False)
     _reads: httpx.AsyncClient = field(init=False, repr=False)
+    _turns: asyncio.Semaphore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         hide(self._key)
+        self._turns = asyncio.Semaphore(POLLS_AT_ONCE)
         local = self.address.is_loopback  # a proxy has no business between this machine and itself
         shared = {"trust_env": not local, "follow_redirects": False}
         headers = {"User-Agent": f"veopipe/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
+        limit = self.timeouts
+        creates = httpx.Timeout(limit.connect, write=limit.create_write, read=limit.create_read)
+        reads = httpx.Timeout(limit.connect, read=limit.read, pool=limit.read)
         try:
             fresh = httpx.Limits(max_keepalive_connections=0)
-            self._creates = httpx.Client(headers=headers, timeout=CREATE_TIMEOUT, limits=fresh, **shared)  # type: ignore[arg-type]
-            many = httpx.Limits(max_connections=100, max_keepalive_connections=50)
-            self._reads = httpx.AsyncClient(headers=headers, timeout=POLL_TIMEOUT, limits=many, **shared)  # type: ignore[arg-type]
+            self._creates = httpx.Client(headers=headers, timeout=creates, limits=fresh, **shared)  # type: ignore[arg-type]
+            many = httpx.Limits(max_keepalive_connections=POLLS_AT_ONCE, keepalive_expiry=KEEP_FOR)
+            self._reads = httpx.AsyncClient(headers=headers, timeout=reads, limits=many, **shared)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001  a bad HTTPS_PROXY, NO_PROXY or SSL_CERT_FILE raises almost anything
             raise EnvironmentFault(
                 f"the network settings of this environment can't be used: {printable(str(error))}",
@@ -126,7 +159,10 @@ class Gateway:
             (name, (None, value)) for name, value in fields
         ]
         parts += [(item.field, (item.name, item.content, item.media_type)) for item in uploads]
-        request = self._creates.build_request("POST", self._url("/v1/videos"), files=parts, headers=self._auth())
+        try:
+            request = self._creates.build_request("POST", self._url("/v1/videos"), files=parts, headers=self._auth())
+        except Exception as error:  # noqa: BLE001  half a character in a field, for instance
+            return Evidence(gate_passed=False, body_done=False, error=self._said(error))
         gate = _Gate(request.stream, _Marked(intent))  # type: ignore[arg-type]
         request.stream = gate
         try:
@@ -140,19 +176,21 @@ class Gateway:
 
     def _read_answer(self, gate: _Gate, response: httpx.Response) -> Evidence:
         headers = _headers(response)
-        body, error = b"", None
+        body, error, end = bytearray(), None, time.monotonic() + self.timeouts.create_answer
         try:
             for chunk in response.iter_raw():
                 body += chunk
-                if len(body) > LARGEST_JSON:
-                    error = "the answer was too long"
+                if len(body) > LARGEST_JSON or time.monotonic() > end:
+                    error = "the answer was too long" if len(body) > LARGEST_JSON else "the answer came too slowly"
                     break
         except Exception as problem:  # noqa: BLE001  see create
             error = self._said(problem)
         finally:
             response.close()
         steps.reach("answer")
-        return Evidence(gate.passed, gate.done, response.status_code, headers, self._unpacked(headers, body), error)
+        return Evidence(
+            gate.passed, gate.done, response.status_code, headers, self._unpacked(headers, bytes(body)), error
+        )
 
     async def poll(self, task_id: str) -> PollAnswer:
         """Ask for a task's status once. Free; may be repeated.
@@ -161,7 +199,7 @@ class Gateway:
         """
         path = _STATUS_PATHS[self.status_endpoint].format(quote(task_id, safe=""))
         try:
-            async with asyncio.timeout(POLL_DEADLINE):
+            async with self._turns, asyncio.timeout(self.timeouts.poll):
                 async with self._reads.stream("GET", self._url(path), headers=self._auth()) as response:
                     body = await _bounded(response, LARGEST_JSON + 1)
                     headers = _headers(response)
@@ -182,12 +220,15 @@ class Gateway:
         """
         url = self._url(f"/v1/videos/{quote(task_id, safe='')}/content")
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._reads.build_request("GET", url, headers=self._headers_for(url), timeout=CONTENT_TIMEOUT)
             try:
+                own = redirects.is_same_origin(url, self.address.base_url)
+                request = self._reads.build_request("GET", url, headers={**(self._auth() if own else {}), **_VIDEO})
                 response = await self._reads.send(request, stream=True)
             except Exception as error:  # noqa: BLE001  see create
                 raise Interrupted(self._said(error)) from None
             kind, why = judge_content(response.status_code, _headers(response))
+            if not own and kind in {Content.KEY_REFUSED, Content.GONE}:
+                kind = Content.NOT_READY  # another host saw no key; what it lacks, the gateway may still give
             if kind is not Content.REDIRECT:
                 try:
                     yield ContentStream(kind, why, response, self)
@@ -195,35 +236,11 @@ class Gateway:
                     await response.aclose()
                 return
             await response.aclose()
-            url = await self._redirected(url, response.headers.get("location", ""))
+            try:
+                url = await redirects.target(self.address, url, response.headers.get("location", ""))
+            except redirects.NotFollowed as refusal:
+                raise Interrupted(str(refusal)) from None
         raise Interrupted(f"more than {MAX_REDIRECTS} redirects")
-
-    async def _redirected(self, url: str, location: str) -> str:
-        """Where a redirect of a content answer leads, if it may be followed at all."""
-        try:
-            target = urljoin(url, location)
-            parts = urlsplit(target)
-            host, port = parts.hostname, parts.port or 443
-        except ValueError:
-            raise Interrupted("a redirect to no address") from None
-        if parts.scheme not in {"https", "http"} or not host or parts.username or parts.password:
-            raise Interrupted("a redirect to an address that can't be used")
-        if self.address.is_loopback:
-            return target
-        if parts.scheme != "https":
-            raise Interrupted("a redirect to an address without TLS")
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            raise Interrupted(f"a redirect to {printable(host)}, which has no address") from None
-        if any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found):
-            raise Interrupted(f"a redirect to {printable(host)}, which is inside this network")
-        return target
-
-    def _headers_for(self, url: str) -> dict[str, str]:
-        own, other = urlsplit(self.address.base_url), urlsplit(url)
-        same = (own.scheme, own.hostname, own.port) == (other.scheme, other.hostname, other.port)
-        return {**(self._auth() if same else {}), "Accept": "video/mp4, */*;q=0.1"}
 
     def _url(self, path: str) -> str:
         return self.address.base_url + path
@@ -240,10 +257,18 @@ class Gateway:
         """The body, unpacked if it came packed though nobody asked for it."""
         if headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
             try:
-                body = zlib.decompressobj(wbits=47).decompress(body, LARGEST_JSON + 1)
+                return zlib.decompressobj(wbits=47).decompress(body, LARGEST_JSON + 1)
             except zlib.error:
-                body = b""
+                return body  # the header lies; a task id may still stand in it
         return body
+
+    async def clock(self) -> float | None:
+        """The gateway's own time, Unix seconds, if it says. Free; sends no key."""
+        try:
+            response = await self._reads.head(self._url("/"))
+            return parsedate_to_datetime(response.headers["date"]).timestamp()
+        except Exception:  # noqa: BLE001  see create
+            return None
 
     async def close(self) -> None:
         """Close the connections of polls and downloads; a create that is still on keeps its own."""

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ import filelock
 
 from veopipe import files
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
+from veopipe.reading import strict_json
 from veopipe.wording import printable
 
 FORMAT = 1
@@ -41,6 +44,8 @@ rescue/
 .new-*
 """
 _LARGEST = 1 << 20
+_LONGEST_NAME = 255  # bytes, on every usual file system
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +195,17 @@ def _lost_id(places: Places) -> str | None:
 
 def _has_state(places: Places) -> bool:
     try:
-        return any(entry.name.endswith(".json") for entry in os.scandir(places.state))
+        with os.scandir(places.state) as entries:
+            return any(entry.name.endswith(".json") for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:  # no permission, a link to itself
+        raise EnvironmentFault(f"{places.state} can't be read: {_said(error)}") from None
 
 
 def _read(path: Path) -> Ledger | None:
     try:
-        document = json.loads(files.read_bounded(path, _LARGEST))
+        document = strict_json(files.read_bounded(path, _LARGEST))
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}; this veopipe knows {FORMAT}")
         runs = document.get("open_runs", [])
@@ -205,13 +213,23 @@ def _read(path: Path) -> Ledger | None:
         texts = [ledger.id, ledger.manifest, *ledger.open_runs]
         if not isinstance(runs, list) or not all(isinstance(text, str) and text for text in texts):
             raise ValueError("a field has the wrong type")
+        if not _ID.fullmatch(ledger.id) or not _is_file_name(ledger.manifest):
+            raise ValueError("its id or its manifest's name is impossible")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise EnvironmentFault(
             f"{path} can't be read: {_said(error)}", hint=f"bring it back: git checkout {shlex.quote(str(path))}"
         ) from None
     return ledger
+
+
+def _is_file_name(text: str) -> bool:
+    """Whether a file in the manifest's folder can have this name."""
+    try:
+        return Path(text).name == text and 0 < len(os.fsencode(text)) <= _LONGEST_NAME and "\0" not in text
+    except UnicodeEncodeError:  # half a character
+        return False
 
 
 def _said(error: BaseException) -> str:
@@ -317,6 +335,20 @@ def _make_folders(places: Places) -> None:
     if not (base / ".gitignore").exists():
         files.replace(base / ".gitignore", GITIGNORE.encode())
     files.make_folder(places.folder, 0o700)
+    _refuse_open_to_all(places)
+
+
+def _refuse_open_to_all(places: Places) -> None:
+    """A ledger that everybody on the machine can change says nothing about what was paid (reliability.md, e 22).
+
+    Writable by the group is fine: with a umask of 002 a clone's folders are.
+    """
+    for folder in (places.folder, places.state, places.rescue):
+        if folder.is_dir() and folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            raise EnvironmentFault(
+                f"everybody on this machine can write into {folder}, so it proves nothing about what was paid",
+                hint=f"look at what it holds, then: {_command('chmod', 'o-w', str(folder))}",
+            )
 
 
 def write(places: Places, ledger: Ledger) -> Ledger:

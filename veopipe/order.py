@@ -90,8 +90,14 @@ class Order:
 
     def fingerprint(self) -> str:
         """Hex sha256 of `1:` and the order as canonical JSON (sorted keys, no spaces, UTF-8)."""
-        canonical = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(f"{FINGERPRINT_VERSION}:{canonical}".encode()).hexdigest()
+        return fingerprint_of(self.as_json())
+
+
+def fingerprint_of(order: Mapping[str, Any]) -> str:
+    """The fingerprint of an order as state and plan files hold it; see `Order.fingerprint`."""
+    canonical = json.dumps(order, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = f"{FINGERPRINT_VERSION}:{canonical}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def order_of(shot: Shot, hashes: Mapping[Picture, str]) -> Order:

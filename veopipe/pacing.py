@@ -14,6 +14,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 MINUTE = 60.0
+SLOWEST = 8.0
+"""Two minutes between polls at the usual 15 s; slower would miss the 48 hours for long lists."""
+RECOVERY = 8
+"""Poll intervals: two quiet minutes at the usual 15 s take half of the slowness back."""
 
 
 @dataclass(slots=True)
@@ -23,16 +27,59 @@ class Rate:
     per_minute: float
     _sent: deque[float] = field(default_factory=deque)
 
-    def delay(self) -> float:
-        """Seconds until the next create may go."""
-        now, window = time.monotonic(), MINUTE / min(self.per_minute, 1)
+    def delay(self, slowed: float = 1.0) -> float:
+        """Seconds until the next create may go.
+
+        Args:
+            slowed: how many times as slow as usual (`Tempo.factor`).
+        """
+        per_minute = self.per_minute / slowed
+        now, window = time.monotonic(), MINUTE / min(per_minute, 1)
         while self._sent and now - self._sent[0] >= window:
             self._sent.popleft()
-        return 0.0 if len(self._sent) < max(1, int(self.per_minute)) else window - (now - self._sent[0])
+        return 0.0 if len(self._sent) < max(1, int(per_minute)) else window - (now - self._sent[0])
 
     def count(self) -> None:
         """A create goes now."""
         self._sent.append(time.monotonic())
+
+
+@dataclass(slots=True)
+class Tempo:
+    """How hard the gateway is asked: one pace for creates and polls, so that both slow down together.
+
+    Each time the gateway says that it is too much, everything takes twice as long, up to `SLOWEST` times;
+    with every quiet `RECOVERY` intervals half of that is taken back.
+
+    Attributes:
+        interval: seconds between polls of a take at the usual pace.
+    """
+
+    interval: float
+    _slowed: float = 1.0
+    _since: float = field(default_factory=time.monotonic)
+    _not_before: float = 0.0
+
+    def slow_down(self, wait: float | None) -> None:
+        """The gateway was busy; answers within one interval are one sign.
+
+        Args:
+            wait: seconds that it asked to leave it alone, if it said.
+        """
+        now = time.monotonic()
+        factor = self.factor()
+        if factor == 1.0 or now - self._since >= self.interval:
+            self._slowed, self._since = min(factor * 2, SLOWEST), now
+        self._not_before = max(self._not_before, now + (wait or 0.0))
+
+    def factor(self) -> float:
+        """How many times as long everything takes now, from 1."""
+        quiet = (time.monotonic() - self._since) / (RECOVERY * self.interval)
+        return max(1.0, self._slowed * float(0.5**quiet))
+
+    def rest(self) -> float:
+        """Seconds that the gateway asked to be left alone, from now."""
+        return max(self._not_before - time.monotonic(), 0.0)
 
 
 def about(seconds: float) -> float:

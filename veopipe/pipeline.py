@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,7 +26,7 @@ from veopipe.schema import Finding
 from veopipe.settings import parse_base_url, parse_duration
 from veopipe.wording import printable
 
-__all__ = ["DEFAULTS", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
+__all__ = ["DEFAULTS", "Notify", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
 
@@ -48,9 +49,33 @@ DEFAULTS: Mapping[str, Any] = {
     "download.not_ready_interval": "10s",
     "download.not_ready_for": "5m",
     "verify.duration_tolerance": "0.25s",
+    "notify.on": ["finished", "failed", "in_doubt"],
+    "notify.command": None,
+    "notify.webhook_env": None,
+    "notify.timeout": "10s",
+    "notify.simulated": False,
     "output": "renders",
     "ledger": ".veopipe",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told when a run has ended.
+
+    Attributes:
+        on: of `finished`, `failed` and `in_doubt`, what is told.
+        command: a program and its arguments; empty: none.
+        webhook_env: name of the environment variable with the webhook's address, or None.
+        timeout: seconds that each of the two may take.
+        simulated: whether rehearsals are told, too.
+    """
+
+    on: frozenset[str]
+    command: tuple[str, ...]
+    webhook_env: str | None
+    timeout: float
+    simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +112,7 @@ class Pipeline:
     not_ready_interval: float
     not_ready_for: float
     duration_tolerance: float
+    notify: Notify
     overrides: Overrides
     output: str
     ledger: str
@@ -183,7 +209,7 @@ def _existing(folder: Path) -> str:
 def _problems(file: str, root: Node) -> list[Problem]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
     found: dict[tuple[str, int, int], Problem] = {}
-    for finding in [*_schema_findings(root), *_base_url_findings(root)]:
+    for finding in [*_schema_findings(root), *_base_url_findings(root), *_command_findings(root)]:
         where = place(root, finding.path, of_key=finding.at == "key")
         problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
         found.setdefault((finding.rule, *where), problem)
@@ -215,6 +241,17 @@ def _base_url_findings(root: Node) -> list[Finding]:
     return []
 
 
+def _command_findings(root: Node) -> list[Finding]:
+    written = _get(root, "notify.command")
+    if isinstance(written, ScalarNode) and isinstance(written.value, str):
+        try:
+            shlex.split(written.value)
+        except ValueError:
+            text = "`command` has a quotation mark that isn't closed"
+            return [Finding("notify-command", "error", text, ("notify", "command"))]
+    return []
+
+
 def _get(root: Node, dotted: str) -> Node | None:
     node: Node | None = root
     for step in dotted.split("."):
@@ -232,6 +269,14 @@ def _made(found: _Found, root: Node) -> Pipeline:
 
     overrides = _get(root, "overrides")
     deadline = value("limits.deadline")
+    command = value("notify.command") or ()
+    notify = Notify(
+        on=frozenset(value("notify.on")),
+        command=tuple(shlex.split(command)) if isinstance(command, str) else tuple(command),
+        webhook_env=value("notify.webhook_env"),
+        timeout=parse_duration(value("notify.timeout")),
+        simulated=bool(value("notify.simulated")),
+    )
     return Pipeline(
         name=found.name,
         path=found.path,
@@ -254,6 +299,7 @@ def _made(found: _Found, root: Node) -> Pipeline:
         not_ready_interval=parse_duration(value("download.not_ready_interval")),
         not_ready_for=parse_duration(value("download.not_ready_for")),
         duration_tolerance=parse_duration(value("verify.duration_tolerance")),
+        notify=notify,
         overrides=Overrides(found.shown_as, overrides.items) if isinstance(overrides, MappingNode) else Overrides(),
         output=value("output"),
         ledger=value("ledger"),

@@ -5,8 +5,8 @@ Source: design, section 7 (`--plan`); described by `schemas/plan.schema.json`.
 
 from __future__ import annotations
 
-import json
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,16 @@ from veopipe.ledger import now
 from veopipe.plan import Action, Item, Plan
 from veopipe.pricing import as_text
 from veopipe.project import Project
+from veopipe.reading import strict_json
+from veopipe.takes import money
 from veopipe.wording import printable
 
 FORMAT = 1
 LARGEST = 256 << 20
 """Bytes; 100,000 shots with prompts of a kilobyte make about 150 MB."""
+
+
+_MOST_ATTEMPTS = 10_000
 
 
 def has_work(plan: Plan) -> bool:
@@ -79,23 +84,25 @@ def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
         UsageError: it is no plan file.
     """
     try:
-        plan = json.loads(files.read_bounded(path, LARGEST))
+        plan = strict_json(files.read_bounded(path, LARGEST))
         if plan["format"] != FORMAT:
             raise ValueError(f"its format is {plan['format']!r}, this veopipe knows {FORMAT}")
-        allowed = {
-            (str(entry["shot"]), str(entry["fingerprint"])): (
-                int(entry["attempt"]) + int(entry["further_attempts"]),
-                Decimal(entry["price_usd"]),
-            )
-            for entry in plan["shots"]
-            if entry["action"] in {Action.CREATE, Action.RETRY}
-        }
-        if not all(price.is_finite() for _, price in allowed.values()):
-            raise ValueError("a price is no number")
+        allowed = dict(_allowed(entry) for entry in plan["shots"] if entry["action"] in {Action.CREATE, Action.RETRY})
     except OSError as error:
         raise UsageError(f"the plan {path} can't be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError, InvalidOperation) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is no plan: {printable(str(error))}", hint=f"make one: veopipe plan … -o {path}"
         ) from None
     return allowed
+
+
+def _allowed(entry: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[int, Decimal]]:
+    """What one entry allows. A permission isn't guessed at: other types than `_entry` writes are refused."""
+    shot, fingerprint, price = entry["shot"], entry["fingerprint"], entry["price_usd"]
+    attempts = entry["attempt"], entry["further_attempts"]
+    if not all(isinstance(text, str) for text in (shot, fingerprint, price)):
+        raise ValueError("a shot, a fingerprint or a price is no text")
+    if not all(type(number) is int and 0 <= number <= _MOST_ATTEMPTS for number in attempts):
+        raise ValueError("a number of attempts is none")
+    return (shot, fingerprint), (sum(attempts), money(price))

@@ -12,21 +12,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from veopipe import files, ledger, pictures, report, rules
-from veopipe.address import Address
 from veopipe.asking import Asker
+from veopipe.consent import Terms, agree
 from veopipe.creation import Budget, Creator, PictureChanged
-from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
+from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway import Gateway, Upload
 from veopipe.halt import Halt
-from veopipe.journal import Journal, Note
+from veopipe.journal import Journal
 from veopipe.order import form_file
-from veopipe.plan import Action, Item, Plan, bought_words, spent
+from veopipe.pacing import Tempo
+from veopipe.plan import Action, Item, Plan, spent
 from veopipe.pricing import as_text
 from veopipe.project import Project
 from veopipe.report import Ground, Report
@@ -36,33 +37,6 @@ from veopipe.state import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.store import NotRecorded
 from veopipe.verification import Prober
 from veopipe.wording import counted
-
-Permission = Mapping[tuple[str, str], tuple[int, Decimal]]
-
-
-@dataclass(slots=True)
-class Terms:
-    """What a run may do without asking, and how it talks.
-
-    Attributes:
-        yes: `--yes`.
-        permission: of `--plan`: (shot, fingerprint) → highest attempt number and price, or None.
-        new_ledger: `--new-ledger`.
-        ask: asks a person and returns the answer; None where there is nobody to ask.
-        tell: prints a note for people.
-        watcher: is given everything that happens.
-        environ: where the key is.
-        address: where the gateway really listens, if it is the embedded one.
-    """
-
-    yes: bool
-    permission: Permission | None
-    new_ledger: bool
-    ask: Callable[[str], bool] | None
-    tell: Callable[[str], None]
-    watcher: Callable[[Note], None]
-    environ: Mapping[str, str]
-    address: Address | None = None
 
 
 def run(project: Project, terms: Terms) -> Report:
@@ -75,7 +49,8 @@ def run(project: Project, terms: Terms) -> Report:
         current = Run(project, terms)
         current.look()
         plan = project.plan()
-        current.agree(plan)
+        agree(plan, project, terms)
+        current.plan = plan
         if not current.has_work(plan):
             return current.finish(plan)
         current.connect()
@@ -98,12 +73,15 @@ class Run:
     halt: Halt = field(default_factory=Halt)
     journal: Journal = field(init=False)
     budget: Budget = field(init=False)
+    tempo: Tempo = field(init=False)
     gateway: Gateway | None = None
     creator: Creator | None = None
+    bugs: list[BaseException] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.terms.watcher)
         self.budget = Budget(self.project.cap)
+        self.tempo = Tempo(self.project.pipeline.poll_interval)
         while (self.project.places.runs / f"{self.id}.jsonl").exists():  # two runs within a second
             self.id += "b"
 
@@ -127,50 +105,6 @@ class Run:
                 if take.status is Status.SUBMITTING:
                     message = "the process died while it was asking; whether it was charged isn't known"
                     store.record(shot, take.number, Event.UNKNOWN, reason="crash", message=message)
-
-    def agree(self, plan: Plan) -> None:
-        """See that what the plan buys may be bought.
-
-        Raises:
-            ConsentRequired: nobody allowed it, or a plan file doesn't list it.
-            EnvironmentFault: a ledger is required and there is none.
-            LedgerRefused: the list was renamed and its ledger wasn't.
-        """
-        self.plan = plan
-        creates = plan.creates
-        if not creates:
-            return
-        self._need_ledger(len(creates))
-        if self.terms.permission is not None:
-            _check_permission(creates, self.terms.permission)
-            return
-        if self.project.choices.simulate or self.terms.yes:
-            return
-        cap, cost = self.project.cap, plan.cost_usd
-        if cap is not None and (cap >= cost or self.terms.ask is None):
-            return
-        question = _question(plan, cap)
-        if self.terms.ask is None:
-            raise ConsentRequired(
-                f"{question.removesuffix('?')}: nobody is here to agree, and nothing was sent",
-                hint="add --yes, or a cap: --max-cost, max_cost_usd in the pipeline or budget_usd in the list",
-            )
-        if not self.terms.ask(question):
-            raise ConsentRequired("not agreed: nothing was sent")
-
-    def _need_ledger(self, creates: int) -> None:
-        project = self.project
-        if not project.ledger.is_new or project.choices.simulate:
-            return
-        where = f"{project.places.ledger_base}/{project.places.name}"
-        if project.pipeline.require_ledger and not self.terms.new_ledger:
-            raise EnvironmentFault(
-                f"no ledger in {where}, and this pipeline requires one: {counted(creates, 'shot')} would be bought",
-                hint=f"bring it back (git checkout {where}), or start a new one: add --new-ledger",
-            )
-        if not self.terms.new_ledger:
-            ledger.refuse_if_renamed(project.places)
-        self.terms.tell(f"no ledger here: {counted(creates, 'shot')} will be bought")
 
     def has_work(self, plan: Plan) -> bool:
         """Whether anything is to be done besides reporting."""
@@ -237,7 +171,9 @@ class Run:
     async def go(self) -> None:
         """Create what may be created, settle what is open, until nothing is left or the run is ended."""
         gateway, prober, project = self.gateway, Prober(), self.project
-        settler = Settler(project.store, gateway, prober, project.pipeline, project.shelf, self.journal, self.halt)
+        settler = Settler(
+            project.store, gateway, prober, project.pipeline, project.shelf, self.journal, self.halt, self.tempo
+        )
         self._listen()
         try:
             await self._work(settler, gateway)
@@ -250,10 +186,14 @@ class Run:
         settling: set[asyncio.Task[None]] = set()
         by_take = {(item.shot, item.number): item for item in self.plan.items}
 
-        def begin(shot: str, number: int) -> None:
-            task = asyncio.create_task(self._settle(settler, by_take.get((shot, number)), shot, number))
+        def follow(work: Coroutine[Any, Any, None]) -> None:
+            task = asyncio.create_task(work)
             settling.add(task)
             task.add_done_callback(settling.discard)
+            task.add_done_callback(self._look_for_bugs)
+
+        def begin(shot: str, number: int) -> None:
+            follow(self._settle(settler, by_take.get((shot, number)), shot, number))
 
         if gateway is not None:
             asker = Asker(self.id, self.project.store, gateway, self.journal)
@@ -265,14 +205,15 @@ class Run:
                 accepted=begin,
                 journal=self.journal,
                 halt=self.halt,
+                tempo=self.tempo,
                 permitted=self.terms.permission,
             )
             self.creator.queue.extend(self.plan.creates)
         self._resume(begin)
-        shown = asyncio.create_task(self._show_kept(settler))
+        follow(self._show_kept(settler))
         if self.creator is not None:
             await self.creator.create_all()
-        await self._until_settled(settling, shown)
+        await self._until_settled(settling)
 
     def _resume(self, begin: Callable[[str, int], None]) -> None:
         """Carry on what is open; what the gateway will forget first comes first."""
@@ -304,17 +245,25 @@ class Run:
             if kept and not self._is_shown(item):
                 await settler.bring_back(item.shot, self.project.store.shots[item.shot].take(item.number))
 
-    async def _until_settled(self, settling: set[asyncio.Task[None]], shown: asyncio.Task[None]) -> None:
+    async def _until_settled(self, settling: set[asyncio.Task[None]]) -> None:
         leaving = asyncio.create_task(self.halt.leaving.wait())
         while settling and not leaving.done():
-            await asyncio.wait({*settling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            # One future for all: waiting for the first of many looks at every one of them each time.
+            together: asyncio.Future[Any] = asyncio.gather(*settling, return_exceptions=True)
+            await asyncio.wait([together, leaving], return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
         for task in settling:  # everything they did is on disk; what they wait for can be had again
             task.cancel()
-        results = await asyncio.gather(*settling, shown, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        await asyncio.gather(*settling, return_exceptions=True)
+        if self.bugs:
+            raise self.bugs[0]
+
+    def _look_for_bugs(self, task: asyncio.Task[None]) -> None:
+        """Nothing is bought any more once something happened that nobody expected."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.bugs.append(error)
+            self.halt.leave("a bug of veopipe", ExitCode.BUG)
 
     def _read_uploads(self, item: Item) -> list[Upload]:
         """The pictures of an item, read once more: what is sent is what the plan hashed."""
@@ -345,9 +294,12 @@ class Run:
         if ExitCode.INTERRUPTED in self.halt.codes or ExitCode.TERMINATED in self.halt.codes:
             self.journal.note("left")
             self.terms.tell("left at once; a create that was under way is in doubt")
-            if code is ExitCode.INTERRUPTED:
-                self._close_ledger()
-            os._exit(code)
+            try:
+                if code is ExitCode.INTERRUPTED:
+                    self._close_ledger()
+                self.terms.last_words(code)
+            finally:
+                os._exit(code)
         why = "interrupted" if code is ExitCode.INTERRUPTED else "terminated"
         asking = self.creator is not None and self.creator.is_asking
         then = "waiting for the answer to the create in flight; again to leave now" if asking else "leaving"
@@ -390,30 +342,3 @@ def _same(path: Path, finished: Path, size: int) -> bool:
         return there.st_size == size and os.path.samestat(there, os.lstat(finished))
     except OSError:
         return False
-
-
-def _check_permission(creates: list[Item], permission: Permission) -> None:
-    missing = []
-    for item in creates:
-        last, price = permission.get((item.shot, item.fingerprint), (0, Decimal(0)))
-        if item.attempt > last:
-            missing.append(f"{item.shot}: not in the plan ({item.reason})")
-        elif item.price_usd > price:
-            missing.append(f"{item.shot}: costs ${as_text(item.price_usd)}, the plan says ${as_text(price)}")
-    if missing:
-        shown = "\n".join(f"  {line}" for line in missing[:20])
-        more = f"\n  … and {counted(len(missing) - 20, 'more create', 'more creates')}" if len(missing) > 20 else ""
-        raise ConsentRequired(
-            f"the plan file doesn't allow {counted(len(missing), 'create')} that the list wants now; "
-            f"nothing was sent\n{shown}{more}",
-            hint="make a new plan: veopipe plan … -o plan.json",
-        )
-
-
-def _question(plan: Plan, cap: Decimal | None) -> str:
-    creates = plan.creates
-    again = bought_words(plan)
-    limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
-    worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
-    sentence = f"{counted(len(creates), 'create')} for ${as_text(plan.cost_usd)}{worst}{limit}"
-    return f"{again}\n{sentence}?" if again else f"{sentence}?"

@@ -27,7 +27,7 @@ from veopipe.gateway import Gateway
 from veopipe.halt import Halt
 from veopipe.journal import Journal
 from veopipe.order import SIZES
-from veopipe.pacing import about, after_trouble
+from veopipe.pacing import Tempo, about, after_trouble
 from veopipe.pipeline import Pipeline
 from veopipe.state import Event, Status
 from veopipe.store import NotRecorded, Store
@@ -58,6 +58,7 @@ class Settler:
         shelf: the output folders.
         journal: is told what happens.
         halt: is told what stops the run, and stops the waits here.
+        tempo: how hard the gateway is asked.
     """
 
     store: Store
@@ -67,6 +68,7 @@ class Settler:
     shelf: Shelf
     journal: Journal
     halt: Halt
+    tempo: Tempo
     _downloads: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +92,7 @@ class Settler:
                 if result is None:
                     return take.status
                 event, facts = result
-                take = self.store.record(shot, number, event, **facts)
+                take = await asyncio.to_thread(self.store.record, shot, number, event, **facts)
                 self.journal.note(take.status, shot, number, take.last.message or "")
             if take.status is Status.VERIFIED:
                 await self.show(shot, take)
@@ -112,7 +114,9 @@ class Settler:
             waited = time.monotonic() - watch.since
             if waited >= self.pipeline.poll_timeout:
                 return _parked("poll_timeout", f"not ready {waited:.0f} s after this run began to ask; run again")
-            if not await self.halt.pause(watch.wait(answer, self.pipeline.poll_interval)):
+            if answer.busy:
+                self.tempo.slow_down(answer.retry_after)
+            if not await self.halt.pause(max(watch.wait(answer, self.tempo), self.tempo.rest())):
                 return None
 
     async def _ask(self, take: Take) -> PollAnswer:
@@ -143,6 +147,9 @@ class Settler:
     async def _download(self, shot: str, take: Take) -> Step | None:
         """Fetch until a complete file is on disk, or there is no use in going on."""
         since, corrupt = time.monotonic(), 0
+        if self.gateway is None:  # the file was there, so the run went on without a key
+            self._environment(f"{shot}: its file must be fetched again: set {self.pipeline.api_key_env} and run again")
+            return None
         while True:
             part = await self._fetch(shot, take)
             corrupt += part.fetched is Fetched.CORRUPT
@@ -269,7 +276,7 @@ class Settler:
             bytes=part.bytes,
         )
         again = await asyncio.to_thread(self.shelf.put_away, path, again)
-        self.store.change(shot, take.number, lambda old: replace(old, file=again))
+        await asyncio.to_thread(self.store.change, shot, take.number, lambda old: replace(old, file=again))
         self.journal.note("fetched again", shot, take.number)
         return True
 
@@ -301,8 +308,9 @@ class _Watch:
         """Seconds that the gateway hasn't known the task."""
         return time.monotonic() - self.unknown_since if self.unknown_since is not None else 0.0
 
-    def wait(self, answer: PollAnswer, interval: float) -> float:
+    def wait(self, answer: PollAnswer, tempo: Tempo) -> float:
         """Seconds until the next poll."""
+        interval = tempo.interval * tempo.factor()
         if answer.progress is Progress.TROUBLE:
             return answer.retry_after or max(interval * 0.8, after_trouble(self.troubles, interval))
         return about(interval)

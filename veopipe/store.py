@@ -140,7 +140,7 @@ class Store:
             try:
                 record = json.loads(files.read_bounded(path, takes.LARGEST_STATE_FILE))
                 done = self._merge(record)
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             if done:
                 merged.append(record["shot"])

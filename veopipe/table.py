@@ -44,6 +44,7 @@ def read_shots(path: Path, known: Mapping[str, Any]) -> dict[str, dict[str, Any]
         shots: dict[str, dict[str, Any]] = {}
         for cells in rows:
             if any(cell.strip() for cell in cells):
+                _check_row(path, rows.line_num, header, cells)
                 _add(path, rows.line_num, dict(zip(header, cells, strict=False)), shots)
     except csv.Error as error:
         raise UsageError(f"{path}:{rows.line_num}: this is no CSV: {error}") from None
@@ -74,6 +75,15 @@ def _check_header(path: Path, header: list[str], known: Mapping[str, Any]) -> No
         )
     if len(set(header)) != len(header):
         raise UsageError(f"{path}:1: a column is there twice")
+
+
+def _check_row(path: Path, line: int, header: list[str], cells: list[str]) -> None:
+    """A row may end early; one that is too long has a comma in a text, which would be cut off there."""
+    if any(cell.strip() for cell in cells[len(header) :]):
+        raise UsageError(
+            f"{path}:{line}: the row has {len(cells)} cells, the first row has {len(header)}",
+            hint='a text with the separator in it needs quotes: id,"a cat, asleep"',
+        )
 
 
 def _add(path: Path, line: int, row: dict[str, str], shots: dict[str, dict[str, Any]]) -> None:

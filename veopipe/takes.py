@@ -16,26 +16,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from veopipe import state
-from veopipe.order import SIZES
+from veopipe.answers import is_task_id
+from veopipe.order import SIZES, fingerprint_of
 from veopipe.pricing import as_text
+from veopipe.reading import NOTHING, Reader, strict_json
+from veopipe.reading import Unreadable as Unreadable
 from veopipe.state import Event, Status
 
 FORMAT = 1
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 LARGEST_STATE_FILE = 4 << 20
 """Bytes. A take needs about 2 KB and a prompt; 4 MiB is a thousand takes of one shot."""
 
-_T = TypeVar("_T")
 _MONEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_GATEWAY = re.compile(r"simulator|https?://[a-z0-9._-]+:[0-9]{1,5}|https?://\[[0-9a-f:.]+\]:[0-9]{1,5}")
+_INSTANT = re.compile(r"(?:19[7-9]|[2-9][0-9]{2})[0-9](?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z")
+_NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a character
+_LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
 _DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
-
-
-class Unreadable(ValueError):
-    """A state file that can't be understood; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,31 +235,29 @@ def parse(text: bytes) -> ShotState:
         Unreadable: it is damaged, of a newer format, or breaks a rule; nothing of it can be trusted.
     """
     try:
-        document = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        document = strict_json(text)
+    except ValueError as error:
         raise Unreadable(f"it isn't JSON ({error})") from None
-    read = _Reader(document, "the file")
+    read = Reader(document, "the file")
     if read.take_out("format", int) != FORMAT:
         raise Unreadable(f"its format is {document.get('format')!r}; this veopipe knows {FORMAT}")
     shot = read.take_out("shot", str)
     takes = tuple(_parse_take(item) for item in read.take_out("takes", list))
+    if not takes:
+        raise Unreadable("it has no take")
     if len({take.number for take in takes}) != len(takes):
         raise Unreadable("two takes have the same number")
     return ShotState(shot, tuple(sorted(takes, key=lambda take: take.number)), read.rest())
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
-
-
 def _parse_take(document: Any) -> Take:
-    read = _Reader(document, "a take")
+    read = Reader(document, "a take")
     number = read.take_out("take", int)
     read.where = f"take {number}"
     attempts = tuple(_parse_attempt(item, number) for item in read.take_out("attempts", list))
     if not attempts:
         raise Unreadable(f"take {number} has no attempt")
-    if number < 1 or any(attempt.status not in state.SETTLED for attempt in attempts[:-1]):
+    if not 1 <= number <= _LARGEST_NUMBER or any(attempt.status not in state.SETTLED for attempt in attempts[:-1]):
         raise Unreadable(f"take {number} has an open attempt before its last")
     if read.take_out("status", str) != attempts[-1].status:
         raise Unreadable(f"take {number} says another status than its last attempt")
@@ -266,7 +265,7 @@ def _parse_take(document: Any) -> Take:
         raise Unreadable(f"the attempts of take {number} aren't numbered in order")
     fingerprint = read.take_out("fingerprint", str)
     order = read.take_out("order", dict)
-    _check_order(order, number)
+    _check_order(order, number, fingerprint)
     file = read.maybe("file", dict)
     if file is None and attempts[-1].status in _DELIVERED:
         raise Unreadable(f"take {number} is {attempts[-1].status} but names no file")
@@ -274,33 +273,49 @@ def _parse_take(document: Any) -> Take:
     return Take(number, fingerprint, MappingProxyType(order), attempts, delivered, read.rest())
 
 
-def _check_order(order: Mapping[str, Any], take: int) -> None:
-    """See that what an order is measured against is there."""
+def _check_order(order: Mapping[str, Any], take: int, fingerprint: str) -> None:
+    """See that what an order is measured against is there, and that it is the order that was paid.
+
+    A fingerprint that a single flipped bit changed would let the next run buy the same order again.
+    """
     texts = [order.get(key) for key in ("model", "prompt", "resolution", "aspect_ratio")]
     if type(order.get("seconds")) is not int or not all(isinstance(text, str) for text in texts):
         raise Unreadable(f"the order of take {take} can't be understood")
     if (texts[2], texts[3]) not in SIZES:
         raise Unreadable(f"take {take} is of a size that this veopipe doesn't know")
+    if fingerprint_of(order) != fingerprint:
+        raise Unreadable(f"the fingerprint of take {take} isn't that of its order")
 
 
 def _parse_attempt(document: Any, take: int) -> Attempt:
-    read = _Reader(document, f"an attempt of take {take}")
+    read = Reader(document, f"an attempt of take {take}")
     status = read.take_out("status", str)
     if status not in set(Status):
         raise Unreadable(f"an attempt of take {take} has the unknown status {status!r}")
     task_id = read.maybe("task_id", str)
     if task_id is None and Status(status) in state.CHARGED:
         raise Unreadable(f"an attempt of take {take} is {status} but has no task id")
+    if task_id is not None and not is_task_id(task_id):
+        raise Unreadable(f"an attempt of take {take} has an impossible task id")
+    gateway = read.take_out("gateway", str)
+    if _GATEWAY.fullmatch(gateway) is None:
+        raise Unreadable(f"an attempt of take {take} names no gateway")
+    submitted_at = read.take_out("submitted_at", str)
+    if _INSTANT.fullmatch(submitted_at) is None:
+        raise Unreadable(f"an attempt of take {take} has no time")
+    created_at = read.maybe("created_at", int)
+    if created_at is not None and not 0 <= created_at < 1 << 40:
+        raise Unreadable(f"an attempt of take {take} has an impossible time")
     return Attempt(
         number=read.take_out("number", int),
         run=read.take_out("run", str),
         status=Status(status),
-        gateway=read.take_out("gateway", str),
-        price_usd=_money(read.take_out("price_usd", str)),
-        submitted_at=read.take_out("submitted_at", str),
+        gateway=gateway,
+        price_usd=money(read.take_out("price_usd", str)),
+        submitted_at=submitted_at,
         settled_at=read.maybe("settled_at", str),
         task_id=task_id,
-        created_at=read.maybe("created_at", int),
+        created_at=created_at,
         reason=read.maybe("reason", str),
         message=read.maybe("message", str),
         scope=read.maybe("scope", str),
@@ -311,10 +326,11 @@ def _parse_attempt(document: Any, take: int) -> Attempt:
 
 
 def _parse_delivered(document: Any, take: int) -> Delivered:
-    read = _Reader(document, f"the file of take {take}")
+    read = Reader(document, f"the file of take {take}")
     name = read.take_out("name", str)
     output = read.take_out("output", str)
-    if "/" in name or "\0" in name + output or name in {"", ".", ".."} or output.startswith("/"):
+    odd = "/" in name or name in {"", ".", ".."} or output.startswith("/") or len(name) > _LONGEST_NAME
+    if odd or _NO_NAME.search(name + output) or len(output) > _LONGEST_OUTPUT:
         raise Unreadable(f"the file of take {take} has an impossible name")
     sha256 = read.take_out("sha256", str)
     if _SHA256.fullmatch(sha256) is None:
@@ -333,34 +349,12 @@ def _parse_delivered(document: Any, take: int) -> Delivered:
     )
 
 
-def _money(text: str) -> Decimal:
+def money(text: str) -> Decimal:
+    """The amount that a file of ours holds, US dollars.
+
+    Raises:
+        Unreadable: it is no plain decimal number.
+    """
     if _MONEY.fullmatch(text) is None:
         raise Unreadable(f"{text[:40]!r} is no amount of money")
     return Decimal(text)
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Takes known fields out of a JSON object, strictly; what is left is unknown and kept."""
-
-    document: Any
-    where: str
-    _seen: set[str] = field(default_factory=set)
-
-    def take_out(self, key: str, kind: type[_T]) -> _T:
-        found = self.maybe(key, kind)
-        if found is None:
-            raise Unreadable(f"{self.where} has no {key!r}")
-        return found
-
-    def maybe(self, key: str, kind: type[_T] | tuple[type[_T], ...]) -> _T | None:
-        if not isinstance(self.document, dict):
-            raise Unreadable(f"{self.where} isn't a JSON object")
-        self._seen.add(key)
-        found = self.document.get(key)
-        if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
-            raise Unreadable(f"{key!r} of {self.where} has the wrong type")
-        return found
-
-    def rest(self) -> Mapping[str, Any]:
-        return {key: value for key, value in self.document.items() if key not in self._seen} or NOTHING

@@ -45,7 +45,21 @@ def without_keys(text: str) -> str:
     """`text` with the hidden secrets, and everything else that looks like an API key, replaced by `sk-…`."""
     for secret in _secrets:
         text = text.replace(secret, "sk-…")
+        text = _without_cut(text, secret)
     return _KEY.sub("sk-…", text)
+
+
+def _without_cut(text: str, secret: str) -> str:
+    """`text` without the beginning of a secret at its end: a foreign text that was cut off in the midst of it."""
+    for length in range(len(secret) - 1, SHORTEST_SECRET - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + "sk-…"
+    return text
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a hidden secret stands in `text`: such a text isn't kept, whatever it claims to be."""
+    return any(secret in text for secret in _secrets)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from veopipe import planfile, project, runner
+from veopipe import notice, planfile, project, runner
 from veopipe.address import Address
+from veopipe.consent import Terms
 from veopipe.display.diagnostics import show_problems
 from veopipe.display.progress import Progress
 from veopipe.display.reports import show_report
@@ -52,8 +53,12 @@ def command(
     loaded = project.load(choices(manifest, options))
     show_problems(problem for problem in loaded.problems if problem.severity != "info")
     permission = planfile.read_permission(plan_file) if plan_file else None
-    with _gateway(loaded) as (address, environ), Progress(quiet=quiet, verbose=verbose) as progress:
-        terms = runner.Terms(
+    with (
+        notice.of_a_false_start(loaded),
+        _gateway(loaded) as (address, environ),
+        Progress(quiet=quiet, verbose=verbose) as progress,
+    ):
+        terms = Terms(
             yes=yes,
             permission=permission,
             new_ledger=new_ledger,
@@ -62,13 +67,19 @@ def command(
             watcher=progress,
             environ=environ,
             address=address,
+            last_words=_leave_as_json if format_ == "json" else lambda code: None,
         )
         report = runner.run(loaded, terms)
     if format_ == "json":
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
         show_report(report)
+    notice.of_report(loaded, report)
     return report.exit_code
+
+
+def _leave_as_json(code: int) -> None:
+    click.echo(json.dumps({"exit_code": int(code), "error": "left at once; a create that was under way is in doubt"}))
 
 
 def _ask(question: str) -> bool:

@@ -37,7 +37,7 @@ def show_problems(problems: Iterable[Problem], *, stderr: bool = True) -> None:
 
 
 def _headline(problem: Problem) -> Text:
-    text = Text(f"{printable(problem.file)}:{problem.line}:{problem.column}: ", "bold")
+    text = Text().append(f"{printable(problem.file)}:{problem.line}:{problem.column}: ", "bold")
     text.append(problem.severity, _COLOURS[problem.severity])
     text.append(f": {printable(problem.message, None)} ")
     text.append(f"[{problem.rule}]", "dim")

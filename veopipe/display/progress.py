@@ -184,7 +184,7 @@ class Progress:
     # --- one line --------------------------------------------------------------------------------
 
     def _line(self, note: Note) -> Text:
-        line = Text(self._clock(note), "dim")
+        line = Text().append(self._clock(note), "dim")
         line.append("  ")
         line.append(f"{printable(note.shot or '', 40):<20} ", "bold")
         line.append(f"{note.event.replace('_', ' '):<11}", COLOURS.get(note.event, ""))
@@ -238,7 +238,7 @@ class Progress:
     def _foot(self, under_way: int) -> Iterator[RenderableType]:
         sums = self._sums
         done = sum(sums.ended.values())
-        counts = Text(f"{done:,} of {max(sums.total, done + under_way):,}", "bold")
+        counts = Text().append(f"{done:,} of {max(sums.total, done + under_way):,}", "bold")
         for status, number in sums.ended.items():
             counts.append(f"  {number:,} {status.replace('_', ' ')}", COLOURS.get(status, ""))
         flying = sum(flight.status in IN_FLIGHT for flight in list(self._flights.values()))

@@ -81,7 +81,7 @@ def _row_line(row: Row) -> Text:
 
 def _money_line(report: Report) -> Text:
     money = report.money
-    line = Text(f"charged ${as_text(money.charged)}", "bold")
+    line = Text().append(f"charged ${as_text(money.charged)}", "bold")
     if money.possibly_charged:
         line.append(f", possibly charged ${as_text(money.possibly_charged)}", "bold magenta")
     line.append(f", this run ${as_text(money.this_run)}")

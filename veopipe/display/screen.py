@@ -33,10 +33,18 @@ COLOURS = {
 """What each status and event looks like."""
 
 
+class _Console(Console):
+    """Lets a closed pipe be an OSError: rich's own answer is to exit, which would end a run in its middle."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on."""
+        raise  # rich calls this while it handles the BrokenPipeError
+
+
 def console(*, stderr: bool) -> Console:
     """A console that shows text as it is: no markup, no emoji, no guessed colours; honours NO_COLOR."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
 
 
 def say(text: str) -> None:

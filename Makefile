@@ -1,0 +1,30 @@
+# Everything runs with the tools of .venv; elsewhere: make BIN=/path/to/bin check
+BIN ?= .venv/bin
+
+.PHONY: check format lint types test fix docs build
+
+check: format lint types test
+
+format:
+	$(BIN)/ruff format --check .
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/python docs/generate.py --check
+
+types:
+	$(BIN)/mypy
+
+test:
+	$(BIN)/pytest -q -n auto
+
+fix:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs:
+	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/make_picture.py
+
+build:
+	$(BIN)/python -m build

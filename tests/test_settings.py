@@ -1,0 +1,101 @@
+"""Durations, the gateway's address, and the key, read strictly."""
+
+import math
+
+import pytest
+
+from veopipe.errors import EnvironmentFault
+from veopipe.settings import parse_base_url, parse_duration, read_key
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("250ms", 0.25), ("15s", 15), ("5m", 300), ("6h", 21600), ("0.1h", 360), (" 1.5s ", 1.5), (15, 15), (0.25, 0.25)],
+)
+def test_a_duration_is_a_number_of_seconds(written, seconds):
+    assert parse_duration(written) == seconds
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "15",
+        "s",
+        "0s",
+        "-1s",
+        "1d",
+        "1 h",
+        "1h30m",
+        "١s",
+        "1e3s",
+        "9" * 30 + "s",
+        0,
+        -1,
+        True,
+        math.inf,
+        math.nan,
+        1e300,
+    ],
+)
+def test_what_is_no_duration_is_refused(written):
+    with pytest.raises(ValueError, match="a duration is"):
+        parse_duration(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("https://api.laozhang.ai/", "https://api.laozhang.ai"),
+        ("HTTPS://API.LaoZhang.AI:443", "https://api.laozhang.ai"),
+        ("https://gateway.example:8443/veo/", "https://gateway.example:8443/veo"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.2:80/", "http://127.0.0.2"),
+        ("http://[::1]:9000", "http://[::1]:9000"),
+    ],
+)
+def test_an_address_is_normalised(written, address):
+    assert parse_base_url(written) == address
+    assert parse_base_url(address) == address
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "gateway.example",
+        "ftp://gateway.example",
+        "http://gateway.example",
+        "http://127.0.0.1.example",
+        "https://me:secret@gateway.example",
+        "https://gateway.example?key=secret",
+        "https://gateway.example/#secret",
+        "https://gateway.example/v1",
+        "https://gateway.example/../x",
+        "https://gate way.example",
+        "https://gateway.example\n",
+        "https://gatewäy.example",
+        "https://gateway.example:99999",
+        "https://[::1",
+        "https://",
+        "https://a\\b",
+    ],
+)
+def test_what_is_no_address_of_a_gateway_is_refused_without_repeating_it(written):
+    with pytest.raises(ValueError, match=r"\w") as caught:
+        parse_base_url(written)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_is_stripped():
+    assert read_key("MY_KEY", {"MY_KEY": "  sk-0123456789\r\n"}) == "sk-0123456789"
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "  \n", "short", "hunter2 hunter2", "hunter2\nhunter2", "hunter2–hunter2", "hunter2" * 100]
+)
+def test_a_missing_or_odd_key_is_an_environment_fault_that_never_shows_it(value):
+    with pytest.raises(EnvironmentFault, match="MY_KEY") as caught:
+        read_key("MY_KEY", {} if value is None else {"MY_KEY": value})
+    assert "hunter2" not in str(caught.value) + str(caught.value.hint) + repr(caught.value)
+    assert caught.value.exit_code == 6

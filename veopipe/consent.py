@@ -1,0 +1,123 @@
+"""May this plan be carried out? The plan file, the caps, `--yes`, a person; and whether the ledger is the right one.
+
+* Nobody there and nothing said: nothing is sent.
+* A plan file is a permission: the run makes only creates that it lists, at no higher price.
+* A cap that covers the plan or `--yes` counts as a yes; a rehearsal never asks.
+
+Source: design, sections 4 (Consent), 5 and 7 (`--plan`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from veopipe import ledger
+from veopipe.address import Address
+from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
+from veopipe.journal import Note
+from veopipe.plan import Item, Plan, bought_words
+from veopipe.pricing import as_text
+from veopipe.project import Project
+from veopipe.wording import counted
+
+Permission = Mapping[tuple[str, str], tuple[int, Decimal]]
+
+
+@dataclass(slots=True)
+class Terms:
+    """What a run may do without asking, and how it talks.
+
+    Attributes:
+        yes: `--yes`.
+        permission: of `--plan`: (shot, fingerprint) → highest attempt number and price, or None.
+        new_ledger: `--new-ledger`.
+        ask: asks a person and returns the answer; None where there is nobody to ask.
+        tell: prints a note for people.
+        watcher: is given everything that happens.
+        environ: where the key is.
+        address: where the gateway really listens, if it is the embedded one.
+        last_words: is given the exit code when a second signal ends the process at once.
+    """
+
+    yes: bool
+    permission: Permission | None
+    new_ledger: bool
+    ask: Callable[[str], bool] | None
+    tell: Callable[[str], None]
+    watcher: Callable[[Note], None]
+    environ: Mapping[str, str]
+    address: Address | None
+    last_words: Callable[[ExitCode], None]
+
+
+def agree(plan: Plan, project: Project, terms: Terms) -> None:
+    """See that what the plan buys may be bought.
+
+    Raises:
+        ConsentRequired: nobody allowed it, or a plan file doesn't list it.
+        EnvironmentFault: a ledger is required and there is none.
+        LedgerRefused: the list was renamed and its ledger wasn't.
+    """
+    creates = plan.creates
+    if not creates:
+        return
+    _need_ledger(len(creates), project, terms)
+    if terms.permission is not None:
+        _check_permission(creates, terms.permission)
+        return
+    if project.choices.simulate or terms.yes:
+        return
+    cap, cost = project.cap, plan.cost_usd
+    if cap is not None and (cap >= cost or terms.ask is None):
+        return
+    question = _question(plan, cap)
+    if terms.ask is None:
+        raise ConsentRequired(
+            f"{question.removesuffix('?')}: nobody is here to agree, and nothing was sent",
+            hint="add --yes, or a cap: --max-cost, max_cost_usd in the pipeline or budget_usd in the list",
+        )
+    if not terms.ask(question):
+        raise ConsentRequired("not agreed: nothing was sent")
+
+
+def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
+    if not project.ledger.is_new or project.choices.simulate:
+        return
+    where = f"{project.places.ledger_base}/{project.places.name}"
+    if project.pipeline.require_ledger and not terms.new_ledger:
+        raise EnvironmentFault(
+            f"no ledger in {where}, and this pipeline requires one: {counted(creates, 'shot')} would be bought",
+            hint=f"bring it back (git checkout {where}), or start a new one: add --new-ledger",
+        )
+    if not terms.new_ledger:
+        ledger.refuse_if_renamed(project.places)
+    terms.tell(f"no ledger here: {counted(creates, 'shot')} will be bought")
+
+
+def _check_permission(creates: list[Item], permission: Permission) -> None:
+    missing = []
+    for item in creates:
+        last, price = permission.get((item.shot, item.fingerprint), (0, Decimal(0)))
+        if item.attempt > last:
+            missing.append(f"{item.shot}: not in the plan ({item.reason})")
+        elif item.price_usd > price:
+            missing.append(f"{item.shot}: costs ${as_text(item.price_usd)}, the plan says ${as_text(price)}")
+    if missing:
+        shown = "\n".join(f"  {line}" for line in missing[:20])
+        more = f"\n  … and {counted(len(missing) - 20, 'more create', 'more creates')}" if len(missing) > 20 else ""
+        raise ConsentRequired(
+            f"the plan file doesn't allow {counted(len(missing), 'create')} that the list wants now; "
+            f"nothing was sent\n{shown}{more}",
+            hint="make a new plan: veopipe plan … -o plan.json",
+        )
+
+
+def _question(plan: Plan, cap: Decimal | None) -> str:
+    creates = plan.creates
+    again = bought_words(plan)
+    limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
+    worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
+    sentence = f"{counted(len(creates), 'create')} for ${as_text(plan.cost_usd)}{worst}{limit}"
+    return f"{again}\n{sentence}?" if again else f"{sentence}?"
