@@ -15,6 +15,9 @@ from typing import Any, TextIO
 
 from veopipe.ledger import now
 
+KEPT_LOGS = 100
+"""Event logs that are kept, this run's included: a quarter of a year of nights."""
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -55,6 +58,8 @@ class Journal:
         """A journal that writes to `path`; only to `watcher` if that can't be written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            for old in sorted(path.parent.glob("*.jsonl"))[: -KEPT_LOGS + 1]:  # names sort by time
+                old.unlink(missing_ok=True)
             return cls(watcher, path.open("x", encoding="utf-8"))
         except OSError:
             return cls(watcher)
