@@ -62,6 +62,7 @@ def agree(plan: Plan, project: Project, terms: Terms) -> None:
     """
     creates = plan.creates
     if not creates:
+        _agree_to_retries(plan, project, terms)
         return
     _need_ledger(len(creates), project, terms)
     if terms.permission is not None:
@@ -80,6 +81,14 @@ def agree(plan: Plan, project: Project, terms: Terms) -> None:
         )
     if not terms.ask(question):
         raise ConsentRequired("not agreed: nothing was sent")
+
+
+def _agree_to_retries(plan: Plan, project: Project, terms: Terms) -> None:
+    """Nothing is bought at once, but a take that is carried on may fail: no further attempt nobody allowed."""
+    allowed = project.choices.simulate or terms.yes or project.cap is not None
+    if plan.worst_usd and terms.permission is None and not allowed:
+        terms.permission = {}
+        terms.tell("what fails isn't tried again in this run: add --yes or a cap to allow it")
 
 
 def _need_ledger(creates: int, project: Project, terms: Terms) -> None:

@@ -32,6 +32,20 @@ _FIELDS = {"input_reference": "input_reference", "last_frame": "last_frame", "re
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
+# The fields of an order, in people's words.
+_CHANGE_WORDS = {
+    "model": "model",
+    "prompt": "prompt",
+    "seconds": "seconds",
+    "resolution": "resolution",
+    "aspect_ratio": "aspect ratio",
+    "negative_prompt": "negative prompt",
+    "seed": "seed",
+    "pictures": "pictures",
+    "take": "take",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class OrderedPicture:
     """A picture as part of an order: what it is for and what it holds, not where it lies."""
@@ -94,8 +108,12 @@ class Order:
 
 
 def fingerprint_of(order: Mapping[str, Any]) -> str:
-    """The fingerprint of an order as state and plan files hold it; see `Order.fingerprint`."""
-    canonical = json.dumps(order, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """The fingerprint of an order as state and plan files hold it; see `Order.fingerprint`.
+
+    Fields that this version doesn't know are no part of it: a newer veopipe may have added them.
+    """
+    known = {key: order[key] for key in _CHANGE_WORDS if key in order}
+    canonical = json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = f"{FINGERPRINT_VERSION}:{canonical}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -170,19 +188,6 @@ def form_file(role: str, number: int, media_type: str) -> tuple[str, str]:
     """
     name = role if role != "reference_images" else f"reference_image_{number}"
     return _FIELDS[role], f"{name}.{_ENDINGS[media_type]}"
-
-
-_CHANGE_WORDS = {
-    "model": "model",
-    "prompt": "prompt",
-    "seconds": "seconds",
-    "resolution": "resolution",
-    "aspect_ratio": "aspect ratio",
-    "negative_prompt": "negative prompt",
-    "seed": "seed",
-    "pictures": "pictures",
-    "take": "take",
-}
 
 
 def changes(old: Mapping[str, Any], new: Order) -> list[str]:

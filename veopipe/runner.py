@@ -145,7 +145,7 @@ class Run:
         self.budget.spent = spent(project.store.shots, before)
         if before and self.budget.spent:
             self.terms.tell(f"the run before was killed; the ${as_text(self.budget.spent)} it spent count in this run")
-        open_runs = (*before, self.id) if plan.creates else before
+        open_runs = (*before, self.id) if plan.worst_usd else before
         project.ledger = ledger.write(project.places, replace(project.ledger, open_runs=open_runs))
         ledger.claim_output(project.places, project.ledger)
         self.journal = Journal.open(project.places.runs / f"{self.id}.jsonl", self.terms.watcher)
@@ -321,7 +321,10 @@ class Run:
             plan: what is still to be done; None: make it from what the run left.
         """
         if self.project.ledger.open_runs and ExitCode.TERMINATED not in self.halt.codes:
-            self._close_ledger()
+            try:
+                self._close_ledger()
+            except EnvironmentFault as error:  # then the next run counts this one's spending: safe, and said
+                self.halt.stop_creating(error.message, ExitCode.ENVIRONMENT)
         held = self.creator.held if self.creator is not None else {}
         ground = Ground(
             self.project.store.shots,

@@ -1,0 +1,564 @@
+"""Answers of the gateway, one case per known answer of this family (api-facts.md, a; reliability.md, b)."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from veopipe import answers
+from veopipe.answers import Content, CreateAnswer, Evidence, Outcome, Progress, Scope, judge_create, judge_poll
+
+TASK = "task_0123456789abcdefghijklmnopqrstuv"
+HTML = b"<html><body>502 Bad Gateway</body></html>"
+
+
+def t_error(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message, "data": None}
+
+
+def o_error(message: str, code: str = "", kind: str = "new_api_error") -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "code": code}}
+
+
+def google(code: int, message: str, status: str) -> dict[str, Any]:
+    inner = json.dumps({"error": {"code": code, "message": message, "status": status}}, indent=2)
+    return t_error("fail_to_fetch_task", inner + "\n")
+
+
+def body_of(said: Any) -> bytes:
+    return said if isinstance(said, bytes) else json.dumps(said).encode()
+
+
+def answered(status: int, said: Any = b"", **headers: str) -> CreateAnswer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return judge_create(Evidence(gate_passed=True, body_done=True, status=status, headers=named, body=body_of(said)))
+
+
+# --- create: accepted ------------------------------------------------------------------------------
+
+ACCEPTED = {
+    "the document's": {"id": TASK, "task_id": TASK, "object": "video", "status": "queued", "created_at": 1779283975},
+    "without task_id": {"id": TASK, "status": "queued"},
+    "without id": {"task_id": TASK, "status": "queued"},
+    "empty status": {"id": TASK, "status": ""},
+    "the older routes'": {"success": True, "data": {"taskId": TASK, "status": "processing"}},
+    "wrapped": {"code": "success", "message": "", "data": {"task_id": TASK}},
+    "nulls": {"id": TASK, "task_id": None, "created_at": None, "progress": None, "error": None},
+    "id that can't be one beside one that can": {"id": "../../admin", "task_id": TASK},
+    "id as a number beside one that is text": {"id": 17, "task_id": TASK},
+    "a byte order mark in front": b"\xef\xbb\xbf" + json.dumps({"id": TASK}).encode(),
+}
+
+
+@pytest.mark.parametrize("said", ACCEPTED.values(), ids=ACCEPTED)
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_an_answer_with_a_task_is_accepted(status: int, said: Any) -> None:
+    answer = answered(status, said)
+
+    assert (answer.outcome, answer.task_id, answer.http_status) == (Outcome.ACCEPTED, TASK, status)
+    assert answer.scope is None
+
+
+def test_the_gateways_time_of_the_task_is_kept_if_it_is_one() -> None:
+    assert answered(200, {"id": TASK, "created_at": 1779283975}).created_at == 1779283975
+    for odd in (None, True, "1779283975", -1, 0, 1.5, 10**300, [1]):
+        assert answered(200, {"id": TASK, "created_at": odd}).created_at is None
+
+
+@pytest.mark.parametrize("name", [TASK, "video_" + "A1_=" * 40, "video_gen_00ff", "a", "bW9kZWxz.L29w:1-2"])
+def test_ids_of_all_relatives_are_understood(name: str) -> None:
+    assert answered(200, {"id": name}).task_id == name
+
+
+UNSAFE_IDS = [
+    "../../admin",
+    "..",
+    ".",
+    "a..b",
+    "http://evil/x",
+    "//evil",
+    "a?x=1",
+    "a#b",
+    "a/b",
+    "a\\b",
+    "a b",
+    "a\n",
+    "a\r\nHost: x",
+    "a%2f..",
+    "tàsk",
+    "٣",
+    "\ud800",
+    "",
+    "x" * 257,
+]
+
+
+@pytest.mark.parametrize("name", UNSAFE_IDS, ids=repr)
+def test_an_id_that_could_rewrite_a_url_is_no_id(name: str) -> None:
+    answer = answered(200, {"id": name, "status": "queued"})
+
+    assert (answer.outcome, answer.reason) == (Outcome.IN_DOUBT, "accepted_without_id")
+    assert answer.task_id is None
+
+
+WITHOUT_ID = {
+    "empty": b"",
+    "cut": json.dumps({"id": TASK}).encode()[:20],
+    "HTML": HTML,
+    "no id": {"object": "video", "status": "queued"},
+    "null ids": {"id": None, "task_id": None},
+    "id as a list": {"id": [TASK]},
+    "a list": [{"id": TASK}],
+    "an envelope": t_error("fail_to_fetch_task", "no"),
+    "an envelope of the other kind": o_error("no"),
+    "too long": b'{"id": "' + TASK.encode() + b'", "x": "' + b"y" * (1 << 20) + b'"}',
+    "NaN": b'{"id": "' + TASK.encode() + b'", "progress": NaN}',
+    "100,000 [": b"[" * 100_000,
+    "a number of 5,000 digits": b'{"id": ' + b"9" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("said", WITHOUT_ID.values(), ids=WITHOUT_ID)
+def test_an_accepted_create_that_names_no_task_is_in_doubt(said: Any) -> None:
+    answer = answered(200, said)
+
+    assert (answer.outcome, answer.reason) == (Outcome.IN_DOUBT, "accepted_without_id")
+    assert "names no task" in answer.message
+
+
+# --- create: refused -------------------------------------------------------------------------------
+
+REFUSED = {
+    "no key": (401, o_error("Invalid token (request id: 2026)"), Scope.ACCOUNT, "http_401"),
+    "no key, Chinese": (401, o_error("无效的令牌"), Scope.ACCOUNT, "http_401"),
+    "key exhausted": (
+        403,
+        o_error("quota is exhausted", "insufficient_user_quota"),
+        Scope.ACCOUNT,
+        "insufficient_user_quota",
+    ),
+    "the older routes' key": (401, o_error("Incorrect API key", "invalid_api_key"), Scope.ACCOUNT, "invalid_api_key"),
+    "IP not allowed": (403, o_error("no", "access_denied"), Scope.ACCOUNT, "access_denied"),
+    "wallet empty": (403, t_error("insufficient_user_quota", "用户额度不足"), Scope.ACCOUNT, "insufficient_user_quota"),
+    "token budget": (
+        403,
+        t_error("pre_consume_token_quota_failed", "no"),
+        Scope.ACCOUNT,
+        "pre_consume_token_quota_failed",
+    ),
+    "payment required": (402, b"", Scope.ACCOUNT, "http_402"),
+    "balance, 400": (
+        400,
+        o_error("Insufficient balance", "insufficient_balance"),
+        Scope.ACCOUNT,
+        "insufficient_balance",
+    ),
+    "quota, 429": (429, o_error("You exceeded", "insufficient_quota"), Scope.ACCOUNT, "insufficient_quota"),
+    "model not allowed": (403, o_error("This token has no access to model X"), Scope.ACCOUNT, "http_403"),
+    "model missing": (400, o_error("Model name not specified"), Scope.SHOT, "http_400"),
+    "no channel, T": (503, t_error("model_not_found", "No available channel"), Scope.SHOT, "model_not_found"),
+    "no channel, O": (503, o_error("No available channel", "model_not_found"), Scope.SHOT, "model_not_found"),
+    "no prompt": (400, t_error("invalid_request", "prompt is required"), Scope.SHOT, "invalid_request"),
+    "bad multipart": (400, t_error("invalid_multipart_form", "no"), Scope.SHOT, "invalid_multipart_form"),
+    "bad metadata": (
+        500,
+        t_error("build_request_failed", "unmarshal metadata failed"),
+        Scope.SHOT,
+        "build_request_failed",
+    ),
+    "Google refuses": (400, google(400, "not supported", "INVALID_ARGUMENT"), Scope.SHOT, "fail_to_fetch_task"),
+    "retired": (404, google(404, "models/x is no longer available", "NOT_FOUND"), Scope.SHOT, "model_retired"),
+    "too large, HTML": (413, HTML, Scope.SHOT, "http_413"),
+    "busy, Chinese": (
+        429,
+        t_error("fail_to_fetch_task", "当前分组上游负载已饱和"),
+        Scope.THROTTLE,
+        "fail_to_fetch_task",
+    ),
+    "busy, empty": (429, b"", Scope.THROTTLE, "too_many_requests"),
+    "busy, HTML": (429, HTML, Scope.THROTTLE, "too_many_requests"),
+    **{
+        f"HTTP {status}": (status, b"", Scope.SHOT, f"http_{status}")
+        for status in (400, 404, 405, 413, 414, 415, 422, 431)
+    },
+    **{f"HTTP {status}, HTML": (status, HTML, Scope.SHOT, f"http_{status}") for status in (400, 404, 405, 422)},
+    "FastAPI": (422, {"detail": [{"loc": ["body"], "msg": "no"}]}, Scope.SHOT, "http_422"),
+}
+
+
+@pytest.mark.parametrize(("status", "said", "scope", "reason"), REFUSED.values(), ids=REFUSED)
+def test_a_provable_refusal_is_refused(status: int, said: Any, scope: Scope, reason: str) -> None:
+    answer = answered(status, said)
+
+    assert (answer.outcome, answer.scope, answer.reason) == (Outcome.REFUSED, scope, reason)
+    assert answer.message
+    assert answer.task_id is None
+
+
+def test_googles_words_are_taken_out_of_the_message() -> None:
+    answer = answered(400, google(400, "Your use case is currently not supported.", "INVALID_ARGUMENT"))
+
+    assert answer.message == "INVALID_ARGUMENT: Your use case is currently not supported."
+
+
+def test_a_retired_model_is_said_to_be_one() -> None:
+    answer = answered(404, google(404, "models/veo-3.1 is no longer available", "NOT_FOUND"))
+
+    assert answer.message.startswith("the model was switched off upstream: NOT_FOUND: models/veo-3.1")
+
+
+def test_the_request_id_is_kept_for_the_gateways_support() -> None:
+    assert answered(400, b"", x_oneapi_request_id="2026112206").request_id == "2026112206"
+    assert answered(504, HTML, cf_ray="8c\x1b[0m").request_id == "8c\\u001b[0m"
+    assert answered(400).request_id is None
+
+
+# --- create: in doubt ------------------------------------------------------------------------------
+
+IN_DOUBT = {
+    "408": (408, b"", "server_error"),
+    "409": (409, o_error("conflict"), "server_error"),
+    "425": (425, b"", "server_error"),
+    "500 in an envelope": (500, t_error("do_request_failed", "upstream error"), "server_error_enveloped"),
+    "Google 5xx in an envelope": (503, google(503, "unavailable", "UNAVAILABLE"), "server_error_enveloped"),
+    "500 without operation": (500, t_error("invalid_response", "missing operation name"), "server_error_enveloped"),
+    "500 with quota words": (500, t_error("insufficient_user_quota", "no"), "server_error_enveloped"),
+    "500 without code": (500, o_error("oops"), "server_error"),
+    "501": (501, b"", "server_error"),
+    "502 HTML": (502, HTML, "server_error"),
+    "504 HTML": (504, HTML, "server_error"),
+    **{f"Cloudflare {status}": (status, HTML, "server_error") for status in range(520, 525)},
+    **{f"redirect {status}": (status, b"", "redirect") for status in (301, 302, 303, 307, 308)},
+    "304": (304, b"", "redirect"),
+    "418": (418, b"", "server_error"),
+    "451": (451, b"", "server_error"),
+    "599": (599, b"", "server_error"),
+}
+
+
+@pytest.mark.parametrize(("status", "said", "reason"), IN_DOUBT.values(), ids=IN_DOUBT)
+def test_whatever_proves_nothing_is_in_doubt(status: int, said: Any, reason: str) -> None:
+    answer = answered(status, said)
+
+    assert (answer.outcome, answer.reason, answer.scope) == (Outcome.IN_DOUBT, reason, None)
+    assert str(status) in answer.message
+
+
+@pytest.mark.parametrize(
+    ("location", "place"),
+    [
+        ("https://other.example/v1/videos?key=1", "other.example"),
+        ("https://user:word@other.example:8443/x", "other.example:8443"),
+        ("/login", "another address"),
+        ("", "another address"),
+        ("http://[::1", "[::1"),
+        ("javascript:alert(1)", "another address"),
+        ("https://evil\x1b[2J/x", "evil\\u001b[2J"),
+    ],
+)
+def test_a_redirect_names_the_host_and_nothing_secret(location: str, place: str) -> None:
+    answer = answered(307, b"", location=location)
+
+    assert f"redirects creates to {place} (HTTP 307)" in answer.message
+
+
+def test_the_three_ends_without_an_answer() -> None:
+    unsent = judge_create(Evidence(gate_passed=False, body_done=False, error="connection refused"))
+    partly = judge_create(Evidence(gate_passed=True, body_done=False, error="reset"))
+    whole = judge_create(Evidence(gate_passed=True, body_done=True, error="reset"))
+
+    assert (unsent.outcome, unsent.reason) == (Outcome.NOT_SENT, "not_sent")
+    assert (partly.outcome, partly.reason) == (Outcome.IN_DOUBT, "partial_body")
+    assert "very likely not charged" in partly.message
+    assert (whole.outcome, whole.reason) == (Outcome.IN_DOUBT, "no_answer")
+
+
+def test_a_refusal_before_the_body_was_through_is_a_refusal() -> None:
+    answer = judge_create(Evidence(gate_passed=True, body_done=False, status=413, headers={}, body=HTML))
+
+    assert (answer.outcome, answer.scope) == (Outcome.REFUSED, Scope.SHOT)
+
+
+# --- Retry-After -----------------------------------------------------------------------------------
+
+RETRY_AFTER = {
+    "30": 30.0,
+    " 30 ": 30.0,
+    "0": 0.0,
+    "1.5": 1.5,
+    "100000": 600.0,
+    "-1": None,
+    "NaN": None,
+    "inf": None,
+    "-inf": None,
+    "1e999": None,
+    "": None,
+    "soon": None,
+    "Sun, 22 Nov 2026 06:01:00 GMT": 60.0,
+    "Sun, 22 Nov 2026 05:59:00 GMT": None,
+    "Fri, 31 Dec 9999 23:59:59 GMT": 600.0,
+    "Mon, 01 Jan 0001 00:00:00 +2359": None,
+    "Sun, 99 Nov 2026 99:99:99 GMT": None,
+    "Sun, 22 Nov 99999999999 06:00:00 GMT": None,
+    "Sun, 22 Nov 2026 06:01:00 +999999999999": None,
+    "9" * 100_000: None,
+    "," * 10_000: None,
+    "\ud800": None,
+}
+
+
+@pytest.mark.parametrize(("said", "seconds"), RETRY_AFTER.items(), ids=lambda value: repr(value)[:40])
+def test_retry_after_is_seconds_or_a_date_and_capped(said: str, seconds: float | None) -> None:
+    headers = {"retry-after": said, "date": "Sun, 22 Nov 2026 06:00:00 GMT"}
+
+    assert answers.retry_after(headers) == seconds
+    assert answered(429, b"", retry_after=said, date=headers["date"]).retry_after == seconds
+
+
+@pytest.mark.parametrize("date", ["", "now", "Sun, 22 Nov 99999999999 06:00:00 GMT", "\x00"])
+def test_a_date_without_a_clock_to_hold_it_against_means_now(date: str) -> None:
+    assert answers.retry_after({"retry-after": "Sun, 22 Nov 2026 06:01:00 GMT", "date": date}) == 0.0
+
+
+def test_no_retry_after_is_none() -> None:
+    assert answers.retry_after({}) is None
+    assert answered(429).retry_after is None
+
+
+# --- polls -----------------------------------------------------------------------------------------
+
+
+def polled(status: int, said: Any = b"", **headers: str) -> answers.PollAnswer:
+    return judge_poll(status, {name.replace("_", "-"): value for name, value in headers.items()}, body_of(said), TASK)
+
+
+def job(status: Any, **more: Any) -> dict[str, Any]:
+    return {"id": TASK, "object": "video", "model": "veo", "status": status, **more}
+
+
+POLLS = {
+    "running": (200, job("in_progress", progress=50), Progress.RUNNING),
+    "running with completed_at": (200, job("in_progress", completed_at=1779284026), Progress.RUNNING),
+    "queued": (200, job("queued", progress=0), Progress.RUNNING),
+    "unknown": (200, job("unknown"), Progress.RUNNING),
+    "empty": (200, job(""), Progress.RUNNING),
+    "null": (200, job(None), Progress.RUNNING),
+    "a number": (200, job(3), Progress.RUNNING),
+    "missing": (200, {"id": TASK, "object": "video"}, Progress.RUNNING),
+    "a new word": (200, job("warming_up"), Progress.RUNNING),
+    "processing": (200, job("processing"), Progress.RUNNING),
+    "done": (200, job("completed", progress=100), Progress.COMPLETED),
+    "upper case": (200, {"task_id": TASK, "status": "SUCCESS", "progress": "100%"}, Progress.COMPLETED),
+    "spaces": (200, job(" Completed\n"), Progress.COMPLETED),
+    "another gateway's": (200, {"id": TASK, "usage": {"cost": 3.2}, "status": "completed"}, Progress.COMPLETED),
+    "wrapped": (200, {"code": "success", "data": {"status": "succeeded", "task_id": TASK}}, Progress.COMPLETED),
+    "wrapped, whole": (200, {"code": "success", "data": {"status": "SUCCESS", "progress": "100%"}}, Progress.COMPLETED),
+    "wrapped, running": (200, {"code": "success", "data": {"status": "processing", "error": None}}, Progress.RUNNING),
+    "nulls": (200, job("completed", error=None, progress=None), Progress.COMPLETED),
+    "id only in task_id": (200, {"id": "1234", "task_id": TASK, "status": "completed"}, Progress.COMPLETED),
+    "no id at all": (200, {"status": "completed"}, Progress.COMPLETED),
+    "failed": (200, job("failed", progress=100), Progress.FAILED),
+    "cancelled": (200, job("cancelled"), Progress.FAILED),
+    "failed as HTTP 500": (500, job("failed", error={"code": 13, "message": "no"}), Progress.FAILED),
+    "failed as HTTP 400": (400, job("failed", error={"message": "no"}), Progress.FAILED),
+    "unknown task": (400, t_error("task_not_exist", "task_not_exist"), Progress.NO_SUCH_TASK),
+    "unknown task, words only": (400, o_error("task_not_exist"), Progress.NO_SUCH_TASK),
+    "unknown task, 404": (404, o_error("Task not found"), Progress.NO_SUCH_TASK),
+    "gone": (410, b"", Progress.NO_SUCH_TASK),
+    "404 HTML": (404, HTML, Progress.NO_SUCH_TASK),
+    "key refused": (401, o_error("Invalid token"), Progress.KEY_REFUSED),
+    "key exhausted": (403, o_error("exhausted", "insufficient_user_quota"), Progress.KEY_REFUSED),
+    "key refused in a word of its own": (401, {"status": "error", "message": "unauthorized"}, Progress.KEY_REFUSED),
+    "channel deleted": (400, t_error("invalid_channel_id", "no"), Progress.TROUBLE),
+    "not implemented": (501, t_error("not_implemented:x", "no"), Progress.TROUBLE),
+    "litellm's unknown": (500, o_error("internal", "internal_server_error"), Progress.TROUBLE),
+    "busy": (429, b"", Progress.TROUBLE),
+    "502 HTML": (502, HTML, Progress.TROUBLE),
+    "a proxy's own error": (502, {"status": "error", "message": "upstream"}, Progress.TROUBLE),
+    "a proxy's failure": (503, {"status": "failed"}, Progress.TROUBLE),
+    "another job's failure as 500": (500, {"id": "task_other", "status": "failed"}, Progress.TROUBLE),
+    "408": (408, b"", Progress.TROUBLE),
+    "425": (425, b"", Progress.TROUBLE),
+    "redirect": (302, job("completed"), Progress.COMPLETED),
+    "redirect of a stranger": (302, {"status": "completed"}, Progress.TROUBLE),
+    "captive portal": (200, HTML, Progress.TROUBLE),
+    "empty body": (200, b"", Progress.TROUBLE),
+    "another task": (200, {"id": "task_other", "status": "completed"}, Progress.TROUBLE),
+    "another task failed": (200, {"id": "task_other", "status": "failed"}, Progress.TROUBLE),
+    "an error with 200": (200, o_error("busy"), Progress.TROUBLE),
+    "a list": (200, [job("completed")], Progress.TROUBLE),
+    "text": (200, "completed", Progress.TROUBLE),
+    "NaN": (200, b'{"id": "' + TASK.encode() + b'", "status": "failed", "progress": NaN}', Progress.TROUBLE),
+    "100,000 [": (200, b"[" * 100_000, Progress.TROUBLE),
+    "nested failure": (200, b'{"a":' * 100_000, Progress.TROUBLE),
+    "a number of 5,000 digits": (200, b'{"status": "failed", "progress": ' + b"9" * 5000 + b"}", Progress.TROUBLE),
+    "too long": (200, b'{"status": "failed", "x": "' + b"y" * (1 << 20) + b'"}', Progress.TROUBLE),
+}
+
+
+@pytest.mark.parametrize(("status", "said", "progress"), POLLS.values(), ids=POLLS)
+def test_a_poll_says(status: int, said: Any, progress: Progress) -> None:
+    assert polled(status, said).progress is progress
+
+
+@pytest.mark.parametrize("word", ["completed", "succeeded", "success", "complete", "done"])
+def test_every_word_of_success_is_understood(word: str) -> None:
+    assert polled(200, job(word.upper())).progress is Progress.COMPLETED
+
+
+@pytest.mark.parametrize("word", ["failed", "failure", "error", "cancelled", "canceled", "rejected", "expired"])
+def test_every_word_of_failure_is_understood(word: str) -> None:
+    assert polled(200, job(word.title())).progress is Progress.FAILED
+
+
+@pytest.mark.parametrize(
+    ("said", "percent"),
+    [
+        (50, 50),
+        ("50%", 50),
+        (" 99.9 % ", 99),
+        (-5, 0),
+        (1000, 100),
+        (10**400, None),
+        ("1e999", None),
+        ("nan", None),
+        ("half", None),
+        (None, None),
+        ([], None),
+        ({}, None),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_progress_is_a_percentage_or_nothing(said: Any, percent: int | None) -> None:
+    answer = polled(200, job("in_progress", progress=said))
+
+    assert (answer.progress, answer.percent) == (Progress.RUNNING, percent)
+
+
+REASONS = {
+    "code and words": ({"error": {"code": "13", "message": "internal issue"}}, "13: internal issue"),
+    "code as a number": ({"error": {"code": 14, "message": "again"}}, "14: again"),
+    "words only": ({"error": {"message": "audio"}}, "audio"),
+    "error as text": ({"error": "out of memory"}, "out of memory"),
+    "fail_reason": ({"fail_reason": "policy"}, "policy"),
+    "none": ({}, "the gateway gave no reason"),
+    "nulls": ({"error": None, "fail_reason": ""}, "the gateway gave no reason"),
+    "an empty object": ({"error": {}}, "the gateway gave no reason"),
+    "a key inside": ({"error": {"message": "for sk-abcdef0123456789"}}, "for sk-…"),
+    "escapes": ({"error": {"message": "\x1b]0;x\x07\ud800"}}, "\\u001b]0;x\\u0007\\ud800"),
+}
+
+
+@pytest.mark.parametrize(("more", "words"), REASONS.values(), ids=REASONS)
+def test_the_reason_of_a_failure_is_the_gateways_own(more: dict[str, Any], words: str) -> None:
+    assert polled(200, job("failed", **more)).message == words
+
+
+def test_trouble_keeps_what_the_gateway_asks_to_wait() -> None:
+    assert polled(503, HTML, retry_after="7").retry_after == 7.0
+
+
+# --- content ---------------------------------------------------------------------------------------
+
+CONTENTS = {
+    "a video": (200, {"content-type": "video/mp4"}, Content.VIDEO),
+    "octets": (200, {"content-type": "application/octet-stream"}, Content.VIDEO),
+    "no type": (200, {}, Content.VIDEO),
+    "identity": (200, {"content-encoding": "identity"}, Content.VIDEO),
+    "gzip": (200, {"content-encoding": "gzip", "content-type": "video/mp4"}, Content.NOT_READY),
+    "gzip twice": (200, {"content-encoding": "gzip, gzip"}, Content.NOT_READY),
+    "JSON": (200, {"content-type": "application/json; charset=utf-8"}, Content.NOT_READY),
+    "HTML": (200, {"content-type": "TEXT/HTML"}, Content.NOT_READY),
+    "a charset that raises": (200, {"content-type": "text/plain; charset=base64"}, Content.NOT_READY),
+    "a part": (206, {"content-type": "video/mp4"}, Content.NOT_READY),
+    "no content": (204, {}, Content.NOT_READY),
+    **{
+        f"lag {status}": (status, {}, Content.NOT_READY)
+        for status in (400, 404, 409, 416, 422, 425, 429, 500, 502, 504)
+    },
+    **{f"redirect {status}": (status, {"location": "/x"}, Content.REDIRECT) for status in (301, 302, 303, 307, 308)},
+    "key refused": (401, {}, Content.KEY_REFUSED),
+    "forbidden": (403, {}, Content.KEY_REFUSED),
+    "gone": (410, {}, Content.GONE),
+}
+
+
+@pytest.mark.parametrize(("status", "headers", "kind"), CONTENTS.values(), ids=CONTENTS)
+def test_the_head_of_a_content_answer_promises(status: int, headers: dict[str, str], kind: Content) -> None:
+    found, why = answers.judge_content(status, headers)
+
+    assert found is kind
+    assert bool(why) is (kind is not Content.VIDEO)
+
+
+# --- hostile bodies --------------------------------------------------------------------------------
+
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    1.5,
+    "",
+    "x",
+    "\ud800",
+    "../x",
+    [],
+    [[]],
+    {},
+    {"error": {}},
+    {"data": 1},
+)
+
+
+def test_thousands_of_odd_documents_end_in_a_verdict() -> None:
+    random = Random(20261122)
+    keys = (
+        "id",
+        "task_id",
+        "status",
+        "progress",
+        "error",
+        "code",
+        "message",
+        "data",
+        "detail",
+        "created_at",
+        "fail_reason",
+    )
+
+    def odd(depth: int) -> Any:
+        if depth == 0 or random.random() < 0.4:
+            return random.choice(ODD)
+        return {key: odd(depth - 1) for key in random.sample(keys, random.randrange(1, 6))}
+
+    for _ in range(3000):
+        body = json.dumps(odd(3)).encode()
+        for status in (200, 302, 400, 401, 404, 429, 500, 503):
+            answer = answered(status, body)
+            assert answer.outcome in {Outcome.ACCEPTED, Outcome.REFUSED, Outcome.IN_DOUBT}
+            assert (answer.outcome is Outcome.ACCEPTED) == (answer.task_id is not None)
+            assert (answer.outcome is Outcome.ACCEPTED) <= (status == 200)
+            assert isinstance(polled(status, body).progress, Progress)
+
+
+def test_mutated_bytes_end_in_a_verdict_and_never_in_another_task() -> None:
+    whole, random = json.dumps(ACCEPTED["the document's"]).encode(), Random(7)
+    for _ in range(3000):
+        body = bytearray(whole)
+        for _ in range(random.randrange(1, 4)):
+            body[random.randrange(len(body))] = random.randrange(256)
+        answer = answered(200, bytes(body))
+        assert answer.task_id is None or answers.is_task_id(answer.task_id)
+        polled(200, bytes(body))
+
+
+def test_words_of_the_gateway_are_safe_to_print_and_short() -> None:
+    answer = answered(500, o_error("\x1b[2J\r\n" + "x" * 1_000_000, "\x07" * 100))
+
+    assert "\x1b" not in answer.message
+    assert len(answer.message) < 400

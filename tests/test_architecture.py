@@ -1,0 +1,256 @@
+"""The shape of the package: imports go down, each library has its owner, nothing grows too long."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "veopipe"
+
+# Top to bottom: a module imports from lower rows only, never from its own row.
+LAYERS = [
+    ["__main__"],
+    ["cli"],
+    [
+        *("commands.init", "commands.validate", "commands.plan", "commands.run", "commands.status"),
+        *("commands.verify", "commands.resolve", "commands.report", "commands.import_", "commands.simulate"),
+        *("commands.schema", "commands.doctor", "commands.completion"),
+    ],
+    # how things look
+    ["page", "markdown"],
+    ["attention", "junit"],
+    ["cards", "options", "notice"],
+    ["display.checks", "display.diagnostics", "display.plans", "display.progress", "display.reports"],
+    ["display.screen"],
+    # whole commands
+    ["runner", "inspection", "planfile"],
+    ["consent"],
+    ["project", "creation", "checkup", "completions"],
+    # one take, one call, one decision
+    ["asking", "settling", "resolution", "report"],
+    ["download", "plan"],
+    # what is on disk
+    ["delivery", "store", "journal"],
+    ["takes", "ledger"],
+    ["order"],
+    # what people write
+    ["manifest", "pipeline"],
+    ["rules", "findings", "table"],
+    # the outside
+    ["gateway", "verification", "pictures", "document", "schema"],
+    ["answers", "redirects", "boxes", "layers", "settings", "halt", "files"],
+    ["probe", "samples", "nodes", "state", "pricing", "pacing", "reading", "address", "wording", "steps", "errors"],
+]
+
+# A server of its own, which shares nothing with the client but the way to end with a sentence.
+SIMULATOR = [
+    ["simulator.server"],
+    ["simulator.control"],
+    ["simulator.routes"],
+    ["simulator.delivery", "simulator.mishaps", "simulator.reading"],
+    ["simulator.book", "simulator.footage", "simulator.rules", "simulator.wire"],
+    ["simulator.answers", "simulator.faults", "simulator.slate", "simulator.wirelog"],
+]
+
+OWNERS = {
+    "yaml": ["document"],
+    "jsonschema": ["schema"],
+    "referencing": ["schema"],
+    "httpx": ["gateway"],
+    "pymediainfo": ["probe"],
+    "PIL": ["pictures", "simulator."],
+    "aiohttp": ["simulator."],
+    "av": ["simulator."],
+    "click": ["cli", "options", "completions", "commands."],
+    "rich": ["display."],
+    "filelock": ["ledger"],
+    "jinja2": ["page"],
+    "markupsafe": ["page"],
+}
+SPEAKERS = ["cli", "commands.", "display."]
+HEAVY = ("httpx", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2")
+
+
+def modules() -> dict[str, ast.Module]:
+    """Name without `veopipe.` → its tree; `__init__` files hold nothing but words (tested below)."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        if not name.endswith("__init__"):
+            found[name] = ast.parse(path.read_text("utf-8"))
+    return found
+
+
+MODULES = modules()
+
+
+def nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only a type checker sees."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from nodes(child)
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """What a module imports, inside functions too, as dotted names."""
+    for node in nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write absolute imports"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def used_by(name: str) -> set[str]:
+    """The modules of ours that a module imports."""
+    targets = [f"{target}." for target in imports(MODULES[name])]
+    return {other for other in MODULES if any(target.startswith(f"veopipe.{other}.") for target in targets)}
+
+
+def is_one_of(name: str, places: list[str]) -> bool:
+    """Whether a module is among `places`; one that ends in a dot stands for a folder."""
+    return any(name == place or (place.endswith(".") and name.startswith(place)) for place in places)
+
+
+def test_every_module_has_one_row() -> None:
+    listed = [name for row in LAYERS + SIMULATOR for name in row]
+
+    assert sorted(listed) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_from_lower_rows_only(name: str) -> None:
+    ladder = SIMULATOR if name.startswith("simulator.") else LAYERS
+    height = {member: number for number, row in enumerate(ladder) for member in row}
+    upward = {other for other in used_by(name) if other in height and height[other] <= height[name]}
+
+    assert upward == set()
+
+
+def test_no_import_leads_round_in_a_circle() -> None:
+    """Follows from the rows; here by itself, so that a wrong row can't hide it."""
+    rest = {name: used_by(name) for name in MODULES}
+    while leaves := {name for name, used in rest.items() if not used & rest.keys()}:
+        rest = {name: used for name, used in rest.items() if name not in leaves}
+
+    assert rest == {}
+
+
+def test_the_simulator_shares_nothing_with_the_client() -> None:
+    shared = {other for name in MODULES if name.startswith("simulator.") for other in used_by(name)}
+    users = {name for name in MODULES for other in used_by(name) if other.startswith("simulator.")}
+
+    assert {other for other in shared if not other.startswith("simulator.")} <= {"errors"}
+    assert {name for name in users if not name.startswith("simulator.")} <= {"commands.run", "commands.simulate"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_library_is_imported_by_its_owner_only(name: str) -> None:
+    outside = {target.partition(".")[0] for target in imports(MODULES[name])}
+    outside -= {"veopipe", *sys.stdlib_module_names}
+
+    assert {library for library in outside if not is_one_of(name, OWNERS.get(library, []))} == set()
+
+
+def test_every_owner_uses_its_library() -> None:
+    used = {target.partition(".")[0] for tree in MODULES.values() for target in imports(tree)}
+
+    assert used >= OWNERS.keys()
+
+
+@pytest.mark.parametrize("name", ["state", "order", "plan", "schema", "answers", "takes", "pricing"])
+def test_pure_modules_know_neither_a_clock_nor_a_network_nor_a_disk(name: str) -> None:
+    worldly = {"time", "datetime", "socket", "asyncio", "threading", "subprocess", "random", "os", "shutil"}
+    if name == "schema":
+        worldly -= {"os"}
+
+    assert worldly & {target.partition(".")[0] for target in imports(MODULES[name])} == set()
+
+
+def test_packages_hold_no_code_of_their_own() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        imported = list(imports(ast.parse(path.read_text("utf-8"))))
+        assert imported == [], path
+
+
+# --- starting light --------------------------------------------------------------------------------
+
+START = """
+import sys
+from veopipe.__main__ import main
+sys.argv = ["veopipe", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], []], ids=lambda words: " ".join(words) or "nothing")
+def test_a_question_about_veopipe_loads_no_heavy_library(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", START, *words], capture_output=True, text=True, timeout=60)
+    loaded = done.stderr.rpartition("loaded:")[2].split()
+
+    assert "click" in loaded
+    assert set(loaded) & set(HEAVY) == set()
+
+
+# --- lengths ---------------------------------------------------------------------------------------
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from `def` to the end, without the docstring."""
+    head = function.body[0]
+    documented = (
+        isinstance(head, ast.Expr) and isinstance(head.value, ast.Constant) and isinstance(head.value.value, str)
+    )
+    spoken = (head.end_lineno or 0) - head.lineno + 1 if documented else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - spoken
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {path.name: len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+
+    assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
+
+
+def test_no_function_is_longer_than_40_lines() -> None:
+    lengths = {
+        f"{name}.{node.name}": length(node)
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+    assert {name: lines for name, lines in lengths.items() if lines > 40} == {}
+
+
+# --- manners ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not is_one_of(name, SPEAKERS)])
+def test_only_the_edges_speak(name: str) -> None:
+    spoken = {ast.unparse(node.func) for node in ast.walk(MODULES[name]) if isinstance(node, ast.Call)}
+
+    assert spoken & {"print", "click.echo", "click.secho"} == set()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_module_has_a_name_that_says_nothing(name: str) -> None:
+    assert not {"utils", "helpers", "core", "common", "models", "misc"} & set(name.split("."))
+
+
+def test_no_test_replaces_a_part_of_veopipe() -> None:
+    tests = {path: set(imports(ast.parse(path.read_text("utf-8")))) for path in TESTS.rglob("*.py")}
+
+    assert len(tests) > 15
+    mocked = {path.name for path, names in tests.items() for name in names if "mock" in name.split(".")}
+    assert mocked == set()

@@ -1,0 +1,157 @@
+"""Budget, brakes and further attempts of the part that spends; no network is touched here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veopipe.address import Address
+from veopipe.asking import Asker
+from veopipe.creation import Budget, Creator
+from veopipe.gateway import Gateway
+from veopipe.halt import Halt
+from veopipe.journal import Journal
+from veopipe.ledger import Places
+from veopipe.order import Order
+from veopipe.pipeline import load_pipeline
+from veopipe.plan import Action, Item
+from veopipe.state import CHARGED, Event, Status
+from veopipe.store import open_store
+from veopipe.takes import Attempt, ShotState, Take
+
+PRICE = Decimal("0.3")
+ORDER = Order("veo-3.1-fast-generate-preview", "A lighthouse", 8, "720p", "16:9", None, None, (), 1)
+
+
+def take(*statuses: Status, number: int = 1) -> Take:
+    attempts = tuple(
+        Attempt(
+            n,
+            "r1",
+            status,
+            "http://127.0.0.1:9",
+            PRICE,
+            "2026-11-22T06:00:00Z",
+            task_id=f"task_{n}" if status in CHARGED else None,
+        )
+        for n, status in enumerate(statuses, 1)
+    )
+    return Take(number, ORDER.fingerprint(), ORDER.as_json(), attempts)
+
+
+def item(**changed: Any) -> Item:
+    plain = Item("hero", Action.CONTINUE, "", 1, ORDER.fingerprint(), ORDER, PRICE, status=Status.RENDERING)
+    return replace(plain, **changed)
+
+
+@pytest.fixture
+def make_creator(tmp_path: Path) -> Callable[..., Creator]:
+    def make(permitted: Any = None, **limits: Any) -> Creator:
+        pipeline, _ = load_pipeline("rehearsal", tmp_path, simulated=True)
+        assert pipeline is not None
+        places = Places(tmp_path / "shots.yaml", ".veopipe", "renders")
+        places.state.mkdir(parents=True)
+        journal = Journal(lambda note: None)
+        gateway = Gateway(Address("http://127.0.0.1:9"), "videos", "sk-0123456789")
+        return Creator(
+            asker=Asker("r1", open_store(places), gateway, journal),
+            pipeline=replace(pipeline, **limits),
+            budget=Budget(None),
+            read_uploads=lambda item: [],
+            accepted=lambda shot, number: None,
+            journal=journal,
+            halt=Halt(),
+            permitted=permitted,
+        )
+
+    return make
+
+
+def test_a_budget_is_never_overshot_by_a_cent() -> None:
+    budget = Budget(Decimal("0.9"))
+
+    assert [budget.reserve(PRICE) for _ in range(4)] == [True, True, True, False]
+    assert budget.spent == Decimal("0.9")
+    budget.give_back(PRICE)
+    assert budget.reserve(PRICE)
+    assert not budget.reserve(Decimal("0.000001"))
+
+
+def test_what_a_killed_run_spent_counts() -> None:
+    assert not Budget(Decimal("0.5"), Decimal("0.3")).reserve(PRICE)
+    assert not Budget(Decimal(0)).reserve(PRICE)
+    assert Budget(None, Decimal(10**6)).reserve(PRICE)
+
+
+@pytest.mark.parametrize(("failures", "allowed", "queued"), [(1, 0, 0), (1, 1, 1), (2, 1, 0), (2, 2, 1)])
+def test_a_failed_take_is_tried_again_as_often_as_the_pipeline_says(
+    make_creator: Callable[..., Creator], failures: int, allowed: int, queued: int
+) -> None:
+    creator = make_creator(retry_failed=allowed)
+
+    creator.landed(item(), "hero", take(*[Status.FAILED] * failures))
+
+    assert [one.attempt for one in creator.queue] == [failures + 1] * queued
+
+
+@pytest.mark.parametrize("changed", [{"wanted": False}, {"order": None, "wanted": False}], ids=["unwanted", "edited"])
+def test_a_failed_take_that_nobody_wants_any_more_is_not_bought_again(
+    make_creator: Callable[..., Creator], changed: dict[str, Any]
+) -> None:
+    creator = make_creator(retry_failed=3)
+
+    creator.landed(item(**changed), "hero", take(Status.FAILED))
+    creator.landed(None, "hero", take(Status.FAILED))
+
+    assert not creator.queue
+
+
+@pytest.mark.parametrize(
+    ("attempts", "price", "queued"), [(0, "0.3", 0), (1, "0.3", 0), (2, "0.3", 1), (3, "1", 1), (2, "0.29", 0)]
+)
+def test_a_further_attempt_needs_the_plans_permission(
+    make_creator: Callable[..., Creator], attempts: int, price: str, queued: int
+) -> None:
+    allowed = {("hero", ORDER.fingerprint()): (attempts, Decimal(price))} if attempts else {}
+    creator = make_creator(allowed, retry_failed=3)
+
+    creator.landed(item(), "hero", take(Status.FAILED))
+
+    assert len(creator.queue) == queued
+
+
+def test_failures_in_a_row_end_creating_and_a_good_take_ends_the_row(make_creator: Callable[..., Creator]) -> None:
+    creator = make_creator(stop_after_failures=3)
+    for status in (Status.FAILED, Status.MISMATCHED, Status.VERIFIED, Status.FAILED, Status.MISMATCHED):
+        creator.landed(item(), "hero", take(status))
+    assert creator.halt.why is None
+
+    creator.landed(item(), "hero", take(Status.FAILED))
+
+    assert creator.halt.why == "3 takes in a row failed or are mismatched: no further create"
+
+
+def test_a_take_that_landed_makes_room(make_creator: Callable[..., Creator]) -> None:
+    creator = make_creator()
+    creator.in_flight = {("hero", 1), ("hero", 2)}
+
+    creator.landed(item(), "hero", take(Status.PARKED))
+
+    assert creator.in_flight == {("hero", 2)}
+
+
+def test_a_wait_that_ends_before_the_intent_was_written_doubts_nothing(make_creator: Callable[..., Creator]) -> None:
+    """No intent on disk: no byte of the body left. The gate decides, not the clock."""
+    asker = make_creator().asker
+
+    asker.record_answer(item(), Event.UNKNOWN, {"reason": "no_answer_in_time"})
+    assert asker.store.shots == {}
+
+    asker.store.save(ShotState("hero", (take(Status.REFUSED),)))
+    asker.record_answer(item(), Event.UNKNOWN, {"reason": "no_answer_in_time"})
+    assert asker.store.shots["hero"].take(1).status is Status.REFUSED

@@ -1,0 +1,449 @@
+"""The plan: what is bought, what is carried on, kept, renamed or held, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from veopipe import plan as plans
+from veopipe.order import Order, OrderedPicture
+from veopipe.plan import Action, Item, Plan, Wanted, World, make_plan
+from veopipe.pricing import BUILT_IN
+from veopipe.state import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
+from veopipe.takes import Attempt, Delivered, ShotState, Take
+
+REAL = "https://api.laozhang.ai:443"
+OTHER = "https://other.example:443"
+LOCAL = "http://127.0.0.1:8080"
+FAST = BUILT_IN["veo-3.1-fast-generate-preview"]
+ORDER = Order(FAST.name, "A lighthouse", 8, "1080p", "16:9", None, None, (), 1)
+EDITED = replace(ORDER, prompt="A lighthouse at dawn")
+SINCE = "2026-11-22T06:00:00Z"
+FILE = Delivered("renders", "hero.001.mp4", "b" * 64, 1234)
+
+
+def attempt(status: Status, number: int = 1, **more: Any) -> Attempt:
+    task = f"task_{number}" if status in CHARGED else None
+    facts = {"gateway": REAL, "price_usd": Decimal("0.3"), "submitted_at": SINCE, "settled_at": SINCE, "task_id": task}
+    return Attempt(number=number, status=status, **{"run": "r1", **facts, **more})
+
+
+def take(*attempts: Attempt | Status, order: Order = ORDER, number: int = 1) -> Take:
+    made = tuple(attempt(one, n) if isinstance(one, Status) else one for n, one in enumerate(attempts, 1))
+    file = FILE if made[-1].status in {Status.VERIFIED, Status.MISMATCHED, Status.DOWNLOADED} else None
+    return Take(number, order.fingerprint(), order.as_json(), made, file)
+
+
+def planned(
+    wanted: Order | Mapping[str, Order], *takes: Take, states: Mapping[str, ShotState] | None = None, **more: Any
+) -> Plan:
+    """The plan for one shot `hero` with these takes, or for the shots and states given."""
+    orders = {"hero": wanted} if isinstance(wanted, Order) else wanted
+    departed_too = more.pop("departed_too", True)
+    world = {
+        "states": states if states is not None else {"hero": ShotState("hero", takes)} if takes else {},
+        "unreadable": {},
+        "strays": {},
+        "gateway": REAL,
+        "retry_all": False,
+        "retry_failed": 0,
+        "manifest_ids": orders.keys(),
+    }
+    shots = {shot: Wanted(shot, order, FAST) for shot, order in orders.items()}
+    return make_plan(shots, World(**{**world, **more}), departed_too=departed_too)
+
+
+def only(plan: Plan) -> Item:
+    assert len(plan.items) == 1, plan.items
+    return plan.items[0]
+
+
+# --- one shot, one take ----------------------------------------------------------------------------
+
+
+def test_a_new_shot_is_created() -> None:
+    item = only(planned(ORDER))
+
+    assert (item.action, item.reason, item.number, item.attempt) == (Action.CREATE, "new", 1, 1)
+    assert (item.buys, item.cost_usd, item.never_tried, item.bought_before) == (True, Decimal("0.3"), True, False)
+    assert item.google_usd == Decimal("0.96")
+
+
+def test_googles_price_is_never_guessed() -> None:
+    assert only(planned(replace(ORDER, resolution="720p"))).google_usd is None
+    assert only(planned(replace(ORDER, resolution="4k"))).google_usd == Decimal("2.40")
+    assert only(planned(replace(ORDER, resolution="720p", seconds=4))).google_usd is None
+
+
+@pytest.mark.parametrize("status", sorted(CARRIED_ON))
+def test_what_is_paid_and_open_is_carried_on_for_nothing(status: Status) -> None:
+    item = only(planned(ORDER, take(status)))
+
+    assert (item.action, item.cost_usd, item.wanted) == (Action.CONTINUE, 0, True)
+    assert item.reason == f"{status} since {SINCE}"
+
+
+@pytest.mark.parametrize("status", sorted(UNKNOWN_OUTCOME))
+@pytest.mark.parametrize("retry_all", [False, True], ids=["plainly", "with --retry-failed"])
+def test_what_is_in_doubt_is_held_whatever_is_asked_for(status: Status, retry_all: bool) -> None:
+    item = only(planned(ORDER, take(status), retry_all=retry_all, retry_failed=9))
+
+    assert (item.action, item.cost_usd) == (Action.HOLD, 0)
+    assert item.reason == f"in doubt since {SINCE}; see veopipe resolve"
+
+
+KEPT = {
+    Status.VERIFIED: "verified",
+    Status.MISMATCHED: "mismatched: 1080p instead of 4k; raise take to order another",
+    Status.ABANDONED: "abandoned: 1080p instead of 4k; raise take to order another",
+    Status.REFUSED: "refused: 1080p instead of 4k; --retry-failed orders another attempt",
+    Status.FAILED: "failed: 1080p instead of 4k; --retry-failed orders another attempt",
+}
+
+
+@pytest.mark.parametrize(("status", "reason"), KEPT.items())
+def test_what_is_settled_is_never_bought_again_by_itself(status: Status, reason: str) -> None:
+    scope = "shot" if status is Status.REFUSED else None
+    item = only(planned(ORDER, take(attempt(status, message="1080p instead of 4k", scope=scope))))
+
+    assert (item.action, item.reason, item.cost_usd) == (Action.KEEP, reason, 0)
+
+
+@pytest.mark.parametrize("status", sorted({Status.VERIFIED, Status.MISMATCHED, Status.ABANDONED}))
+def test_no_option_buys_a_delivered_or_abandoned_take_again(status: Status) -> None:
+    assert only(planned(ORDER, take(status), retry_all=True, retry_failed=9)).action is Action.KEEP
+
+
+# --- further attempts ------------------------------------------------------------------------------
+
+
+def test_retry_failed_orders_another_attempt_of_what_failed() -> None:
+    item = only(planned(ORDER, take(attempt(Status.FAILED, message="policy")), retry_all=True))
+
+    assert (item.action, item.reason, item.number, item.attempt) == (Action.RETRY, "failed: policy", 1, 2)
+    assert (item.bought_before, item.never_tried) == (True, False)
+
+
+@pytest.mark.parametrize(("failures", "allowed", "again"), [(1, 0, False), (1, 1, True), (2, 1, False), (2, 2, True)])
+def test_the_pipeline_allows_as_many_further_attempts_as_it_says(failures: int, allowed: int, again: bool) -> None:
+    item = only(planned(ORDER, take(*[Status.FAILED] * failures), retry_failed=allowed))
+
+    assert item.buys is again
+    assert item.attempt == failures + 1
+
+
+def test_refusals_do_not_use_up_the_further_attempts() -> None:
+    item = only(planned(ORDER, take(Status.REFUSED, Status.FAILED, Status.REFUSED, Status.FAILED), retry_failed=2))
+
+    assert (item.action, item.attempt) == (Action.RETRY, 3)
+
+
+@pytest.mark.parametrize(
+    ("scope", "again"), [("account", True), ("throttle", True), ("not_charged", True), ("shot", False), (None, False)]
+)
+def test_a_refusal_is_tried_again_unless_it_is_about_the_shot(scope: str | None, again: bool) -> None:
+    item = only(planned(ORDER, take(attempt(Status.REFUSED, scope=scope))))
+
+    assert item.action is (Action.RETRY if again else Action.KEEP)
+    assert (item.attempt, item.bought_before) == (1, False)
+
+
+def test_retry_failed_repeats_a_refusal_about_the_shot() -> None:
+    item = only(planned(ORDER, take(attempt(Status.REFUSED, scope="shot")), retry_all=True))
+
+    assert (item.action, item.attempt, item.bought_before) == (Action.RETRY, 1, False)
+
+
+def test_a_failure_before_a_refusal_was_perhaps_paid() -> None:
+    item = only(planned(ORDER, take(Status.FAILED, attempt(Status.REFUSED, 2, scope="throttle"))))
+
+    assert (item.action, item.attempt, item.bought_before) == (Action.RETRY, 2, True)
+
+
+# --- edits -----------------------------------------------------------------------------------------
+
+
+def test_an_edited_shot_is_a_new_take_bought_on_top() -> None:
+    item = only(planned(EDITED, take(Status.VERIFIED)))
+
+    assert (item.action, item.reason, item.number) == (Action.CREATE, "prompt changed", 2)
+    assert item.bought_before
+
+
+def test_every_change_is_named() -> None:
+    changed = replace(EDITED, seed=7, pictures=(OrderedPicture("input_reference", "a" * 64),), take=2)
+
+    assert only(planned(changed, take(Status.VERIFIED))).reason == "prompt and seed and pictures and take changed"
+
+
+def test_a_raised_take_is_another_one_of_the_same() -> None:
+    item = only(planned(replace(ORDER, take=2), take(Status.VERIFIED)))
+
+    assert (item.action, item.reason, item.number, item.bought_before) == (Action.CREATE, "take 2 ordered", 2, True)
+
+
+def test_going_back_to_an_earlier_text_pays_nothing() -> None:
+    plan = planned(ORDER, take(Status.VERIFIED), take(Status.VERIFIED, order=EDITED, number=2))
+
+    assert (only(plan).action, only(plan).number) == (Action.KEEP, 1)
+
+
+def test_an_edit_of_what_was_only_refused_buys_nothing_twice() -> None:
+    assert not only(planned(EDITED, take(attempt(Status.REFUSED, scope="shot")))).bought_before
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.REFUSED} - UNKNOWN_OUTCOME))
+def test_an_edit_of_what_may_have_cost_money_says_so(status: Status) -> None:
+    assert planned(EDITED, take(status)).items[0].bought_before
+
+
+@pytest.mark.parametrize("status", sorted(CARRIED_ON))
+def test_an_older_take_that_is_still_open_is_carried_on_beside_the_new_one(status: Status) -> None:
+    new, old = planned(EDITED, take(status)).items
+
+    assert (new.action, new.number, new.wanted) == (Action.CREATE, 2, True)
+    assert (old.action, old.number, old.wanted, old.order) == (Action.CONTINUE, 1, False, None)
+
+
+@pytest.mark.parametrize("status", sorted(UNKNOWN_OUTCOME))
+def test_an_edited_shot_gets_no_new_take_while_one_is_in_doubt(status: Status) -> None:
+    item = only(planned(EDITED, take(status), retry_all=True))
+
+    assert (item.action, item.number, item.wanted, item.cost_usd) == (Action.HOLD, 1, False, 0)
+
+
+def test_no_further_attempt_is_made_beside_a_take_in_doubt() -> None:
+    takes = take(Status.FAILED), take(Status.IN_DOUBT, order=EDITED, number=2)
+
+    assert only(planned(ORDER, *takes, retry_all=True)).action is Action.HOLD
+
+
+@pytest.mark.parametrize("status", sorted({Status.VERIFIED, Status.MISMATCHED} | CARRIED_ON))
+def test_a_take_in_doubt_hides_no_wanted_take(status: Status) -> None:
+    wanted, doubt = planned(ORDER, take(status), take(Status.IN_DOUBT, order=EDITED, number=2)).items
+
+    assert (wanted.number, wanted.wanted, wanted.status) == (1, True, status)
+    assert (doubt.number, doubt.wanted, doubt.action) == (2, False, Action.HOLD)
+
+
+# --- held ------------------------------------------------------------------------------------------
+
+
+def test_an_unreadable_state_file_holds_its_shot_only() -> None:
+    plan = planned({"hero": ORDER, "other": ORDER}, states={}, unreadable={"hero": "it isn't JSON"})
+
+    held, bought = plan.items
+    assert (held.action, held.reason) == (Action.HOLD, "its state file can't be understood: it isn't JSON")
+    assert (held.cost_usd, bought.action) == (0, Action.CREATE)
+
+
+def test_takes_that_nobody_knows_hold_their_shot() -> None:
+    item = only(planned(ORDER, strays={"hero": "renders/shots/takes/hero.001.mp4"}))
+
+    assert item.action is Action.HOLD
+    assert item.reason == "there is renders/shots/takes/hero.001.mp4, but no state file that knows it"
+
+
+# --- gateways --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", sorted(CARRIED_ON - {Status.DOWNLOADED}))
+def test_a_take_of_another_gateway_waits_for_a_run_there(status: Status) -> None:
+    item = only(planned(ORDER, take(attempt(status, gateway=OTHER))))
+
+    assert (item.action, item.cost_usd) == (Action.HOLD, 0)
+    assert item.reason == f"{status} at {OTHER}; carry it on with --base-url {OTHER}"
+
+
+def test_a_downloaded_take_needs_no_gateway() -> None:
+    assert only(planned(ORDER, take(attempt(Status.DOWNLOADED, gateway=OTHER)))).action is Action.CONTINUE
+
+
+def test_a_take_of_another_real_gateway_satisfies() -> None:
+    assert only(planned(ORDER, take(attempt(Status.VERIFIED, gateway=OTHER)))).action is Action.KEEP
+
+
+@pytest.mark.parametrize("local", [LOCAL, "http://localhost:80", "http://[::1]:8080", "simulator"])
+def test_a_take_of_this_machine_satisfies_no_real_run_and_was_no_purchase(local: str) -> None:
+    item = only(planned(ORDER, take(attempt(Status.VERIFIED, gateway=local))))
+
+    assert (item.action, item.number, item.bought_before) == (Action.CREATE, 2, False)
+    assert item.reason == f"its take was made at {local}, which satisfies no real run"
+
+
+def test_a_take_of_this_machine_satisfies_a_run_on_this_machine() -> None:
+    plan = planned(ORDER, take(attempt(Status.VERIFIED, gateway="http://127.0.0.1:9")), gateway=LOCAL)
+
+    assert only(plan).action is Action.KEEP
+
+
+def test_a_real_take_satisfies_a_run_on_this_machine() -> None:
+    assert only(planned(ORDER, take(Status.VERIFIED), gateway=LOCAL)).action is Action.KEEP
+
+
+def test_commands_that_only_look_take_every_take_as_it_is() -> None:
+    for gateway in (LOCAL, OTHER):
+        item = only(planned(ORDER, take(attempt(Status.RENDERING, gateway=gateway)), gateway=None))
+        assert item.action is Action.CONTINUE
+
+
+def test_the_best_of_several_takes_of_one_order_counts() -> None:
+    rehearsed, real = take(attempt(Status.MISMATCHED, gateway=LOCAL)), take(Status.VERIFIED, number=2)
+
+    assert only(planned(ORDER, rehearsed, real, gateway=LOCAL)).number == 2
+    assert only(planned(ORDER, take(Status.VERIFIED), take(Status.FAILED, number=2), retry_all=True)).number == 1
+
+
+# --- shots that come and go ------------------------------------------------------------------------
+
+
+def test_a_renamed_shot_takes_its_state_over() -> None:
+    plan = planned({"new": ORDER}, states={"old": ShotState("old", (take(Status.VERIFIED),))})
+
+    item = only(plan)
+    assert (item.action, item.renamed_from, item.reason) == (Action.RENAME, "old", "was old; verified")
+    assert (item.cost_usd, plan.renames) == (0, [item])
+
+
+def test_a_renamed_shot_is_carried_on_under_its_new_name() -> None:
+    item = only(planned({"new": ORDER}, states={"old": ShotState("old", (take(Status.RENDERING),))}))
+
+    assert (item.action, item.status, item.shot) == (Action.RENAME, Status.RENDERING, "new")
+
+
+def test_a_renamed_shot_stays_in_doubt() -> None:
+    item = only(planned({"new": ORDER}, states={"old": ShotState("old", (take(Status.IN_DOUBT),))}))
+
+    assert (item.action, item.renamed_from) == (Action.HOLD, "old")
+
+
+def test_a_renamed_shot_may_be_tried_again() -> None:
+    item = only(planned({"new": ORDER}, states={"old": ShotState("old", (take(Status.FAILED),))}, retry_all=True))
+
+    assert (item.action, item.renamed_from, item.attempt) == (Action.RETRY, "old", 2)
+
+
+def test_a_state_is_taken_over_once() -> None:
+    old = ShotState("old", (take(Status.VERIFIED), take(Status.VERIFIED, order=EDITED, number=2)))
+    plan = planned({"one": ORDER, "two": ORDER, "three": EDITED}, states={"old": old})
+
+    assert [item.action for item in plan.items] == [Action.RENAME, Action.CREATE, Action.CREATE]
+
+
+def test_two_states_of_one_order_are_taken_over_by_two_shots() -> None:
+    states = {name: ShotState(name, (take(Status.VERIFIED),)) for name in ("old-a", "old-b")}
+    plan = planned({"one": ORDER, "two": ORDER}, states=states)
+
+    assert [item.renamed_from for item in plan.items] == ["old-a", "old-b"]
+
+
+def test_a_shot_that_is_still_in_the_list_keeps_its_state() -> None:
+    plan = planned(
+        {"new": ORDER},
+        states={"old": ShotState("old", (take(Status.VERIFIED),))},
+        manifest_ids={"new", "old"},
+        departed_too=False,
+    )
+
+    assert only(plan).action is Action.CREATE
+
+
+def test_a_shot_with_a_state_of_its_own_takes_no_other_over() -> None:
+    states = {
+        "hero": ShotState("hero", (take(Status.VERIFIED, order=EDITED),)),
+        "old": ShotState("old", (take(Status.VERIFIED),)),
+    }
+
+    assert planned(ORDER, states=states).items[0].action is Action.CREATE
+
+
+def test_a_shot_with_an_unreadable_state_takes_no_other_over() -> None:
+    states = {"old": ShotState("old", (take(Status.VERIFIED),))}
+    item = planned({"new": ORDER}, states=states, unreadable={"new": "torn"}).items[0]
+
+    assert (item.action, item.renamed_from) == (Action.HOLD, None)
+
+
+def test_open_takes_of_a_shot_that_left_are_carried_on() -> None:
+    states = {"gone": ShotState("gone", (take(Status.RENDERING, order=EDITED), take(Status.VERIFIED, number=2)))}
+    kept, left = planned({"other": replace(ORDER, seed=1)}, states=states).items
+
+    assert kept.shot == "other"
+    assert (left.shot, left.action, left.wanted, left.number) == ("gone", Action.CONTINUE, False, 1)
+
+
+def test_shots_that_left_are_left_alone_when_shots_were_selected() -> None:
+    states = {"gone": ShotState("gone", (take(Status.RENDERING, order=EDITED),))}
+
+    assert only(planned({"other": replace(ORDER, seed=1)}, states=states, departed_too=False)).shot == "other"
+
+
+# --- the whole plan --------------------------------------------------------------------------------
+
+
+def test_takes_never_tried_are_created_first_in_the_lists_order() -> None:
+    orders = {name: replace(ORDER, seed=number) for number, name in enumerate("abcd")}
+    states = {"a": ShotState("a", (take(Status.FAILED, order=orders["a"]),))}
+    plan = planned(orders, states=states, retry_all=True)
+
+    assert [item.shot for item in plan.creates] == ["b", "c", "d", "a"]
+    assert [item.shot for item in plan.items] == ["a", "b", "c", "d"]
+
+
+def test_the_cost_is_the_sum_of_the_creates() -> None:
+    orders = {"a": ORDER, "b": EDITED}
+    plan = planned(orders, states={"a": ShotState("a", (take(Status.VERIFIED),))}, retry_failed=2)
+
+    assert plan.cost_usd == Decimal("0.3")
+    assert plan.worst_usd == Decimal("0.9")
+
+
+def test_the_worst_case_counts_what_is_carried_on_and_may_fail() -> None:
+    plan = planned(ORDER, take(Status.RENDERING), retry_failed=1)
+
+    assert (plan.cost_usd, plan.worst_usd) == (0, Decimal("0.3"))
+    assert planned(ORDER, take(Status.RENDERING)).worst_usd == 0
+
+
+def test_what_is_bought_again_is_said_in_one_sentence() -> None:
+    states = {name: ShotState(name, (take(Status.VERIFIED),)) for name in ("a", "b")}
+
+    assert plans.bought_words(planned({"a": EDITED, "b": EDITED}, states=states)) == (
+        "2 shots were already bought; this buys them again: $0.60 (prompt changed)"
+    )
+    assert plans.bought_words(planned(EDITED, take(Status.VERIFIED))) == (
+        "1 shot was already bought; this buys it again: $0.30 (prompt changed)"
+    )
+    assert plans.bought_words(planned(ORDER)) is None
+
+
+def test_spending_counts_everything_but_refusals_of_the_runs_asked_for() -> None:
+    for status in Status:
+        state = ShotState("hero", (take(status),))
+        expected = Decimal(0) if status is Status.REFUSED else Decimal("0.3")
+        assert plans.spent({"hero": state}, ["r1"]) == expected
+        assert plans.spent({"hero": state}, ["r2"]) == 0
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("wanted", [ORDER, EDITED], ids=["as ordered", "edited"])
+@pytest.mark.parametrize("gateway", [REAL, LOCAL, None])
+@pytest.mark.parametrize("made_at", [REAL, OTHER, LOCAL])
+def test_no_order_that_has_a_take_is_bought_again_without_being_asked(
+    status: Status, wanted: Order, gateway: str | None, made_at: str
+) -> None:
+    """The promise, over everything: a create needs a new order, a refusal, or a take that was only a rehearsal."""
+    plan = planned(wanted, take(attempt(status, gateway=made_at)), gateway=gateway)
+
+    rehearsed = made_at == LOCAL and gateway == REAL
+    if status in UNKNOWN_OUTCOME or (wanted is ORDER and not rehearsed):
+        assert not plan.creates
+    else:
+        assert len(plan.creates) == 1
+    assert {item.number for item in plan.items if item.buys} <= {2}
+    if status not in SETTLED:
+        assert 1 in {item.number for item in plan.items}

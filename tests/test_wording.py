@@ -1,0 +1,135 @@
+"""Foreign texts on a terminal: no escapes, no keys, no endless lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from veopipe.wording import SHOWN, counted, printable, without_keys
+
+HARMFUL = {
+    "window title": "\x1b]0;owned\x07",
+    "clear screen": "\x1b[2J",
+    "C1 CSI": "\x9b31m",
+    "carriage return": "ok\rFAILED",
+    "newline": "a\nb",
+    "NUL": "a\0b",
+    "backspace": "ab\x08c",
+    "DEL": "a\x7f",
+    "next line": "a\x85b",
+    "line separator": "a\u2028b\u2029c",
+    "right to left": "a\u202eb\u2066c\u200f",
+    "Arabic letter mark": "a\u061cb",
+    "zero width": "a\u200bb\u2060c\ufeff",
+    "half a character": "a\ud800b\udfff",
+}
+
+
+@pytest.mark.parametrize("text", HARMFUL.values(), ids=HARMFUL)
+def test_what_redraws_or_reorders_a_terminal_is_written_as_an_escape(text: str) -> None:
+    shown = printable(text)
+
+    assert shown.isprintable()
+    assert "\\" in shown
+    shown.encode("utf-8")
+
+
+def test_every_control_of_both_sets_is_escaped() -> None:
+    for number in [*range(0x20), *range(0x7F, 0xA0)]:
+        assert printable(chr(number)).isascii()
+        assert printable(chr(number)).isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ["A lighthouse — at sunset", "灯台", "späť", "🌅", "50 % \"quoted\" 'it' \\ {x} [bold]", "a.b-c_d"]
+)
+def test_harmless_texts_are_shown_as_they_are(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_well_known_controls_are_written_as_people_write_them() -> None:
+    assert printable("a\tb\r\nc\x1b") == "a\\tb\\r\\nc\\u001b"
+
+
+@pytest.mark.parametrize("length", [SHOWN - 1, SHOWN, SHOWN + 1, 1_000_000])
+def test_long_texts_are_cut(length: int) -> None:
+    shown = printable("x" * length)
+
+    assert len(shown) == min(length, SHOWN)
+    assert shown.endswith("…") is (length > SHOWN)
+
+
+def test_a_limit_can_be_given_or_lifted() -> None:
+    assert printable("abcdef", 4) == "abc…"
+    assert printable("x" * 1000, None) == "x" * 1000
+
+
+# --- keys ------------------------------------------------------------------------------------------
+
+KEY = "sk-Abc123Def456Ghi789"
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "Bearer {}", "[{}]", "key={}&x", '"{}"', "TokenStatusExhausted[{}]", "{}\n", "é{}", "_{}", "x:{}"]
+)
+def test_a_key_is_masked_wherever_a_gateway_echoes_it(text: str) -> None:
+    shown = printable(text.format(KEY))
+
+    assert KEY not in shown
+    assert "sk-…" in shown
+
+
+def test_a_partly_masked_key_is_masked_whole() -> None:
+    assert without_keys("sk-Abc***********789 is exhausted") == "sk-… is exhausted"
+
+
+@pytest.mark.parametrize(
+    "text", ["desk-lamp-01", "risk-assessment", "task-123456", "mask-wearing people", "sk-8", "sk-"]
+)
+def test_words_that_only_contain_the_letters_are_no_keys(text: str) -> None:
+    """Shot ids are shown in commands that a person copies."""
+    assert printable(text) == text
+
+
+def test_a_key_is_masked_before_the_text_is_cut() -> None:
+    for room in range(len(KEY) + 3):
+        assert "Abc" not in printable("x" * (SHOWN - room) + " " + KEY)
+
+
+HIDING = """
+import sys
+from veopipe.wording import hide, printable
+hide(sys.argv[1])
+print(printable(sys.argv[2]))
+"""
+
+
+def said(secret: str, text: str) -> str:
+    """What a process that hides `secret` shows of `text` (a process of its own: hiding is for good)."""
+    done = subprocess.run(
+        [sys.executable, "-c", HIDING, secret, text], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.rstrip("\n")
+
+
+def test_the_key_in_use_is_masked_by_value_whatever_it_looks_like() -> None:
+    assert said("canary+42/=", "got canary+42/= twice: canary+42/=") == "got sk-… twice: sk-…"
+
+
+def test_a_tests_short_key_maims_no_text() -> None:
+    assert said("key", "the key of the gateway") == "the key of the gateway"
+
+
+# --- counting --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 shots"), (1, "1 shot"), (2, "2 shots"), (10_000, "10,000 shots")])
+def test_things_are_counted_in_words(number: int, words: str) -> None:
+    assert counted(number, "shot") == words
+
+
+def test_a_plural_of_its_own() -> None:
+    assert counted(2, "retry", "retries") == "2 retries"
+    assert counted(1, "retry", "retries") == "1 retry"
