@@ -1,0 +1,375 @@
+"""What was bought is never bought again: copies, names, spellings, and whose folder is whose."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Film, Result
+    from veopipe.simulator.server import Simulator
+
+SHOTS = {"a": "the first of the list", "b": "the second of the list"}
+PAID = {"a": "verified", "b": "verified"}
+
+
+@pytest.fixture
+def bought(film: Film, gateway: Simulator) -> Film:
+    """A film whose two shots are bought and verified."""
+    film.list(SHOTS)
+    assert film.run().statuses == PAID
+    assert len(gateway.charged) == 2
+    return film
+
+
+def git(folder: Path, *words: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+
+
+def committed(film: Film) -> None:
+    """Commit the film as the README says: everything but the videos."""
+    (film.folder / ".gitignore").write_text("renders/\n")
+    git(film.folder, "init", "-q")
+    git(film.folder, "add", ".")
+    git(film.folder, "commit", "-q", "-m", "the film")
+
+
+def printed_command(result: Result) -> str:
+    """The command that an error told a person to run."""
+    found = re.search(r"(?m)(?:^|: )((?:mv|rm) .*)$", result.document["hint"])
+    assert found is not None, result.out
+    return found[1]
+
+
+def carried_out(film: Film, command: str) -> None:
+    subprocess.run(["sh", "-c", command], cwd=film.folder, check=True, capture_output=True)
+
+
+# --- copies and clones -----------------------------------------------------------------------------
+
+
+def test_a_fresh_clone_buys_nothing_and_gets_the_videos_again(
+    bought: Film, gateway: Simulator, make_film: Callable[[str], Film]
+) -> None:
+    committed(bought)
+    clone = make_film("clone")
+    (clone.folder / "quick.yaml").unlink()
+    git(bought.folder, "clone", "-q", str(bought.folder), str(clone.folder))
+    assert not (clone.folder / "renders").exists()
+    assert not (clone.folder / ".veopipe/shots/lock").exists()
+    run = clone.run(yes=False)
+    assert run.statuses == PAID
+    assert clone.finished("a").read_bytes() == bought.finished("a").read_bytes()
+    assert len(gateway.ledger) == 2
+
+
+def test_a_fresh_clone_without_a_key_or_a_gateway_buys_nothing_and_says_that_the_file_is_missing(
+    bought: Film, gateway: Simulator, make_film: Callable[[str], Film]
+) -> None:
+    committed(bought)
+    clone = make_film("clone")
+    (clone.folder / "quick.yaml").unlink()
+    git(bought.folder, "clone", "-q", str(bought.folder), str(clone.folder))
+    del clone.environment["VEOPIPE_API_KEY"]
+    run = clone.run()
+    assert (run.code, run.statuses) == (0, PAID)
+    assert run.shots["a"]["file"] is None
+    assert len(gateway.ledger) == 2
+
+
+def test_a_copied_ledger_is_refused_and_the_printed_command_helps(bought: Film, gateway: Simulator) -> None:
+    bought.list(SHOTS, "other.yaml")
+    shutil.copytree(bought.folder / ".veopipe/shots", bought.folder / ".veopipe/other")
+    run = bought.run(manifest="other.yaml")
+    assert run.code == 2
+    assert "shots.yaml" in run.document["error"]
+    carried_out(bought, printed_command(run))
+    assert not (bought.folder / ".veopipe/other").exists()
+    assert len(gateway.ledger) == 2
+
+
+def test_an_output_folder_of_another_ledger_is_refused(bought: Film, gateway: Simulator) -> None:
+    shutil.move(bought.folder / ".veopipe", bought.folder / "elsewhere")
+    bought.list({"c": "something else"})
+    for words in ((), ("--new-ledger",)):
+        run = bought.run(*words)
+        assert run.code == 2
+        assert "another ledger" in run.document["error"]
+    shutil.move(bought.folder / "elsewhere", bought.folder / ".veopipe")
+    (bought.folder / "renders/shots/.ledger").write_text("0" * 32 + "\n")
+    assert bought.run().code == 2
+    assert len(gateway.ledger) == 2
+
+
+# --- names and spellings ---------------------------------------------------------------------------
+
+
+def test_a_renamed_list_stops_and_after_the_printed_command_nothing_is_bought(bought: Film, gateway: Simulator) -> None:
+    (bought.folder / "shots.yaml").rename(bought.folder / "my film.yaml")
+    run = bought.run(manifest="my film.yaml")
+    assert run.code == 2
+    carried_out(bought, printed_command(run))
+    again = bought.run(manifest="my film.yaml", yes=False)
+    assert (again.code, again.statuses) == (0, PAID)
+    assert bought.finished("a", "my film").exists()
+    assert len(gateway.ledger) == 2
+
+
+def test_the_printed_command_works_after_any_command_had_a_look_first(bought: Film, gateway: Simulator) -> None:
+    (bought.folder / "shots.yaml").rename(bought.folder / "film.yaml")
+    bought.command("status", "film.yaml", "-p", "quick.yaml")
+    bought.command("verify", "film.yaml", "-p", "quick.yaml")
+    assert bought.run(manifest="film.yaml").code == 2
+    run = bought.run(manifest="film.yaml")
+    assert run.code == 2
+    carried_out(bought, printed_command(run))
+    again = bought.run(manifest="film.yaml", yes=False)
+    assert (again.code, again.statuses) == (0, PAID)
+    assert len(gateway.ledger) == 2
+
+
+def test_a_list_of_its_own_starts_with_new_ledger(bought: Film, gateway: Simulator) -> None:
+    (bought.folder / "shots.yaml").unlink()
+    bought.list({"c": "another film"}, "film.yaml")
+    assert bought.run(manifest="film.yaml").code == 2
+    assert len(gateway.ledger) == 2
+    run = bought.run("--new-ledger", manifest="film.yaml")
+    assert run.statuses == {"c": "verified"}
+    assert "no ledger here: 1 shot will be bought" in run.err
+
+
+def test_a_list_of_the_same_stem_is_refused_and_the_printed_command_helps(bought: Film, gateway: Simulator) -> None:
+    bought.list(SHOTS, "shots.yml")
+    run = bought.run(manifest="shots.yml")
+    assert run.code == 2
+    carried_out(bought, printed_command(run))
+    assert bought.run().statuses == PAID
+    assert len(gateway.ledger) == 2
+
+
+def test_a_list_named_like_a_rehearsal_is_refused(film: Film, gateway: Simulator) -> None:
+    film.list(SHOTS, "shots.simulated.yaml")
+    assert film.run(manifest="shots.simulated.yaml").code == 2
+    assert gateway.ledger == []
+
+
+def test_renamed_shots_take_their_takes_over(bought: Film, gateway: Simulator) -> None:
+    bought.list({"z": SHOTS["a"], "b": SHOTS["b"]})
+    here = ("--base-url", bought.base_url)
+    planned = bought.command("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json", *here).document
+    assert [entry["action"] for entry in planned["shots"]] == ["rename", "keep"]
+    run = bought.run(yes=False)
+    assert (run.code, run.statuses) == (0, {"z": "verified", "b": "verified"})
+    assert run.shots["z"]["file"] == "renders/shots/z.mp4"
+    assert not (bought.folder / ".veopipe/shots/state/a.json").exists()
+    bought.list(SHOTS)
+    assert bought.run().statuses == PAID
+    assert len(gateway.ledger) == 2
+
+
+def test_two_shots_that_swap_their_names_and_texts_buy_nothing_that_they_have(bought: Film, gateway: Simulator) -> None:
+    bought.list({"x": SHOTS["b"], "y": SHOTS["a"]})
+    assert bought.run(yes=False).statuses == {"x": "verified", "y": "verified"}
+    assert len(gateway.ledger) == 2
+
+
+SPELLINGS = {
+    "quoted": 'version: 1\ndefaults: {"model": \'veo-3.1-fast-generate-preview\', seconds: "4"}\n'
+    "shots:\n  a: {prompt: 'the first of the list'}\n  b: {prompt: \"the second of the list\"}\n",
+    "ordered otherwise, with comments": "# a comment\nshots:\n  b:\n    seconds: 4   # short\n"
+    "    prompt: the second of the list\n    model: veo-3.1-fast-generate-preview\n"
+    "  a:\n    notes: changed\n    tags: [x]\n    prompt: >-\n      the first\n      of the list\n"
+    "    seconds: 4\n    model: veo-3.1-fast-generate-preview\nversion: 1\n",
+    "defaults written out": "version: 1\ndefaults: &d {model: veo-3.1-fast-generate-preview, seconds: 4, "
+    "resolution: 720p, aspect_ratio: 16:9, take: 1, seed: null}\nshots:\n  a: {prompt: '  the first of the list  '}\n"
+    "  b: {prompt: the second of the list, size: 1280x720, negative_prompt: null}\n",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_another_spelling_buys_nothing(bought: Film, gateway: Simulator, spelling: str) -> None:
+    (bought.folder / "shots.yaml").write_text(spelling, "utf-8")
+    run = bought.run(yes=False)
+    assert (run.code, run.statuses) == (0, PAID)
+    assert len(gateway.ledger) == 2
+
+
+def test_moved_pictures_buy_nothing_and_changed_ones_are_a_new_take(film: Film, gateway: Simulator) -> None:
+    shot = {"prompt": "from a picture", "input_reference": film.picture("one.png")}
+    film.list({"a": shot})
+    assert film.run().statuses == {"a": "verified"}
+    (film.folder / "refs").mkdir()
+    (film.folder / "one.png").rename(film.folder / "refs/first.png")
+    film.list({"a": {**shot, "input_reference": "refs/first.png"}})
+    assert film.run(yes=False).statuses == {"a": "verified"}
+    assert len(gateway.ledger) == 1
+    film.picture("refs/first.png", shade=200)
+    assert film.run().shots["a"]["take"] == 2
+    assert len(gateway.ledger) == 2
+
+
+def test_an_edited_shot_is_a_new_take_and_going_back_finds_the_earlier_one(bought: Film, gateway: Simulator) -> None:
+    first = bought.finished("a").read_bytes()
+    bought.list({**SHOTS, "a": "the first, edited"})
+    assert bought.run().shots["a"]["take"] == 2
+    second = bought.finished("a").read_bytes()
+    assert second != first
+    bought.list(SHOTS)
+    back = bought.run(yes=False)
+    assert (back.code, back.shots["a"]["take"]) == (0, 1)
+    assert bought.finished("a").read_bytes() == first
+    bought.list({**SHOTS, "a": {"prompt": SHOTS["a"], "take": 2}})
+    assert bought.run().shots["a"]["take"] == 3
+    assert len(gateway.ledger) == 4
+    assert len(list((bought.folder / "renders/shots/takes").glob("a.*.mp4"))) == 3
+
+
+# --- what is missing -------------------------------------------------------------------------------
+
+
+def test_takes_that_no_state_file_knows_hold_their_shot(bought: Film, gateway: Simulator) -> None:
+    (bought.folder / ".veopipe/shots/state/a.json").unlink()
+    run = bought.run()
+    assert (run.code, run.statuses) == (6, {"a": "pending", "b": "verified"})
+    assert "a.001.mp4" in run.shots["a"]["reason"]
+    shutil.rmtree(bought.folder / ".veopipe")
+    run = bought.run("--new-ledger")
+    assert run.code in {2, 6}
+    assert len(gateway.ledger) == 2
+
+
+def test_an_unreadable_state_file_holds_its_shot_and_the_others_run(bought: Film, gateway: Simulator) -> None:
+    (bought.folder / ".veopipe/shots/state/a.json").write_text("{half")
+    bought.list({**SHOTS, "c": "a third one"})
+    run = bought.run()
+    assert (run.code, run.statuses) == (6, {"a": "unreadable", "b": "verified", "c": "verified"})
+    assert (bought.folder / ".veopipe/shots/state/a.json").read_text() == "{half"
+    assert len(gateway.ledger) == 3
+
+
+def test_a_finished_name_that_is_gone_is_linked_again_without_network(bought: Film, gateway: Simulator) -> None:
+    bought.finished("a").unlink()
+    asked = len(gateway.wire)
+    assert bought.run(yes=False).shots["a"]["file"] == "renders/shots/a.mp4"
+    assert bought.finished("a").samefile(bought.folder / "renders/shots/takes/a.001.mp4")
+    assert len(gateway.wire) == asked
+
+
+def test_a_take_that_is_gone_is_taken_from_the_finished_name_and_then_from_the_gateway(
+    bought: Film, gateway: Simulator
+) -> None:
+    take, content = bought.folder / "renders/shots/takes/a.001.mp4", bought.finished("a").read_bytes()
+    take.unlink()
+    assert bought.run(yes=False).code == 0
+    assert take.samefile(bought.finished("a"))
+    shutil.rmtree(bought.folder / "renders")
+    assert bought.run(yes=False).shots["a"]["file"] == "renders/shots/a.mp4"
+    assert take.read_bytes() == content
+    assert len(gateway.ledger) == 2
+
+
+def test_a_file_of_the_users_at_the_finished_name_is_left_alone(film: Film, gateway: Simulator) -> None:
+    film.list(SHOTS)
+    film.finished("a").parent.mkdir(parents=True)
+    film.finished("a").write_bytes(b"my own cut")
+    run = film.run()
+    assert (run.code, run.statuses) == (0, PAID)
+    assert film.finished("a").read_bytes() == b"my own cut"
+    assert run.shots["a"]["file"] == "renders/shots/takes/a.001.mp4"
+    assert "left alone" in run.err
+    assert film.run().code == 0
+    assert len(gateway.ledger) == 2
+
+
+# --- who may start one -----------------------------------------------------------------------------
+
+
+def test_a_pipeline_that_requires_a_ledger_buys_nothing_without_one(film: Film, gateway: Simulator) -> None:
+    film.list(SHOTS)
+    film.pipeline(provider__require_ledger=True)
+    run = film.run()
+    assert run.code == 6
+    assert "--new-ledger" in run.document["hint"]
+    assert gateway.wire == []
+    assert film.run("--new-ledger").statuses == PAID
+    film.list({**SHOTS, "c": "a third one"})
+    assert film.run().code == 0
+    assert len(gateway.ledger) == 3
+
+
+def test_of_two_runs_at_once_one_is_told_to_wait(film: Film, gateway: Simulator) -> None:
+    film.list(SHOTS)
+    gateway.order_fault("slow_create", seconds=60)
+    first = film.start(*film.arguments())
+    first.until_it_says("submitting")
+    second = film.run()
+    assert second.code == 7
+    assert f"pid {first.process.pid}" in second.document["error"]
+    assert film.command("verify", "shots.yaml").code == 7
+    assert film.command("status", "shots.yaml").code == 0
+    first.signal(signal.SIGKILL)
+    first.result()
+
+
+# --- rehearsals and other gateways -----------------------------------------------------------------
+
+
+def test_a_take_of_a_gateway_on_this_machine_satisfies_no_real_run(bought: Film) -> None:
+    words = ("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json", "--base-url")
+    here = bought.command(*words, bought.base_url).document
+    other_port = bought.command(*words, "http://localhost:1").document
+    real = bought.command(*words, "https://gateway.example").document
+    assert [entry["action"] for entry in here["shots"]] == ["keep", "keep"]
+    assert [entry["action"] for entry in other_port["shots"]] == ["keep", "keep"]
+    assert [entry["action"] for entry in real["shots"]] == ["create", "create"]
+    assert [entry["take"] for entry in real["shots"]] == [2, 2]
+    assert bought.base_url.partition("//")[2] in real["shots"][0]["reason"]
+
+
+def test_a_rehearsal_keeps_everything_apart_and_needs_no_key(film: Film, gateway: Simulator) -> None:
+    film.list(SHOTS)
+    del film.environment["VEOPIPE_API_KEY"]
+    run = film.run("--simulate", yes=False)
+    assert (run.code, run.statuses) == (0, PAID)
+    assert run.shots["a"]["file"] == "renders/shots.simulated/a.mp4"
+    assert not (film.folder / ".veopipe/shots").exists()
+    assert film.state("a", "shots.simulated")["takes"][0]["attempts"][0]["gateway"] == "simulator"
+    assert gateway.wire == []
+    planned = film.command("plan", "shots.yaml", "--format", "json").document
+    assert [entry["action"] for entry in planned["shots"]] == ["create", "create"]
+
+
+def test_a_killed_rehearsal_goes_on_where_it_stood(film: Film) -> None:
+    film.list(SHOTS)
+    run = film.start(*film.arguments("--simulate"))
+    run.until_it_says("rendering")
+    run.signal(signal.SIGKILL)
+    run.result()
+    assert film.run("--simulate").code in {0, 3}
+    lines = (film.folder / ".veopipe/shots.simulated/gateway/gateway.jsonl").read_text("utf-8").splitlines()
+    prompts = [json.loads(line)["prompt"] for line in lines if '"accepted"' in line]
+    assert sorted(prompts) == sorted(set(prompts))
+
+
+def test_a_task_of_another_gateway_stays_there_and_the_report_names_it(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "elsewhere"})
+    gateway.order_fault("stuck_in_progress")
+    run = film.start(*film.arguments())
+    run.until_it_says("rendering")
+    run.signal(signal.SIGKILL)
+    run.result()
+    other = film.run("--base-url", "http://127.0.0.1:1")
+    assert (other.code, other.statuses) == (4, {"a": "rendering"})
+    assert f"--base-url {gateway.base_url}" in other.shots["a"]["reason"]
+    gateway.clear_faults()
+    assert film.run().statuses == {"a": "verified"}
+    assert len(gateway.ledger) == 1
