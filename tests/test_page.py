@@ -186,6 +186,15 @@ def test_a_rehearsal_has_a_page_of_its_own(film):
     assert page.named("video")[0][0]["src"].startswith("renders/shots.simulated/one.mp4")
 
 
+def test_what_is_held_and_what_is_unreadable_needs_a_person(shot_film):
+    (shot_film.folder / ".veopipe" / "shots" / "state" / "fine.json").write_text("{")
+    (shot_film.folder / "renders" / "shots" / "takes" / "later.001.mp4").write_bytes(b"a stray")
+    page = Elements(html(shot_film))
+    cards = {attributes["id"]: attributes["data-status"] for attributes, _ in page.named("article", "card")}
+    assert (cards["shot-fine"], cards["shot-later"]) == ("unreadable", "held")
+    assert page.named("p", "verdict")[0][1] == "1 of 8 shots verified, 7 need you."
+
+
 # --- the command -----------------------------------------------------------------------------------
 
 
@@ -241,3 +250,15 @@ def test_a_report_follows_the_selection(shot_film):
     assert result.code == 0
     page = Elements((shot_film.folder / "r.html").read_text("utf-8"))
     assert [attributes["id"] for attributes, _ in page.named("article", "card")] == ["shot-small"]
+
+
+def test_open_shows_the_page_in_the_persons_browser(shot_film):
+    browser = shot_film.folder / "browser.sh"
+    browser.write_text('#!/bin/sh\necho "$1" > "$(dirname "$0")/opened"\n')
+    browser.chmod(0o755)
+    words = ("report", "shots.yaml", "-p", "quick.yaml", "--open")
+    result = shot_film.start(*words, BROWSER=f"{browser} %s").result()
+    assert (result.code, result.out) == (0, "")
+    page = shot_film.folder / "shots.report.html"
+    assert page.read_text("utf-8").startswith("<!doctype html>")
+    assert (shot_film.folder / "opened").read_text().strip() == page.as_uri()

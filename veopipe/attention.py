@@ -67,7 +67,8 @@ _FOR_PEOPLE = (
         "",
     ),
 )
-_VARYING = re.compile(r"[0-9A-Za-z_-]{16,}|[0-9]+")
+# Ids in a gateway's texts: long words with a digit, long numbers. Sizes and seconds are no ids.
+_VARYING = re.compile(r"(?=[A-Za-z_-]*[0-9])[0-9A-Za-z_-]{16,}|[0-9]{5,}")
 
 
 def for_people(cards: Iterable[Card]) -> tuple[Group, ...]:
@@ -75,7 +76,7 @@ def for_people(cards: Iterable[Card]) -> tuple[Group, ...]:
     by_status: dict[str, dict[str, list[Card]]] = {}
     for card in cards:
         if card.wanted or card.status in {Status.IN_DOUBT, Status.PARKED}:
-            # Two refusals for one cause differ in request ids and counters only.
+            # Two refusals for one cause differ in request ids and time stamps only.
             key = _VARYING.sub("…", card.reason)
             by_status.setdefault(card.status, {}).setdefault(key, []).append(card)
     groups = []

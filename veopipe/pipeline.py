@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
@@ -269,14 +269,6 @@ def _made(found: _Found, root: Node) -> Pipeline:
 
     overrides = _get(root, "overrides")
     deadline = value("limits.deadline")
-    command = value("notify.command") or ()
-    notify = Notify(
-        on=frozenset(value("notify.on")),
-        command=tuple(shlex.split(command)) if isinstance(command, str) else tuple(command),
-        webhook_env=value("notify.webhook_env"),
-        timeout=parse_duration(value("notify.timeout")),
-        simulated=bool(value("notify.simulated")),
-    )
     return Pipeline(
         name=found.name,
         path=found.path,
@@ -299,10 +291,21 @@ def _made(found: _Found, root: Node) -> Pipeline:
         not_ready_interval=parse_duration(value("download.not_ready_interval")),
         not_ready_for=parse_duration(value("download.not_ready_for")),
         duration_tolerance=parse_duration(value("verify.duration_tolerance")),
-        notify=notify,
+        notify=_notify(value),
         overrides=Overrides(found.shown_as, overrides.items) if isinstance(overrides, MappingNode) else Overrides(),
         output=value("output"),
         ledger=value("ledger"),
+    )
+
+
+def _notify(value: Callable[[str], Any]) -> Notify:
+    command = value("notify.command") or ()
+    return Notify(
+        on=frozenset(value("notify.on")),
+        command=tuple(shlex.split(command)) if isinstance(command, str) else tuple(command),
+        webhook_env=value("notify.webhook_env"),
+        timeout=parse_duration(value("notify.timeout")),
+        simulated=bool(value("notify.simulated")),
     )
 
 

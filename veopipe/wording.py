@@ -31,8 +31,10 @@ def printable(text: str, limit: int | None = SHOWN) -> str:
         limit: the number of characters kept, or None for all.
     """
     text = without_keys(text)
-    cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
-    return _UNSAFE.sub(_escape, cut)
+    if limit is None:
+        return _UNSAFE.sub(_escape, text)
+    shown = _UNSAFE.sub(_escape, text[: limit + 1])  # an escape is longer than what it stands for
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def hide(secret: str) -> None:

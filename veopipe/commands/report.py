@@ -80,8 +80,8 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
         click.echo(json.dumps({"exit_code": 0, "file": str(output)}, indent=2))
     else:
         say(f"written to {output}")
-    if open_:
-        webbrowser.open(output.absolute().as_uri())
+    if open_ and not webbrowser.open(output.absolute().as_uri()):
+        say("no browser was found; open the file yourself")
     return 0
 
 

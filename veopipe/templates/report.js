@@ -83,10 +83,14 @@
 
   // --- videos: loaded near the window only, silent under the pointer, with sound on a click ------
   let playing = null;
+  const shownNow = new Set();
+  const release = (video) => {
+    if (video.preload !== "none" && video.paused) { video.preload = "none"; video.load(); }
+  };
   const near = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => {
     const video = target.querySelector("video");
-    if (isIntersecting) video.preload = "metadata";
-    else if (video.preload !== "none" && video.paused) { video.preload = "none"; video.load(); }
+    if (isIntersecting) { shownNow.add(video); video.preload = "metadata"; }
+    else { shownNow.delete(video); release(video); }
   }), { rootMargin: "300px 0px" });
 
   function start(video, silent) {
@@ -141,10 +145,17 @@
     canvas.height = Math.round(640 * video.videoHeight / (video.videoWidth || 1)) || 360;
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
     video.parentElement.append(canvas);
+    if (!shownNow.has(video)) release(video);
   }
   async function drawStills() {
     const videos = visible.map(({ card }) => card.querySelector("video:not([hidden])")).filter(Boolean);
-    const worker = async () => { while (videos.length) await still(videos.shift()); };
+    const all = videos.length;
+    const worker = async () => {
+      while (videos.length) {
+        await still(videos.shift());
+        byId("print").textContent = `${all - videos.length} of ${all}`;
+      }
+    };
     await Promise.all([worker(), worker(), worker(), worker()]);
     root.dataset.stills = "drawn";
   }
@@ -152,6 +163,7 @@
     byId("print").disabled = true;
     await drawStills();
     byId("print").disabled = false;
+    byId("print").textContent = "Print";
     window.print();
   });
   window.addEventListener("afterprint", () => document.querySelectorAll(".frame canvas").forEach((c) => c.remove()));
