@@ -32,6 +32,7 @@ class Money(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
 
 
 manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))
+rehearsal_option = click.option("--simulate", is_flag=True, help="Of the rehearsal, not of the real runs.")
 format_option = click.option(
     "--format",
     "format_",

@@ -209,7 +209,7 @@ def _existing(folder: Path) -> str:
 def _problems(file: str, root: Node) -> list[Problem]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
     found: dict[tuple[str, int, int], Problem] = {}
-    for finding in [*_schema_findings(root), *_base_url_findings(root), *_command_findings(root)]:
+    for finding in [*_base_url_findings(root), *_command_findings(root), *_schema_findings(root)]:  # the precise first
         where = place(root, finding.path, of_key=finding.at == "key")
         problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
         found.setdefault((finding.rule, *where), problem)

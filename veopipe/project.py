@@ -141,7 +141,8 @@ class Project:
     def report(self, plan: Plan, ground: Ground | None = None) -> Report:
         """Where the selected shots stand, under `plan`."""
         ground = ground or Ground(self.store.shots, self.store.unreadable, self.shelf)
-        return Report(str(self.choices.manifest), make_rows(plan, ground), self.money(plan, ground.run))
+        rows, money = make_rows(plan, ground), self.money(plan, ground.run)
+        return Report(str(self.choices.manifest), rows, money, simulated=self.choices.simulate)
 
     def money(self, plan: Plan, run: str | None = None) -> Money:
         """What the selected shots cost, shots that left the manifest included when nothing is selected."""

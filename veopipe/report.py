@@ -93,6 +93,7 @@ class Report:
         money: what was paid.
         exit_code: of the command.
         notes: why the run ended early, for people.
+        simulated: it is about a rehearsal: no money was spent.
     """
 
     manifest: str
@@ -100,6 +101,7 @@ class Report:
     money: Money
     exit_code: ExitCode = ExitCode.OK
     notes: tuple[str, ...] = ()
+    simulated: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The JSON report (contract: design, section 7; `schemas/report.schema.json`)."""

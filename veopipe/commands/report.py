@@ -15,7 +15,7 @@ from veopipe.display.reports import show_report
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import now
-from veopipe.options import choices, example, manifest_argument
+from veopipe.options import choices, example, manifest_argument, rehearsal_option
 from veopipe.project import Project
 from veopipe.report import Ground, Report
 from veopipe.wording import printable
@@ -40,7 +40,7 @@ _ENDINGS = {
 @click.option("-p", "--pipeline", metavar="NAME|PATH", help="How it was run: a pipeline's name or file.")
 @click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable.")
-@click.option("--simulate", is_flag=True, help="Of the rehearsal, not of the real runs.")
+@rehearsal_option
 @click.option(
     "--format",
     "format_",

@@ -12,7 +12,7 @@ from veopipe import ledger, project, resolution
 from veopipe.completions import complete_shot
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
-from veopipe.options import about_manifest, choices, example
+from veopipe.options import about_manifest, choices, example, rehearsal_option
 from veopipe.pricing import as_text
 from veopipe.store import NotRecorded
 from veopipe.wording import printable
@@ -22,6 +22,7 @@ _CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment
 
 @click.command("resolve", epilog=example("veopipe resolve shots.yaml hero --task-id task_abc", _CODES))
 @about_manifest
+@rehearsal_option
 @click.argument("shot", required=False, shell_complete=complete_shot)
 @click.option("--task-id", metavar="ID", help="The gateway has it under this task id: carry it on.")
 @click.option(
@@ -75,7 +76,14 @@ def _list(loaded: project.Project, format_: str) -> int:
     if not entries:
         click.echo("nothing is in doubt or parked")
     for entry in entries:
-        click.echo(f"{entry.shot} take {entry.take}: {entry.status} since {entry.since}, ${as_text(entry.price_usd)}")
+        click.echo(
+            f"{entry.shot} take {entry.take}: {entry.status.replace('_', ' ')} since {entry.since}, ${as_text(entry.price_usd)}"
+        )
         for name, value in entry.facts():
             click.echo(f"  {name:<11}{printable(value)}")
+    if entries:
+        say(
+            f"look them up in the gateway's console, then: veopipe resolve {loaded.choices.manifest} SHOT "
+            "(--task-id ID | --not-charged | --write-off)"
+        )
     return 0

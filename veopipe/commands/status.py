@@ -11,7 +11,7 @@ import click
 from veopipe import ledger, project
 from veopipe.display.reports import show_report
 from veopipe.display.screen import say
-from veopipe.options import about_manifest, choices, example
+from veopipe.options import about_manifest, choices, example, rehearsal_option
 from veopipe.report import Ground
 
 
@@ -19,6 +19,7 @@ from veopipe.report import Ground
     "status", epilog=example("veopipe status shots.yaml", "0 shown; 2 wrong usage or input; 6 a file can't be read")
 )
 @about_manifest
+@rehearsal_option
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
     loaded = project.load(choices(manifest, options))

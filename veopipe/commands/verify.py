@@ -13,7 +13,7 @@ from veopipe import inspection, ledger, project, report
 from veopipe.display.reports import show_report
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault
-from veopipe.options import about_manifest, choices, example
+from veopipe.options import about_manifest, choices, example, rehearsal_option
 from veopipe.report import Ground
 from veopipe.store import NotRecorded
 
@@ -23,6 +23,7 @@ _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs o
 
 @click.command("verify", epilog=example("veopipe verify shots.yaml", _CODES))
 @about_manifest
+@rehearsal_option
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Measure the takes of MANIFEST on disk again and compare them with their orders."""
     loaded = project.load(choices(manifest, options))

@@ -87,4 +87,6 @@ def _money_line(report: Report) -> Text:
     line.append(f", this run ${as_text(money.this_run)}")
     if money.planned:
         line.append(f", still wanted ${as_text(money.planned)}")
+    if report.simulated:
+        line.append(" (a rehearsal: no money was spent)", "dim")
     return line
