@@ -83,7 +83,8 @@ def _list(loaded: project.Project, format_: str) -> int:
             click.echo(f"  {name:<11}{printable(value)}")
     if entries:
         say(
-            f"look them up in the gateway's console, then: veopipe resolve {loaded.choices.manifest} SHOT "
+            "look them up in the gateway's console, then: "
+            f"veopipe resolve {loaded.choices.manifest} SHOT "
             "(--task-id ID | --not-charged | --write-off)"
         )
     return 0
