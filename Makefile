@@ -1,7 +1,7 @@
 # Everything runs with the tools of .venv; elsewhere: make BIN=/path/to/bin check
 BIN ?= .venv/bin
 
-.PHONY: check format lint types test fix docs build
+.PHONY: check format lint types test editors fix docs build
 
 check: format lint types test
 
@@ -17,6 +17,10 @@ types:
 
 test:
 	$(BIN)/pytest -q -n auto
+
+# Fetches yaml-language-server, Ajv, check-jsonschema and pre-commit into a temporary folder.
+editors:
+	VEOPIPE_EDITOR_TESTS=1 $(BIN)/pytest -q tests/editors
 
 fix:
 	$(BIN)/ruff check --fix .

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -11,6 +12,7 @@ from veopipe.layers import BUILT_IN, SIZES
 from veopipe.schema import ShotRules
 
 NAMES = ["manifest", "pipeline"]
+API_DOCUMENT = "https://docs.laozhang.ai/en/api-capabilities/veo/official-forward"
 CONDITIONAL = [
     entry
     for part in ("shot", "order", "advice")
@@ -44,22 +46,55 @@ def test_a_schema_obeys_its_metaschema(name):
 
 @pytest.mark.parametrize("entry", PROPERTIES)
 def test_a_property_has_its_rule_and_what_an_editor_shows(entry):
-    assert entry["description"]
+    assert {"description", "markdownDescription", "examples"} <= entry.keys()
     if "$ref" not in entry:
         assert {"x-rule", "x-message", "x-source"} <= entry.keys()
-        assert (
-            entry.get("examples")
-            or entry["type"] == ["object", "null"]
-            or "properties" in entry
-            or "propertyNames" in entry
-        )
+
+
+@pytest.mark.parametrize("entry", PROPERTIES)
+def test_a_property_says_where_it_comes_from_with_a_link_to_that_section(entry):
+    text, _, source = entry["description"].partition("\n\nSource: ")
+    document, _, section = entry.get("x-source", source.rstrip(".")).partition(", ")
+    assert section
+    if document == "API document":
+        link = f"{API_DOCUMENT}#{section.casefold().replace(' ', '-')}"
+        assert source == f"{document}, {section}, {link}"
+        assert entry["markdownDescription"] == f"{text}\n\nSource: [{document}, {section}]({link})"
+        assert f"\n{section}\n" in (Path(__file__).parents[1] / "docs" / "api-document.txt").read_text("utf-8")
+    else:
+        assert source == f"{document}, {section}."
+        assert entry["markdownDescription"] == entry["description"]
 
 
 @pytest.mark.parametrize("entry", PROPERTIES)
 def test_an_example_obeys_its_property(entry):
-    bare = {key: value for key, value in entry.items() if key != "$ref"}
+    bare = {key: value for key, value in entry.items() if key not in ("$ref", "additionalProperties")}
     for example in [*entry.get("examples", ()), *([entry["default"]] if "default" in entry else [])]:
         assert list(schema._Validator(bare).iter_errors(example)) == []
+
+
+def test_what_an_editor_says_of_a_value_is_what_veopipe_says():
+    """`errorMessage` is what yaml-language-server shows; beside `x-message` it repeats it."""
+
+    def walk(node, message):
+        if isinstance(node, dict):
+            message = node.get("x-message", message)
+            if "errorMessage" in node:
+                yield node["errorMessage"], message
+            if "x-message" in node and "pattern" in node:
+                assert "errorMessage" in node, node
+        for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from walk(value, message)
+
+    said = [pair for name in NAMES for pair in walk(schema.load(name), None)]
+    assert len(said) > 50
+    assert [pair for pair in said if pair[0] != pair[1]] == []
+
+
+def test_the_examples_together_are_a_manifest_and_a_pipeline():
+    for name in NAMES:
+        together = {key: entry["examples"][0] for key, entry in schema.load(name)["properties"].items()}
+        assert schema.check(name, together) == []
 
 
 @pytest.mark.parametrize("entry", CONDITIONAL, ids=lambda entry: entry["x-rule"])

@@ -11,6 +11,7 @@ Source: design, sections 5, 6 and 9; api-facts.md (c); reliability.md (b).
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -105,7 +106,7 @@ class Settler:
     async def _poll(self, shot: str, take: Take) -> Step | None:
         """Ask until the gateway says what became of the task, or there is no use in asking on."""
         watch = _Watch()
-        while True:
+        while await self._rested():
             answer = await self._ask(take)
             self.journal.note("polled", shot, take.number, answer.message, percent=answer.percent)
             decided = self._read(watch, answer)
@@ -116,8 +117,19 @@ class Settler:
                 return _parked("poll_timeout", f"not ready {waited:.0f} s after this run began to ask; run again")
             if answer.busy:
                 self.tempo.slow_down(answer.retry_after)
-            if not await self.halt.pause(max(watch.wait(answer, self.tempo), self.tempo.rest())):
+            if not await self.halt.pause(watch.wait(answer, self.tempo)):
                 return None
+        return None
+
+    async def _rested(self) -> bool:
+        """Leave the gateway alone for as long as it asked, however that came in; whether the run still goes on.
+
+        Afterwards not all at once: spread over an interval.
+        """
+        while (rest := self.tempo.rest()) > 0:
+            if not await self.halt.pause(rest + random.uniform(0, self.tempo.interval)):
+                return False
+        return not self.halt.is_leaving
 
     async def _ask(self, take: Take) -> PollAnswer:
         task_id = take.last.task_id
@@ -312,7 +324,8 @@ class _Watch:
         """Seconds until the next poll."""
         interval = tempo.interval * tempo.factor()
         if answer.progress is Progress.TROUBLE:
-            return answer.retry_after or max(interval * 0.8, after_trouble(self.troubles, interval))
+            asked = 0.0 if answer.busy else answer.retry_after or 0.0  # a busy gateway rests from everybody: `_rested`
+            return max(asked, interval * 0.8, after_trouble(self.troubles, interval))
         return about(interval)
 
 

@@ -1,4 +1,4 @@
-"""`veopipe init`: a small shot list that runs at once, with its editor schema."""
+"""`veopipe init`: a small shot list that runs at once, with the schemas for an editor."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ shots:                           # the id names the video: renders/shots/SC01-li
     prompt: A quiet fishing harbor at dawn, gulls circling, gentle handheld camera
     tags: [opening]
 """
+_FOR_EDITORS = ("manifest", "pipeline")
 _GITIGNORE = "# What veopipe makes and can make again; the ledger in .veopipe/ belongs into git.\nrenders/\n"
 
 
@@ -41,14 +42,14 @@ def command(folder: Path) -> int:
         raise UsageError(f"{folder / 'shots.yaml'} is there already; nothing was changed")
     wanted = {
         folder / ".veopipe" / ".gitignore": ledger.GITIGNORE,
-        folder / ".veopipe" / "manifest.schema.json": schema.read_text("manifest"),
+        **{folder / ".veopipe" / f"{name}.schema.json": schema.read_text(name) for name in _FOR_EDITORS},
         folder / ".gitignore": _GITIGNORE,
         folder / "shots.yaml": LIST,
     }
     try:
         files.make_folder((folder / ".veopipe").absolute())
         for path, text in wanted.items():
-            if path.exists() and path.name != "manifest.schema.json":
+            if path.exists() and not path.name.endswith(".schema.json"):
                 say(f"{path} is there already: left as it is")
                 continue
             files.replace(path.absolute(), text.encode())

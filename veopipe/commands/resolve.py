@@ -76,9 +76,8 @@ def _list(loaded: project.Project, format_: str) -> int:
     if not entries:
         click.echo("nothing is in doubt or parked")
     for entry in entries:
-        click.echo(
-            f"{entry.shot} take {entry.take}: {entry.status.replace('_', ' ')} since {entry.since}, ${as_text(entry.price_usd)}"
-        )
+        status, price = entry.status.replace("_", " "), as_text(entry.price_usd)
+        click.echo(f"{entry.shot} take {entry.take}: {status} since {entry.since}, ${price}")
         for name, value in entry.facts():
             click.echo(f"  {name:<11}{printable(value)}")
     if entries:

@@ -51,6 +51,7 @@ _REASON: Mapping[str, Value] = {"code": "13", "message": _FAILED_TEXT}
 _NUMBERED: Mapping[str, Value] = {**_REASON, "code": 13.0}
 _LAG: Mapping[str, Value] = {"seconds": 3.0, "wording": "document"}
 _CUT: Mapping[str, Value] = {"part": 0.5, "moov": "missing"}
+_RETRY: Mapping[str, Value] = {"retry_after": 0.0}
 _LIMIT: Mapping[str, Value] = {"limit": 20.0 * 1024 * 1024}
 
 _ALL = (
@@ -62,7 +63,7 @@ _ALL = (
     Fault("html_502", "create", "an HTML page from a proxy in front; `charged` says whether a task exists", _CHARGED),
     Fault("html_504", "create", "as html_502: gateway time-out", _CHARGED),
     Fault("html_524", "create", "as html_502: Cloudflare gave up waiting", _CHARGED),
-    Fault("429_busy", "create", "429 in an envelope, text in Chinese, no Retry-After"),
+    Fault("429_busy", "create", "429 in an envelope, text in Chinese; Retry-After if `retry_after` isn't 0", _RETRY),
     Fault("429_empty", "create", "429 without a body"),
     Fault("401_bad_key", "create", "401 as for a wrong key"),
     Fault("401_exhausted_midrun", "create", "the key's quota ends: 401 to this and every later request"),
@@ -99,7 +100,7 @@ _ALL = (
     Fault("back_to_in_progress", "poll", "`in_progress` although it was completed"),
     Fault("wrong_id", "poll", "the answer is about another task"),
     Fault("poll_401", "poll", "401 as for a wrong key"),
-    Fault("poll_429", "poll", "429 in an envelope"),
+    Fault("poll_429", "poll", "429 in an envelope; Retry-After if `retry_after` isn't 0", _RETRY),
     Fault("poll_502_html", "poll", "an HTML page from a proxy"),
     Fault("poll_html_200", "poll", "200 with an HTML page, as a captive portal answers"),
     Fault("poll_cut", "poll", "closes the connection without a byte"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -61,7 +62,12 @@ def refused_create(fault: FaultOrder | None, request_id: str) -> Answer | None:
         return answers.invalid_token(request_id)
     if name in _AMBIGUOUS and not fault.parameters["charged"]:
         return _AMBIGUOUS[name]
-    return _REFUSALS.get(name)
+    return _with_retry_after(_REFUSALS.get(name), fault)
+
+
+def _with_retry_after(answer: Answer | None, fault: FaultOrder) -> Answer | None:
+    seconds = float(fault.parameters.get("retry_after", 0))
+    return replace(answer, headers={"Retry-After": f"{seconds:g}"}) if answer and seconds else answer
 
 
 def after_drops(form: Form, fault: FaultOrder | None) -> tuple[Form, tuple[str, ...]]:
@@ -191,7 +197,7 @@ async def answer_poll(request: web.Request, body: Body, fault: FaultOrder | None
     if name in ("poll_cut", "poll_read_timeout"):
         return cut(request)
     if name in _POLL_ANSWERS:
-        return respond(request, _POLL_ANSWERS[name])
+        return respond(request, _with_retry_after(_POLL_ANSWERS[name], fault) or _POLL_ANSWERS[name])
     if "message" in parameters:
         code = parameters["code"]
         number = int(code) if isinstance(code, float) else code
