@@ -105,10 +105,8 @@ def judge_create(evidence: Evidence) -> CreateAnswer:
     headers = evidence.headers or {}
     document = parse_json(evidence.body)
     request_id = headers.get("x-oneapi-request-id") or headers.get("x-request-id") or headers.get("cf-ray")
-    common: dict[str, Any] = {
-        "http_status": evidence.status,
-        "request_id": printable(request_id) if request_id else None,
-    }
+    named = printable(request_id) if request_id else None
+    common: dict[str, Any] = {"http_status": evidence.status, "request_id": named}
     if 200 <= evidence.status < 300:
         return _taken(document, evidence, common)
     code, words = error_words(document, evidence.body)

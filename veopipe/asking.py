@@ -113,7 +113,7 @@ class Asker:
         try:
             self.record_answer(item, event, {**facts, **more})
         except NotRecorded as error:
-            paid = "; the task is in the rescue file" if answer.outcome is Outcome.ACCEPTED else ""
+            paid = "; its task id is kept: free some room and run again" if answer.outcome is Outcome.ACCEPTED else ""
             return replace(answer, outcome=Outcome.IN_DOUBT, reason="not_recorded", message=f"{error}{paid}")
         return answer
 

@@ -131,8 +131,10 @@ def _ended(
             document["problems"] = [problem.as_json() for problem in problems]
         click.echo(json.dumps(document, indent=2))
         return code
-    for problem in problems:
-        click.echo(str(problem), err=True)
+    if problems:
+        from veopipe.display.diagnostics import show_problems  # rich, when there is something to show
+
+        show_problems(problem for problem in problems if problem.severity != "info")
     click.echo(f"Error: {_lines(message)}", err=True)
     if hint:
         click.echo(f"→ {_lines(hint)}", err=True)

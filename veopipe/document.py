@@ -369,6 +369,21 @@ def _parser_class() -> Callable[[str], Any]:
     return CParser
 
 
+_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")  # line ends to YAML 1.1, text to us
+
+
+class _Writer(yaml.SafeDumper):
+    """Quotes every text that `read` would take for a number or a constant."""
+
+
+def _text(writer: _Writer, text: str) -> yaml.ScalarNode:
+    style = None if resolved(text) == text and not _BREAKS.search(text) else '"'
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Writer.add_representer(str, _text)
+
+
 def dump(value: dict[str, Any]) -> str:
     """Plain values as YAML that `read` reads back as the same values, keys in their order."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=110)

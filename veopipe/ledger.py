@@ -85,6 +85,11 @@ class Places:
         return self.folder / "rescue"
 
     @property
+    def reserve(self) -> Path:
+        """Disk space that is given up when a paid answer finds none."""
+        return self.rescue / "reserve"
+
+    @property
     def runs(self) -> Path:
         """Where the event logs go."""
         return self.folder / "runs"

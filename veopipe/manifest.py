@@ -168,7 +168,7 @@ class _Reader:
             for shot, node in shots.items.items():
                 self._read_shot(shot, Place(self._file, *shots.keys[shot]), node, layer)
         budget = root.items.get("budget_usd")
-        is_amount = isinstance(budget, ScalarNode) and isinstance(budget.value, (int, float))
+        is_amount = isinstance(budget, ScalarNode) and type(budget.value) in {int, float}
         return Decimal(budget.text) if isinstance(budget, ScalarNode) and is_amount else None
 
     def _check_frame(self, root: Node) -> None:

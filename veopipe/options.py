@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import click
 
 from veopipe.completions import complete_pipeline, complete_shot
 from veopipe.project import Choices
+from veopipe.wording import printable
+
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 Command = Callable[..., Any]
 
@@ -22,13 +26,10 @@ class Money(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
         """The amount; anything but a plain, finite number of at least 0 is refused."""
-        try:
-            amount = Decimal(str(value).removeprefix("$"))
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if not amount.is_finite() or amount < 0:
-            self.fail(f"{value!r} is no amount of money; write it like 25 or 0.30", param, ctx)
-        return amount
+        written = str(value).removeprefix("$")
+        if _AMOUNT.fullmatch(written) is None:  # no exponent: 1e999999999 would be written out with all its zeros
+            self.fail(f"{printable(written, 40)!r} is no amount of money; write it like 25 or 0.30", param, ctx)
+        return Decimal(written)
 
 
 manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))

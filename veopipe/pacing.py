@@ -1,4 +1,4 @@
-"""How fast to ask: the create rate, and how long to wait after trouble.
+"""How fast to ask and in which order: the create rate, waits after trouble, the line for downloads.
 
 * The rate is what it says: at most `creates_per_minute` in any 60 seconds; a short list starts at once.
 * Waits are random, so that many takes and many machines don't ask in step (AWS: "full jitter").
@@ -8,9 +8,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import heapq
 import random
 import time
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 MINUTE = 60.0
@@ -80,6 +84,42 @@ class Tempo:
     def rest(self) -> float:
         """Seconds that the gateway asked to be left alone, from now."""
         return max(self._not_before - time.monotonic(), 0.0)
+
+
+class Line:
+    """So many at once; of those who wait, the one with the lowest rank comes next."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
+        self._came = 0
+
+    @asynccontextmanager
+    async def turn(self, rank: str) -> AsyncIterator[None]:
+        """Wait for a place, and hold it."""
+        if self._free:
+            self._free -= 1
+        else:
+            place, self._came = asyncio.get_running_loop().create_future(), self._came + 1
+            heapq.heappush(self._waiting, (rank, self._came, place))
+            try:
+                await place
+            except asyncio.CancelledError:
+                if not place.cancelled():  # called up and cancelled at once: the next one
+                    self._call_up()
+                raise
+        try:
+            yield
+        finally:
+            self._call_up()
+
+    def _call_up(self) -> None:
+        while self._waiting:
+            place = heapq.heappop(self._waiting)[2]
+            if not place.done():
+                place.set_result(None)
+                return
+        self._free += 1
 
 
 def about(seconds: float) -> float:

@@ -28,7 +28,12 @@ def strict_json(text: bytes) -> Any:
         ValueError: it is no JSON, or has a key twice, a number that isn't one, or too deep a nest.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_without_duplicates)
+        return json.loads(
+            text.decode("utf-8-sig"),  # given bytes, Python guesses: zeros that a power cut left would be UTF-32
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_duplicates,
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -157,6 +157,8 @@ class Run:
             cap_usd=as_text(self.budget.cap) if self.budget.cap is not None else None,
         )
         try:
+            if plan.worst_usd:
+                project.store.keep_reserve()
             for item in plan.renames:
                 project.store.rename(str(item.renamed_from), item.shot)
                 self.journal.note("renamed", item.shot, item.number, f"was {item.renamed_from}")

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from veopipe import steps
+from veopipe import files, steps
 from veopipe.answers import PollAnswer, Progress
 from veopipe.delivery import Shelf
 from veopipe.download import Fetched, Part, fetch
@@ -28,7 +28,7 @@ from veopipe.gateway import Gateway
 from veopipe.halt import Halt
 from veopipe.journal import Journal
 from veopipe.order import SIZES
-from veopipe.pacing import Tempo, about, after_trouble
+from veopipe.pacing import Line, Tempo, about, after_trouble
 from veopipe.pipeline import Pipeline
 from veopipe.state import Event, Status
 from veopipe.store import NotRecorded, Store
@@ -70,10 +70,10 @@ class Settler:
     journal: Journal
     halt: Halt
     tempo: Tempo
-    _downloads: asyncio.Semaphore = field(init=False)
+    _downloads: Line = field(init=False)
 
     def __post_init__(self) -> None:
-        self._downloads = asyncio.Semaphore(self.pipeline.downloads)
+        self._downloads = Line(self.pipeline.downloads)
 
     async def settle(self, shot: str, number: int) -> Status:
         """Carry one take on until it is settled, parked, or the run ends.
@@ -179,12 +179,12 @@ class Settler:
     async def _fetch(self, shot: str, take: Take) -> Part:
         if self.gateway is None or take.last.task_id is None:  # guards the types
             return Part(Fetched.NOT_READY, "no gateway")
-        async with self._downloads:
+        async with self._downloads.turn(take.last.submitted_at):  # what the gateway forgets first comes first
             if self.halt.is_leaving:
                 return Part(Fetched.DISK, "leaving")
             steps.reach("download", shot)
             self.journal.note("downloading", shot, take.number)
-            await asyncio.to_thread(self.shelf.part(shot, take.number).parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(files.make_folder, self.shelf.part(shot, take.number).parent)
             return await fetch(
                 self.gateway,
                 take.last.task_id,
@@ -200,7 +200,7 @@ class Settler:
         if part.fetched is Fetched.KEY_REFUSED:
             return self._key_refused(part.why)
         if part.fetched is Fetched.DISK and not self.halt.is_leaving:
-            self._environment(f"{shot}: no room for the video: {part.why}; free some and run again, it is kept")
+            self._environment(f"{shot}: no room for the video; free some and run again, it is kept: {part.why}")
             self.halt.leaving.set()
         if part.fetched is Fetched.CORRUPT and corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{corrupt} downloads were damaged, the last one: {part.why}")

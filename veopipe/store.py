@@ -3,8 +3,9 @@
 * What `Store` holds in memory for a shot is what its file holds: memory follows the disk, not the other
   way round. A save that fails leaves both as they were.
 * Saves come from the event loop and from the threads that create; one lock orders them.
-* A paid answer that can't be recorded in its place goes to a rescue file, and if that fails too, to one
-  line on stderr: it is never lost silently. The next start merges rescue files.
+* A paid answer that can't be recorded in its place is tried there again with the reserve's room, then goes
+  to a rescue file, and if that fails too, to one line on stderr: it is never lost silently. The next start
+  merges rescue files.
 * A file that can't be understood holds its shot (`unreadable`); the other shots go on.
 
 Source: design, section 5; reliability.md, c.6.
@@ -28,6 +29,9 @@ from veopipe.ledger import Places, now
 from veopipe.state import Event, IllegalTransition, Status
 from veopipe.takes import ShotState, Take
 from veopipe.wording import printable
+
+RESERVE = 256 << 10
+"""Bytes: the state files of some dozen answers that arrive at the same time."""
 
 
 class NotRecorded(Exception):
@@ -87,15 +91,42 @@ class Store:
         """Like `record`, for the answer to a create: if it can't be written, it is rescued.
 
         Raises:
-            NotRecorded: after the record was rescued to another file or to stderr.
+            NotRecorded: after the record was rescued: in its place by the reserve, to another file, or to stderr.
         """
         try:
             return self.record(shot, number, event, **facts)
         except NotRecorded:
+            if self._recorded_in_reserve(shot, number, event, facts):
+                raise
             with self._writing:
                 attempt = self.shots[shot].take(number).last.number
             self._rescue({"shot": shot, "take": number, "attempt": attempt, "event": event.name, **facts})
             raise
+
+    def keep_reserve(self) -> None:
+        """See that the reserve is on disk: room for an answer that was paid for, should the disk be full by then.
+
+        Raises:
+            NotRecorded: there isn't even room for it.
+        """
+        path = self.places.reserve
+        try:
+            if not path.exists():
+                files.make_folder(path.parent, 0o700)
+                files.replace(path, secrets.token_bytes(RESERVE), 0o600)  # bytes that no disk can compress
+        except OSError as error:
+            raise NotRecorded(f"{path} can't be written: {error.strerror}") from error
+
+    def _recorded_in_reserve(self, shot: str, number: int, event: Event, facts: Mapping[str, Any]) -> bool:
+        """Give the reserve up and record once more; whether it is in its place now. The disk is full all the same."""
+        if not self.places.reserve.exists():
+            return False
+        files.remove_quietly(self.places.reserve)
+        try:
+            self.record(shot, number, event, **facts)
+        except NotRecorded:
+            return False
+        return True
 
     def rename(self, old: str, new: str) -> None:
         """Let the shot `new` take over the state of `old`: one rename, so a crash leaves one of the two.
@@ -158,8 +189,11 @@ class Store:
             return False
         meta = {"format", "at", "shot", "take", "attempt", "event"}
         facts = {key: value for key, value in record.items() if key not in meta}
+        event = Event[record["event"]]
         try:
-            self.record(record["shot"], record["take"], Event[record["event"]], **facts)
+            taken = takes.advance(take, event, now(), **facts)
+            takes.parse(takes.dump(ShotState(record["shot"], (taken,))))  # Unreadable, a ValueError: a damaged record
+            self.record(record["shot"], record["take"], event, **facts)
         except IllegalTransition:  # it was merged before, and the process died before the file was removed
             return False
         return True

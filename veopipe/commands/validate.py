@@ -71,7 +71,7 @@ def _summary(path: Path, manifest: Manifest | None, found: list[Problem]) -> str
     by_severity = [(sum(p.severity == severity for p in found), severity) for severity in ("error", "warning")]
     said = ", ".join(counted(number, severity) for number, severity in by_severity if number) or "no problem"
     shots = f"{counted(len(manifest.shots), 'shot')}, " if manifest else ""
-    return f"{path}: {shots}{said}"
+    return f"{printable(str(path), None)}: {shots}{said}"
 
 
 def _for_github(problem: Problem) -> str:
@@ -79,6 +79,7 @@ def _for_github(problem: Problem) -> str:
     kind = {"error": "error", "warning": "warning", "info": "notice"}[problem.severity]
 
     def safe(text: str) -> str:
+        text = printable(text, None)
         for character, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
             text = text.replace(character, code)
         return text

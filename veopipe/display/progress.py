@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
@@ -32,7 +32,8 @@ _UNSHOWN = frozenset({"polled", "received", "downloading", "started", "left"})
 _STEPS = frozenset({Status.SUBMITTING, Status.RENDERING, Status.RENDERED, Status.DOWNLOADED})
 _STATUSES = frozenset(Status)
 _REFRESH = 8  # times a second: smooth for the eye, nothing for the processor
-_FEET = 5  # lines that the foot and the prompt need
+_NARROW = 60  # cells; below, what can be missed is left out
+_LONGEST_ID = 64
 
 
 @dataclass(slots=True)
@@ -60,15 +61,14 @@ class _Sums:
     cap: Decimal | None = None
     waits: str = ""
 
-    def money(self) -> Text:
+    def money(self) -> Iterator[Text]:
         """Charged, possibly charged, what the cap leaves."""
-        text = Text(f"charged ${as_text(self.charged)}")
+        yield Text(f"charged ${as_text(self.charged)}")
         if self.possibly:
-            text.append(f"  possibly ${as_text(self.possibly)}", "magenta")
+            yield Text(f"possibly ${as_text(self.possibly)}", "magenta")
         if self.cap is not None:
             left = self.cap - self.spent_before - self.charged - self.possibly
-            text.append(f"  left of the cap ${as_text(max(left, Decimal(0)))}", "dim")
-        return text
+            yield Text(f"left of the cap ${as_text(max(left, Decimal(0)))}", "dim")
 
 
 class Progress:
@@ -88,6 +88,7 @@ class Progress:
         self._prices: dict[tuple[str, int], Decimal] = {}
         self._sums = _Sums()
         self._rendering: list[float] = []
+        self._widest = 12
         self._spinner = Spinner("dots")
 
     def __enter__(self) -> Self:
@@ -186,13 +187,22 @@ class Progress:
     def _line(self, note: Note) -> Text:
         line = Text().append(self._clock(note), "dim")
         line.append("  ")
-        line.append(f"{printable(note.shot or '', 40):<20} ", "bold")
+        line.append(f"{self._name(note)} ", "bold")
         line.append(f"{note.event.replace('_', ' '):<11}", COLOURS.get(note.event, ""))
         said = printable(note.message)
         if note.event == Status.SUBMITTING and not said:
             said = f"${note.facts.get('price_usd', '')}"
         line.append(f" {said}" if said else "", "dim")
         return line
+
+    def _name(self, note: Note) -> str:
+        """The shot, padded to the widest so far, so that what follows stands in columns; "" for a note about none."""
+        if note.shot is None:
+            return ""
+        most = max(12, self._console.width // 3) if self._console.is_terminal else _LONGEST_ID
+        shot = printable(note.shot, most)
+        self._widest = max(self._widest, len(shot))
+        return shot.ljust(min(self._widest, most))
 
     def _clock(self, note: Note) -> str:
         return _minutes(time.monotonic() - self._began) if self._console.is_terminal else note.at
@@ -201,7 +211,8 @@ class Progress:
 
     def _view(self) -> RenderableType:
         flights = sorted(self._flights.values(), key=lambda flight: flight.since)
-        room = max(3, self._console.height - _FEET)
+        foot = list(self._foot(len(flights)))
+        room = max(3, self._console.height - len(foot) - 2)  # the line of what isn't shown, and the prompt
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True, width=1)
         table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(12, self._console.width // 3))
@@ -211,7 +222,7 @@ class Progress:
             table.add_row(*self._cells(flight))
         hidden = len(flights) - room
         more = [Text(f"  … and {hidden:,} more under way", "dim")] if hidden > 0 else []
-        return Group(table, *more, *self._foot(len(flights)))
+        return Group(table, *more, *foot)
 
     def _cells(self, flight: _Flight) -> Iterator[RenderableType]:
         took = time.monotonic() - flight.since
@@ -233,26 +244,38 @@ class Progress:
         if not self._rendering:
             return said
         left = sum(self._rendering) / len(self._rendering) - took
+        if self._console.width < _NARROW:
+            return f"~{_minutes(left).strip()}" if left > 0 else said
         return f"{said}  about {_minutes(left)} left".strip() if left > 0 else f"{said}  longer than usual".strip()
 
     def _foot(self, under_way: int) -> Iterator[RenderableType]:
-        sums = self._sums
-        done = sum(sums.ended.values())
-        counts = Text().append(f"{done:,} of {max(sums.total, done + under_way):,}", "bold")
-        for status, number in sums.ended.items():
-            counts.append(f"  {number:,} {status.replace('_', ' ')}", COLOURS.get(status, ""))
+        sums, width = self._sums, self._console.width
+        ended = dict(sums.ended)
+        done = sum(ended.values())
+        counts = [Text(f"{done:,} of {max(sums.total, done + under_way):,}", "bold")]
+        counts += [Text(f"{n:,} {status.replace('_', ' ')}", COLOURS.get(status, "")) for status, n in ended.items()]
         flying = sum(flight.status in IN_FLIGHT for flight in list(self._flights.values()))
-        counts.append(f"  {flying:,} in flight", "cyan")
+        counts.append(Text(f"{flying:,} in flight", "cyan"))
         bar = Table.grid()
-        bar.add_row(ProgressBar(total=max(sums.total, 1), completed=done, width=min(60, self._console.width)))
+        bar.add_row(ProgressBar(total=max(sums.total, 1), completed=done, width=min(60, width)))
         yield bar
-        money = sums.money()
-        fits = counts.cell_len + 2 + money.cell_len <= self._console.width
-        for line in [Text.assemble(counts, "  ", money)] if fits else [counts, money]:
-            line.no_wrap, line.overflow = True, "ellipsis"
-            yield line
+        money = list(sums.money())
+        one_line = sum(part.cell_len + 2 for part in counts + money) - 2 <= width
+        for parts in [counts + money] if one_line else [counts, money]:
+            yield from _lines(parts, width)
         if sums.waits:
             yield Text(sums.waits, "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _lines(parts: Iterable[Text], width: int) -> Iterator[Text]:
+    """The parts side by side, on as many lines as they need; none is broken."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for part in parts:
+        if line and line.cell_len + 2 + part.cell_len > width:
+            yield line
+            line = Text(no_wrap=True, overflow="ellipsis")
+        line.append("  " if line else "").append_text(part)
+    yield line
 
 
 def _minutes(seconds: float) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.text import Text
 
-from veopipe.display.screen import COLOURS
+from veopipe.display.screen import COLOURS, show_indented
 from veopipe.display.screen import console as screen
 from veopipe.pricing import as_text
 from veopipe.report import PENDING, Report, Row
@@ -28,6 +30,7 @@ _HEADINGS = (
     (Status.VERIFIED, "verified"),
 )
 _MANY = 12
+_WIDEST = 32  # characters that names are padded to, at most
 
 
 def show_report(report: Report) -> None:
@@ -48,35 +51,43 @@ def _show_rows(console: Console, rows: list[Row]) -> None:
     by_reason: dict[str, list[Row]] = {}
     for row in rows:
         by_reason.setdefault(row.reason or "", []).append(row)
+    width = min(_WIDEST, max(len(row.shot) for row in rows))
     for reason, group in by_reason.items():
         if len(group) > 3 and reason:
-            console.print(Text(f"  {printable(reason)}"))
+            show_indented(console, Text(printable(reason)), 2)
             names = ", ".join(row.shot for row in group[:_MANY])
             more = f", … {len(group) - _MANY:,} more" if len(group) > _MANY else ""
-            console.print(Text(f"    {names}{more}", "dim"))
+            show_indented(console, Text(f"{names}{more}", "dim"), 4)
             continue
         for row in group:
-            console.print(_row_line(row))
+            _show_row(console, row, width)
 
 
-def _row_line(row: Row) -> Text:
-    line = Text("  ")
-    line.append(f"{row.shot:<20}", "bold")
-    facts = []
+def _show_row(console: Console, row: Row, width: int) -> None:
+    """Name and facts on one line; on a terminal that is too narrow for both, the facts below."""
+    name, facts = Text(row.shot, "bold"), Text("  ".join(_facts(row)))
+    room = console.width - 4 - facts.cell_len if console.is_terminal else width
+    if room < name.cell_len and console.is_terminal:
+        show_indented(console, name, 2)
+        show_indented(console, facts, 4)
+    else:
+        name.pad_right(min(width, room) - name.cell_len)
+        console.print(Text.assemble("  ", name, "  ", facts))
+
+
+def _facts(row: Row) -> Iterator[str]:
     if row.width and row.height:
-        facts.append(f"{row.width}x{row.height}")
+        yield f"{row.width}x{row.height}"
     if row.duration_s:
-        facts.append(f"{row.duration_s:.2f} s")
+        yield f"{row.duration_s:.2f} s"
     if row.file:
-        facts.append(printable(row.file))
+        yield printable(row.file)
     elif row.status == Status.VERIFIED:
-        facts.append("its file isn't on this disk")
+        yield "its file isn't on this disk"
     if row.reason:
-        facts.append(printable(row.reason))
+        yield printable(row.reason)
     if not row.wanted:
-        facts.append("(not wanted any more)")
-    line.append("  " + "  ".join(facts))
-    return line
+        yield "(not wanted any more)"
 
 
 def _money_line(report: Report) -> Text:

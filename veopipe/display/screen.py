@@ -52,3 +52,11 @@ def say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         for line in text.split("\n"):
             console(stderr=True).print(Text(printable(line, None)))
+
+
+def show_indented(screen: Console, text: Text, cells: int) -> None:
+    """Print a text behind an indent that its further lines have, too; elsewhere than on a terminal: one line."""
+    lines = text.wrap(screen, max(20, screen.width - cells)) if screen.is_terminal else [text]
+    for line in lines:
+        line.rstrip()
+        screen.print(Text(" " * cells).append_text(line))

@@ -1,0 +1,216 @@
+"""Forks veopipe runs that stop, or whose disk fails, at the n-th durable operation. A script, not a test.
+
+One process, warmed up and without threads, forks a child for each JSON line on its standard input:
+
+    {"folder", "arguments", "environment", "log", "how", "at", "errno", "room"}
+
+and answers with `{"code", "out", "err"}`. In the child every operation that a power cut could undo is a
+*point*. Names come from Python's own audit events (open for writing, mkdir, rename, link, unlink, chmod,
+connect), so that no operation has to be announced to be seen; writes, syncs and the stages of a create come
+from `veopipe.steps`. Each point is written to the log just before the operation, numbered from 1; `at` is
+such a number, or a list of kinds that are met one after the other, the last being the point.
+
+    watch   nothing happens
+    kill    SIGKILL just before point `at`
+    once    point `at` (on disk) raises `errno`
+    ever    so does every later one on disk
+    short   from the write at point `at` on, no file can grow beyond `room` bytes: the kernel itself takes a
+            part and then refuses
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+from typing import Any
+
+LIMIT = 60
+"""Seconds after which a child hangs."""
+ON_DISK = frozenset({"open", "write", "fsync", "fsync-folder", "mkdir", "rename", "link", "remove", "chmod"})
+_AUDITED = {
+    "os.mkdir": "mkdir",
+    "os.rename": "rename",
+    "os.link": "link",
+    "os.remove": "remove",
+    "os.chmod": "chmod",
+}
+_STEPS = frozenset(
+    {"write", "fsync", "fsync-folder", "gate", "body", "answer", "record", "poll", "download", "walk", "measure"}
+)
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+class Recorder:
+    """Numbers, logs and disturbs the points of this process."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self._root = order["folder"] + os.sep
+        self._how, self._at = order["how"], order.get("at", 0)
+        self._path = list(self._at) if isinstance(self._at, list) else []
+        self._errno, self._room = order.get("errno", 0), order.get("room", 0)
+        self._shadow = order["log"] + ".kept"
+        os.mkdir(self._shadow)
+        self._log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._lock, self._mine, self._count = threading.RLock(), threading.local(), 0
+
+    def audit(self, event: str, args: tuple[Any, ...]) -> None:
+        """Called by the interpreter before the operation."""
+        kind = _AUDITED.get(event)
+        if kind is not None:
+            self._named(kind, *args[: 2 if kind in {"rename", "link"} else 1])
+        elif event == "open" and isinstance(args[2], int) and args[2] & _WRITES:
+            self._named("open", args[0], flags=args[2])
+        elif event == "socket.connect":
+            self._point("connect", "")
+
+    def step(self, step: str, subject: str) -> None:
+        """Called by veopipe before the operation."""
+        if step in _STEPS:
+            on_disk = step in ON_DISK
+            size = os.stat(subject).st_size if step == "fsync" and subject else 0
+            self._point(step, self._inside(subject) or "" if on_disk else subject, size=size)
+
+    def _inside(self, path: object) -> str | None:
+        if isinstance(path, str | bytes | os.PathLike):
+            full = os.path.abspath(os.fsdecode(path))
+            return full.removeprefix(self._root) if full.startswith(self._root) else None
+        return None
+
+    def _named(self, kind: str, *paths: object, flags: int = 0) -> None:
+        if getattr(self._mine, "busy", False):
+            return
+        inside = [self._inside(path) for path in paths]
+        if inside[-1] is not None:
+            self._point(kind, *(name or "" for name in inside), truncates=bool(flags & os.O_TRUNC))
+
+    def _point(self, kind: str, *paths: str, size: int = 0, truncates: bool = False) -> None:
+        with self._lock:
+            self._mine.busy = True
+            try:
+                self._count += 1
+                self._walk(kind)
+                line = {"n": self._count, "kind": kind, "paths": paths, "size": size, "truncates": truncates}
+                if kind in {"rename", "remove"}:
+                    line["kept"] = self._keep(paths[-1])
+                fails = self._fails(kind)
+                if fails:
+                    line["failed"] = True
+                if self._how != "short" or self._count <= self._at:  # the limit is the log's, too
+                    os.write(self._log, json.dumps(line).encode() + b"\n")
+                if self._how == "kill" and self._count == self._at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            finally:
+                self._mine.busy = False
+        if self._how == "short" and self._count >= self._at and kind == "write":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (self._room, resource.RLIM_INFINITY))
+        elif fails:
+            raise OSError(self._errno, os.strerror(self._errno), paths[-1] or None)
+
+    def _walk(self, kind: str) -> None:
+        """Kinds that must be met in order; the last one is the point."""
+        if self._path and kind == self._path[0]:
+            del self._path[0]
+            if not self._path:
+                self._at = self._count
+        elif self._path:
+            self._at = sys.maxsize
+
+    def _fails(self, kind: str) -> bool:
+        if kind not in ON_DISK:
+            return False
+        return (self._how == "once" and self._count == self._at) or (self._how == "ever" and self._count >= self._at)
+
+    def _keep(self, path: str) -> str | None:
+        """A second name for what is about to lose its name, so that a power cut can bring it back."""
+        kept = f"{self._shadow}/{self._count}"
+        try:
+            os.link(self._root + path, kept, follow_symlinks=False)
+        except OSError:
+            return None
+        return kept
+
+
+def child(order: dict[str, Any], out: int, err: int) -> None:
+    """Become veopipe."""
+    signal.alarm(LIMIT)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for ours, theirs in ((nothing, 0), (out, 1), (err, 2)):
+        os.dup2(ours, theirs)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
+    from veopipe import steps
+    from veopipe.__main__ import main
+
+    if order.get("log"):
+        recorder = Recorder(order)
+        steps.listen(recorder.step)
+        sys.addaudithook(recorder.audit)
+    sys.argv = ["veopipe", *order["arguments"]]
+    code = 70
+    try:
+        main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def serve(order: dict[str, Any]) -> dict[str, Any]:
+    """Fork one child and wait for its end."""
+    (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+    number = os.fork()
+    if number == 0:
+        child(order, out_end, err_end)
+    os.close(out_end)
+    os.close(err_end)
+    texts, unfinished = {out: b"", err: b""}, {out, err}
+    while unfinished:
+        for pipe in select.select(list(unfinished), [], [])[0]:
+            piece = os.read(pipe, 1 << 16)
+            texts[pipe] += piece
+            if not piece:
+                unfinished.discard(pipe)
+                os.close(pipe)
+    _, status = os.waitpid(number, 0)
+    said = {name: texts[pipe].decode("utf-8", "replace") for name, pipe in (("out", out), ("err", err))}
+    return {"code": os.waitstatus_to_exitcode(status), **said}
+
+
+def warm_up(folder: str) -> None:
+    """Import and build all that a run needs, without starting a thread."""
+    from veopipe import cli, gateway, pictures, report, runner, verification  # noqa: F401
+    from veopipe.commands import resolve, run  # noqa: F401
+
+    path = os.path.join(folder, "warm.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("version: 1\nshots: {a: {prompt: a cat, model: veo-3.1-fast-generate-preview}}\n")
+    for words in (["validate", path], ["plan", path, "--format", "json"], ["status", path]):
+        cli.main(words)
+
+
+def main() -> None:
+    """Serve orders until there are no more."""
+    orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    silent = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silent, 0)
+    os.dup2(silent, 1)
+    warm_up(sys.argv[1])
+    gc.collect()
+    gc.freeze()
+    for line in orders:
+        answers.write(json.dumps(serve(json.loads(line))).encode() + b"\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
