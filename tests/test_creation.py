@@ -18,6 +18,7 @@ from veopipe.halt import Halt
 from veopipe.journal import Journal
 from veopipe.ledger import Places
 from veopipe.order import Order
+from veopipe.pacing import Tempo
 from veopipe.pipeline import load_pipeline
 from veopipe.plan import Action, Item
 from veopipe.state import CHARGED, Event, Status
@@ -66,6 +67,7 @@ def make_creator(tmp_path: Path) -> Callable[..., Creator]:
             accepted=lambda shot, number: None,
             journal=journal,
             halt=Halt(),
+            tempo=Tempo(pipeline.poll_interval),
             permitted=permitted,
         )
 

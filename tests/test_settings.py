@@ -92,7 +92,7 @@ def test_a_key_is_stripped():
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", "  \n", "short", "hunter2 hunter2", "hunter2\nhunter2", "hunter2–hunter2", "hunter2" * 100]
+    "value", [None, "", "  \n", "hunter2 hunter2", "hunter2\nhunter2", "hunter2–hunter2", "hunter2" * 100]
 )
 def test_a_missing_or_odd_key_is_an_environment_fault_that_never_shows_it(value):
     with pytest.raises(EnvironmentFault, match="MY_KEY") as caught:
