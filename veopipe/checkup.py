@@ -34,7 +34,7 @@ CLOCK_TOLERANCE = 300.0
 LITTLE_ROOM = 2 << 30
 """Bytes; a night of 4K videos of some 100 MB needs more."""
 
-_LIBRARIES = ("httpx", "h11", "jsonschema", "pyyaml", "pymediainfo", "pillow", "click", "rich", "filelock")
+_LIBRARIES = ("httpx", "h11", "jsonschema", "pyyaml", "pymediainfo", "pillow", "click", "rich", "filelock", "jinja2")
 
 
 @dataclass(frozen=True, slots=True)

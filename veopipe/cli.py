@@ -65,7 +65,8 @@ class Commands(click.Group):
         """As click does it, with a guess for misspelt names."""
         import difflib  # only for a misspelt name
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        known = not args or args[0] in COMMANDS or args[0].startswith("-")
+        if not known and not ctx.resilient_parsing:  # which is on after Tab: nothing is said then
             close = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f" Did you mean {close[0]}?" if close else ""
             ctx.fail(f"there is no command {printable(args[0], 40)!r}.{hint}")

@@ -188,9 +188,14 @@ def serve(order: dict[str, Any]) -> dict[str, Any]:
 
 def warm_up(folder: str) -> None:
     """Import and build all that a run needs, without starting a thread."""
+    import anyio._backends._asyncio  # noqa: F401  what httpx imports at its first request
+    import httpcore._backends.anyio  # noqa: F401
+
     from veopipe import cli, gateway, pictures, report, runner, verification  # noqa: F401
+    from veopipe.address import Address
     from veopipe.commands import resolve, run  # noqa: F401
 
+    gateway.Gateway(Address("http://127.0.0.1:9"), "videos", "sk-nobodys")
     path = os.path.join(folder, "warm.yaml")
     with open(path, "w", encoding="utf-8") as file:
         file.write("version: 1\nshots: {a: {prompt: a cat, model: veo-3.1-fast-generate-preview}}\n")

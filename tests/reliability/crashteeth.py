@@ -73,15 +73,15 @@ def cut_at(*kinds: str, disks: tuple[str, ...] = (KILL, LOST, ZEROS)) -> TrialOf
     return trial
 
 
-def failing_at(*kinds: str) -> TrialOf:
-    """A full disk from a point on, and the run that goes on."""
+def failing_at(*kinds: str, how: str = "once") -> TrialOf:
+    """A disk that is full at a point, or from there on, and the run that goes on when it isn't."""
 
     def trial(yard: Yard) -> list[str]:
         with gateway() as simulator, yard.nursery() as nursery:
             film = text(yard, simulator)
-            ended = nursery.run(film, "once", at=list(kinds), errno=errno.ENOSPC)
+            ended = nursery.run(film, how, at=list(kinds), errno=errno.ENOSPC)
             point = next(point for point in ended.points if point.failed)
-            wrong = failed_well(film, ended, simulator, (point, "once", errno.ENOSPC))
+            wrong = failed_well(film, ended, simulator, (point, how, errno.ENOSPC))
             return wrong + recovers(nursery, film, ended, simulator, point)
 
     return trial
@@ -334,7 +334,7 @@ BUGS: dict[str, Bug] = {
         "store.py",
         '            self._rescue({"shot": shot,',
         '            dict({"shot": shot,',
-        failing_at("record", "open"),
+        failing_at("record", "open", how="ever"),
         "is nowhere",
     ),
     "a take is overwritten": Bug(

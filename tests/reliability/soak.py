@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -215,7 +215,7 @@ def main() -> int:
     for seed in arguments.seeds:
         with tempfile.TemporaryDirectory() as folder:
             soaked = Soak(Path(folder), arguments.shots, seed).go()
-        print(json.dumps({**asdict(soaked), "broken": soaked.broken}), flush=True)
+        print(json.dumps({**vars(soaked), "broken": soaked.broken}), flush=True)
         broken = broken or bool(soaked.broken)
     return 1 if broken else 0
 

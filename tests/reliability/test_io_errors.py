@@ -187,3 +187,32 @@ def yard_copy(source: Film, target: Film) -> None:
     target.folder.mkdir()
     for path in source.folder.iterdir():
         (target.folder / path.name).write_bytes(path.read_bytes())
+
+
+def test_a_paid_answer_that_finds_no_room_takes_the_reserve_s_place(yard: Yard) -> None:
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        ended = nursery.run(film, "once", at=["record", "open"], errno=errno.ENOSPC)
+        rescue = film.folder / ".veopipe/shots/rescue"
+        assert (ended.code, simulator.charged[0]["task_id"]) == (
+            6,
+            film.state("shot")["takes"][0]["attempts"][0]["task_id"],
+        )
+        assert not list(rescue.iterdir())
+        assert nursery.run(film).status() == "verified"
+        film.list({"shot": "a cat", "other": "a dog"})
+        assert nursery.run(film).code == 0
+        assert (rescue / "reserve").stat().st_size == RESERVE
+        assert len(simulator.charged) == 2
+
+
+def test_a_ledger_that_a_power_cut_left_as_zeros_is_said_to_be_no_json(yard: Yard) -> None:
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        assert nursery.run(film).code == 0
+        ledger = film.folder / ".veopipe/shots/ledger.json"
+        ledger.write_bytes(bytes(ledger.stat().st_size))
+        ended = nursery.run(film)
+        assert ended.code == 6
+        assert "ledger.json can't be read: Expecting value: line 1" in ended.document["error"]
+        assert len(simulator.charged) == 1

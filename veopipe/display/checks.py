@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from veopipe.checkup import Check
-from veopipe.display.screen import console
+from veopipe.display.screen import console, show_hanging
 from veopipe.wording import printable
 
 _SIGNS = {"good": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "bold red")}
@@ -18,6 +18,7 @@ def show_checks(checks: Iterable[Check]) -> None:
     screen = console(stderr=False)
     for check in checks:
         sign, colour = _SIGNS[check.state]
-        screen.print(Text.assemble((f"{sign} ", colour), (f"{check.name:<13}", "bold"), printable(check.found)))
+        head = Text.assemble((f"{sign} ", colour), (f"{check.name:<13} ", "bold"))
+        show_hanging(screen, head, Text(printable(check.found)))
         if check.remedy:
-            screen.print(Text(f"    → {check.remedy}", "dim"))
+            show_hanging(screen, Text("    → ", "dim"), Text(check.remedy, "dim"))

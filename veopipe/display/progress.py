@@ -8,6 +8,7 @@ a bar with counts and money.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,6 @@ from typing import Self
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -32,8 +32,11 @@ _UNSHOWN = frozenset({"polled", "received", "downloading", "started", "left"})
 _STEPS = frozenset({Status.SUBMITTING, Status.RENDERING, Status.RENDERED, Status.DOWNLOADED})
 _STATUSES = frozenset(Status)
 _REFRESH = 8  # times a second: smooth for the eye, nothing for the processor
+_PATIENCE = 1.0  # seconds
 _NARROW = 60  # cells; below, what can be missed is left out
+_LEAST_NAME = 8
 _LONGEST_ID = 64
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 @dataclass(slots=True)
@@ -85,11 +88,12 @@ class Progress:
         self._live: Live | None = None
         self._began = time.monotonic()
         self._flights: dict[tuple[str, int], _Flight] = {}
-        self._prices: dict[tuple[str, int], Decimal] = {}
         self._sums = _Sums()
         self._rendering: list[float] = []
         self._widest = 12
-        self._spinner = Spinner("dots")
+        # One at a time: rich's own refresher counts the lines of a view that another thread has just changed.
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -101,27 +105,40 @@ class Progress:
 
     def stop(self) -> None:
         """End the live view and give the cursor back."""
-        live, self._live = self._live, None
-        if live is not None:
-            with contextlib.suppress(OSError, ValueError):
-                live.stop()
+        self._ended.set()
+        held = self._lock.acquire(timeout=_PATIENCE)  # a terminal that takes nothing more holds nobody up
+        try:
+            live, self._live = self._live, None
+            if live is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    live.stop()
+        finally:
+            if held:
+                self._lock.release()
 
     def say(self, text: str) -> None:
         """A note for people, above the live view."""
-        with contextlib.suppress(OSError, ValueError):
+        with self._lock, contextlib.suppress(OSError, ValueError):
             for line in text.split("\n"):
                 self._console.print(Text(printable(line, None)))
 
     def __call__(self, note: Note) -> None:
         """Take a note into account, and show it if people want to see it."""
-        if note.event == "started":
-            self._start(note)
-        elif note.event == "left":
+        if note.event == "left":
             self.stop()
-        self._count(note)
-        if self._is_shown(note):
-            with contextlib.suppress(OSError, ValueError):
-                self._console.print(self._line(note), no_wrap=True, overflow="ellipsis", crop=self._console.is_terminal)
+        with self._lock:
+            if note.event == "started":
+                self._start(note)
+            self._count(note)
+            if self._is_shown(note):
+                self._show(self._line(note))
+
+    def _show(self, line: Text) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            if self._console.is_terminal:
+                self._console.print(line, no_wrap=True, overflow="ellipsis")
+            else:
+                self._console.print(line, soft_wrap=True)  # a log: one whole line
 
     def _start(self, note: Note) -> None:
         facts = note.facts
@@ -129,11 +146,16 @@ class Progress:
         self._sums.spent_before = Decimal(facts.get("spent_usd", "0"))
         self._sums.cap = Decimal(facts["cap_usd"]) if facts.get("cap_usd") else None
         if self._console.is_terminal and not self._quiet:
-            self._live = Live(
-                console=self._console, get_renderable=self._view, refresh_per_second=_REFRESH, transient=True
-            )
+            self._live = Live(console=self._console, get_renderable=self._view, auto_refresh=False, transient=True)
             with contextlib.suppress(OSError, ValueError):
                 self._live.start()
+            threading.Thread(target=self._refresh, daemon=True).start()
+
+    def _refresh(self) -> None:
+        while not self._ended.wait(1 / _REFRESH):
+            with self._lock, contextlib.suppress(OSError, ValueError):
+                if self._live is not None:
+                    self._live.refresh()
 
     def _is_shown(self, note: Note) -> bool:
         if self._verbose:
@@ -152,6 +174,7 @@ class Progress:
         if note.event == Status.SUBMITTING:
             price = Decimal(str(note.facts.get("price_usd", "0")))
             self._flights[key] = _Flight(note.shot, note.event, time.monotonic(), price)
+            self._sums.waits = ""
         elif note.event in _STATUSES:
             self._move(key, flight, Status(note.event))
         elif flight is not None and note.event == "polled":
@@ -193,6 +216,7 @@ class Progress:
         if note.event == Status.SUBMITTING and not said:
             said = f"${note.facts.get('price_usd', '')}"
         line.append(f" {said}" if said else "", "dim")
+        line.rstrip()
         return line
 
     def _name(self, note: Note) -> str:
@@ -213,30 +237,34 @@ class Progress:
         flights = sorted(self._flights.values(), key=lambda flight: flight.since)
         foot = list(self._foot(len(flights)))
         room = max(3, self._console.height - len(foot) - 2)  # the line of what isn't shown, and the prompt
-        table = Table.grid(padding=(0, 1))
-        table.add_column(no_wrap=True, width=1)
-        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(12, self._console.width // 3))
-        for justify in ("left", "right", "left"):
-            table.add_column(no_wrap=True, overflow="ellipsis", justify=justify)
-        for flight in flights[:room]:
-            table.add_row(*self._cells(flight))
         hidden = len(flights) - room
         more = [Text(f"  … and {hidden:,} more under way", "dim")] if hidden > 0 else []
-        return Group(table, *more, *foot)
+        return Group(*self._rows(flights[:room]), *more, *foot)
 
-    def _cells(self, flight: _Flight) -> Iterator[RenderableType]:
-        took = time.monotonic() - flight.since
-        yield self._spinner
-        yield Text(flight.shot, "bold")
-        yield Text(flight.status, COLOURS.get(flight.status, ""))
-        yield Text(_minutes(took), "dim")
+    def _rows(self, flights: Iterable[_Flight]) -> Iterator[Text]:
+        """A line for each in columns; the name gives way where the terminal is narrow."""
+        now = time.monotonic()
+        cells = [
+            (flight.shot, flight.status, _minutes(now - flight.since), self._tail(flight, now)) for flight in flights
+        ]
+        others = [max(map(len, column)) for column in zip(*cells, strict=True)][1:]
+        most = max(12, self._console.width // 3)
+        room = min(most, max(_LEAST_NAME, self._console.width - 2 - sum(others) - len(others)))
+        width = min(room, max((len(shot) for shot, *_ in cells), default=0))
+        frame = _FRAMES[int(now * _REFRESH) % len(_FRAMES)]
+        for shot, status, took, tail in cells:
+            name = shot if len(shot) <= width else shot[: width - 1] + "…"
+            line = Text(no_wrap=True, overflow="ellipsis").append(f"{frame} ").append(name.ljust(width), "bold")
+            line.append(f" {status:<{others[0]}}", COLOURS.get(status, "")).append(f" {took:>{others[1]}}", "dim")
+            yield line.append(f" {tail}")
+
+    def _tail(self, flight: _Flight, now: float) -> str:
+        """What is known of the step: bytes, or the time that it probably still takes."""
         if flight.received and flight.status == Status.RENDERED:
-            of = f" of {_size(flight.length)}" if flight.length else ""
-            yield Text(f"{_size(flight.received)}{of}")
-        elif flight.status == Status.RENDERING:
-            yield Text(self._left(took, flight.percent), "dim")
-        else:
-            yield Text("")
+            return _size(flight.received) + (f" of {_size(flight.length)}" if flight.length else "")
+        if flight.status == Status.RENDERING:
+            return self._left(now - flight.since, flight.percent)
+        return ""
 
     def _left(self, took: float, percent: int | None) -> str:
         """What rendering probably still takes, by what the others of this run took."""
@@ -245,7 +273,7 @@ class Progress:
             return said
         left = sum(self._rendering) / len(self._rendering) - took
         if self._console.width < _NARROW:
-            return f"~{_minutes(left).strip()}" if left > 0 else said
+            return f"~{_minutes(left).strip()} left" if left > 0 else said
         return f"{said}  about {_minutes(left)} left".strip() if left > 0 else f"{said}  longer than usual".strip()
 
     def _foot(self, under_way: int) -> Iterator[RenderableType]:

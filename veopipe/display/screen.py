@@ -56,7 +56,12 @@ def say(text: str) -> None:
 
 def show_indented(screen: Console, text: Text, cells: int) -> None:
     """Print a text behind an indent that its further lines have, too; elsewhere than on a terminal: one line."""
-    lines = text.wrap(screen, max(20, screen.width - cells)) if screen.is_terminal else [text]
-    for line in lines:
+    show_hanging(screen, Text(" " * cells), text)
+
+
+def show_hanging(screen: Console, head: Text, text: Text) -> None:
+    """Print a text behind a head; on a terminal its further lines stand below its first, elsewhere it is one line."""
+    lines = text.wrap(screen, max(20, screen.width - head.cell_len)) if screen.is_terminal else [text]
+    for number, line in enumerate(lines):
         line.rstrip()
-        screen.print(Text(" " * cells).append_text(line))
+        screen.print((Text(" " * head.cell_len) if number else head.copy()).append_text(line))

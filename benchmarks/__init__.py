@@ -1,0 +1,1 @@
+"""Scripts that produce the figures veopipe promises. See README.md."""

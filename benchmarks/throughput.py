@@ -1,0 +1,90 @@
+"""How near a run comes to the quickest possible: 200 shots, tasks of 2 s, 50 in flight, polls every 200 ms.
+
+The gateway is `veopipe simulate` in a process of its own. Ideal: the rounds that 200 takes need at 50 a time, each
+as long as a task, plus the creates, one after the other. What one create takes is read from the simulator's log of
+the wire: the mean distance of the first 50, between which nothing waits. Best of three.
+
+With `--flood N` instead: N takes in flight, polled every 200 ms, tasks so long (20 s and 50 ms for each take) that all
+are on their way together, to see what polling costs; nothing is required of it.
+
+Limit (issue 2): 1.3 times the ideal.
+
+    python -m benchmarks.throughput [--flood 2000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import urllib.request
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from benchmarks.measuring import VEOPIPE, Table, Weighed, scratch, server, weigh
+
+SHOTS, IN_FLIGHT, TASK_S, LIMIT = 200, 50, 2.0, 1.3
+FLOOD_TASK_S, FLOOD_CREATE_S = 20.0, 0.05
+
+
+def _write(folder: Path, shots: int, in_flight: int) -> None:
+    listed = {f"SC{number:04d}": {"prompt": f"Shot {number} of a lighthouse"} for number in range(shots)}
+    defaults = {"model": "veo-3.1-fast-generate-preview", "resolution": "720p", "seconds": 4}
+    (folder / "shots.yaml").write_text(json.dumps({"version": 1, "defaults": defaults, "shots": listed}, indent=1))
+    pipeline: dict[str, Any] = {
+        "version": 1,
+        "limits": {"in_flight": in_flight, "creates_per_minute": 60_000},
+        "poll": {"interval": "200ms", "timeout": "10m"},
+    }
+    (folder / "quick.yaml").write_text(json.dumps(pipeline))
+
+
+def _wire(base_url: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{base_url}/_simulator/wire") as answer:
+        entries: list[dict[str, Any]] = json.load(answer)["requests"]
+    return entries
+
+
+def measure(shots: int, in_flight: int, task_s: float) -> tuple[Weighed, list[dict[str, Any]]]:
+    """One run in a folder of its own at a gateway of its own, and the log of the wire."""
+    with scratch() as folder:
+        _write(folder, shots, in_flight)
+        gateway = [*VEOPIPE, "simulate", "--port", "0", "--task-time", f"{task_s:g}s"]
+        with server(gateway, folder) as base_url:
+            words = ["run", "shots.yaml", "-p", "quick.yaml", "--base-url", base_url, "--yes", "--format", "json"]
+            found = weigh([*VEOPIPE, *words], folder)
+            if found.code != 0:
+                sys.exit(f"exit code {found.code}:\n{found.out[-1000:]}\n{found.err[-1000:]}")
+            return found, _wire(base_url)
+
+
+def _row(table: Table, shots: int, in_flight: int, task_s: float) -> float:
+    found, wire = measure(shots, in_flight, task_s)
+    posts: list[float] = [entry["time"] for entry in wire if entry["method"] == "POST"]
+    create_s: float = mean(after - before for before, after in pairwise(posts[:in_flight]))
+    polls = [entry["time"] for entry in wire if entry["method"] == "GET" and not entry["path"].endswith("/content")]
+    ideal = -(-shots // in_flight) * task_s + shots * create_s
+    connections = len({entry["connection"] for entry in wire})
+    rate = len(polls) / (polls[-1] - polls[0])
+    table.add(shots, in_flight, found.wall_s, ideal, found.wall_s / ideal, f"{create_s * 1000:.1f}", found.cpu_s,
+              len(polls), round(rate), connections, round(found.peak_mb))  # fmt: skip
+    return found.wall_s / ideal
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--flood", type=int, metavar="N")
+    flood = options.parse_args().flood
+    headings = ("shots", "in flight", "s", "ideal s", "ratio", "create ms", "CPU s", "polls", "polls/s", "TCP", "MB")
+    table = Table(headings)
+    if flood:
+        _row(table, flood, flood, FLOOD_TASK_S + flood * FLOOD_CREATE_S)
+    else:
+        table.require("best of 3, times the ideal", min(_row(table, SHOTS, IN_FLIGHT, TASK_S) for _ in range(3)), LIMIT)
+    table.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Scenes that tests look at on a terminal of their own: `python display_scenes.py SCENE [NUMBER]`."""
+
+import os
+import sys
+import threading
+from decimal import Decimal
+
+from veopipe.display.plans import show_plan
+from veopipe.display.progress import Progress
+from veopipe.journal import Note
+from veopipe.order import Order
+from veopipe.plan import Action, Item, Plan
+from veopipe.state import Status
+
+
+def note(event, shot=None, message="", **facts):
+    return Note("2026-11-22T06:00:00Z", event, shot, 1 if shot else None, message, facts)
+
+
+def shot(number):
+    return f"SC{number:03d}-a-shot-of-the-lighthouse-at-dusk"
+
+
+def flights(number, **options):
+    """So many takes under way, some ended; leaves with the live view on the screen."""
+    progress = Progress(**options)
+    progress(note("started", takes=number + 3, spent_usd="0", cap_usd="250.00"))
+    for n in range(number + 3):
+        progress(note(Status.SUBMITTING, shot(n), price_usd="0.30"))
+    progress(note(Status.IN_DOUBT, shot(0), "the connection was cut after the request was sent"))
+    for n in range(1, number + 3):
+        progress(note(Status.RENDERING, shot(n)))
+    for status in (Status.RENDERED, Status.DOWNLOADED, Status.VERIFIED):
+        progress(note(status, shot(1)))
+    progress(note(Status.FAILED, shot(2), "the server is out of film"))
+    progress(note("polled", shot(3), percent=40))
+    progress(note(Status.RENDERED, shot(4)))
+    progress(note("received", shot(4), bytes=2_500_000, length=10_000_000))
+    progress(note("waiting", shot(5), "the gateway asks for a pause of 20 s"))
+    threading.Event().wait(0.4)  # the view is drawn eight times a second
+    sys.stderr.flush()
+    os._exit(0)  # not stopped: what is on the screen stays there
+
+
+def item(name, action, reason, **more):
+    order = Order(
+        model="veo-3.1-fast-generate-preview",
+        prompt="x",
+        seconds=8,
+        resolution="1080p",
+        aspect_ratio="16:9",
+        negative_prompt=None,
+        seed=None,
+        pictures=(),
+        take=1,
+    )
+    return Item(name, action, reason, 1, "1:0", order, Decimal("0.30"), **more)
+
+
+def plan(number):
+    """One take in doubt, one bought again, and some others."""
+    items = [item(shot(n), Action.CREATE, "new") for n in range(number)]
+    items += [
+        item("again", Action.CREATE, "prompt changed", bought_before=True),
+        item("lost", Action.HOLD, "in doubt since yesterday; see veopipe resolve", status=Status.IN_DOUBT),
+        item("sc-" + "x" * 61, Action.KEEP, "refused: " + "this prompt isn't allowed here, " * 5 + "sorry"),
+    ]
+    show_plan(Plan(tuple(items)), Decimal("20.00"))
+
+
+if __name__ == "__main__":
+    name, count = sys.argv[1], int(sys.argv[2])
+    if name == "plan":
+        plan(count)
+    else:
+        flights(count, quiet=name == "quiet", verbose=name == "verbose")
