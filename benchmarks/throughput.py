@@ -2,7 +2,10 @@
 
 The gateway is `veopipe simulate` in a process of its own. Ideal: the rounds that 200 takes need at 50 a time, each
 as long as a task, plus the creates, one after the other. What one create takes is read from the simulator's log of
-the wire: the mean distance of the first 50, between which nothing waits. Best of three.
+the wire: the mean distance of the first 50, between which nothing waits.
+Of three runs the quickest by wall time is judged, never the one with the lowest ratio: slow creates make the ideal
+larger, so a busy machine flatters the ratio. `strict` is the ratio to the rounds and one round's creates only, because
+the creates of later rounds can overlap with tasks; it has no limit.
 
 With `--flood N` instead: N takes in flight, polled every 200 ms, tasks so long (20 s and 50 ms for each take) that all
 are on their way together, to see what polling costs; nothing is required of it.
@@ -60,29 +63,32 @@ def measure(shots: int, in_flight: int, task_s: float) -> tuple[Weighed, list[di
             return found, _wire(base_url)
 
 
-def _row(table: Table, shots: int, in_flight: int, task_s: float) -> float:
+def _row(table: Table, shots: int, in_flight: int, task_s: float) -> tuple[float, float]:
+    """One run as a row; its seconds of wall time and their ratio to the ideal."""
     found, wire = measure(shots, in_flight, task_s)
     posts: list[float] = [entry["time"] for entry in wire if entry["method"] == "POST"]
     create_s: float = mean(after - before for before, after in pairwise(posts[:in_flight]))
     polls = [entry["time"] for entry in wire if entry["method"] == "GET" and not entry["path"].endswith("/content")]
+    strict = -(-shots // in_flight) * task_s + min(shots, in_flight) * create_s
     ideal = -(-shots // in_flight) * task_s + shots * create_s
     connections = len({entry["connection"] for entry in wire})
     rate = len(polls) / (polls[-1] - polls[0])
-    table.add(shots, in_flight, found.wall_s, ideal, found.wall_s / ideal, f"{create_s * 1000:.1f}", found.cpu_s,
-              len(polls), round(rate), connections, round(found.peak_mb))  # fmt: skip
-    return found.wall_s / ideal
+    timing = (found.wall_s, ideal, found.wall_s / ideal, found.wall_s / strict, f"{create_s * 1000:.1f}", found.cpu_s)
+    table.add(shots, in_flight, *timing, len(polls), round(rate), connections, round(found.peak_mb))
+    return found.wall_s, found.wall_s / ideal
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--flood", type=int, metavar="N")
     flood = options.parse_args().flood
-    headings = ("shots", "in flight", "s", "ideal s", "ratio", "create ms", "CPU s", "polls", "polls/s", "TCP", "MB")
-    table = Table(headings)
+    timing, polling = ("s", "ideal s", "ratio", "strict", "create ms", "CPU s"), ("polls", "polls/s", "TCP", "MB")
+    table = Table(("shots", "in flight", *timing, *polling))
     if flood:
         _row(table, flood, flood, FLOOD_TASK_S + flood * FLOOD_CREATE_S)
     else:
-        table.require("best of 3, times the ideal", min(_row(table, SHOTS, IN_FLIGHT, TASK_S) for _ in range(3)), LIMIT)
+        _, ratio = min(_row(table, SHOTS, IN_FLIGHT, TASK_S) for _ in range(3))  # the quickest
+        table.require("quickest of 3, times the ideal", ratio, LIMIT)
     table.close()
 
 

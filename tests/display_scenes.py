@@ -7,9 +7,11 @@ from decimal import Decimal
 
 from veopipe.display.plans import show_plan
 from veopipe.display.progress import Progress
+from veopipe.display.reports import show_report
 from veopipe.journal import Note
 from veopipe.order import Order
 from veopipe.plan import Action, Item, Plan
+from veopipe.report import Money, Report, Row
 from veopipe.state import Status
 
 
@@ -68,9 +70,26 @@ def plan(number):
     show_plan(Plan(tuple(items)), Decimal("20.00"))
 
 
+def row(name, status, reason=None, **measured):
+    facts = dict.fromkeys(("task_id", "file", "sha256", "width", "height", "duration_s")) | measured
+    return Row(shot=name, status=status, take=1, wanted=True, reason=reason, item=item(name, Action.KEEP, ""), **facts)
+
+
+def report(number):
+    """So many that render, and one of each that a person must know."""
+    measured = {"width": 1920, "height": 1080, "duration_s": 8.0}
+    rows = [row(shot(n), Status.RENDERING) for n in range(number)]
+    rows += [
+        row("fine", Status.VERIFIED, file="renders/shots/fine.mp4", **measured),
+        row("wrong", Status.MISMATCHED, "ordered 1280x720, measured 1920x1080", file="takes/wrong.mp4", **measured),
+        row("lost", Status.IN_DOUBT, "the request was sent, and no answer came before the connection was cut"),
+    ]
+    show_report(Report("shots.yaml", tuple(rows), Money(*[Decimal("0.60")] * 3, Decimal(0))))
+
+
 if __name__ == "__main__":
     name, count = sys.argv[1], int(sys.argv[2])
-    if name == "plan":
-        plan(count)
+    if name in ("plan", "report"):
+        {"plan": plan, "report": report}[name](count)
     else:
         flights(count, quiet=name == "quiet", verbose=name == "verbose")

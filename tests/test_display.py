@@ -229,6 +229,28 @@ def test_a_plan_in_a_pipe_is_one_line_a_shot(number):
     assert "\x1b" not in done.stdout
 
 
+# --- the report ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_a_report_fits_the_terminal_and_begins_with_what_needs_a_person(columns):
+    terminal = scene("report", 3, columns)
+    text = " ".join(terminal.text.split())
+    assert terminal.lines[0].startswith("1 in doubt")
+    order = ("1 in doubt", "lost", "1 mismatched", "wrong", "3 rendering", "SC002", "verified", "fine", "charged $0.60")
+    assert sorted(map(text.index, order)) == [text.index(words) for words in order]
+    assert "before the connection was cut" in text
+    assert "1920x1080 8.00 s" in text
+    words = set(terminal.text.split())
+    assert {"renders/shots/fine.mp4", "1280x720,", "connection"} <= words  # nothing is broken in its middle
+
+
+def test_a_report_of_hundreds_under_way_names_the_first_ones():
+    lines = scene("report", 500, 80).lines
+    assert len(lines) < 24
+    assert any("… 488 more" in line for line in lines)
+
+
 # --- problems --------------------------------------------------------------------------------------------
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
-from veopipe.pacing import MINUTE, Rate, about, after_throttling, after_trouble
+from veopipe.pacing import MINUTE, Line, Rate, about, after_throttling, after_trouble
 
 MANY = 2000
 
@@ -83,3 +84,26 @@ def test_trouble_without_end_is_no_arithmetic_trouble() -> None:
 def test_a_rehearsals_waits_are_as_quick_as_its_polls() -> None:
     assert after_trouble(20, 0.05) <= 0.2
     assert after_throttling(0.05) <= 0.4
+
+
+def test_of_those_who_stand_in_line_the_lowest_rank_comes_next_and_who_leaves_costs_no_place() -> None:
+    async def served(*, leaving: str) -> list[str]:
+        line, order, over = Line(1), [], asyncio.Event()
+
+        async def come(rank: str) -> None:
+            async with line.turn(rank):
+                order.append(rank)
+                await over.wait()
+
+        tasks = {rank: asyncio.create_task(come(rank)) for rank in ("2", "5", "1", "4", "3")}
+        await asyncio.sleep(0)
+        assert order == ["2"]  # there was a place
+        tasks[leaving].cancel()
+        over.set()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        async with asyncio.timeout(5), line.turn("9"):  # the place is free again
+            return order
+
+    assert asyncio.run(served(leaving="5")) == ["2", "1", "3", "4"]
+    assert asyncio.run(served(leaving="1")) == ["2", "3", "4", "5"]
+    assert asyncio.run(served(leaving="2")) == ["2", "1", "3", "4", "5"]

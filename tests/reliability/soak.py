@@ -2,10 +2,10 @@
 
     python tests/reliability/soak.py --shots 300 --seeds 1 2 3
 
-For each seed: runs follow one another until every shot is settled. Most are killed (SIGKILL) after a random time,
-the gateway's ledger decides what is in doubt, as a person would who looks into its console. In the end the money
-that veopipe reports must be what the gateway charged, to the cent, no shot may be paid twice, and memory and open
-files of the runs must have stayed level. Prints one JSON object per seed; exits 1 if a promise was broken.
+For each seed: runs follow one another until every shot is settled. Most are killed (SIGKILL) at a random
+moment; the gateway's ledger decides what is in doubt, as a person would who looks into its console. In the end the
+money that veopipe reports must be what the gateway charged, to the cent, no shot may be paid twice, and memory and
+open files of the runs must have stayed level. Prints one JSON object per seed; exits 1 if a promise was broken.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +38,7 @@ FAULTS = [
 ]
 PIPELINE: dict[str, Any] = {
     "version": 1,
-    "limits": {"in_flight": 40, "creates_per_minute": 60_000, "creates_in_flight": 2, "stop_after_failures": 20},
+    "limits": {"in_flight": 12, "creates_per_minute": 60_000, "creates_in_flight": 2, "stop_after_failures": 20},
     "poll": {"interval": "100ms", "timeout": "5s"},
     "download": {"not_ready_interval": "50ms", "not_ready_for": "3s"},
 }
@@ -45,6 +46,8 @@ SETTLED = {"verified", "failed", "refused", "mismatched", "abandoned"}
 TOLERANCE = 20 << 20
 """Bytes by which the biggest run of the end may be bigger than the biggest one of the beginning."""
 MOST_RUNS = 200
+SETTLED_IN = 1.5
+"""Seconds after which a run has everything loaded; shorter ones say nothing about memory."""
 LIMIT = 300.0
 
 
@@ -76,6 +79,8 @@ class Soaked:
             found.append("settled")
         if self.charged_usd != self.reported_usd:
             found.append("money")
+        if not self.rss_mib:
+            return found
         third = max(1, len(self.rss_mib) // 3)
         if max(self.rss_mib[-third:]) > max(self.rss_mib[:third]) + (TOLERANCE >> 20):
             found.append("memory")
@@ -85,7 +90,7 @@ class Soaked:
 
 
 class _Watched:
-    """A command under way, its memory and open files looked at every few hundredths of a second."""
+    """A command under way, its memory and open files looked at fifty times a second."""
 
     def __init__(self, words: list[str], folder: Path, environment: dict[str, str]) -> None:
         self.rss = self.files = 0
@@ -99,21 +104,21 @@ class _Watched:
             stderr=subprocess.DEVNULL,
         )
 
-    def until(self, limit: float) -> bool:
-        """Look on for so many seconds; whether it has ended."""
-        end, pause = time.monotonic() + limit, threading.Event()
-        while self.process.poll() is None and time.monotonic() < end:
+    def until(self, happened: Callable[[], bool]) -> bool:
+        """Look on until something happened; whether it has ended before."""
+        end, pause = time.monotonic() + LIMIT, threading.Event()
+        while self.process.poll() is None and time.monotonic() < end and not happened():
             try:
                 self.rss = max(self.rss, self.process.memory_info().rss)
                 self.files = max(self.files, self.process.num_fds())
             except psutil.Error:
                 break
-            pause.wait(0.05)
+            pause.wait(0.02)
         return self.process.poll() is not None
 
     def end(self) -> tuple[int, dict[str, Any]]:
         """Its exit code and document."""
-        if not self.until(LIMIT):
+        if not self.until(lambda: False):
             self.process.kill()
             raise AssertionError("a run hung")
         self._out.seek(0)
@@ -138,7 +143,7 @@ class Soak:
     def go(self) -> Soaked:
         """Run until everything is settled."""
         began = time.monotonic()
-        with start(Options(task_time=0.2)) as gateway:
+        with start(Options(task_time=0.5)) as gateway:
             report: dict[str, Any] = {}
             while not self._is_settled(report):
                 assert self.soaked.runs < MOST_RUNS, f"not settled after {MOST_RUNS} runs: {report}"
@@ -166,18 +171,31 @@ class Soak:
         words = ["run", "shots.yaml", "-p", "quick.yaml", "--base-url", gateway.base_url, "--yes"]
         run = _Watched(words, self.folder, self.environment)
         self.soaked.runs += 1
-        if self.dice.random() < 0.7 and not run.until(self.dice.uniform(0.5, 1.5 + self.soaked.shots / 80)):
+        began = time.monotonic()
+        if self.dice.random() < 0.9 and not self._strikes(gateway, run):
             run.process.kill()
             self.soaked.killed += 1
+            threading.Event().wait(0.3)  # what was on its way arrives
         code, document = run.end()
         assert code in {0, 1, 3, 4, 6, -9}, (code, document)
-        if run.rss:
+        if time.monotonic() - began > SETTLED_IN:
             self.soaked.rss_mib.append(run.rss >> 20)
             self.soaked.files.append(run.files)
         return document
 
+    def _strikes(self, gateway: Simulator, run: _Watched) -> bool:
+        """Wait for a random moment in the run: some creates, and a moment more; whether it ended before."""
+        last = min(len(gateway.ledger) + self.dice.randint(0, 10 + self.soaked.shots // 10), self.soaked.shots)
+        if run.until(lambda: len(gateway.ledger) >= last):
+            return True
+        moment = time.monotonic() + self.dice.uniform(0, 1)
+        return run.until(lambda: time.monotonic() >= moment)
+
     def _resolve(self, gateway: Simulator) -> None:
-        """Look up what is in doubt, and say it."""
+        """Look up what is in doubt, and say it; not before the gateway is through with what a killed run sent."""
+        end, pause = time.monotonic() + LIMIT, threading.Event()
+        while any(entry["status"] is None for entry in gateway.wire) and time.monotonic() < end:
+            pause.wait(0.1)
         for doubt in self._command("resolve", "shots.yaml")["takes"]:
             if doubt["status"] != "in_doubt":
                 continue

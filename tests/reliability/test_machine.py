@@ -67,7 +67,31 @@ COMMANDS = ["status", "plan", "report", "verify", "resolve"]
 CAPS = st.sampled_from([None, None, CENTS, 2 * CENTS, 3 * CENTS + 10])
 PICKS = st.integers(0, 5)
 # What follows on something that happened: nothing yet, a run, or a run that goes wrong at a step.
-THEN = st.tuples(st.sampled_from(["", "run", "run", "run", "kill", "kill", "full"]), st.integers(15, 75), CAPS)
+THEN = st.tuples(st.sampled_from(["", "run", "run", "run", "kill", "kill", "full"]), st.integers(5, 65), CAPS)
+
+
+def _event(name: str, /, **drawn: Any) -> Any:
+    return st.tuples(st.just(name), st.fixed_dictionaries(drawn))
+
+
+# One choice, and not a rule for each: Hypothesis would switch rules off for whole nights, and a night has few steps.
+DAMAGED = {"what": st.sampled_from(FILES), "pick": PICKS, "how": st.sampled_from(DAMAGE)}
+CHANGED = {"change": st.sampled_from(CHANGES), "pick": PICKS, "number": st.integers(0, 11)}
+WRONG = {"how": st.sampled_from(["kill", "kill", "full", "interrupt", "terminate"]), "at": st.integers(1, 75)}
+EVENTS = st.one_of(
+    _event("damage", **DAMAGED, then=THEN),
+    _event("change_the_list", **CHANGED, then=THEN),
+    _event("change_the_list", **CHANGED, then=THEN),
+    _event("misbehave", name=FAULTS, times=st.integers(1, 3), after=st.integers(0, 1), then=THEN),
+    _event("misbehave", name=FAULTS, times=st.integers(1, 2), after=st.just(0), then=THEN),
+    _event("run_that_goes_wrong", **WRONG, cap=CAPS),
+    _event("run", cap=CAPS),
+    _event("run_with_retries"),
+    _event("two_at_once_and_one_dies", at=st.integers(1, 150)),
+    _event("resolve", pick=PICKS, how=st.sampled_from(["truth", "truth", "write off", "not charged"]), then=THEN),
+    _event("clock_jumps", days=st.sampled_from([-1, 1, 3]), then=THEN),
+    _event("look", name=st.sampled_from(COMMANDS)),
+)
 
 
 class Night(RuleBasedStateMachine):
@@ -116,25 +140,24 @@ class Night(RuleBasedStateMachine):
         if how:
             self._tell(self.world.run(cap=cap, mishap=None if how == "run" else Mishap(how, at)))
 
-    @rule(cap=CAPS)
+    @rule(event=EVENTS)
+    def something_happens(self, event: tuple[str, dict[str, Any]]) -> None:
+        name, drawn = event
+        Night.seen[name] += 1
+        getattr(self, name)(**drawn)
+
     def run(self, cap: int | None) -> None:
         self._tell(self.world.run(cap=cap))
 
-    @rule(
-        how=st.sampled_from(["kill", "kill", "kill", "full", "interrupt", "terminate"]), at=st.integers(1, 75), cap=CAPS
-    )
     def run_that_goes_wrong(self, how: str, at: int, cap: int | None) -> None:
         self._tell(self.world.run(cap=cap, mishap=Mishap(how, at)))
 
-    @rule(at=st.integers(1, 150))
     def two_at_once_and_one_dies(self, at: int) -> None:
         self._tell(self.world.run(mishap=Mishap("kill", at), at_once=2))
 
-    @rule()
     def run_with_retries(self) -> None:
         self._tell(self.world.run("--retry-failed"))
 
-    @rule(name=st.sampled_from(COMMANDS))
     def look(self, name: str) -> None:
         before = self.world.accepted()
         self.world.command(name, "shots.yaml", *(["-p", "quick.yaml"] if name != "resolve" else []))
@@ -142,7 +165,6 @@ class Night(RuleBasedStateMachine):
 
     # --- the gateway -------------------------------------------------------------------------------
 
-    @rule(name=FAULTS, times=st.integers(1, 3), after=st.integers(0, 1), then=THEN)
     def misbehave(self, name: str, times: int, after: int, then: Any) -> None:
         if name == "well again":
             self.world.gateway.clear_faults()
@@ -160,7 +182,6 @@ class Night(RuleBasedStateMachine):
         """Two changes of name and text at once are a new order; that isn't tried here."""
         return self.world.owners(self.world.wanted[shot].line) <= {shot}
 
-    @rule(change=st.sampled_from(CHANGES), pick=PICKS, number=st.integers(0, 11), then=THEN)
     def change_the_list(self, change: str, pick: int, number: int, then: Any) -> None:
         self._change_the_list(change, pick, number)
         self._then(then)
@@ -211,7 +232,6 @@ class Night(RuleBasedStateMachine):
         else:
             path.write_bytes({"cut": content[: len(content) // 2], "zeros": bytes(len(content))}[how])
 
-    @rule(what=st.sampled_from(FILES), pick=PICKS, how=st.sampled_from(DAMAGE), then=THEN)
     def damage(self, what: str, pick: int, how: str, then: Any) -> None:
         if what == "bring back":
             self._bring_back()
@@ -267,7 +287,6 @@ class Night(RuleBasedStateMachine):
 
     # --- a person and the clock --------------------------------------------------------------------
 
-    @rule(pick=PICKS, how=st.sampled_from(["truth", "truth", "write off", "not charged"]), then=THEN)
     def resolve(self, pick: int, how: str, then: Any) -> None:
         doubts = self.world.command("resolve", "shots.yaml").get("takes", [])
         if doubts:
@@ -292,7 +311,6 @@ class Night(RuleBasedStateMachine):
         document = self.world.command("resolve", "shots.yaml", shot, *words)
         assert document["exit_code"] in ({0, 2, 6} if self.world.copies else {0}), document
 
-    @rule(days=st.sampled_from([-1, 1, 3]), then=THEN)
     def clock_jumps(self, days: int, then: Any) -> None:
         for path in sorted((self.world.ledger / "state").glob("*.json")):
             if path in self.world.copies:

@@ -53,8 +53,9 @@ def _show_rows(console: Console, rows: list[Row]) -> None:
         by_reason.setdefault(row.reason or "", []).append(row)
     width = min(_WIDEST, max(len(row.shot) for row in rows))
     for reason, group in by_reason.items():
-        if len(group) > 3 and reason:
-            show_indented(console, Text(printable(reason)), 2)
+        if len(group) > (3 if reason else _MANY):
+            if reason:
+                show_indented(console, Text(printable(reason)), 2)
             names = ", ".join(row.shot for row in group[:_MANY])
             more = f", … {len(group) - _MANY:,} more" if len(group) > _MANY else ""
             show_indented(console, Text(f"{names}{more}", "dim"), 4)
