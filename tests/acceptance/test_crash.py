@@ -191,7 +191,7 @@ def test_killed_40_times_at_random_a_batch_of_16_is_paid_16_times(film: Film, ga
             run.signal(signal.SIGKILL)
         killed += run.result().code == -signal.SIGKILL
     last = film.run()
-    assert len(list((film.folder / ".veopipe/shots/runs").iterdir())) > 3  # it was killed at work, not before
+    assert len(list((film.folder / ".veopipe/shots/runs").iterdir())) > 1  # it was killed at work, not before
     assert last.code in {0, 3}
     assert set(last.statuses.values()) <= {"verified", "in_doubt"}
     posted = Counter(dict(entry["form"])["prompt"] for entry in gateway.wire if entry["form"])
