@@ -137,10 +137,15 @@ class World:
         """Prompt → paid creates, by the gateway's own ledger."""
         return Counter(create["prompt"] for create in self.gateway.charged)
 
-    def unknown_ids(self, prompt: str) -> list[str]:
-        """Tasks that the gateway has for a prompt and that no record names."""
-        ids = {attempt.get("task_id") for take in self.known() for attempt in take["attempts"]}
+    def unclaimed(self, prompt: str) -> list[str]:
+        """Tasks that the gateway has for a prompt and that no record of that prompt names."""
+        takes = [take for take in self.known() if take["order"]["prompt"] == prompt]
+        ids = {attempt.get("task_id") for take in takes for attempt in take["attempts"]}
         return [c["task_id"] for c in self.gateway.ledger if c["prompt"] == prompt and c["task_id"] not in ids]
+
+    def task_ids(self) -> set[str]:
+        """All tasks on record."""
+        return {a["task_id"] for take in self.known() for a in take["attempts"] if a.get("task_id")}
 
     def digest(self, path: Path) -> str:
         found = path.stat()
@@ -260,7 +265,7 @@ class World:
         )
         lost = {prompt: number for prompt, number in paid.items() if number > tried[prompt] + self.forgiven[prompt]}
         assert not lost, f"paid, and no record knows it: {lost}"
-        ids = {attempt["task_id"] for take in known for attempt in take["attempts"] if attempt.get("task_id")}
+        ids = self.task_ids()
         assert ids >= self._ids, f"task ids that were on record are lost: {self._ids - ids}"
         self._ids = ids
         self._check_takes()

@@ -70,6 +70,7 @@ class Soaked:
     rss_mib: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
     seconds: float = 0.0
+    odd: list[str] = field(default_factory=list)
 
     @property
     def broken(self) -> list[str]:
@@ -199,18 +200,21 @@ class Soak:
         for doubt in self._command("resolve", "shots.yaml")["takes"]:
             if doubt["status"] != "in_doubt":
                 continue
-            known = set(self._task_ids())
-            tasks = [c["task_id"] for c in gateway.ledger if c["prompt"] == doubt["prompt"]]
-            unknown = [task for task in tasks if task not in known]
-            words = ["--task-id", unknown[0]] if unknown else ["--not-charged"]
+            known = self._task_ids()
+            tasks = [create["task_id"] for create in gateway.ledger if create["prompt"] == doubt["prompt"]]
+            missing = [task for task in tasks if known.get(task) != doubt["prompt"]]
+            words = ["--task-id", missing[0]] if missing else ["--not-charged"]
+            if missing and missing[0] in known:  # the gateway gave its id to another shot
+                words = ["--write-off"]
             document = self._command("resolve", "shots.yaml", doubt["shot"], *words)
             assert document["exit_code"] == 0, document
             self.soaked.resolved += 1
 
-    def _task_ids(self) -> list[str]:
+    def _task_ids(self) -> dict[str, str]:
+        """Task → prompt, of all records."""
         states = (self.folder / ".veopipe/shots/state").glob("*.json")
         takes = [take for path in states for take in json.loads(path.read_text("utf-8"))["takes"]]
-        return [attempt["task_id"] for take in takes for attempt in take["attempts"] if attempt.get("task_id")]
+        return {a["task_id"]: take["order"]["prompt"] for take in takes for a in take["attempts"] if a.get("task_id")}
 
     def _count(self, gateway: Simulator, report: dict[str, Any]) -> None:
         soaked = self.soaked
@@ -218,7 +222,14 @@ class Soak:
         paid = Counter(create["prompt"] for create in gateway.charged)
         soaked.paid_creates = paid.total()
         soaked.paid_twice = sum(number > 1 for number in paid.values())
-        soaked.lost = len({create["task_id"] for create in gateway.charged} - set(self._task_ids()))
+        known = self._task_ids()
+        # A create that was answered with another task's id never got one of its own.
+        soaked.lost = sum(c["task_id"] not in known and c["fault"] != "duplicate_id" for c in gateway.charged)
+        soaked.odd = [
+            f"{create['prompt']}: {create['task_id']} ({create['fault']})"
+            for create in gateway.charged
+            if paid[create["prompt"]] > 1 or create["task_id"] not in known
+        ]
         soaked.charged_usd = str(sum((Decimal(create["price_usd"]) for create in gateway.charged), Decimal("0.00")))
         money = report["cost_usd"]
         soaked.reported_usd = str(Decimal(money["charged"]) + Decimal(money["possibly_charged"]))

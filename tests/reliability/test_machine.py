@@ -85,6 +85,7 @@ EVENTS = st.one_of(
     _event("misbehave", name=FAULTS, times=st.integers(1, 3), after=st.integers(0, 1), then=THEN),
     _event("misbehave", name=FAULTS, times=st.integers(1, 2), after=st.just(0), then=THEN),
     _event("run_that_goes_wrong", **WRONG, cap=CAPS),
+    _event("damage", what=st.just("my own"), pick=PICKS, how=st.just(""), then=st.just(("run", 0, None))),
     _event("run", cap=CAPS),
     _event("run_with_retries"),
     _event("two_at_once_and_one_dies", at=st.integers(1, 150)),
@@ -296,8 +297,10 @@ class Night(RuleBasedStateMachine):
     def _resolve(self, doubt: dict[str, Any], how: str) -> None:
         shot, status = doubt["shot"], doubt["status"]
         prompts = [take["order"]["prompt"] for take in self.world.states()[shot] if take["take"] == doubt["take"]]
-        unknown = self.world.unknown_ids(prompts[0])
-        if how == "write off" or status == "parked" or (how == "truth" and unknown and "/" in unknown[0]):
+        unknown = self.world.unclaimed(prompts[0])
+        # an id made to break paths, or one that the gateway gave to another shot
+        useless = bool(unknown) and ("/" in unknown[0] or unknown[0] in self.world.task_ids())
+        if how == "write off" or status == "parked" or (how == "truth" and useless):
             self.world.faults.add("written off")
             words = ["--write-off"]
         elif how == "truth" and unknown:

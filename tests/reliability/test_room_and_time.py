@@ -105,7 +105,7 @@ def test_room_is_looked_at_before_a_download_and_more_of_it_is_all_that_is_neede
 def test_a_ledger_on_a_disk_that_is_full_lets_nothing_be_sent(film: Film, gateway: Simulator) -> None:
     place = film.folder / ".veopipe"
     place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=256k", "veopipe-test", str(place)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "veopipe-test", str(place)]
     if os.geteuid() != 0 or subprocess.run(words, capture_output=True, check=False).returncode != 0:
         pytest.skip("only root can mount a small file system, and not everywhere")
     try:
