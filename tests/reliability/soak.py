@@ -178,12 +178,13 @@ class Soak:
             run.process.kill()
             threading.Event().wait(0.3)  # what was on its way arrives
         code, document = run.end()
-        self.soaked.killed += code == -signal.SIGKILL  # a run may end by itself just before it is struck
+        struck = code == -signal.SIGKILL  # a run may end by itself just before it is struck
+        self.soaked.killed += struck
         assert code in {0, 1, 3, 4, 6, -9}, (code, document)
         if time.monotonic() - began > SETTLED_IN:
             self.soaked.rss_mib.append(run.rss >> 20)
             self.soaked.files.append(run.files)
-        return document
+        return {} if struck else document  # what a dying run has printed isn't its last word
 
     def _strikes(self, gateway: Simulator, run: _Watched) -> bool:
         """Wait for a random moment in the run: some creates, and a moment more; whether it ended before."""
