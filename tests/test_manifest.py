@@ -288,6 +288,43 @@ def test_a_picture_that_doesnt_suit_the_overrides_is_the_pipelines_problem(proje
     ]
 
 
+def test_an_override_that_takes_the_size_away_leaves_what_is_written_beside_it(project):
+    text = listing("a: {size: 1920x1080}", "b: {resolution: 1080p, aspect_ratio: 9:16}")
+    shots = project.shots(text, "overrides: {size: null}\n").values()
+    assert [(s.resolution, s.aspect_ratio) for s in shots] == [("720p", "16:9"), ("1080p", "9:16")]
+
+
+def test_the_tags_of_the_overrides_are_those_that_a_command_selects_by(project):
+    """Else a shot that the overrides make wrong would be ordered."""
+    text = listing("a: {aspect_ratio: 9:16}", "b: {tags: [all]}")
+    loaded = project.load(text, "overrides: {tags: [all], resolution: 4k}\n", selects=lambda shot, tags: "all" in tags)
+    assert [(p.rule, p.shot) for p in loaded.problems] == [("4k-is-landscape", "a")]
+    loaded = project.load(text, "overrides: {tags: null, resolution: 4k}\n", selects=lambda shot, tags: "all" in tags)
+    assert loaded.problems == ()
+
+
+@pytest.mark.parametrize("key", ["model", "prompt"])
+def test_a_shot_that_isnt_selected_may_lose_what_it_must_have(project, key):
+    text = listing("a: {}", "b: {}")
+    loaded = project.load(text, f"overrides: {{{key}: null}}\n", selects=lambda shot, tags: shot == "b")
+    assert [(p.rule, p.shot) for p in loaded.problems] == [(f"{key}-required", "b")]
+
+
+def test_a_manifest_in_a_linked_folder_is_where_the_link_leads(project):
+    """As for `run`, which would otherwise accept pictures that `validate` refuses."""
+    film = project.folder / "film"
+    film.mkdir()
+    (film / ".git").mkdir()
+    for name in ("list", "shared"):
+        (film / name).mkdir()
+    (film / "shared" / "a.png").write_bytes((PICTURES / "landscape.png").read_bytes())
+    (film / "list" / "shots.yaml").write_text(listing("a: {input_reference: ../shared/a.png}"))
+    (project.folder / "link").symlink_to(film / "list")
+    loaded = load_manifest(project.folder / "link" / "shots.yaml", models=SERVED)
+    assert loaded.problems == ()
+    assert loaded.manifest.folder == film / "list"
+
+
 # --- scale ----------------------------------------------------------------------------------------------
 
 

@@ -53,12 +53,16 @@ def merged(defaults: Layer, shot: Layer) -> dict[str, Node]:
 
 
 def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
-    """A merged and `sized` shot with a pipeline's overrides laid over it."""
-    result = dict(shot)
-    if "size" in overrides:
+    """A merged shot with a pipeline's overrides laid over it.
+
+    A size that the shot writes is spelt out first, so that an override of one of its two halves leaves the other.
+    """
+    size = overrides.get("size")
+    result = sized(shot) if size is None else dict(shot)
+    result.pop("size", None)
+    if size is not None and not _is_null(size):
         result.pop("resolution", None)
         result.pop("aspect_ratio", None)
-    result.pop("size", None)
     result.update(overrides)
     return sized({key: node for key, node in result.items() if not _is_null(node)})
 

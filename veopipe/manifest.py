@@ -119,13 +119,13 @@ def load_manifest(
     read = document.load(path, shown_as=shown_as)
     if read.root is None:
         return Loaded(None, read.problems)
-    folder = path.absolute().parent
+    folder = path.absolute().parent.resolve()  # as `project` does: a linked folder is the folder it leads to
     reader = _Reader(read.file, folder, overrides or Overrides(), models, selects)
     budget = reader.read(read.root)
     problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
     if any(problem.severity == "error" for problem in problems):
         return Loaded(None, tuple(problems))
-    return Loaded(Manifest(path.absolute(), folder, reader.shots, budget), tuple(problems))
+    return Loaded(Manifest(folder / path.name, folder, reader.shots, budget), tuple(problems))
 
 
 class _Reader:
@@ -219,30 +219,30 @@ class _Reader:
             if finding.path[0] not in written:
                 self._findings.add(finding, place_of_default, shot)
                 wrong.add(finding.path[0])
-        own = sized(merged(defaults, written))
+        layer = merged(defaults, written)
+        own = sized(layer)
         findings, values = self._judge(own, wrong)
         for finding in findings:
             self._findings.add(finding, self._place_of(finding, own, where), shot)
-        tags = values.get("tags", ())
-        if self._selects is None or self._selects(shot, tags):
-            self._chosen.append(shot)
-        if self._overrides.nodes:
-            values = self._apply_overrides(shot, own, findings, wrong - self._overrides.nodes.keys())
+        values = self._finish(shot, layer, findings, values, wrong)
         if not self._findings.has_errors:
             self.shots[shot] = self._made(shot, values, where)
 
-    def _apply_overrides(
-        self, shot: str, own: Layer, known: list[Finding], wrong: Collection[str | int]
+    def _finish(
+        self, shot: str, layer: Layer, known: list[Finding], own: dict[str, Any], wrong: Collection[str | int]
     ) -> dict[str, Any]:
         """The shot's values with the overrides; what is wrong only now is the pipeline's problem."""
-        findings, values = self._judge(overridden(own, self._overrides.nodes), wrong)
-        if not self._chosen or self._chosen[-1] != shot:
-            return values  # the command isn't about this one
+        nodes, findings, values = self._overrides.nodes, known, own
+        if nodes:
+            findings, values = self._judge(overridden(layer, nodes), set(wrong) - nodes.keys())
+        if self._selects is not None and not self._selects(shot, values.get("tags", ())):
+            # The command isn't about this one: it needn't suit the overrides, but has what every shot has.
+            return {key: own[key] for key in ("model", "prompt") if key in own} | values
+        self._chosen.append(shot)
         said = {(finding.rule, finding.path) for finding in known}
         for finding in findings:
             if (finding.rule, finding.path) not in said:
-                where = self._override_place(finding)
-                self._findings.add(finding, where, shot, with_overrides=True)
+                self._findings.add(finding, self._override_place(finding), shot, with_overrides=True)
         return values
 
     def _judge(self, shot: Layer, wrong: Collection[str | int]) -> tuple[list[Finding], dict[str, Any]]:
