@@ -44,7 +44,7 @@ LAYERS = [
     ["rules", "findings", "table"],
     # the outside
     ["gateway", "verification", "pictures", "document", "schema"],
-    ["answers", "redirects", "boxes", "layers", "settings", "halt", "files"],
+    ["answers", "redirects", "boxes", "parts", "syntax", "layers", "settings", "halt", "files"],
     ["probe", "samples", "nodes", "state", "pricing", "pacing", "reading", "address", "wording", "steps", "errors"],
 ]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from veopipe import pictures
 from veopipe.pictures import PictureFacts, PictureFault, PictureUnreadable, inspect
@@ -108,6 +109,79 @@ def test_a_png_with_a_wrong_checksum_is_damaged(folder: Path) -> None:
     (folder / "flipped.png").write_bytes(content)
 
     assert fault("flipped.png", folder).rule == "picture-damaged"
+
+
+def exif_of(*, gps: bool = False, camera: bool = False, orientation: int | None = None) -> bytes:
+    exif = Image.Exif()
+    if gps:
+        exif.get_ifd(0x8825).update({1: "N", 2: (54.0, 19.0, 0.0), 3: "E", 4: (13.0, 5.0, 0.0)})
+    if camera:
+        exif[0x010F] = "Maker"
+    if orientation:
+        exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+def told(content: bytes, folder: Path) -> tuple[int, bool, bool]:
+    (folder / "a").write_bytes(content)
+    found = inspect("a", folder, folder)
+    assert isinstance(found, PictureFacts)
+    return found.orientation, found.has_location, found.has_metadata
+
+
+@pytest.mark.parametrize(("kind", "media_type"), FORMATS)
+def test_what_a_picture_tells_besides_is_noticed(kind: str, media_type: str, folder: Path) -> None:
+    del media_type
+    assert told(encoded(kind), folder) == (1, False, False)
+    assert told(encoded(kind, exif=exif_of(gps=True)), folder) == (1, True, False)
+    assert told(encoded(kind, exif=exif_of(camera=True)), folder) == (1, False, True)
+    assert told(encoded(kind, exif=exif_of(orientation=6)), folder) == (6, False, False)
+    assert told(encoded(kind, exif=exif_of(gps=True, camera=True, orientation=8)), folder) == (8, True, True)
+
+
+@pytest.mark.parametrize(("kind", "media_type"), FORMATS)
+def test_a_position_in_xmp_is_a_position_too(kind: str, media_type: str, folder: Path) -> None:
+    del media_type
+
+    def with_xmp(packet: bytes) -> bytes:
+        if kind != "PNG":
+            return encoded(kind, xmp=packet)
+        texts = PngInfo()
+        texts.add_itxt("XML:com.adobe.xmp", packet.decode())
+        return encoded(kind, pnginfo=texts)
+
+    assert told(with_xmp(b"<x:xmpmeta>a camera</x:xmpmeta>"), folder) == (1, False, True)
+    assert told(with_xmp(b'<x:xmpmeta exif:GPSLatitude="54,19.0N"/>'), folder) == (1, True, True)
+
+
+def test_metadata_behind_a_pngs_picture_is_noticed(folder: Path) -> None:
+    """Where some programs put it."""
+    content = encoded("PNG")
+    exif = png_chunk(b"eXIf", exif_of(gps=True).removeprefix(b"Exif\0\0"))
+    assert told(content[:-12] + exif + content[-12:], folder) == (1, True, False)
+
+
+def test_an_empty_position_and_other_texts_are_no_metadata(folder: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[0] = b"\2\3\0\0"  # the version alone, as cameras without GPS write it
+    assert told(encoded("JPEG", exif=exif), folder) == (1, False, False)
+    texts = PngInfo()
+    texts.add_text("Software", "a renderer")
+    assert told(encoded("PNG", pnginfo=texts), folder) == (1, False, False)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_damaged_metadata_is_no_damaged_picture(order: str, folder: Path) -> None:
+    head = b"II*\0" if order == "<" else b"MM\0*"
+    for block in (
+        b"",
+        head,
+        head + struct.pack(order + "I", 0xFFFFFFFF),
+        head + struct.pack(order + "IH", 8, 0xFFFF),
+        head + struct.pack(order + "IHHHII", 8, 1, 0x8825, 4, 1, 8),
+        head + struct.pack(order + "IHHHII", 8, 1, 0x0112, 3, 1, 0xFFFFFFFF),
+    ):
+        assert told(encoded("JPEG", exif=b"Exif\0\0" + block), folder)[:2] == (1, False)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from veopipe.parts import Parts, survey
 from veopipe.wording import printable
 
 MAX_BYTES = 20_000_000
@@ -48,7 +49,6 @@ _FROM_PILLOW = (
 """What Pillow raises on damaged files; it has no base class of its own for them."""
 
 _HEAD = 64
-_MAX_PARTS = 50_000  # chunks of a PNG, segments of a JPEG's header; 20 MB in chunks of 1 KiB are 20,000
 _LFS_POINTERS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
 
@@ -85,6 +85,9 @@ class PictureFacts:
         width: pixels, as stored (an EXIF rotation isn't applied).
         height: pixels, as stored.
         bytes: size of the file.
+        orientation: 1 where it is stored upright, 2 to 8 turned or mirrored (Exif).
+        has_location: it says where it was taken.
+        has_metadata: it holds other notes on its making, such as camera, date and author.
     """
 
     path: Path
@@ -92,6 +95,9 @@ class PictureFacts:
     width: int
     height: int
     bytes: int
+    orientation: int = 1
+    has_location: bool = False
+    has_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +138,15 @@ def inspect(written: str, folder: Path, boundary: Path) -> PictureFacts | Pictur
             size = _size_of(file)
             head = file.read(_HEAD)
             media_type = _media_type(head)
-            _refuse_cut_off(file, media_type, head, size)
+            parts = _survey(file, media_type, size)
             width, height = _measured(file, media_type)
     except _Faulty as fault:
         return PictureFault(fault.rule, f'the picture "{printable(written)}" {fault.what}')
     except OSError as error:  # the disk failed while it was read
         return PictureFault("picture-damaged", f'the picture "{printable(written)}" {_because(error)}')
-    return PictureFacts(path, media_type, width, height, size)
+    return PictureFacts(
+        path, media_type, width, height, size, parts.orientation, parts.has_location, parts.has_metadata
+    )
 
 
 def read(path: Path, boundary: Path) -> bytes:
@@ -279,49 +287,12 @@ def _media_type(head: bytes) -> str:
     raise _Faulty("picture-format", f"is not a JPEG, PNG or WebP by its content{found}; convert it")
 
 
-def _refuse_cut_off(file: BinaryIO, media_type: str, head: bytes, size: int) -> None:
+def _survey(file: BinaryIO, media_type: str, size: int) -> Parts:
     """Find a file that ends early, or that would keep a parser busy: before Pillow sees it."""
-    if media_type == "image/webp":
-        whole = size >= 8 + int.from_bytes(head[4:8], "little")
-    elif media_type == "image/jpeg":
-        whole = _has_end_of_image(file, size)
-    else:
-        whole = _has_end_chunk(file)
-    if not whole:
+    parts = survey(file, media_type, size)
+    if not parts.is_whole:
         raise _Faulty("picture-damaged", "is damaged: the file ends too early; export or copy it again")
-
-
-def _has_end_chunk(file: BinaryIO) -> bool:
-    """Whether a PNG's chunks lead to its IEND; their checksums are left to `_measured`."""
-    position = 8
-    for _ in range(_MAX_PARTS):
-        file.seek(position)
-        chunk = file.read(8)
-        if len(chunk) < 8:
-            return False
-        if chunk[4:] == b"IEND":
-            return len(file.read(4)) == 4
-        position += 12 + int.from_bytes(chunk[:4], "big")
-    return False
-
-
-def _has_end_of_image(file: BinaryIO, size: int) -> bool:
-    """Whether a JPEG's picture data ends: an EOI marker behind the first scan.
-
-    Behind, because a thumbnail in the header has an EOI of its own; not at the very end, because cameras
-    append things. Inside a scan 0xFF is always followed by 0x00 or a restart marker.
-    """
-    position = 2
-    for _ in range(_MAX_PARTS):
-        file.seek(position)
-        marker = file.read(4)
-        if len(marker) < 4 or marker[0] != 0xFF:
-            return False
-        if marker[1] == 0xDA:
-            return b"\xff\xd9" in file.read(size)
-        fill = marker[1] == 0xFF
-        position += 1 if fill else 2 + max(2, int.from_bytes(marker[2:], "big"))
-    return False
+    return parts
 
 
 def _measured(file: BinaryIO, media_type: str) -> tuple[int, int]:

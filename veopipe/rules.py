@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from veopipe.wording import printable
 
 _IMAGES = "API document, Multi-Reference Images"
 _OWN = "veopipe, Manifest"
+_EXIF = "Exif (CIPA DC-008)"
 
 RULES: Mapping[str, Rule] = {
     rule.id: rule
@@ -48,6 +49,9 @@ RULES: Mapping[str, Rule] = {
             "other gateways of the family",
         ),
         Rule("picture-webp", "info", "some gateways take JPEG and PNG only", "other gateways of the family"),
+        Rule("picture-location", "warning", "a picture doesn't tell where it was taken", f"{_EXIF}, GPS attributes"),
+        Rule("picture-metadata", "info", "a picture's notes on its making are uploaded with it", _EXIF),
+        Rule("picture-turned", "warning", "a picture is stored upright", f"{_EXIF}, Orientation"),
         Rule("picture-small", "warning", "a picture is at least as large as the video", _IMAGES),
         Rule("picture-ratio", "warning", "a picture has the video's aspect ratio", _IMAGES),
         Rule("picture-ratio-4k", "error", "at 4k a picture is 16:9", "API document, 4K Landscape Image-to-Video"),
@@ -59,6 +63,7 @@ ROLES = ("input_reference", "last_frame", "reference_images")
 
 _LONG_SIDE = {"720p": 1280, "1080p": 1920, "4k": 3840}
 _TOKENS = 1024  # Google, Video: the prompt's limit
+_MIRRORED = 4  # Exif orientations above it are turned by a quarter: width and height change places
 _LARGE = 10_000_000  # bytes; the limit of other gateways
 # One token is about one character of these scripts, and about four of the others.
 _DENSE = re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
@@ -173,18 +178,13 @@ def work_tree_of(folder: Path) -> Path:
 
 
 def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str, Any]) -> list[Finding]:
-    found = []
+    found = [finding(rule, message, path) for rule, message in _about(facts)]
     resolution = shot.get("resolution", BUILT_IN["resolution"])
     aspect = shot.get("aspect_ratio", BUILT_IN["aspect_ratio"])
     long = _LONG_SIDE[resolution]
     width, height = (long, long * 9 // 16) if aspect == "16:9" else (long * 9 // 16, long)
-    have = f"{facts.width}x{facts.height}"
+    have = f"{facts.width}x{facts.height}" + (" as stored" if facts.orientation > _MIRRORED else "")
     reads = frozenset({str(path[0]), "resolution", "aspect_ratio"})
-    if facts.bytes > _LARGE:
-        message = f"this picture has {facts.bytes / 1e6:.1f} MB; some gateways refuse more than 10 MB"
-        found.append(finding("picture-large", message, path))
-    if facts.media_type == "image/webp":
-        found.append(finding("picture-webp", "this is a WebP; some gateways take JPEG and PNG only", path))
     if abs((facts.width * height) / (facts.height * width) - 1) > 0.01:
         rule = "picture-ratio-4k" if resolution == "4k" else "picture-ratio"
         message = f"this picture has {have}, which isn't {aspect}: crop it, best to {width}x{height}"
@@ -193,3 +193,28 @@ def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str,
         message = f"this picture has {have}; best is the video's size, {width}x{height}"
         found.append(finding("picture-small", message, path, reads))
     return found
+
+
+def _about(facts: PictureFacts) -> Iterator[tuple[str, str]]:
+    """What is to be said about a picture by itself, whatever the shot: rule and message."""
+    if facts.bytes > _LARGE:
+        yield "picture-large", f"this picture has {facts.bytes / 1e6:.1f} MB; some gateways refuse more than 10 MB"
+    if facts.media_type == "image/webp":
+        yield "picture-webp", "this is a WebP; some gateways take JPEG and PNG only"
+    if facts.orientation != 1:
+        yield (
+            "picture-turned",
+            f"this picture is stored turned or mirrored, with a note to turn it back (Exif orientation "
+            f"{facts.orientation}) that not every program heeds: open it in an image editor and save it upright",
+        )
+    if facts.has_location:
+        yield (
+            "picture-location",
+            "this picture tells where it was taken (GPS), and it is uploaded as it is: export it without location",
+        )
+    elif facts.has_metadata:
+        yield (
+            "picture-metadata",
+            "this picture holds notes on its making (Exif or XMP: camera, date, author), and it is uploaded as it "
+            "is: export it without metadata if they are private",
+        )
