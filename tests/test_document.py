@@ -34,6 +34,7 @@ def problem_of(data: bytes):
         ("on", "on"),
         ("2026-05-20", "2026-05-20"),
         ("1e999", "1e999"),
+        ("1e-4000", "1e-4000"),
         (".nan", ".nan"),
         ("9" * 5000, "9" * 5000),
         ("true", True),
@@ -92,7 +93,7 @@ def test_a_quoted_merge_key_is_a_key():
         pytest.param(b"{<<: {}, <<: {}, a: 1, a: 2}", "yaml-duplicate-key", 1, 24, id="duplicate beside merges"),
         pytest.param(b"a: &a [*a]", "yaml-alias", 1, 8, id="recursive alias"),
         pytest.param(b"a: *b", "yaml-alias", 1, 4, id="unknown alias"),
-        pytest.param(b"[" * 100_000, "yaml-limit", 1, MAX_DEPTH + 1, id="deep flow"),
+        pytest.param(b"[" * 900, "yaml-limit", 1, MAX_DEPTH + 1, id="deep flow"),
         pytest.param(b"- " * 100_000, "yaml-limit", 1, 2 * MAX_DEPTH + 1, id="deep block"),
         pytest.param(b"a: {<<: [1]}", "yaml-merge", 1, 5, id="merge of a scalar"),
         pytest.param(b"a:\n  ? [x]\n  : 1", "yaml-key", 2, 5, id="list as key"),
@@ -116,6 +117,32 @@ def test_what_is_wrong_is_a_problem_with_its_place(data, rule, line, column):
     assert (found.rule, found.line, found.column, found.severity) == (rule, line, column, "error")
 
 
+def test_nesting_without_end_is_refused_at_once():
+    start = time.monotonic()
+    assert problem_of(b"[" * 100_000).rule == "yaml-limit"
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("parser", [document._parser_class(), document._PureParser], ids=["C", "pure"])
+@pytest.mark.parametrize("character", "\x85\u2028\u2029", ids=["NEL", "LS", "PS"])
+def test_what_ends_a_line_in_yaml_1_1_only_is_text(parser, character):
+    """Pasted text has such characters; editors number lines without them."""
+    text = f"# a{character}b\na: x{character}y\nb: 'x{character}y'\nc: |\n  x{character}y\nd{character}: 1\n"
+    composer = document._Composer("x")
+    composer.run(text, parser)
+    same = f"x{character}y"
+    assert plain(composer.root) == {"a": same, "b": same, "c": same + "\n", "d" + character: 1}
+    assert place(composer.root, ("d" + character,)) == (6, 5)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_lines_are_counted_alike_whatever_ends_them(ending):
+    text = f"a: 1{ending}b:{ending}  c: 2{ending}"
+    assert place(read(text.encode(), "x").root, ("b", "c")) == (3, 6)
+    found = problem_of(f"{text}d: \x07".encode())
+    assert (found.line, found.column) == (4, 4)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -123,6 +150,14 @@ def test_what_is_wrong_is_a_problem_with_its_place(data, rule, line, column):
         (b"a: @b", "put it in quotes"),
         (b"a: 'x", "never closed"),
         (b"a: [1\nb: 2", "isn't closed"),
+        (b"a: [wide] a cat", "all of the text in quotes"),
+        (b"a: 'Hello' she says", "all of the text in quotes"),
+        (b"a: 'it's'", "all of the text in quotes"),
+        (b"a:\n  b: 1\n c: 2", "the indent doesn't fit"),
+        (b"a: - b", "`- ` needs quotes"),
+        (b"a: *b* c", "needs quotes"),
+        (b"a: *b c", "needs quotes"),
+        (b'a: "C:\\dir"', "a backslash"),
     ],
 )
 def test_a_syntax_error_says_what_to_do(data, words):

@@ -169,6 +169,8 @@ def test_an_unknown_key_gets_the_right_key_or_the_reason(key, rule, words):
         ("tags", "hero", "write a list"),
         ("prompt", "  ", "a blank text"),
         ("seed", -1, "this is -1"),
+        ("size", "2160x3840", '"2160x3840"'),
+        ("size", "1280X720", "did you mean 1280x720?"),
         ("prompt", {"a": "x" * 100_000}, "a mapping"),
         ("seconds", "x" * 100_000, "…"),
     ],
@@ -177,6 +179,32 @@ def test_a_wrong_value_is_shown_shortly_with_advice(key, value, words):
     (finding,) = ShotRules().value(key, value)
     assert words in finding.message
     assert len(finding.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "words"),
+    [
+        ("manifest", "prompt", "write it under `defaults`"),
+        ("pipeline", "resolution", "write it under `overrides`"),
+        ("pipeline", "in_flight", "write it under `limits`"),
+        ("manifest", "\u00a0 version", "an unusual space (U+00A0)"),
+    ],
+)
+def test_a_key_at_the_wrong_place_leads_to_the_right_one(name, key, words):
+    assert [words in f.message for f in schema.check(name, {"version": 1, "shots": {"a": {}}, key: 1}) if f.at == "key"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("prompt:x", "no space, or an unusual one"),
+        ("prompt:\u00a0x", "no space, or an unusual one"),
+        ([{}], "`name:` instead of `-`"),
+    ],
+)
+def test_what_isnt_a_mapping_gets_the_likely_reason(value, words):
+    (finding,) = schema.check("manifest", value, "$defs", "settings")
+    assert words in finding.message
 
 
 def test_a_pattern_must_match_the_whole_text():

@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from veopipe import syntax
 from veopipe.errors import Problem
 from veopipe.nodes import MappingNode, Node, ScalarNode, SequenceNode, resolved
 from veopipe.wording import printable
@@ -32,6 +33,7 @@ MAX_NODES = 4_000_000
 """Keys and values as written: 100,000 shots of 16 keys fit."""
 MAX_DEPTH = 20
 """Levels of nesting, aliases included; a manifest needs five."""
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 FREE_EXPANSION, EXPANSION_RATIO = 100_000, 10
 """What aliases and merges may add: this many nodes, and ten for each that is written."""
 
@@ -108,8 +110,12 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-# What YAML calls printable (section 5.1), so that a reader error has a place.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML calls printable (section 5.1), so that a reader error has a place; without the noncharacters below.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+# They end a line for PyYAML (YAML 1.1) only, not for editors, and text that was pasted from elsewhere has them.
+_PASTED_BREAKS = "\x85\u2028\u2029"
+_STAND_INS = str.maketrans(_PASTED_BREAKS, "\ufdd0\ufdd1\ufdd2")
+_STOOD_FOR = str.maketrans("\ufdd0\ufdd1\ufdd2", _PASTED_BREAKS)
 
 
 def _text_of(data: bytes) -> str:
@@ -129,35 +135,22 @@ def _text_of(data: bytes) -> str:
 
 
 def _end_of(text: str) -> tuple[int, int]:
-    return text.count("\n") + 1, len(text) - (text.rfind("\n") + 1) + 1
-
-
-# PyYAML's words → ours, for what people do most often; the first that is contained wins.
-_TAB = "a tab can't indent YAML: use spaces"
-_INDICATOR = "a text can't start with this character: put it in quotes"
-_UNCLOSED = "a quote that opens here is never closed"
-_INDENT = "the indent doesn't fit the lines above"
-_COLON = "a colon here starts a new key: is the indent right? Text with `: ` needs quotes"
-_WORDS = (
-    ("mapping values are not allowed", _COLON),
-    ("could not find expected ':'", "this line isn't `key: value`: a colon is missing, or the text above needs quotes"),
-    ("expected <block end>", _INDENT),
-    ("did not find expected key", _INDENT),
-    ("unexpected end of stream", _UNCLOSED),
-    ("did not find expected ',' or", "a bracket or brace isn't closed, or a comma is missing"),
-)
+    lines = re.split("\r\n|\r|\n", text)
+    return len(lines), len(lines[-1]) + 1
 
 
 def _syntax_stop(error: Exception, text: str) -> _Stop:
     said = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
-    ours = next((words for theirs, words in _WORDS if theirs in said), printable(said))
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if ours == _UNCLOSED and getattr(error, "context_mark", None):
-        mark = getattr(error, "context_mark", None)
+    opened = getattr(error, "context_mark", None)
+    mark = getattr(error, "problem_mark", None) or opened
     if mark is None:
-        return _Stop("yaml-syntax", f"this isn't valid YAML: {ours}")
-    if "cannot start any token" in said:
-        ours = _TAB if text[mark.index : mark.index + 1] == "\t" else _INDICATOR
+        return _Stop("yaml-syntax", f"this isn't valid YAML: {syntax.explained(said, '', '')}")
+    if "maximum nesting depth" in said:  # newer parsers have a cap of their own, and look far ahead
+        return _Stop("yaml-limit", _TOO_DEEP, mark.line + 1, mark.column + 1)
+    before, after = text[max(0, mark.index - mark.column) : mark.index], text[mark.index : mark.index + 1]
+    ours = syntax.explained(said, before, after)
+    if ours == syntax.UNCLOSED and opened:
+        mark = opened
     return _Stop("yaml-syntax", f"this isn't valid YAML: {ours}", mark.line + 1, mark.column + 1)
 
 
@@ -192,6 +185,7 @@ class _Composer:
         self._written = 0
         self._expanded = 0
         self._documents = 0
+        self._has_breaks = False
 
     def report(self, rule: str, message: str, line: int, column: int) -> None:
         self.problems.append(Problem(self.file, line, column, "error", rule, message))
@@ -207,6 +201,9 @@ class _Composer:
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
         }
+        self._has_breaks = any(character in text for character in _PASTED_BREAKS)
+        if self._has_breaks:
+            text = text.translate(_STAND_INS)
         try:
             parser = parser_class(text)
             while (event := parser.get_event()) is not None:
@@ -230,7 +227,7 @@ class _Composer:
             self.report("yaml-tag", "a %TAG directive isn't allowed", *_from_one(mark))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        text = event.value
+        text = event.value.translate(_STOOD_FOR) if self._has_breaks else event.value
         line, column = _from_one(event.start_mark)
         is_plain = not event.style
         value = resolved(text) if is_plain and event.tag is None else text
@@ -256,7 +253,7 @@ class _Composer:
         if event.tag is not None:
             self._refuse_tag(event)
         if len(self._stack) >= MAX_DEPTH:
-            raise _Stop("yaml-limit", f"nested deeper than {MAX_DEPTH} levels", node.line, node.column)
+            raise _Stop("yaml-limit", _TOO_DEEP, node.line, node.column)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._count(node)
@@ -273,7 +270,9 @@ class _Composer:
         line, column = _from_one(event.start_mark)
         shown = printable(str(event.anchor), 40)
         if event.anchor not in self._anchors:
-            raise _Stop("yaml-alias", f"there is no anchor &{shown} above this alias", line, column)
+            raise _Stop(
+                "yaml-alias", f"there is no anchor &{shown} above; text that starts with * needs quotes", line, column
+            )
         anchor = self._anchors[event.anchor]
         if anchor is None:
             raise _Stop("yaml-alias", f"the alias *{shown} stands inside its own anchor", line, column)

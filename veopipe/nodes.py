@@ -86,7 +86,8 @@ _CONSTANTS = {
 }
 # More digits stay text: no value here needs them, and int() refuses 5,000 of them.
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
+# Of digits behind the point and in the exponent, too: an amount is shown as it was written, without exponent.
+_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{0,17})?|\.[0-9]{1,17})(?:[eE][-+]?[0-9]{1,2})?")
 _NUMBER_START = frozenset("+-.0123456789")
 
 

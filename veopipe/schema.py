@@ -231,9 +231,25 @@ def unknown_key(entry: Schema, key: str, path: tuple[str | int, ...]) -> Finding
     right = entry.get("x-spellings", {}).get(key) or (snake if snake in known else None)
     if right:
         return Finding("key-spelling", "error", f"`{shown}` is written `{right}` here", path, "key")
+    return Finding("unknown-key", "error", f"there is no key `{shown}`; {_guess(entry, key)}", path, "key")
+
+
+def _guess(entry: Schema, key: str) -> str:
+    known = entry["properties"]
+    odd = _ODD_SPACE.search(key)
+    if odd:
+        return f"it holds an unusual space (U+{ord(odd[0]):04X}): type the line again"
     close = difflib.get_close_matches(key[:60].casefold(), known, n=1)
-    guess = f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(known)}"
-    return Finding("unknown-key", "error", f"there is no key `{shown}`; {guess}", path, "key")
+    if close:
+        return f"did you mean `{close[0]}`?"
+    homes = [name for name, section in known.items() if key in _resolved(section).get("properties", {})]
+    return f"write it under `{homes[0]}`" if homes else f"the keys are {', '.join(known)}"
+
+
+def _resolved(entry: Schema) -> Schema:
+    """An entry, or the one of the manifest's schema that it refers to."""
+    steps = entry.get("$ref", "").partition("#/")[2]
+    return part("manifest", *steps.split("/")) if steps else entry
 
 
 def keys_read(entry: Schema) -> set[str]:
@@ -257,12 +273,18 @@ def _shown(value: object) -> str:
     return "a mapping" if isinstance(value, dict) else f"{value}"
 
 
+# No-break and other spaces that look like one; they come with pasted text.
+_ODD_SPACE = re.compile("[\xa0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
+_KEY_WITHOUT_SPACE = re.compile(r"[A-Za-z_]{1,40}:\S|[A-Za-z_]{1,40}:\s")
+
+
 def _advice(error: ValidationError, entry: Schema) -> str:
     """What to do about the value, where that can be guessed."""
     value = error.instance
     choices = [str(choice) for choice in entry.get("enum", ()) if choice is not None]
     if choices:
-        close = difflib.get_close_matches(str(value)[:60].casefold(), choices, n=1, cutoff=0.5)
+        written = str(value)[:60].casefold()
+        close = difflib.get_close_matches(written, choices, n=1, cutoff=0.5 if len(written) < 6 else 0.75)
         return f": did you mean {close[0]}?" if close else ""
     wanted = entry.get("type", ())
     wanted = [wanted] if isinstance(wanted, str) else wanted
@@ -270,6 +292,10 @@ def _advice(error: ValidationError, entry: Schema) -> str:
         return ": put it in quotes to make it text"
     if "array" in wanted and isinstance(value, str):
         return ": write a list, such as [a, b]"
+    if "object" in wanted and isinstance(value, list):
+        return ": write `name:` instead of `-`"
+    if "object" in wanted and isinstance(value, str) and _KEY_WITHOUT_SPACE.match(value):
+        return ": there is no space, or an unusual one, after its colon"
     return ""
 
 
