@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from veopipe import files
+from veopipe import files, schema
 from veopipe.errors import UsageError
 from veopipe.wording import printable
 
 LARGEST = 64 << 20
 """Bytes; 100,000 shots with prompts of 500 characters."""
 
+_NAMED = 5  # unknown columns that a message names
 _LISTS = frozenset({"reference_images", "tags"})
 _NUMBERS = frozenset({"seconds", "seed", "take"})
 
@@ -39,8 +40,8 @@ def read_shots(path: Path, known: Mapping[str, Any]) -> dict[str, dict[str, Any]
     delimiter = max(",;\t", key=first.count)
     rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     try:
-        header = [cell.strip() for cell in next(rows, [])]
-        _check_header(path, header, known)
+        header = _header(rows)
+        _check_header(path, rows.line_num, header, known)
         shots: dict[str, dict[str, Any]] = {}
         for cells in rows:
             if any(cell.strip() for cell in cells):
@@ -55,7 +56,8 @@ def read_shots(path: Path, known: Mapping[str, Any]) -> dict[str, dict[str, Any]
 
 def _text(path: Path) -> str:
     try:
-        return files.read_bounded(path, LARGEST).decode("utf-8-sig")
+        text = files.read_bounded(path, LARGEST).decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")  # spreadsheets write all three
     except UnicodeDecodeError:
         raise UsageError(f"{path} isn't UTF-8; save it as CSV UTF-8") from None
     except ValueError as error:
@@ -64,17 +66,28 @@ def _text(path: Path) -> str:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
 
 
-def _check_header(path: Path, header: list[str], known: Mapping[str, Any]) -> None:
+def _header(rows: Iterable[list[str]]) -> list[str]:
+    """The first row that isn't blank, without what is left of empty columns at its end."""
+    header = next(([cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)), [])
+    while header and not header[-1]:
+        header.pop()
+    return header
+
+
+def _check_header(path: Path, line: int, header: list[str], known: Mapping[str, Any]) -> None:
     if "id" not in header:
-        raise UsageError(f"{path}:1: no column is called id; the first row names the columns")
+        close = next((name for name in header if name.casefold() == "id"), None)
+        found = f"; {close} is written id" if close else "; the first row names the columns"
+        raise UsageError(
+            f"{path}:{max(1, line)}: no column is called id{found}", hint=f"columns are: id, {', '.join(known)}"
+        )
     unknown = [name for name in header if name != "id" and name not in known]
     if unknown:
-        raise UsageError(
-            f"{path}:1: {printable(', '.join(repr(name) for name in unknown))} isn't a key of a shot",
-            hint=f"columns are: id, {', '.join(known)}",
-        )
+        settings = schema.part("manifest", "$defs", "settings")
+        said = [schema.unknown_key(settings, name, (name,)).message for name in unknown[:_NAMED]]
+        raise UsageError("\n".join(f"{path}:{line}: {sentence}" for sentence in said))
     if len(set(header)) != len(header):
-        raise UsageError(f"{path}:1: a column is there twice")
+        raise UsageError(f"{path}:{line}: a column is there twice")
 
 
 def _check_row(path: Path, line: int, header: list[str], cells: list[str]) -> None:
