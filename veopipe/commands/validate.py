@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from veopipe.display.diagnostics import show_problems
-from veopipe.errors import ExitCode, InvalidInput, Problem, UsageError
+from veopipe.errors import ExitCode, InvalidInput, Problem
 from veopipe.manifest import Manifest, load_manifest
 from veopipe.options import example
 from veopipe.pipeline import load_pipeline
@@ -30,7 +30,8 @@ def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, 
     lines = []
     for path in manifests:
         manifest, found = _check(path, pipeline)
-        problems += [_strict(problem) for problem in found] if strict else found
+        found = [_strict(problem) for problem in found] if strict else found
+        problems += found
         lines.append(_summary(path, manifest, found))
     problems = list(dict.fromkeys(problems))  # a pipeline's own problems once, not once per list
     failed = any(problem.severity == "error" for problem in problems)
@@ -50,8 +51,6 @@ def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, 
 
 
 def _check(path: Path, wanted: str | None) -> tuple[Manifest | None, list[Problem]]:
-    if not path.is_file():
-        raise UsageError(f"there is no file {printable(str(path))}")
     try:
         pipeline, problems = load_pipeline(wanted, path.absolute().parent)
     except InvalidInput as error:
