@@ -109,6 +109,24 @@ def test_pictures_have_their_role_path_and_true_type(project):
     ]
 
 
+@pytest.mark.parametrize(
+    ("there", "written", "said"),
+    [
+        ("Boat.PNG", "refs/boat.png", "there is Boat.PNG: capitals count"),
+        ("cafe\u0301.png", "refs/caf\u00e9.png", "with its accents encoded otherwise: rename it"),
+        ("boat.png", "refs\\boat.png", "folders are separated by /"),
+        ("boat.png", "refs/goat.png", "relative to the manifest's folder"),
+        ("boat.png", "nowhere/boat.png", "relative to the manifest's folder"),
+    ],
+)
+def test_a_picture_that_only_a_mac_finds_is_named(project, there, written, said):
+    (project.folder / "refs").mkdir()
+    (project.folder / "refs" / there).write_bytes((PICTURES / "landscape.png").read_bytes())
+    (problem,) = project.load(listing(f"a: {{input_reference: '{written}'}}")).problems
+    assert problem.rule == "picture-missing"
+    assert problem.message.endswith(said)
+
+
 def test_reference_images_keep_their_order(project):
     for name in ("b.png", "a.png"):
         (project.folder / name).write_bytes((PICTURES / "landscape.png").read_bytes())

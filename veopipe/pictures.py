@@ -260,7 +260,7 @@ def _because(error: OSError) -> str:
 def _size_of(file: BinaryIO) -> int:
     size = os.fstat(file.fileno()).st_size
     if size == 0:
-        raise _Faulty("picture-empty", "is an empty file")
+        raise _Faulty("picture-empty", "is an empty file; export or copy it again")
     if size > MAX_BYTES:
         raise _Faulty(
             "picture-too-large",

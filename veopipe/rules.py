@@ -7,8 +7,11 @@ what can't work; what only other sources suggest is a warning or a note (api-fac
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +144,33 @@ class Pictures:
         self._folder = folder
         self._boundary = work_tree_of(folder)
         self._seen: dict[str, PictureFacts | PictureFault] = {}
+        self._names: dict[Path, dict[str, str]] = {}
 
     def facts(self, written: str) -> PictureFacts | PictureFault:
         """What the picture is, or why it can't be used."""
         if written not in self._seen:
-            self._seen[written] = inspect(written, self._folder, self._boundary)
+            facts = inspect(written, self._folder, self._boundary)
+            if isinstance(facts, PictureFault) and facts.rule == "picture-missing":
+                facts = replace(facts, message=facts.message + self._guess(written))
+            self._seen[written] = facts
         return self._seen[written]
+
+    def _guess(self, written: str) -> str:
+        """Why a picture isn't found that a person sees: a Mac finds names that other systems tell apart."""
+        if "\\" in written:
+            return "; folders are separated by /"
+        folder, name = (self._folder / written).parent, Path(written).name
+        if folder not in self._names:
+            try:
+                self._names[folder] = {_spelt_alike(other): other for other in os.listdir(folder)}
+            except (OSError, ValueError):  # it isn't there, or no folder can have that name
+                self._names[folder] = {}
+        other = self._names[folder].get(_spelt_alike(name))
+        if other is None:
+            return ""
+        if other.casefold() == name.casefold():
+            return f"; there is {printable(other)}: capitals count"
+        return f"; there is {printable(other)}, with its accents encoded otherwise: rename it"
 
     def judge(self, shot: Mapping[str, Any]) -> list[Finding]:
         """What is wrong with the pictures of an effective shot."""
@@ -158,6 +182,10 @@ class Pictures:
             else:
                 found += _judged(facts, path, shot)
         return found
+
+
+def _spelt_alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def named(shot: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:

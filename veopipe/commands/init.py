@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 import click
@@ -38,7 +40,7 @@ _GITIGNORE = "# What veopipe makes and can make again; the ledger in .veopipe/ b
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 def command(folder: Path) -> int:
     """Make a small shot list in DIR (here), ready for veopipe run shots.yaml --simulate."""
-    if (folder / "shots.yaml").exists():
+    if os.path.lexists(folder / "shots.yaml"):
         raise UsageError(f"{folder / 'shots.yaml'} is there already; nothing was changed")
     wanted = {
         folder / ".veopipe" / ".gitignore": ledger.GITIGNORE,
@@ -49,7 +51,7 @@ def command(folder: Path) -> int:
     try:
         files.make_folder((folder / ".veopipe").absolute())
         for path, text in wanted.items():
-            if path.exists() and not path.name.endswith(".schema.json"):
+            if os.path.lexists(path) and not path.name.endswith(".schema.json"):
                 say(f"{path} is there already: left as it is")
                 continue
             files.replace(path.absolute(), text.encode())
@@ -57,7 +59,7 @@ def command(folder: Path) -> int:
         raise EnvironmentFault(f"{folder} can't be written: {error.strerror}") from None
     click.echo(f"{folder / 'shots.yaml'} is made. Next:")
     if folder != Path("."):
-        click.echo(f"  cd {folder}")
+        click.echo(f"  cd {shlex.quote(str(folder))}")
     click.echo("  veopipe run shots.yaml --simulate    try it: no key, no money")
     click.echo("  veopipe plan shots.yaml              what the real run would cost")
     return 0
