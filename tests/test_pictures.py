@@ -7,6 +7,7 @@ import io
 import os
 import socket
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -182,6 +183,43 @@ def test_damaged_metadata_is_no_damaged_picture(order: str, folder: Path) -> Non
         head + struct.pack(order + "IHHHII", 8, 1, 0x0112, 3, 1, 0xFFFFFFFF),
     ):
         assert told(encoded("JPEG", exif=b"Exif\0\0" + block), folder)[:2] == (1, False)
+
+
+def swollen(total: int) -> bytes:
+    """A TIFF block whose entries all claim the same bytes, as many as fit."""
+    count = min(65_000, total // 24)
+    start = 14 + 12 * count
+    entries = b"".join(struct.pack("<HHII", n + 1, 5, (total - start) // 8, start) for n in range(count))
+    return b"II*\0" + struct.pack("<IH", 8, count) + entries + b"\0\0\0\0" + b"\1" * (total - start)
+
+
+def with_segments(kind: int, prefix: bytes, data: bytes) -> bytes:
+    """A JPEG without JFIF, with `data` in segments of that kind."""
+    content = encoded("JPEG", (64, 36))
+    pieces = [prefix + data[at : at + 65_000] for at in range(0, len(data), 65_000)]
+    segments = b"".join(b"\xff" + struct.pack(">BH", kind, len(piece) + 2) + piece for piece in pieces)
+    return content[:2] + segments + content[4 + int.from_bytes(content[4:6], "big") :]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(with_segments(0xE1, b"Exif\0\0", swollen(1_000_000)), id="Exif"),
+        pytest.param(with_segments(0xE2, b"MPF\0", swollen(64_000)), id="index of pictures"),
+    ],
+)
+def test_metadata_that_would_unfold_into_gigabytes_is_refused_at_once(content: bytes, folder: Path) -> None:
+    (folder / "a.jpg").write_bytes(content)
+    start = time.process_time()
+    assert fault("a.jpg", folder).rule == "picture-damaged"
+    assert time.process_time() - start < 2
+
+
+def test_a_phones_index_of_pictures_is_accepted(folder: Path) -> None:
+    pictures_in_one = io.BytesIO()
+    first, second = (Image.new("RGB", (320, 180)) for _ in range(2))
+    first.save(pictures_in_one, "MPO", save_all=True, append_images=[second])
+    assert told(pictures_in_one.getvalue(), folder) == (1, False, False)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from typing import BinaryIO, Literal
 _MAX_PARTS = 50_000  # chunks of a PNG, segments of a JPEG's header; 20 MB in chunks of 1 KiB are 20,000
 _MAX_METADATA = 1 << 16  # bytes that are read of one part: a JPEG's segment has no more
 
+# Pillow reads each entry of an Exif block and of a multi-picture index whole, and their values may overlap: 65 kB
+# became 2 GB and 80 s (12.3), 1 MB of Exif in several segments more than 3 GB. A camera's index has five entries.
+_MAX_SWELL, _MAX_INDEX = 1 << 17, 64
+_MPF = b"MPF\0"
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _PNG_TEXTS = (b"iTXt", b"tEXt", b"zTXt")
 _PNG_XMP, _PNG_PROFILE = b"XML:com.adobe.xmp\0", b"Raw profile type "
@@ -117,7 +121,7 @@ def _jpeg(file: BinaryIO, size: int, parts: Parts) -> bool:
     Behind, because a thumbnail in the header has an EOI of its own; not at the very end, because cameras
     append things. Inside a scan 0xFF is always followed by 0x00 or a restart marker.
     """
-    position = 2
+    position, swell = 2, 0
     for _ in range(_MAX_PARTS):
         file.seek(position)
         marker = file.read(4)
@@ -127,17 +131,26 @@ def _jpeg(file: BinaryIO, size: int, parts: Parts) -> bool:
             return b"\xff\xd9" in file.read(size)
         fill = marker[1] == 0xFF
         length = max(2, int.from_bytes(marker[2:], "big"))
-        if marker[1] == 0xE1:
-            _note_segment(file.read(length - 2), parts)
+        if marker[1] in (0xE1, 0xE2):
+            swell += _note_segment(file.read(length - 2), parts)
+            if swell > _MAX_SWELL:
+                return False
         position += 1 if fill else 2 + length
     return False
 
 
-def _note_segment(segment: bytes, parts: Parts) -> None:
+def _note_segment(segment: bytes, parts: Parts) -> int:
+    """Read a segment, if it holds Exif or XMP; how many bytes of it Pillow would unfold."""
     if segment.startswith(_EXIF):
         parts.note_exif(segment)
-    elif segment.startswith(_XMP):
+        return len(segment)
+    if segment.startswith(_XMP):
         parts.note_xmp(segment)
+    if segment.startswith(_MPF):
+        data = segment.removeprefix(_MPF)
+        order = _BYTE_ORDERS.get(data[:4], "little")
+        return (_MAX_SWELL + 1) * (len(_directory(data, int.from_bytes(data[4:8], order), order)) > _MAX_INDEX)
+    return 0
 
 
 def _webp(file: BinaryIO, size: int, parts: Parts) -> bool:

@@ -291,7 +291,10 @@ def _survey(file: BinaryIO, media_type: str, size: int) -> Parts:
     """Find a file that ends early, or that would keep a parser busy: before Pillow sees it."""
     parts = survey(file, media_type, size)
     if not parts.is_whole:
-        raise _Faulty("picture-damaged", "is damaged: the file ends too early; export or copy it again")
+        raise _Faulty(
+            "picture-damaged",
+            "is damaged: it ends too early or its header is wrong; export or copy it again",
+        )
     return parts
 
 
