@@ -184,14 +184,28 @@ def test_a_wrong_value_is_shown_shortly_with_advice(key, value, words):
 @pytest.mark.parametrize(
     ("name", "key", "words"),
     [
-        ("manifest", "prompt", "write it under `defaults`"),
-        ("pipeline", "resolution", "write it under `overrides`"),
-        ("pipeline", "in_flight", "write it under `limits`"),
+        ("manifest", "prompt", "write `prompt` under `defaults`"),
+        ("manifest", "aspectRatio", "write `aspect_ratio` under `defaults`"),
+        ("manifest", "generateAudio", "it can't be used: the API has no audio switch"),
+        ("pipeline", "resolution", "write `resolution` under `overrides`"),
+        ("pipeline", "inFlight", "write `in_flight` under `limits`"),
         ("manifest", "\u00a0 version", "an unusual space (U+00A0)"),
     ],
 )
 def test_a_key_at_the_wrong_place_leads_to_the_right_one(name, key, words):
-    assert [words in f.message for f in schema.check(name, {"version": 1, "shots": {"a": {}}, key: 1}) if f.at == "key"]
+    found = [f.message for f in schema.check(name, {"version": 1, key: 1}) if f.at == "key" and f.path == (key,)]
+    assert [words in message for message in found] == [True]
+
+
+URLS = ["https://example.com/a.png", "HTTP://x/a.png", "data:image/png;base64,AAAA", "s3://b/a.png", " file:///a.png"]
+
+
+@pytest.mark.parametrize("written", URLS)
+@pytest.mark.parametrize("key", ["input_reference", "last_frame", "reference_images"])
+def test_a_url_gets_the_documents_advice(key, written):
+    (finding,) = ShotRules().value(key, [written] if key == "reference_images" else written)
+    assert finding.rule == "remote-picture"
+    assert "save it beside the manifest and write its path; a remote URL isn't accepted" in finding.message
 
 
 @pytest.mark.parametrize(

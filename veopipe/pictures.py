@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import stat
 import struct
 import warnings
@@ -50,7 +49,6 @@ _FROM_PILLOW = (
 
 _HEAD = 64
 _LFS_POINTERS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:", re.IGNORECASE)
 
 # What people put in by mistake, so that the message can name it: (offset, bytes, name).
 _OTHER_FORMATS = (
@@ -193,12 +191,6 @@ def hash_file(path: Path) -> str:
 
 def _locate(written: str, folder: Path, boundary: Path) -> Path:
     """The absolute path of what is written, links followed, if that is inside the boundary."""
-    if _URL.match(written):
-        raise _Faulty(
-            "remote-picture",
-            "is a URL; upload a local file instead of a remote URL: save the picture beside the manifest"
-            " and write its path",
-        )
     if written.startswith(("/", "~")):
         raise _Faulty(
             "picture-outside",

@@ -223,15 +223,21 @@ def _finding(error: ValidationError) -> Finding:
 
 def unknown_key(entry: Schema, key: str, path: tuple[str | int, ...]) -> Finding:
     """What to say about a key that the mapping doesn't have: the right one, the reason, or a guess."""
-    known = entry["properties"]
     shown = printable(key, 60)
     if key in entry.get("x-forbidden", {}):
         return Finding("forbidden-key", "error", f"`{shown}` can't be used: {entry['x-forbidden'][key]}", path, "key")
-    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).replace("-", "_").casefold()
-    right = entry.get("x-spellings", {}).get(key) or (snake if snake in known else None)
+    right = _right_key(entry, key)
     if right:
         return Finding("key-spelling", "error", f"`{shown}` is written `{right}` here", path, "key")
     return Finding("unknown-key", "error", f"there is no key `{shown}`; {_guess(entry, key)}", path, "key")
+
+
+def _right_key(entry: Schema, key: str) -> str | None:
+    """The key of a mapping that is meant, in whatever spelling."""
+    known = entry.get("properties", {})
+    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).replace("-", "_").casefold()
+    found: str | None = entry.get("x-spellings", {}).get(key) or next((k for k in (key, snake) if k in known), None)
+    return found
 
 
 def _guess(entry: Schema, key: str) -> str:
@@ -239,11 +245,14 @@ def _guess(entry: Schema, key: str) -> str:
     odd = _ODD_SPACE.search(key)
     if odd:
         return f"it holds an unusual space (U+{ord(odd[0]):04X}): type the line again"
+    for name in known:
+        section = _resolved(known[name])
+        if reason := section.get("x-forbidden", {}).get(key):
+            return f"it can't be used: {reason}"
+        if right := _right_key(section, key):
+            return f"write `{right}` under `{name}`"
     close = difflib.get_close_matches(key[:60].casefold(), known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    homes = [name for name, section in known.items() if key in _resolved(section).get("properties", {})]
-    return f"write it under `{homes[0]}`" if homes else f"the keys are {', '.join(known)}"
+    return f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(known)}"
 
 
 def _resolved(entry: Schema) -> Schema:
