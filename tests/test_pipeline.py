@@ -7,7 +7,7 @@ import pytest
 from veopipe import schema
 from veopipe.errors import UsageError
 from veopipe.manifest import load_manifest
-from veopipe.pipeline import DEFAULTS, built_in_pipelines, load_pipeline
+from veopipe.pipeline import DEFAULTS, DURATIONS, built_in_pipelines, load_pipeline
 
 
 def load(folder, text, name="mine"):
@@ -157,3 +157,22 @@ def test_a_plain_list_suits_every_built_in_pipeline(tmp_path, name):
     (tmp_path / "shots.yaml").write_text("version: 1\nshots: {a: {model: veo-3.1-generate-preview, prompt: x}}\n")
     pipeline, _ = load_pipeline(name, tmp_path)
     assert load_manifest(tmp_path / "shots.yaml", overrides=pipeline.overrides).manifest is not None
+
+
+@pytest.mark.parametrize("dotted", DURATIONS)
+def test_a_duration_that_has_the_form_but_not_the_length_is_a_problem(tmp_path, dotted):
+    section, key = dotted.split(".")
+    (tmp_path / "mine.yaml").write_text(f"{section}: {{{key}: 8761h}}\n")
+    loaded, problems = load_pipeline(str(tmp_path / "mine.yaml"), tmp_path)
+    assert loaded is None
+    assert [(p.line, p.column, "365 days" in p.message) for p in problems] == [(1, len(dotted) + 5, True)]
+
+
+def test_every_duration_of_a_pipeline_is_judged():
+    def durations(node, path=()):
+        for key, entry in node.get("properties", {}).items():
+            if "duration such as" in entry.get("x-message", ""):
+                yield ".".join((*path, key))
+            yield from durations(entry, (*path, key))
+
+    assert sorted(durations(schema.load("pipeline"))) == sorted(DURATIONS)

@@ -26,7 +26,7 @@ from veopipe.schema import Finding
 from veopipe.settings import parse_base_url, parse_duration
 from veopipe.wording import printable
 
-__all__ = ["DEFAULTS", "Notify", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
+__all__ = ["DEFAULTS", "DURATIONS", "Notify", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
 
@@ -57,6 +57,17 @@ DEFAULTS: Mapping[str, Any] = {
     "output": "renders",
     "ledger": ".veopipe",
 }
+
+
+DURATIONS = (
+    "limits.deadline",
+    "poll.interval",
+    "poll.timeout",
+    "download.not_ready_interval",
+    "download.not_ready_for",
+    "verify.duration_tolerance",
+    "notify.timeout",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +220,8 @@ def _existing(folder: Path) -> str:
 def _problems(file: str, root: Node) -> list[Problem]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
     found: dict[tuple[str, int, int], Problem] = {}
-    for finding in [*_base_url_findings(root), *_command_findings(root), *_schema_findings(root)]:  # the precise first
+    precise = [*_base_url_findings(root), *_command_findings(root)]
+    for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
         where = place(root, finding.path, of_key=finding.at == "key")
         problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
         found.setdefault((finding.rule, *where), problem)
@@ -239,6 +251,22 @@ def _base_url_findings(root: Node) -> list[Finding]:
     except ValueError as error:
         return [Finding("base-url", "error", f"`base_url`: {error}", ("provider", "base_url"))]
     return []
+
+
+def _duration_findings(root: Node) -> list[Finding]:
+    """Durations of the right form that are too short or too long, which a pattern can't say."""
+    found = []
+    for dotted in DURATIONS:
+        written = _get(root, dotted)
+        if not isinstance(written, ScalarNode) or written.value is None:
+            continue
+        try:
+            parse_duration(written.value)
+        except ValueError as error:
+            section, key = dotted.split(".")
+            rule = schema.part("pipeline", "properties", section, "properties", key)["x-rule"]
+            found.append(Finding(rule, "error", f"`{key}`: {error}", (section, key)))
+    return found
 
 
 def _command_findings(root: Node) -> list[Finding]:
