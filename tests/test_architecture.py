@@ -34,7 +34,7 @@ LAYERS = [
     ["project", "creation", "checkup", "completions"],
     # one take, one call, one decision
     ["asking", "settling", "resolution", "report"],
-    ["download", "plan"],
+    ["download", "watching", "plan"],
     # what is on disk
     ["delivery", "store", "journal"],
     ["takes", "ledger"],

@@ -109,7 +109,7 @@ def judge_create(evidence: Evidence) -> CreateAnswer:
     common: dict[str, Any] = {"http_status": evidence.status, "request_id": named}
     if 200 <= evidence.status < 300:
         return _taken(document, evidence, common)
-    code, words = error_words(document, evidence.body)
+    code, words = error_words(document)
     if evidence.status == 429 and not _is_about_account(429, code):
         return CreateAnswer(
             Outcome.REFUSED,
@@ -228,7 +228,7 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     wait = retry_after(headers)
     if job is not None and _is_about(job, task_id, named=status >= 300):
         return _progress_of(job)
-    code, words = error_words(document, body)
+    code, words = error_words(document)
     said = words or f"HTTP {status}"
     if status in {401, 403}:
         return PollAnswer(Progress.KEY_REFUSED, said)
@@ -371,14 +371,14 @@ def _created_at(document: Mapping[str, Any]) -> int | None:
     return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
 
 
-def error_words(document: Any, body: bytes) -> tuple[str | None, str | None]:
-    """Code and message of an error body: both envelopes, FastAPI's `detail`, Google's JSON inside a message, HTML.
+def error_words(document: Any) -> tuple[str | None, str | None]:
+    """Code and message of an error body: both envelopes, FastAPI's `detail`, Google's JSON inside a message.
 
     Returns:
         The gateway's code, if it gave one, and words for people, if there are any; both safe to print.
     """
     if not isinstance(document, dict):
-        return None, "an HTML page" if body.lstrip()[:1] == b"<" else None
+        return None, None
     error = document.get("error")
     holder = error if isinstance(error, dict) else document
     code, message = holder.get("code"), holder.get("message", document.get("detail"))

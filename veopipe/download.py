@@ -56,12 +56,16 @@ class Part:
         why: for people, where it isn't complete.
         sha256: hex digest of the part, when complete.
         bytes: its size, when complete.
+        busy: the gateway says that it is asked too much (429).
+        retry_after: seconds that it asks to wait then, if it says.
     """
 
     fetched: Fetched
     why: str = ""
     sha256: str = ""
     bytes: int = 0
+    busy: bool = False
+    retry_after: float | None = None
 
 
 Received = Callable[[int, int | None], None]
@@ -94,10 +98,11 @@ async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) 
 
 async def _explained(stream: ContentStream) -> Part:
     body = await stream.head(64 << 10)
-    _, words = error_words(parse_json(body), body)
+    _, words = error_words(parse_json(body))
     why = f"{stream.why}: {words}" if words else stream.why
     kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED}
-    return Part(kinds.get(stream.kind, Fetched.NOT_READY), why)
+    fetched = kinds.get(stream.kind, Fetched.NOT_READY)
+    return Part(fetched, why, busy=stream.busy, retry_after=stream.retry_after)
 
 
 async def _receive(stream: ContentStream, part: Path, received: Received) -> Part:
@@ -109,8 +114,14 @@ async def _receive(stream: ContentStream, part: Path, received: Received) -> Par
     try:
         head = await _write_down(stream, sink, received)
         await asyncio.to_thread(sink.sync)
+    except _Words as words:
+        return await _dropped(part, Fetched.NOT_READY, str(words))
     except Interrupted as error:
         return await _dropped(part, Fetched.CORRUPT, str(error))
+    except asyncio.CancelledError:  # the run is ended, perhaps because the disk is full
+        sink.close()
+        files.remove_quietly(part)
+        raise
     finally:
         sink.close()
     await asyncio.to_thread(files.sync_folder, part.parent)
@@ -118,6 +129,17 @@ async def _receive(stream: ContentStream, part: Path, received: Received) -> Par
     if fault:
         return await _dropped(part, Fetched.CORRUPT, fault)
     return Part(Fetched.COMPLETE, sha256=sink.digest.hexdigest(), bytes=sink.size)
+
+
+class _Words(Exception):
+    """The gateway says in words, as if they were a video, why there is none yet."""
+
+
+def _no_video(body: bytes) -> Exception:
+    _, words = error_words(parse_json(body))
+    if words:
+        return _Words(f"words instead of a video: {words}")
+    return Interrupted(f"not a video: it begins with {printable(body[:40].decode('latin-1'))}")
 
 
 class _Sink:
@@ -162,7 +184,7 @@ async def _write_down(stream: ContentStream, sink: _Sink, received: Received) ->
         if len(head) < 64:
             head += chunk[:64]
             if len(head) >= 12 and not boxes.looks_like_mp4(head):
-                raise Interrupted(f"not a video: it begins with {printable(head[:40].decode('latin-1'))}")
+                raise _no_video(bytes(waiting))
         if len(waiting) >= _PIECE:
             await asyncio.to_thread(sink.write, bytes(waiting))
             waiting.clear()

@@ -26,7 +26,16 @@ import httpx
 
 from veopipe import __version__, redirects, steps
 from veopipe.address import Address
-from veopipe.answers import LARGEST_JSON, Content, Evidence, PollAnswer, Progress, judge_content, judge_poll
+from veopipe.answers import (
+    LARGEST_JSON,
+    Content,
+    Evidence,
+    PollAnswer,
+    Progress,
+    judge_content,
+    judge_poll,
+    retry_after,
+)
 from veopipe.errors import EnvironmentFault
 from veopipe.wording import hide, printable
 
@@ -271,7 +280,8 @@ class Gateway:
     async def clock(self) -> float | None:
         """The gateway's own time, Unix seconds, if it says. Free; sends no key."""
         try:
-            response = await self._reads.head(self._url("/"))
+            async with asyncio.timeout(self.timeouts.poll):
+                response = await self._reads.head(self._url("/"))
             return parsedate_to_datetime(response.headers["date"]).timestamp()
         except Exception:  # noqa: BLE001  see create
             return None
@@ -313,6 +323,16 @@ class ContentStream:
     why: str
     _response: httpx.Response
     _gateway: Gateway
+
+    @property
+    def busy(self) -> bool:
+        """Whether the gateway says that it is asked too much."""
+        return self._response.status_code == 429
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the answer asks to wait, if it says."""
+        return retry_after(_headers(self._response))
 
     @property
     def length(self) -> int | None:

@@ -1,8 +1,8 @@
 """Where a redirect of a download may lead; creates and polls follow none.
 
 A gateway may send the client to a signed URL elsewhere (api-facts.md, a). It may not send it to an address
-without TLS, with a password, or inside the network that this machine stands in, unless the gateway is
-itself on this machine.
+with a password or, unless the gateway is itself on this machine, without TLS; nor inside the network that
+this machine stands in, unless the gateway is there, too.
 
 Source: reliability.md (b) Download, (e) 29.
 """
@@ -57,17 +57,19 @@ async def target(gateway: Address, url: str, location: str) -> str:
     host = parts.hostname
     if parts.scheme not in _PORTS or not host or "@" in parts.netloc or "\\" in parts.netloc:
         raise NotFollowed("a redirect to an address that can't be used")
-    if not gateway.is_loopback:
-        if parts.scheme != "https":
-            raise NotFollowed("a redirect to an address without TLS")
-        await _refuse_inside(host, port)
+    if gateway.is_loopback:
+        return found
+    if parts.scheme != "https":
+        raise NotFollowed("a redirect to an address without TLS")
+    own = urlsplit(gateway.base_url)
+    if await _is_inside(host, port) and not await _is_inside(own.hostname or "", own.port or 443):
+        raise NotFollowed(f"a redirect to {printable(host)}, which is inside this network")
     return found
 
 
-async def _refuse_inside(host: str, port: int) -> None:
+async def _is_inside(host: str, port: int) -> bool:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):  # UnicodeError: a label that is empty or too long
         raise NotFollowed(f"a redirect to {printable(host)}, which has no address") from None
-    if any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found):
-        raise NotFollowed(f"a redirect to {printable(host)}, which is inside this network")
+    return any(not ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_global for entry in found)

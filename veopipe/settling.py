@@ -28,12 +28,13 @@ from veopipe.gateway import Gateway
 from veopipe.halt import Halt
 from veopipe.journal import Journal
 from veopipe.order import SIZES
-from veopipe.pacing import Line, Tempo, about, after_trouble
+from veopipe.pacing import Line, Tempo
 from veopipe.pipeline import Pipeline
 from veopipe.state import Event, Status
 from veopipe.store import NotRecorded, Store
 from veopipe.takes import Attempt, Take
 from veopipe.verification import Measured, Prober, Unmeasurable, Wanted, judge
+from veopipe.watching import Watch
 
 CONFIRMATIONS = 3
 """Polls in a row that must say `failed`: a gateway takes it back after an upstream hiccup (api-facts.md, 0.4)."""
@@ -81,15 +82,16 @@ class Settler:
         Returns:
             Its status when nothing more can be done for it now.
         """
-        todo: dict[Status, Callable[[str, Take], Awaitable[Step | None]]] = {
-            Status.RENDERING: self._poll,
-            Status.RENDERED: self._download,
-            Status.DOWNLOADED: self._measure,
+        watch = Watch(self.pipeline.poll_timeout)
+        todo: dict[Status, Callable[[Take], Awaitable[Step | None]]] = {
+            Status.RENDERING: lambda take: self._poll(shot, take, watch),
+            Status.RENDERED: lambda take: self._download(shot, take, watch),
+            Status.DOWNLOADED: lambda take: self._measure(shot, take),
         }
         take = self.store.shots[shot].take(number)
         try:
             while take.status in todo and not self.halt.is_leaving:
-                result = await todo[take.status](shot, take)
+                result = await todo[take.status](take)
                 if result is None:
                     return take.status
                 event, facts = result
@@ -103,23 +105,30 @@ class Settler:
 
     # --- rendering ---------------------------------------------------------------------------------
 
-    async def _poll(self, shot: str, take: Take) -> Step | None:
+    async def _poll(self, shot: str, take: Take, watch: Watch) -> Step | None:
         """Ask until the gateway says what became of the task, or there is no use in asking on."""
-        watch = _Watch()
+        if await self._has_file(shot, take):
+            return Event.COMPLETED, {}
         while await self._rested():
             answer = await self._ask(take)
             self.journal.note("polled", shot, take.number, answer.message, percent=answer.percent)
             decided = self._read(watch, answer)
             if decided is not None:
                 return decided
-            waited = time.monotonic() - watch.since
-            if waited >= self.pipeline.poll_timeout:
-                return _parked("poll_timeout", f"not ready {waited:.0f} s after this run began to ask; run again")
+            if watch.is_over():
+                return _overdue(watch)
             if answer.busy:
                 self.tempo.slow_down(answer.retry_after)
             if not await self.halt.pause(watch.wait(answer, self.tempo)):
                 return None
         return None
+
+    async def _has_file(self, shot: str, take: Take) -> bool:
+        """Whether a complete file is on disk that only couldn't be measured: then the gateway isn't needed again.
+
+        By now it may have forgotten the task, and what is paid and here must not be lost to that.
+        """
+        return take.file is not None and await asyncio.to_thread(self.shelf.locate, shot, take) is not None
 
     async def _rested(self) -> bool:
         """Leave the gateway alone for as long as it asked, however that came in; whether the run still goes on.
@@ -138,8 +147,8 @@ class Settler:
         steps.reach("poll", task_id)
         return await self.gateway.poll(task_id)
 
-    def _read(self, watch: _Watch, answer: PollAnswer) -> Step | None:
-        watch.count(answer.progress)
+    def _read(self, watch: Watch, answer: PollAnswer) -> Step | None:
+        watch.count(answer)
         if answer.progress is Progress.COMPLETED:
             return Event.COMPLETED, {}
         if answer.progress is Progress.FAILED and watch.failed >= CONFIRMATIONS:
@@ -156,25 +165,33 @@ class Settler:
 
     # --- rendered ----------------------------------------------------------------------------------
 
-    async def _download(self, shot: str, take: Take) -> Step | None:
+    async def _download(self, shot: str, take: Take, watch: Watch) -> Step | None:
         """Fetch until a complete file is on disk, or there is no use in going on."""
-        since, corrupt = time.monotonic(), 0
+        if await self._has_file(shot, take):
+            return Event.DELIVERED, {"file": take.file}
+        since: float | None = None  # from the first answer without a video, not from when it stood in line
+        corrupt = 0
         if self.gateway is None:  # the file was there, so the run went on without a key
             self._environment(f"{shot}: its file must be fetched again: set {self.pipeline.api_key_env} and run again")
             return None
         while True:
             part = await self._fetch(shot, take)
             corrupt += part.fetched is Fetched.CORRUPT
+            since = since or time.monotonic()
             decided = self._received(shot, take, part, corrupt, time.monotonic() - since)
             if decided is not None:
                 return decided
             if part.fetched is Fetched.DISK:
                 return None
             self.journal.note("waiting", shot, take.number, part.why)
-            if not await self.halt.pause(self.pipeline.not_ready_interval):
+            if part.busy:
+                self.tempo.slow_down(part.retry_after)
+            if not await self.halt.pause(max(self.pipeline.not_ready_interval, self.tempo.rest())):
                 return None
             if part.fetched is Fetched.NOT_READY and (await self._ask(take)).progress is Progress.RUNNING:
-                return Event.RUNNING_AGAIN, {"message": "the gateway says that it is still running"}
+                # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
+                again = Event.RUNNING_AGAIN, {"message": "the gateway says that it is still running"}
+                return _overdue(watch) if watch.is_over() else again
 
     async def _fetch(self, shot: str, take: Take) -> Part:
         if self.gateway is None or take.last.task_id is None:  # guards the types
@@ -185,12 +202,15 @@ class Settler:
             steps.reach("download", shot)
             self.journal.note("downloading", shot, take.number)
             await asyncio.to_thread(files.make_folder, self.shelf.part(shot, take.number).parent)
-            return await fetch(
+            part = await fetch(
                 self.gateway,
                 take.last.task_id,
                 self.shelf.part(shot, take.number),
                 lambda size, length: self.journal.note("received", shot, take.number, bytes=size, length=length),
             )
+        if part.fetched is Fetched.KEY_REFUSED and (await self._ask(take)).progress is not Progress.KEY_REFUSED:
+            return replace(part, fetched=Fetched.NOT_READY)  # new-api: `403 request blocked` is about this video
+        return part
 
     def _received(self, shot: str, take: Take, part: Part, corrupt: int, waited: float) -> Step | None:
         if part.fetched is Fetched.COMPLETE:
@@ -258,8 +278,9 @@ class Settler:
         Never bought again. Returns whether it is there.
         """
         try:
-            if not self.shelf.restore(shot, take) and not await self._fetch_again(shot, take):
-                self.journal.note("missing", shot, take.number, "its file is gone, and the gateway has it no more")
+            lack = None if self.shelf.restore(shot, take) else await self._fetch_again(shot, take)
+            if lack is not None:
+                self.journal.note("missing", shot, take.number, f"its file is gone, and {lack}")
                 return False
             await self.show(shot, self.store.shots[shot].take(take.number))
         except (NotRecorded, OSError) as error:
@@ -267,19 +288,24 @@ class Settler:
             return False
         return True
 
-    async def _fetch_again(self, shot: str, take: Take) -> bool:
+    async def _fetch_again(self, shot: str, take: Take) -> str | None:
+        """Why the file can't be had, or None: it is back."""
         file, last = take.file, take.last
-        if file is None or self.gateway is None or age(last) > KEPT_FOR or last.gateway != self.gateway.address.name:
-            return False
+        if file is None or age(last) > KEPT_FOR:
+            return "the gateway has it no more"
+        if self.gateway is None or last.gateway != self.gateway.address.name:
+            return f"only a run with the gateway {last.gateway} and its key can fetch it"
         part = await self._fetch(shot, take)
+        if part.fetched is Fetched.DISK and not self.halt.is_leaving:
+            self._environment(f"{shot}: no room for the video: {part.why}")
         if part.fetched is not Fetched.COMPLETE:
-            return False
+            return f"it couldn't be fetched again: {part.why}"
         path = self.shelf.part(shot, take.number)
         if part.sha256 != file.sha256:
             measured = await self.prober.measure(path, walked=True)
             tolerance = self.pipeline.duration_tolerance
             if isinstance(measured, Unmeasurable) or not compare(take, measured, tolerance)[0]:
-                return False
+                return "what the gateway sends now is another video"
         again = replace(
             file,
             output=self.pipeline.output,
@@ -290,47 +316,20 @@ class Settler:
         again = await asyncio.to_thread(self.shelf.put_away, path, again)
         await asyncio.to_thread(self.store.change, shot, take.number, lambda old: replace(old, file=again))
         self.journal.note("fetched again", shot, take.number)
-        return True
+        return None
 
     def _environment(self, why: str) -> None:
         if self.halt.stop_creating(why, ExitCode.ENVIRONMENT):
             self.journal.note("stopped", message=why)
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What the polls of one take said so far."""
-
-    since: float = field(default_factory=time.monotonic)
-    failed: int = 0
-    troubles: int = 0
-    unknown_since: float | None = None
-
-    def count(self, progress: Progress) -> None:
-        """Take one answer into account; a different one ends a row."""
-        if progress is not Progress.TROUBLE:
-            self.failed = self.failed + 1 if progress is Progress.FAILED else 0
-        self.troubles = self.troubles + 1 if progress is Progress.TROUBLE else 0
-        if progress is Progress.NO_SUCH_TASK:
-            self.unknown_since = self.unknown_since or time.monotonic()
-        elif progress is not Progress.TROUBLE:
-            self.unknown_since = None
-
-    def unknown_for(self) -> float:
-        """Seconds that the gateway hasn't known the task."""
-        return time.monotonic() - self.unknown_since if self.unknown_since is not None else 0.0
-
-    def wait(self, answer: PollAnswer, tempo: Tempo) -> float:
-        """Seconds until the next poll."""
-        interval = tempo.interval * tempo.factor()
-        if answer.progress is Progress.TROUBLE:
-            asked = 0.0 if answer.busy else answer.retry_after or 0.0  # a busy gateway rests from everybody: `_rested`
-            return max(asked, interval * 0.8, after_trouble(self.troubles, interval))
-        return about(interval)
-
-
 def _parked(reason: str, message: str) -> Step:
     return Event.UNSETTLED, {"reason": reason, "message": message}
+
+
+def _overdue(watch: Watch) -> Step:
+    problem = f" ({watch.problem})" if watch.problem else ""
+    return _parked("poll_timeout", f"not ready {watch.seconds():.0f} s after this run began to ask{problem}; run again")
 
 
 def compare(take: Take, measured: Measured, tolerance: float) -> tuple[bool, str]:

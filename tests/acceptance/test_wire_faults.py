@@ -250,6 +250,8 @@ FETCHED: list[tuple[str, dict[str, Any]]] = [
     ("content_cut", {}),
     ("html_200", {}),
     ("json_200", {}),
+    ("json_200", {"type": "video/mp4", "times": 6}),  # words aren't a damaged video, of which four are enough
+    ("content_429", {}),
     ("empty_200", {}),
     ("corrupt_mp4", {}),
     ("stall", {"seconds": 0.2}),
@@ -282,6 +284,45 @@ def test_a_video_that_never_comes_is_parked(film: Film, gateway: Simulator, faul
     gateway.clear_faults()
     assert film.run().statuses == {"a": "verified"}
     assert len(gateway.ledger) == 1
+
+
+def test_a_refused_video_is_no_refused_key(film: Film, gateway: Simulator) -> None:
+    film.list({**two(), "c": "the third"})
+    film.pipeline(download__not_ready_for="300ms")
+    gateway.order_fault("blocked_403", times=None, match={"prompt": "the first"})
+    run = film.run()
+    assert (run.code, run.statuses) == (4, {"a": "parked", "b": "verified", "c": "verified"})
+    assert "request blocked" in run.shots["a"]["reason"]
+    assert "key" not in run.shots["a"]["reason"]
+
+
+def test_a_gateway_that_takes_completed_back_for_ever_is_waited_for_no_longer_than_for_any_other(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list(ONE)
+    film.pipeline(poll__timeout="600ms", download__not_ready_for="8s")
+    gateway.order_fault("lag_400", times=None, seconds=3600)
+    for turn in range(1, 150):  # each meets the poll after the one that all before it let pass: every other one
+        gateway.order_fault("back_to_in_progress", after=turn)
+    run = film.run()
+    assert (run.code, run.statuses) == (4, {"a": "parked"})
+    assert "after this run began to ask" in run.shots["a"]["reason"]
+    assert sum("back_to" in (entry["fault"] or "") for entry in gateway.wire) > 2
+
+
+def test_standing_in_line_for_a_download_is_no_waiting_for_content(film: Film, gateway: Simulator) -> None:
+    film.list(two())
+    film.pipeline(limits__downloads=1, download__not_ready_for="1s")
+    gateway.order_fault("stall", seconds=2.5, match={"prompt": "the first"})
+    gateway.order_fault("lag_502", seconds=0.2, match={"prompt": "the second"})
+    assert film.run().statuses == {"a": "verified", "b": "verified"}
+
+
+def test_a_take_that_was_parked_says_what_the_last_answer_was(film: Film, gateway: Simulator) -> None:
+    film.list(ONE)
+    film.pipeline(poll__timeout="300ms")
+    gateway.order_fault("poll_502_html", times=None)
+    assert "(HTTP 502)" in film.run().shots["a"]["reason"]
 
 
 def test_a_video_that_is_gone_for_good_is_abandoned_and_never_bought_again(film: Film, gateway: Simulator) -> None:

@@ -1,7 +1,7 @@
 """Makes the MP4s in this folder again: `python tests/media/make.py` (needs PyAV).
 
-`whole/` are files that a player plays; `damaged/` are made from them byte by byte. The file names say
-what each is; tests take every file of a folder.
+`whole/` are files that a player plays; `damaged/` are made from them byte by byte, `odd/` are whole and no
+video. The file names say what each is; tests take every file of the first two folders.
 """
 
 from __future__ import annotations
@@ -146,6 +146,16 @@ def damaged() -> None:
     save("damaged/only-ftyp.mp4", ftyp)
 
 
+def odd() -> None:
+    """A file that is whole and can't be measured: it has no picture."""
+    with av.open(str(HERE / "odd/sound-only.mp4"), "w", format="mp4") as out:
+        sound = out.add_stream("aac", rate=48000, options={"b": "32000"})
+        for samples in tone(seconds=2):
+            out.mux(sound.encode(samples))
+        out.mux(sound.encode(None))
+
+
 if __name__ == "__main__":
     whole()
     damaged()
+    odd()

@@ -128,7 +128,6 @@ _GROUPS: dict[Classes, tuple[str, ...]] = {
         "id_with_a_query",
         "id_with_escapes",
         "id_of_a_kilobyte",
-        "echo_as_the_id",
         "echo_cut_off",
     ),
     ("in doubt: no_answer_in_time", "trouble", "corrupt"): (
@@ -166,6 +165,7 @@ _GROUPS: dict[Classes, tuple[str, ...]] = {
         "gzip_cut",
         "brotli_unasked",
         "html_page",
+        "echo_as_the_id",
     ),
     ("in doubt: redirect", "trouble", "not ready"): (
         "status_304",

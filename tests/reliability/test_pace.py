@@ -61,6 +61,18 @@ def test_retry_after_is_kept_by_creates_and_polls_alike(film: Film, gateway: Sim
     assert len(gateway.charged) == 5
 
 
+def test_a_download_that_is_too_much_lets_polls_and_creates_rest_too(film: Film) -> None:
+    with start(Options(task_time=0)) as gateway:
+        film.list(batch(8))
+        film.pipeline(poll__interval=f"{INTERVAL}s", limits__downloads=1)
+        gateway.order_fault("content_429", retry_after=2)
+        run = film.run("--base-url", gateway.base_url)
+        assert set(run.statuses.values()) == {"verified"}
+        said = next(entry["time"] for entry in gateway.wire if entry["status"] == 429)
+        asked_later = quiet_after(gateway, said)
+    assert asked_later >= 1.95
+
+
 def test_after_a_rest_takes_are_not_asked_about_all_at_once(film: Film, gateway: Simulator) -> None:
     film.list(batch(20))
     film.pipeline(poll__interval="500ms")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +122,20 @@ def test_a_bomb_is_never_unpacked_beyond_what_is_read() -> None:
     assert peak < 12 << 20  # of 50 MB that it unpacks to
 
 
+def test_the_gateway_s_clock_is_waited_for_no_longer_than_a_poll() -> None:
+    from veopipe.address import Address
+    from veopipe.gateway import Gateway
+
+    async def ask(base_url: str) -> float | None:
+        gateway = Gateway(Address(base_url), "videos", KEY, HURRIED)
+        said = await gateway.clock()
+        await gateway.close()
+        return said
+
+    with FaultServer("interim_answers_drip", VIDEO, stage="poll") as server:
+        assert asyncio.run(asyncio.wait_for(ask(server.base_url), 10)) is None
+
+
 # --- through the real command ----------------------------------------------------------------------
 
 
@@ -172,6 +187,22 @@ def test_the_command_never_repeats_a_spoiled_create(name: str, run: Run, measure
         assert (again.code, again.statuses) == (code, {"shot": status})
     assert other.connections == 0
     assert sent <= 2  # the second run may try a refused account again
+
+
+def test_a_whole_file_that_cannot_be_measured_is_kept_and_the_gateway_is_not_needed_for_it_again(
+    run: Run,  # type: ignore[valid-type]
+) -> None:
+    with FaultServer("good", VIDEO.parent.parent / "odd/sound-only.mp4") as gateway:
+        film, first = run(gateway)
+        asked = len(gateway.requests)
+        part = film.folder / "renders/shots/takes/.shot.001.part"
+        before = part.stat()
+        again = film.run()  # by now the gateway may have forgotten the task
+        assert len(gateway.requests) == asked
+    for result in (first, again):
+        assert (result.code, result.statuses) == (4, {"shot": "parked"})
+        assert "no video track" in result.shots["shot"]["reason"]
+    assert (part.stat().st_ino, part.stat().st_size) == (before.st_ino, before.st_size)
 
 
 @pytest.mark.parametrize("stage", ["poll", "content"])

@@ -225,6 +225,8 @@ CONTENT_FAULTS: dict[str, tuple[int | str, str, str]] = {
     "safety_completed_502": (502, "Failed to resolve Gemini video URL", "application/json; charset=utf-8"),
     "expired_502": (502, "Upstream service returned status 404", "application/json; charset=utf-8"),
     "expired_410": (410, "video result has expired", "application/json; charset=utf-8"),
+    "content_429": (429, "rate_limited", "application/json; charset=utf-8"),
+    "blocked_403": (403, "request blocked", "application/json; charset=utf-8"),
     "html_200": (200, "Just a moment...", HTML),
     "json_200": (200, "task status is IN_PROGRESS", "application/json; charset=utf-8"),
     "empty_200": (200, "", "video/mp4"),

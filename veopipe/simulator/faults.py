@@ -52,6 +52,7 @@ _NUMBERED: Mapping[str, Value] = {**_REASON, "code": 13.0}
 _LAG: Mapping[str, Value] = {"seconds": 3.0, "wording": "document"}
 _CUT: Mapping[str, Value] = {"part": 0.5, "moov": "missing"}
 _RETRY: Mapping[str, Value] = {"retry_after": 0.0}
+_JSON_TYPE: Mapping[str, Value] = {"type": "application/json; charset=utf-8"}
 _LIMIT: Mapping[str, Value] = {"limit": 20.0 * 1024 * 1024}
 
 _ALL = (
@@ -120,7 +121,9 @@ _ALL = (
     Fault("slow_drip", "content", "1 KiB each `interval` seconds", {"interval": 0.1}),
     Fault("content_cut", "content", "closes the connection without a byte"),
     Fault("html_200", "content", "200 with an HTML page"),
-    Fault("json_200", "content", "200 with a JSON text that says that the task is IN_PROGRESS"),
+    Fault("content_429", "content", "429 in an envelope; Retry-After if `retry_after` isn't 0", _RETRY),
+    Fault("blocked_403", "content", "403 request blocked: about this video, not about the key", stays=True),
+    Fault("json_200", "content", "200, a JSON text of that `type`: the task is IN_PROGRESS", _JSON_TYPE),
     Fault("empty_200", "content", "200 with no bytes"),
     Fault("corrupt_mp4", "content", "the right length, but its index is damaged"),
     Fault("redirect_302_other_host", "content", "302 to another host name, where no key is needed", {"location": ""}),
@@ -137,6 +140,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "wording": ("document", "new-api"),
     "moov": ("missing", "first"),
     "resolution": ("", "720p", "1080p", "4k"),
+    "type": ("application/json; charset=utf-8", "video/mp4"),
 }
 _DIRECTIVE = re.compile(r"\[simulate:([^\]]{1,300})\]")
 

@@ -218,6 +218,8 @@ _NO_CONTENT: Mapping[str, Answer] = {
     "safety_completed_502": _LAGS["lag_502"],
     "expired_502": answers.content_error(502, "Upstream service returned status 404", "server_error"),
     "expired_410": answers.content_error(410, "video result has expired"),
+    "content_429": answers.task_error(429, "rate_limited", _BUSY),
+    "blocked_403": answers.content_error(403, "request blocked: access to private IP address", "server_error"),
     "html_200": answers.page(200, "Just a moment..."),
     "json_200": json_of(200, {"error": {"message": "task status is IN_PROGRESS", "type": "invalid_request_error"}}),
     "empty_200": Answer(200, b"", "video/mp4"),
@@ -233,7 +235,10 @@ def refused_content(fault: FaultOrder | None, waited: float) -> Answer | None:
         if waited >= float(fault.parameters["seconds"]):
             return None
         return _LAGS[str(fault.parameters["wording"]) if name == "lag_400" else name]
-    return _NO_CONTENT.get(name)
+    answer = _with_retry_after(_NO_CONTENT.get(name), fault)
+    if answer is not None and "type" in fault.parameters:
+        return replace(answer, content_type=str(fault.parameters["type"]))
+    return answer
 
 
 async def answer_content(request: web.Request, video: bytes, fault: FaultOrder | None) -> web.StreamResponse:

@@ -1,0 +1,60 @@
+"""What the polls of one take said so far in one run, and when to ask again. No clock but the monotonic one.
+
+Source: design, section 6; reliability.md (b) Poll.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from veopipe.answers import PollAnswer, Progress
+from veopipe.pacing import Tempo, about, after_trouble
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the polls of one take said so far in this run, and how long they may go on.
+
+    Attributes:
+        limit: seconds from when this run began to poll the take (`poll.timeout`).
+    """
+
+    limit: float
+    since: float = field(default_factory=time.monotonic)
+    failed: int = 0
+    troubles: int = 0
+    unknown_since: float | None = None
+    problem: str = ""
+
+    def count(self, answer: PollAnswer) -> None:
+        """Take one answer into account; a different one ends a row."""
+        progress = answer.progress
+        self.problem = "" if progress is Progress.RUNNING else answer.message
+        if progress is not Progress.TROUBLE:
+            self.failed = self.failed + 1 if progress is Progress.FAILED else 0
+        self.troubles = self.troubles + 1 if progress is Progress.TROUBLE else 0
+        if progress is Progress.NO_SUCH_TASK:
+            self.unknown_since = self.unknown_since or time.monotonic()
+        elif progress is not Progress.TROUBLE:
+            self.unknown_since = None
+
+    def is_over(self) -> bool:
+        """Whether this run has asked for long enough."""
+        return self.seconds() >= self.limit
+
+    def seconds(self) -> float:
+        """Since this run began to poll the take."""
+        return time.monotonic() - self.since
+
+    def unknown_for(self) -> float:
+        """Seconds that the gateway hasn't known the task."""
+        return time.monotonic() - self.unknown_since if self.unknown_since is not None else 0.0
+
+    def wait(self, answer: PollAnswer, tempo: Tempo) -> float:
+        """Seconds until the next poll."""
+        interval = tempo.interval * tempo.factor()
+        if answer.progress is Progress.TROUBLE:
+            asked = 0.0 if answer.busy else answer.retry_after or 0.0  # a busy gateway rests from everybody: `_rested`
+            return max(asked, interval * 0.8, after_trouble(self.troubles, interval))
+        return about(interval)
