@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from veopipe.simulator.server import Options, Simulator, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import Film
 
@@ -93,6 +96,18 @@ def gaps(gateway: Simulator, task_id: str) -> list[tuple[float, float]]:
     """When each poll of a task came, and how long after the one before."""
     times = [entry["time"] for entry in gateway.wire if entry["method"] == "GET" and entry["path"].endswith(task_id)]
     return [(later, later - earlier) for earlier, later in itertools.pairwise(times)]
+
+
+def test_polls_that_hang_delay_no_other_take(film: Film, gateway: Simulator, until: Callable[..., None]) -> None:
+    film.list(batch(40))
+    gateway.order_fault("poll_read_timeout", times=16)
+    began = time.monotonic()
+    run = film.start(*film.arguments())
+    until(lambda: len(list((film.folder / "renders/shots").glob("*.mp4"))) == 24)
+    assert time.monotonic() - began < 40  # a poll is given up after 60 s
+    run.signal(signal.SIGINT)
+    ended = run.result()
+    assert Counter(row["status"] for row in ended.document["shots"].values()) == {"verified": 24, "rendering": 16}
 
 
 def test_polls_get_slower_when_there_are_too_many_and_quick_again_afterwards(film: Film) -> None:
