@@ -387,6 +387,7 @@ POLLS = {
     "captive portal": (200, HTML, Progress.TROUBLE),
     "empty body": (200, b"", Progress.TROUBLE),
     "another task": (200, {"id": "task_other", "status": "completed"}, Progress.TROUBLE),
+    "a failure of nothing in particular": (200, {"status": "error", "message": "maintenance"}, Progress.TROUBLE),
     "another task failed": (200, {"id": "task_other", "status": "failed"}, Progress.TROUBLE),
     "an error with 200": (200, o_error("busy"), Progress.TROUBLE),
     "a list": (200, [job("completed")], Progress.TROUBLE),

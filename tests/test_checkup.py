@@ -4,6 +4,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,27 @@ def test_a_gateway_that_cant_be_reached_is_bad_and_the_clock_isnt_judged(doctor,
     assert checks["gateway"]["state"] == "bad"
     assert "base_url" in checks["gateway"]["remedy"]
     assert "clock" not in checks
+
+
+@pytest.mark.parametrize("body", [b"<html>no such page</html>", b'{"error": {"message": "Invalid URL (GET /v1)"}}'])
+def test_a_server_that_is_no_such_gateway_is_bad(doctor, body):
+    class NotFound(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), NotFound) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code, checks = doctor(base_url=f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert code == 6
+    assert checks["gateway"]["state"] == "bad"
+    assert "base_url" in checks["gateway"]["remedy"]
 
 
 def test_a_proxy_is_named_without_its_password(doctor, closed_port):

@@ -226,7 +226,7 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     document = parse_json(body)
     job = job_of(document)
     wait = retry_after(headers)
-    if job is not None and _is_about(job, task_id, named=status >= 300):
+    if job is not None and _is_about(job, task_id, named=status >= 300 or _word(job) in _FAILED):
         return _progress_of(job)
     code, words = error_words(document)
     said = words or f"HTTP {status}"
@@ -234,10 +234,8 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
         return PollAnswer(Progress.KEY_REFUSED, said)
     if status in {404, 410} or (status == 400 and _names_no_task(code, words)):
         return PollAnswer(Progress.NO_SUCH_TASK, said)
-    if status < 300 and job is not None:
-        said = "the answer is about another task"
-    elif status < 300:
-        said = "the answer is no task object"
+    if status < 300:
+        said = "the answer is no task object" if job is None else "the answer isn't about this task"
     return PollAnswer(Progress.TROUBLE, said, retry_after=wait, busy=status == 429)
 
 
@@ -254,17 +252,19 @@ def job_of(document: Any) -> dict[str, Any] | None:
 
 
 def _is_about(job: Mapping[str, Any], task_id: str, *, named: bool) -> bool:
-    """Whether a job is that task. An HTTP error must name it: a proxy says `{"status": "error"}` of anything."""
+    """Whether a job is that task. A failure must name it: something in front says `{"status": "error"}` of anything."""
     names = [job[key] for key in ("task_id", "id") if isinstance(job.get(key), str) and job[key]]
     return task_id in names or not (names or named)
 
 
+def _word(job: Mapping[str, Any]) -> str:
+    return str(job.get("status") or "").strip().lower()
+
+
 def _progress_of(job: Mapping[str, Any]) -> PollAnswer:
-    word = job.get("status")
-    word = word.strip().lower() if isinstance(word, str) else ""
-    if word in _DONE:
+    if _word(job) in _DONE:
         return PollAnswer(Progress.COMPLETED, percent=100)
-    if word in _FAILED:
+    if _word(job) in _FAILED:
         return PollAnswer(Progress.FAILED, _failure_words(job))
     return PollAnswer(Progress.RUNNING, percent=_percent(job.get("progress")))
 

@@ -33,7 +33,10 @@ SMALLEST_VIDEO = 1 << 10
 ROOM_TO_LEAVE = 64 << 20
 """Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
 _PIECE = 1 << 20
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EFBIG})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DISK = _FULL | {errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+_NO_ROOM = "no room for the video; free some and run again, it is kept"
+_NO_WRITING = "the video can't be written; put that right and run again, it is kept"
 
 
 class Fetched(StrEnum):
@@ -93,7 +96,8 @@ async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) 
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        return await _dropped(part, Fetched.DISK, f"{error.strerror} ({part.parent})")
+        what = _NO_ROOM if error.errno in _FULL else _NO_WRITING
+        return await _dropped(part, Fetched.DISK, f"{what}: {error.strerror} ({part.parent})")
 
 
 async def _explained(stream: ContentStream) -> Part:
@@ -106,9 +110,11 @@ async def _explained(stream: ContentStream) -> Part:
 
 
 async def _receive(stream: ContentStream, part: Path, received: Received) -> Part:
+    if stream.length is not None and stream.length > LARGEST_VIDEO:  # a lie must not stop all downloads
+        return Part(Fetched.CORRUPT, f"it claims {stream.length:,} bytes")
     lack = await asyncio.to_thread(_lack_of_room, part.parent, stream.length or 0)
     if lack:
-        return Part(Fetched.DISK, lack)
+        return Part(Fetched.DISK, f"{_NO_ROOM}: {lack}")
     await asyncio.to_thread(files.remove_quietly, part)
     sink = _Sink(await asyncio.to_thread(files.create_exclusively, part), part)
     try:

@@ -220,7 +220,7 @@ class Settler:
         if part.fetched is Fetched.KEY_REFUSED:
             return self._key_refused(part.why)
         if part.fetched is Fetched.DISK and not self.halt.is_leaving:
-            self._environment(f"{shot}: no room for the video; free some and run again, it is kept: {part.why}")
+            self._environment(f"{shot}: {part.why}")
             self.halt.leaving.set()
         if part.fetched is Fetched.CORRUPT and corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{corrupt} downloads were damaged, the last one: {part.why}")
@@ -297,7 +297,7 @@ class Settler:
             return f"only a run with the gateway {last.gateway} and its key can fetch it"
         part = await self._fetch(shot, take)
         if part.fetched is Fetched.DISK and not self.halt.is_leaving:
-            self._environment(f"{shot}: no room for the video: {part.why}")
+            self._environment(f"{shot}: {part.why}")
         if part.fetched is not Fetched.COMPLETE:
             return f"it couldn't be fetched again: {part.why}"
         path = self.shelf.part(shot, take.number)

@@ -58,6 +58,7 @@ answers("length_twice_the_same", lambda good: good.head("200 OK", -1, f"Content-
 answers("length_negative", lambda good: good.head("200 OK", -5) + good.body)
 answers("length_no_number", lambda good: good.head("200 OK", None, "Content-Length: many") + good.body)
 answers("length_astronomic", lambda good: good.head("200 OK", 10**30) + good.body)
+answers("length_of_a_terabyte", lambda good: good.head("200 OK", 10**12) + good.body)
 answers("length_too_short", lambda good: good.head("200 OK", len(good.body) - 3) + good.body)
 answers("length_zero", lambda good: good.head("200 OK", 0) + good.body)
 answers(

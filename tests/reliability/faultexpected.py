@@ -135,7 +135,7 @@ _GROUPS: dict[Classes, tuple[str, ...]] = {
         "interim_answers_for_ever",
         "interim_answers_drip",
     ),
-    ("accepted", "trouble", "corrupt"): ("chunked_without_its_end",),
+    ("accepted", "trouble", "corrupt"): ("chunked_without_its_end", "length_of_a_terabyte"),
     ("accepted", "completed", "corrupt"): (
         "length_and_chunked",
         "json_with_a_bom",
