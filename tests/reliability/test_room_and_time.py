@@ -102,6 +102,20 @@ def test_room_is_looked_at_before_a_download_and_more_of_it_is_all_that_is_neede
     assert len(gateway.charged) == 3
 
 
+def test_a_folder_that_cannot_be_written_is_not_called_full(film: Film, gateway: Simulator, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=128m", str(small_disk)], check=True)
+    ordered_but_not_fetched(film, gateway, 2)
+    (small_disk / "shots/takes").mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    run = film.run()
+    assert (run.code, set(run.statuses.values())) == (6, {"rendered"})
+    assert "can't be written" in run.document["notes"][0]
+    assert "room" not in run.document["notes"][0]
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert set(film.run().statuses.values()) == {"verified"}
+    assert len(gateway.charged) == 2
+
+
 def test_a_ledger_on_a_disk_that_is_full_lets_nothing_be_sent(film: Film, gateway: Simulator) -> None:
     place = film.folder / ".veopipe"
     place.mkdir()
