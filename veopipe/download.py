@@ -16,8 +16,9 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,6 +31,9 @@ LARGEST_VIDEO = 2 << 30
 """Bytes; 8 s of 4K are some 100 MB (reliability.md, b: 2 GiB)."""
 SMALLEST_VIDEO = 1 << 10
 """Bytes; less can't be a video (reliability.md, b: 1 KiB)."""
+SLOWEST_WINDOW = 64 << 10
+"""Bytes that must arrive in each minute (`Timeouts.read`); slower, the half hour that a download has brings less
+than 2 MB (reliability.md, b: a total deadline and a minimum rate)."""
 ROOM_TO_LEAVE = 64 << 20
 """Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
 _PIECE = 1 << 20
@@ -182,10 +186,29 @@ class _Sink:
                 os.close(self._descriptor)
 
 
+@dataclass(slots=True)
+class _Pace:
+    """Gives a download up that only drips: it would hold its place in the line for half an hour."""
+
+    window: float
+    _size: int = 0
+    _since: float = field(default_factory=time.monotonic)
+
+    def count(self, size: int) -> None:
+        """So many bytes came; raises `Interrupted` if there were too few in the last window."""
+        self._size += size
+        waited = time.monotonic() - self._since
+        if waited >= self.window:
+            if self._size < SLOWEST_WINDOW:
+                raise Interrupted(f"too slow: {counted(self._size, 'byte')} in {waited:.0f} s")
+            self._size, self._since = 0, time.monotonic()
+
+
 async def _write_down(stream: ContentStream, sink: _Sink, received: Received) -> bytes:
     """Write the body as it comes; returns its first bytes."""
-    head, waiting = b"", bytearray()
+    head, waiting, pace = b"", bytearray(), _Pace(stream.patience)
     async for chunk in stream.chunks():
+        pace.count(len(chunk))
         waiting += chunk
         if len(head) < 64:
             head += chunk[:64]

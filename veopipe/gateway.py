@@ -344,6 +344,11 @@ class ContentStream:
     _gateway: Gateway
 
     @property
+    def patience(self) -> float:
+        """Seconds in which something must arrive."""
+        return self._gateway.timeouts.read
+
+    @property
     def busy(self) -> bool:
         """Whether the gateway says that it is asked too much."""
         return self._response.status_code == 429

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,12 @@ def test_a_bomb_is_never_unpacked_beyond_what_is_read() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 12 << 20  # of 50 MB that it unpacks to
+
+
+def test_a_download_that_drips_is_given_up_long_before_its_time_is_over(tmp_path: Path) -> None:
+    with FaultServer("body_drips_for_ever", VIDEO, stage="content") as gateway:
+        part = download(gateway, tmp_path, replace(PATIENT, read=0.5))
+    assert (str(part.fetched), part.why[:8]) == ("corrupt", "too slow")
 
 
 def test_the_gateway_s_clock_is_waited_for_no_longer_than_a_poll() -> None:
