@@ -226,7 +226,7 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     document = parse_json(body)
     job = job_of(document)
     wait = retry_after(headers)
-    if job is not None and _is_about(job, task_id, named=status >= 300 or _word(job) in _FAILED):
+    if job is not None and _is_about(job, task_id, named=status >= 300 or _word(job) == "error"):
         return _progress_of(job)
     code, words = error_words(document)
     said = words or f"HTTP {status}"
@@ -252,7 +252,7 @@ def job_of(document: Any) -> dict[str, Any] | None:
 
 
 def _is_about(job: Mapping[str, Any], task_id: str, *, named: bool) -> bool:
-    """Whether a job is that task. A failure must name it: something in front says `{"status": "error"}` of anything."""
+    """Whether a job is that task. `named`: it must say so; a proxy says `{"status": "error"}` of anything."""
     names = [job[key] for key in ("task_id", "id") if isinstance(job.get(key), str) and job[key]]
     return task_id in names or not (names or named)
 
