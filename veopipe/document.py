@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,16 @@ RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file holds. `root` is None when it couldn't be read to its end."""
+    """What a file holds. `root` is None when it couldn't be read to its end.
+
+    Attributes:
+        cut: places of texts without quotes that end at ` #` and a word, which YAML takes for a comment, and that word.
+    """
 
     file: str
     root: Node | None
     problems: tuple[Problem, ...]
+    cut: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def load(path: Path, *, shown_as: str | None = None) -> Document:
@@ -86,7 +91,7 @@ def read(data: bytes, file: str) -> Document:
     except _Stop as stop:
         composer.report(stop.rule, stop.message, stop.line, stop.column)
         return Document(file, None, tuple(composer.problems))
-    return Document(file, composer.root, tuple(composer.problems))
+    return Document(file, composer.root, tuple(composer.problems), composer.cut)
 
 
 class _Stop(Exception):
@@ -182,10 +187,11 @@ class _Composer:
         self.root: Node | None = None
         self._stack: list[_Open] = []
         self._anchors: dict[str, _Anchor | None] = {}  # None: open, so an alias to it would be endless
-        self._written = 0
-        self._expanded = 0
+        self._written = self._expanded = 0  # nodes
         self._documents = 0
         self._has_breaks = False
+        self._hashes: dict[int, tuple[int, str]] = {}  # line → column and word of its first ` #word`
+        self.cut: dict[tuple[int, int], str] = {}
 
     def report(self, rule: str, message: str, line: int, column: int) -> None:
         self.problems.append(Problem(self.file, line, column, "error", rule, message))
@@ -204,6 +210,7 @@ class _Composer:
         self._has_breaks = any(character in text for character in _PASTED_BREAKS)
         if self._has_breaks:
             text = text.translate(_STAND_INS)
+        self._hashes = syntax.cut_texts(text)
         try:
             parser = parser_class(text)
             while (event := parser.get_event()) is not None:
@@ -212,7 +219,7 @@ class _Composer:
                     handler(event)
         except yaml.YAMLError as error:
             raise _syntax_stop(error, text) from None
-        # The pure parser lets these out for some escapes and directives (reliability.md, e 2).
+        # What the pure parser lets out for some escapes and directives (reliability.md, e 2).
         except (ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise _syntax_stop(error, text) from None
         if self._documents == 0:
@@ -236,6 +243,11 @@ class _Composer:
             self._refuse_tag(event)
         if not text.isascii() or "\0" in text:
             self._check_text(node)
+        if self._hashes and is_plain:
+            end_line, end_column = _from_one(event.end_mark)
+            at, word = self._hashes.get(end_line, (0, ""))
+            if end_column == at:
+                self.cut[line, column] = word
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(node, 1, 1)
         self._count(node)

@@ -120,7 +120,7 @@ def load_manifest(
     if read.root is None:
         return Loaded(None, read.problems)
     folder = path.absolute().parent.resolve()  # as `project` does: a linked folder is the folder it leads to
-    reader = _Reader(read.file, folder, overrides or Overrides(), models, selects)
+    reader = _Reader(read, folder, overrides or Overrides(), models, selects)
     budget = reader.read(read.root)
     problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
     if any(problem.severity == "error" for problem in problems):
@@ -133,7 +133,7 @@ class _Reader:
 
     def __init__(
         self,
-        file: str,
+        read: document.Document,
         folder: Path,
         overrides: Overrides,
         models: Mapping[str, pricing.Model],
@@ -142,7 +142,7 @@ class _Reader:
         self.shots: dict[str, Shot] = {}
         self._chosen: list[str] = []
         self._findings = Findings()
-        self._file = file
+        self._file, self._cut = read.file, read.cut
         self._overrides = overrides
         self._selects = selects
         self._models = models
@@ -202,6 +202,8 @@ class _Reader:
                 where = Place(self._file, line, column)
                 self._findings.add(finding, where, shot)
                 wrong.append((finding, where))
+            if self._cut and key in rules.TEXTS and (word := self._cut.get((node.line, node.column))):
+                self._findings.add(rules.cut_short(key, word), Place(self._file, node.line, node.column), shot)
         return wrong
 
     def _read_shot(self, shot: str, where: Place, node: Node, defaults: Layer) -> None:

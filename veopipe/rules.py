@@ -36,6 +36,7 @@ RULES: Mapping[str, Rule] = {
         Rule("unknown-model", "error", "`model` is one that the gateway sells", "API document, Supported Models"),
         Rule("retired-model", "info", "the model is announced as switched off", "Google, as announced 2026-10-22"),
         Rule("prompt-length", "warning", "Google reads about 1,024 tokens of a prompt", "Google, Video"),
+        Rule("text-cut-short", "warning", "a text isn't cut short by ` #`, which YAML takes for a comment", _OWN),
         Rule("negative-prompt-wording", "info", "a negative prompt names things, without `no`", "Google, Video"),
         Rule("picture-missing", "error", "a picture is there", _IMAGES),
         Rule("picture-outside", "error", "a picture lies in the manifest's folder or its git work tree", _OWN),
@@ -97,6 +98,16 @@ def texts(shot: Mapping[str, Any]) -> list[Finding]:
         message = "name what shouldn't be seen, without `no`: blurry, watermark"
         found.append(finding("negative-prompt-wording", message, ("negative_prompt",)))
     return found
+
+
+TEXTS = ("prompt", "negative_prompt", "notes")
+"""The keys whose values are sentences."""
+
+
+def cut_short(key: str, word: str) -> Finding:
+    """What is to be said about a text that YAML ends at ` #`; `word` is what begins there."""
+    message = f"`{printable(word, 40)}` is a comment for YAML, so the text ends before it: put all of it in quotes"
+    return finding("text-cut-short", message, (key,))
 
 
 def estimated_tokens(text: str) -> int:

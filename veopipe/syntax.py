@@ -1,6 +1,8 @@
-"""What PyYAML says about a file that isn't YAML, in words for people who don't write YAML every day."""
+"""YAML for people who don't write it every day: what PyYAML says in our words, and what YAML means otherwise."""
 
 from __future__ import annotations
+
+import re
 
 from veopipe.wording import printable
 
@@ -39,3 +41,19 @@ def explained(said: str, before: str, at: str) -> str:
         return _TAB if at == "\t" else _INDICATOR
     ours = next((words for theirs, words in _WORDS if theirs in said), printable(said))
     return _REST if ours == _INDENT and before.strip() else ours
+
+
+# A comment that is most likely none: people write `# like this`, and number things `#3`.
+_HASH = re.compile(r"(?<=\S)[ \t]+(#[^\s#!][^\r\n]{0,20})")
+
+
+def cut_texts(text: str) -> dict[int, tuple[int, str]]:
+    """Where YAML may end a text that goes on for its writer: `Take #3 of the house` is `Take` and a comment.
+
+    Returns:
+        Line → column of the blanks before the `#` (both from 1), and what begins there.
+    """
+    if "#" not in text:
+        return {}
+    found = ((number, _HASH.search(line)) for number, line in enumerate(text.split("\n"), 1) if "#" in line)
+    return {number: (hit.start() + 1, hit[1]) for number, hit in found if hit is not None}
