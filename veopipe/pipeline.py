@@ -57,6 +57,8 @@ DEFAULTS: Mapping[str, Any] = {
     "output": "renders",
     "ledger": ".veopipe",
 }
+MOST_DECIMALS = 9
+"""Of a price: what state files hold (`takes.money`)."""
 
 
 DURATIONS = (
@@ -220,7 +222,7 @@ def _existing(folder: Path) -> str:
 def _problems(file: str, root: Node) -> list[Problem]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
     found: dict[tuple[str, int, int], Problem] = {}
-    precise = [*_base_url_findings(root), *_command_findings(root)]
+    precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root)]
     for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
         where = place(root, finding.path, of_key=finding.at == "key")
         problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
@@ -278,6 +280,21 @@ def _command_findings(root: Node) -> list[Finding]:
             text = "`command` has a quotation mark that isn't closed"
             return [Finding("notify-command", "error", text, ("notify", "command"))]
     return []
+
+
+def _price_findings(root: Node) -> list[Finding]:
+    """Prices that no state file can hold: what was bought for one could never be read again."""
+    models = _get(root, "provider.models")
+    found = []
+    for name, entry in models.items.items() if isinstance(models, MappingNode) else ():
+        price = _get(entry, "price_usd")
+        if not isinstance(price, ScalarNode) or type(price.value) is not float:
+            continue
+        exponent = Decimal(price.text).normalize().as_tuple().exponent
+        if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
+            text = f"`price_usd` has at most {MOST_DECIMALS} decimals"
+            found.append(Finding("model-price", "error", text, ("provider", "models", name, "price_usd")))
+    return found
 
 
 def _get(root: Node, dotted: str) -> Node | None:
