@@ -52,6 +52,8 @@ def test_what_is_no_duration_is_refused(written):
         ("http://localhost:8080", "http://localhost:8080"),
         ("http://127.0.0.2:80/", "http://127.0.0.2"),
         ("http://[::1]:9000", "http://[::1]:9000"),
+        ("http://[0:0:0:0:0:0:0:1]:9000", "http://[::1]:9000"),
+        ("https://[2001:DB8::0:1]", "https://[2001:db8::1]"),
     ],
 )
 def test_an_address_is_normalised(written, address):
@@ -67,6 +69,8 @@ def test_an_address_is_normalised(written, address):
         "ftp://gateway.example",
         "http://gateway.example",
         "http://127.0.0.1.example",
+        "http://[::1%25lo]:9000",
+        "https://[fe80::1%25eth0]",
         "https://me:secret@gateway.example",
         "https://gateway.example?key=secret",
         "https://gateway.example/#secret",

@@ -83,11 +83,24 @@ def _checked_host(parts: SplitResult) -> str:
     if parts.query or parts.fragment:
         raise ValueError("an address has no ?query and no #fragment")
     host = parts.hostname.lower()
-    if ":" not in host and not _HOST.fullmatch(host):
+    if ":" in host:
+        host = _spelt(host)
+    elif not _HOST.fullmatch(host):
         raise ValueError("this is no host name")
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("http:// is for this machine only (localhost, 127.0.0.1, ::1); write https://")
     return host
+
+
+def _spelt(host: str) -> str:
+    """An IPv6 address in its one short spelling: a gateway has one name, however it is written."""
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        raise ValueError("this is no IPv6 address") from None
+    if address.scope_id is not None:
+        raise ValueError("an IPv6 address has no zone (%…) here: it means something on one machine only")
+    return address.compressed
 
 
 def is_loopback(host: str) -> bool:
