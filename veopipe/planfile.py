@@ -77,6 +77,15 @@ def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
     return entry
 
 
+def is_plan(path: Path) -> bool:
+    """Whether a file holds a plan, of whatever format."""
+    try:
+        plan = strict_json(files.read_bounded(path, LARGEST))
+    except (OSError, ValueError):
+        return False
+    return isinstance(plan, dict) and {"format", "made_at", "shots"} <= plan.keys()
+
+
 def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
     """The creates that a plan file allows: (shot, fingerprint) → highest attempt number, price.
 

@@ -211,6 +211,18 @@ def test_a_plan_is_a_permission_for_just_what_it_lists(film: Film, gateway: Simu
     assert len(gateway.ledger) == 2
 
 
+@pytest.mark.parametrize("name", ["shots.yaml", "notes.txt", ".veopipe/shots/state/S00.json"])
+def test_a_plan_overwrites_nothing_but_a_plan(film: Film, name: str) -> None:
+    film.list(batch(1))
+    assert film.run().code == 0
+    (film.folder / "notes.txt").write_text("mine")
+    before = (film.folder / name).read_bytes()
+    words = ("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json")
+    assert film.command(*words, "-o", name).document["exit_code"] == 2
+    assert (film.folder / name).read_bytes() == before
+    assert [film.command(*words, "-o", "plan.json").code for _ in range(2)] == [0, 0]
+
+
 def test_a_plan_can_be_carried_out_again_after_a_crash(film: Film, gateway: Simulator) -> None:
     film.list(batch(3))
     planned(film)
