@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -219,6 +220,20 @@ def test_what_a_person_says_about_a_doubt_holds(film: Film, gateway: Simulator) 
     assert (run.code, run.statuses) == (1, {"a": "verified", "b": "abandoned"})
     assert run.document["cost_usd"]["possibly_charged"] == "0.30"
     assert [create["prompt"] for create in gateway.charged] == ["not charged"]
+
+
+def test_an_answer_that_was_rescued_is_taken_in_before_a_person_says_otherwise(
+    film: Film, gateway: Simulator, dying: tuple[str, ...]
+) -> None:
+    film.list({"a": "paid, and rescued"})
+    film.start("kill", "record", *film.arguments(), program=dying).result()
+    task = gateway.ledger[0]["task_id"]
+    rescued = {"format": 1, "at": "2026-11-22T06:00:00Z", "shot": "a", "take": 1, "attempt": 1, "event": "ACCEPTED"}
+    (film.folder / ".veopipe/shots/rescue/a.0.json").write_text(json.dumps({**rescued, "task_id": task}))
+    said = film.command("resolve", "shots.yaml", "a", "--not-charged", "--format", "json")
+    assert said.document["exit_code"] == 2
+    assert film.run().statuses == {"a": "verified"}
+    assert len(gateway.ledger) == 1
 
 
 def test_a_part_that_is_lost_is_fetched_again_and_without_a_key_it_says_so(

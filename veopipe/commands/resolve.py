@@ -53,6 +53,8 @@ def command(
     with ledger.locked(loaded.places):
         loaded.read_again()
         try:
+            for known in loaded.store.merge_rescued():  # nobody is asked for what an answer has said already
+                say(f"{known}: an answer that couldn't be recorded in its place was taken in")
             if task_id is not None:
                 taken = resolution.found(loaded.store, shot, task_id, options.get("base_url"))
             elif not_charged:
