@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pytest
 from veopipe.address import Address
 from veopipe.asking import Asker
 from veopipe.creation import Budget, Creator
+from veopipe.errors import ExitCode
 from veopipe.gateway import Gateway
 from veopipe.halt import Halt
 from veopipe.journal import Journal
@@ -136,6 +138,22 @@ def test_failures_in_a_row_end_creating_and_a_good_take_ends_the_row(make_creato
     creator.landed(item(), "hero", take(Status.FAILED))
 
     assert creator.halt.why == "3 takes in a row failed or are mismatched: no further create"
+
+
+def test_creates_that_meet_the_same_trouble_at_once_are_one_failure_to_reach_the_gateway(
+    make_creator: Callable[..., Creator],
+) -> None:
+    creator = make_creator(creates_in_flight=4)
+    asked: list[str] = []
+    creator.journal = Journal(lambda note: asked.append(str(note.shot)) if note.event == "submitting" else None)
+    shots = [f"S{number}" for number in range(4)]
+    creator.queue.extend(item(shot=shot, action=Action.CREATE, status=None) for shot in shots)
+
+    asyncio.run(creator.create_all())
+
+    assert sorted(asked[:4]) == shots
+    assert len(asked) > 4, "no create was tried once more"
+    assert creator.halt.codes == {ExitCode.ENVIRONMENT}
 
 
 def test_a_take_that_landed_makes_room(make_creator: Callable[..., Creator]) -> None:

@@ -103,16 +103,16 @@ def test_a_thousand_taken_names_overwrite_nothing(shelf: Shelf) -> None:
 def test_a_part_is_found_before_and_after_it_got_its_name(shelf: Shelf) -> None:
     made = downloaded(shelf)
 
-    assert shelf.locate("hero", made) == shelf.part("hero", 1)
+    assert shelf.locate(made) == shelf.part("hero", 1)
     shelf.put_away(shelf.part("hero", 1), made.file)
-    assert shelf.locate("hero", made) == shelf.path(made.file)
+    assert shelf.locate(made) == shelf.path(made.file)
 
 
 def test_a_part_of_another_pipelines_output_is_found(shelf: Shelf) -> None:
     made = downloaded(shelf)
     other = Shelf(replace(shelf.places, output_base="renders/final"))
 
-    assert other.locate("hero", made) == shelf.part("hero", 1)
+    assert other.locate(made) == shelf.part("hero", 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"vide", b"vidEo", b"video more", None], ids=repr)
@@ -122,8 +122,8 @@ def test_a_part_that_is_gone_or_changed_is_not_taken(shelf: Shelf, content: byte
     if content is not None:
         shelf.part("hero", 1).write_bytes(content)
 
-    assert shelf.locate("hero", made) is None
-    assert shelf.locate("hero", take(None)) is None
+    assert shelf.locate(made) is None
+    assert shelf.locate(take(None)) is None
 
 
 # --- finished names --------------------------------------------------------------------------------

@@ -124,7 +124,10 @@ def test_what_is_in_doubt_is_shown_before_what_is_wanted(shelf: Shelf) -> None:
 def test_what_is_wanted_is_shown_before_what_is_merely_open(shelf: Shelf) -> None:
     row = row_of(shelf, take(attempt(Status.RENDERING)), order=EDITED)
 
-    assert (row.status, row.take, row.wanted, row.reason) == ("pending", 2, True, "prompt changed")
+    assert (row.status, row.take, row.wanted, row.reason) == (
+        *("pending", 2, True),
+        "prompt changed; take 1 is still rendering",
+    )
 
 
 def test_a_row_has_the_measured_facts_and_the_finished_name(shelf: Shelf) -> None:
@@ -274,6 +277,15 @@ def test_a_take_that_nobody_wants_any_more_spoils_no_run(shelf: Shelf, status: S
     row = replace(row_of(shelf, take(attempt(status))), wanted=False)
 
     assert code_of([row], set()) is ExitCode.OK
+
+
+@pytest.mark.parametrize(("gateway", "code"), [(REAL, 4), ("https://other.example:443", 0)])
+def test_a_paid_take_that_this_run_could_settle_keeps_the_run_pending(shelf: Shelf, gateway: str, code: int) -> None:
+    older, wanted = take(attempt(Status.PARKED)), take(attempt(Status.VERIFIED), order=EDITED, number=2, file=FILE)
+    rows = rows_of(shelf, older, wanted, order=EDITED, world={"gateway": gateway})
+
+    assert [(row.take, row.status) for row in rows] == [(2, "verified")]
+    assert code_of(rows, set()) == code
 
 
 def test_a_report_is_given_its_code_and_notes(shelf: Shelf) -> None:

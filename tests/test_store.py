@@ -145,6 +145,25 @@ def test_a_paid_answer_that_cannot_be_written_is_rescued_and_merged_at_the_next_
     assert list(places.rescue.iterdir()) == []
 
 
+def test_an_answer_that_comes_after_the_lock_was_given_up_overwrites_nothing_and_is_merged_later(
+    places: Places, store: Store
+) -> None:
+    store.record("hero", 1, Event.UNKNOWN)
+    store.keep_reserve()
+    store.close()
+    other = open_store(places)  # of a process that has the lock now
+    other.save(other.shots["hero"].with_take(take(number=2)))
+
+    with pytest.raises(NotRecorded):
+        store.record_paid("hero", 1, Event.ACCEPTED, task_id="task_9")
+
+    assert [one.number for one in on_disk(places).takes] == [1, 2]
+    later = open_store(places)
+    assert later.merge_rescued() == ["hero"]
+    assert later.shots["hero"].take(1).last.task_id == "task_9"
+    assert places.reserve.exists()
+
+
 def test_a_rescued_answer_is_merged_also_after_the_take_was_put_in_doubt(places: Places, store: Store) -> None:
     lose(places, store)
     store.record("hero", 1, Event.UNKNOWN, reason="crash")

@@ -42,8 +42,8 @@ THROTTLED_TRIES = 5
 ReadUploads = Callable[[Item], list[Upload]]
 
 
-class PictureChanged(Exception):
-    """A picture isn't what the plan hashed; the text says which. Nothing was sent."""
+class Held(Exception):
+    """A take can't be created as it was planned; the text says why. Nothing was sent."""
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Creator:
         pipeline: limits.
         budget: of the run.
         permitted: attempts allowed for (shot, fingerprint) by `--plan`, with the highest price, or None.
-        read_uploads: reads an item's pictures, hashed again; raises `PictureChanged`.
+        read_uploads: reads an item's pictures, hashed again; raises `Held` if it may not be sent as it is.
         accepted: is called in the event loop with shot and take number once a task id is on disk.
         journal: is told what happens.
         halt: the run's brakes.
@@ -112,6 +112,7 @@ class Creator:
     _asking: int = 0
     _answered: bool = False
     _unsent: int = 0
+    _unsent_at: float = 0.0
     _throttled: dict[str, int] = field(default_factory=dict)
     _streaks: _Streaks = field(default_factory=_Streaks)
     _rate: Rate = field(init=False)
@@ -206,7 +207,7 @@ class Creator:
         """Create one take: everything from the reservation to the recorded answer."""
         try:
             uploads = await asyncio.to_thread(self.read_uploads, item)
-        except PictureChanged as error:
+        except Held as error:
             self.held[item.shot] = str(error)
             self.halt.codes.add(ExitCode.ENVIRONMENT)
             self.journal.note("held", item.shot, item.number, str(error))
@@ -218,9 +219,10 @@ class Creator:
             self._out_of_budget(item)
             return
         self.journal.note(Status.SUBMITTING, item.shot, item.number, price_usd=as_text(item.price_usd))
+        asked_at = time.monotonic()
         call = self.asker.ask(item, uploads)
         answer = await call.wait(ANSWER_WAIT)
-        self._react(item, answer)
+        self._react(item, answer, asked_at)
         if answer.reason == "no_answer_in_time":
             late = asyncio.create_task(self._await_late(item, call))
             self._late.add(late)
@@ -238,7 +240,7 @@ class Creator:
         elif answer.outcome is Outcome.REFUSED:
             self.budget.give_back(item.price_usd)
 
-    def _react(self, item: Item, answer: CreateAnswer) -> None:
+    def _react(self, item: Item, answer: CreateAnswer, asked_at: float) -> None:
         reactions = {
             Outcome.ACCEPTED: self._on_accepted,
             Outcome.REFUSED: self._on_refused,
@@ -247,6 +249,8 @@ class Creator:
         }
         if answer.outcome is not Outcome.NOT_SENT:
             self._answered, self._unsent = True, 0
+        elif asked_at >= self._unsent_at:  # calls that were under way together met with the same trouble
+            self._unsent, self._unsent_at = self._unsent + 1, time.monotonic()
         reactions[answer.outcome](item, answer)
 
     def _on_accepted(self, item: Item, answer: CreateAnswer) -> None:
@@ -297,7 +301,6 @@ class Creator:
     def _on_not_sent(self, item: Item, answer: CreateAnswer) -> None:
         self.budget.give_back(item.price_usd)
         self.queue.appendleft(item)
-        self._unsent += 1
         if answer.reason == "not_recorded":
             self._stop(f"{answer.message}; nothing was sent", ExitCode.ENVIRONMENT)
         elif self._unsent > (NOT_SENT_TRIES if self._answered else 1):

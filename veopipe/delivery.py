@@ -47,15 +47,15 @@ class Shelf:
         """The name under which a shot's verified take is found."""
         return self.places.output / f"{shot}.mp4"
 
-    def locate(self, shot: str, take: Take) -> Path | None:
+    def locate(self, take: Take) -> Path | None:
         """The downloaded file of a take that isn't judged yet: its part, or its final name after a crash.
 
         None if neither has the recorded content.
         """
         if take.file is None:
             return None
-        old_part = self.places.takes_of(take.file.output) / self.part(shot, take.number).name
-        for path in (self.path(take.file), old_part):
+        final = self.path(take.file)  # named by the shot's id at that time; it may have another one now
+        for path in (final, final.with_name(f".{final.stem}.part")):
             if holds(path, take.file):
                 return path
         return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from veopipe import takes
@@ -20,7 +19,7 @@ from veopipe.ledger import now
 from veopipe.project import Project
 from veopipe.settling import compare, facts_of
 from veopipe.state import Event, Status
-from veopipe.takes import Take
+from veopipe.takes import Delivered, Take
 from veopipe.verification import Measured, Prober, Unmeasurable
 from veopipe.wording import printable
 
@@ -56,18 +55,20 @@ async def inspect(project: Project) -> list[Finding]:
 
     Raises:
         NotRecorded: a state file can't be written.
+        OSError: a finished name can't be given.
     """
     findings = []
+    wanted = project.plan(anywhere=True).wanted_takes
     async with Prober() as prober:
         for shot in project.wanted:
             state = project.store.shots.get(shot)
             for take in state.takes if state else ():
                 if take.file is not None and take.status in {Status.VERIFIED, Status.MISMATCHED}:
-                    findings.append(await _inspect(project, prober, shot, take))
+                    findings.append(await _inspect(project, prober, shot, take, wanted.get(shot)))
     return findings
 
 
-async def _inspect(project: Project, prober: Prober, shot: str, take: Take) -> Finding:
+async def _inspect(project: Project, prober: Prober, shot: str, take: Take, wanted: int | None) -> Finding:
     if take.file is None:
         raise ValueError("only delivered takes are inspected")
     path = project.shelf.path(take.file)
@@ -80,16 +81,18 @@ async def _inspect(project: Project, prober: Prober, shot: str, take: Take) -> F
     if isinstance(measured, Unmeasurable):
         return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
     matches, words = compare(take, measured, project.pipeline.duration_tolerance)
-    _record(project, shot, take, measured, path, matches=matches)
+    changed = _record(project, shot, take, take.file, measured, matches=matches)
+    if changed.status is not take.status and not project.store.shots[shot].is_outdone(take.number, wanted):
+        project.shelf.publish(shot, changed, project.store.shots[shot].takes)
     said = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s" + (f"; {words}" if words else "")
     return Finding(shot, take.number, shown, fine=matches, said=said)
 
 
-def _record(project: Project, shot: str, take: Take, measured: Measured, path: Path, *, matches: bool) -> None:
-    if take.file is None:
-        return
+def _record(
+    project: Project, shot: str, take: Take, delivered: Delivered, measured: Measured, *, matches: bool
+) -> Take:
     file = replace(
-        take.file,
+        delivered,
         width=measured.width,
         height=measured.height,
         duration_s=measured.duration_s,
@@ -101,9 +104,7 @@ def _record(project: Project, shot: str, take: Take, measured: Measured, path: P
             return takes.advance(old, Event.MATCHES, now(), file=file)
         return replace(old, file=file)
 
-    changed = project.store.change(shot, take.number, step)
-    if changed.status is Status.VERIFIED and take.status is Status.MISMATCHED:
-        project.shelf.publish(shot, changed, project.store.shots[shot].takes)
+    return project.store.change(shot, take.number, step)
 
 
 def code_of(findings: Iterable[Finding]) -> ExitCode:

@@ -148,6 +148,11 @@ class Plan:
         return self.cost_usd + self.retry_failed * sum((item.price_usd for item in tried), Decimal(0))
 
     @property
+    def wanted_takes(self) -> dict[str, int]:
+        """Shot → number of the take that the manifest wants now."""
+        return {item.shot: item.number for item in self.items if item.wanted}
+
+    @property
     def again(self) -> list[Item]:
         """What is bought though an earlier take of the shot was bought before."""
         return [item for item in self.items if item.buys and item.bought_before]

@@ -103,6 +103,11 @@ class Project:
         self.ledger = ledger.look_up(self.places)
         self._store = None
 
+    def close(self) -> None:
+        """The lock is given up: whatever still runs in a thread writes no state file any more."""
+        if self._store is not None:
+            self._store.close()
+
     @property
     def shelf(self) -> Shelf:
         """The output folders."""

@@ -36,6 +36,8 @@ class Row:
         file: its file, relative to the manifest's folder, if it is on disk.
         reason: why it stands there, for people.
         item: what the plan would do with it next.
+        hidden: rows of other takes of the shot that this run can carry on or that are in doubt: no row of their
+            own, but they count for the exit code.
     """
 
     shot: str
@@ -50,6 +52,7 @@ class Row:
     duration_s: float | None
     reason: str | None
     item: Item
+    hidden: tuple[Row, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON reports hold it."""
@@ -141,13 +144,24 @@ class Ground:
 
 def make_rows(plan: Plan, ground: Ground) -> tuple[Row, ...]:
     """One row per shot: what is in doubt before what is wanted before what is merely open."""
-    best: dict[str, Row] = {}
+    by_shot: dict[str, list[Row]] = {}
     for item in plan.items:
-        row = _row(item, ground)
-        known = best.get(item.shot)
-        if known is None or _rank(row) < _rank(known):
-            best[item.shot] = row
-    return tuple(best.values())
+        by_shot.setdefault(item.shot, []).append(_row(item, ground))
+    return tuple(rows[0] if len(rows) == 1 else _first_of(rows) for rows in by_shot.values())
+
+
+def _first_of(rows: list[Row]) -> Row:
+    first = min(rows, key=_rank)
+    hidden = [row for row in rows if row is not first and _is_open(row)]
+    if not hidden:
+        return first
+    words = [f"take {row.take} is still {row.status}" for row in hidden]
+    reason = "; ".join([first.reason, *words] if first.reason else words)
+    return replace(first, reason=reason, hidden=tuple(hidden))
+
+
+def _is_open(row: Row) -> bool:
+    return row.status in UNKNOWN_OUTCOME or row.item.action is Action.CONTINUE
 
 
 def _rank(row: Row) -> int:
@@ -238,7 +252,7 @@ def code_of(rows: Iterable[Row], codes: Collection[ExitCode]) -> ExitCode:
     """The gravest of what the run asked for and what the rows say."""
     found = set(codes) | {ExitCode.OK}
     for row in rows:
-        found.add(_code_of_row(row))
+        found |= {_code_of_row(each) for each in (row, *row.hidden)}
     return next(code for code in GRAVEST_FIRST if code in found)
 
 

@@ -10,6 +10,7 @@ Source: design, sections 4 to 7.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -17,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, ledger, pictures, report, rules
+from veopipe import files, ledger, pictures, report, rules, takes
 from veopipe.asking import Asker
 from veopipe.consent import Terms, agree
-from veopipe.creation import Budget, Creator, PictureChanged
+from veopipe.creation import Budget, Creator, Held
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway import Gateway, Upload
 from veopipe.halt import Halt
@@ -45,7 +46,7 @@ def run(project: Project, terms: Terms) -> Report:
     Raises:
         VeopipeError: something stopped it before anything was sent.
     """
-    with ledger.locked(project.places):
+    with ledger.locked(project.places), contextlib.closing(project):
         current = Run(project, terms)
         current.look()
         plan = project.plan()
@@ -55,9 +56,11 @@ def run(project: Project, terms: Terms) -> Report:
             return current.finish(plan)
         current.connect()
         current.make_ready(plan)
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
             asyncio.run(current.go())
         finally:
+            signal.signal(signal.SIGTERM, on_sigterm)  # the loop leaves the system's own way behind
             current.journal.close()
         return current.finish()
 
@@ -174,7 +177,15 @@ class Run:
         """Create what may be created, settle what is open, until nothing is left or the run is ended."""
         gateway, prober, project = self.gateway, Prober(), self.project
         settler = Settler(
-            project.store, gateway, prober, project.pipeline, project.shelf, self.journal, self.halt, self.tempo
+            store=project.store,
+            gateway=gateway,
+            prober=prober,
+            pipeline=project.pipeline,
+            shelf=project.shelf,
+            journal=self.journal,
+            halt=self.halt,
+            tempo=self.tempo,
+            wanted=self.plan.wanted_takes,
         )
         self._listen()
         try:
@@ -268,7 +279,13 @@ class Run:
             self.halt.leave("a bug of veopipe", ExitCode.BUG)
 
     def _read_uploads(self, item: Item) -> list[Upload]:
-        """The pictures of an item, read once more: what is sent is what the plan hashed."""
+        """The pictures of an item, read once more: what is sent is what the plan hashed.
+
+        Raises:
+            Held: they aren't, or what would be bought couldn't be recorded.
+        """
+        if item.order is not None and not takes.has_room(self.project.store.shots.get(item.shot), item.order.as_json()):
+            raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
         uploads: list[Upload] = []
         numbers: dict[str, int] = {}
         boundary = rules.work_tree_of(self.project.manifest.folder)
@@ -276,9 +293,9 @@ class Run:
             try:
                 content = pictures.read(picture.path, boundary)
             except (OSError, ValueError) as error:
-                raise PictureChanged(f"{picture.written} can't be read any more: {error}") from None
+                raise Held(f"{picture.written} can't be read any more: {error}") from None
             if files.sha256_of_bytes(content) != planned:
-                raise PictureChanged(f"{picture.written} was changed since the plan; run again")
+                raise Held(f"{picture.written} was changed since the plan; run again")
             numbers[picture.role] = numbers.get(picture.role, 0) + 1
             field_name, name = form_file(picture.role, numbers[picture.role], picture.media_type)
             uploads.append(Upload(field_name, name, content, picture.media_type))
@@ -294,11 +311,12 @@ class Run:
     def _on_signal(self, code: ExitCode) -> None:
         """First: finish the create in flight, start nothing new. Second: leave now; all that counts is on disk."""
         if ExitCode.INTERRUPTED in self.halt.codes or ExitCode.TERMINATED in self.halt.codes:
-            self.journal.note("left")
-            self.terms.tell("left at once; a create that was under way is in doubt")
             try:
+                self.journal.note("left")
+                self.terms.tell("left at once; a create that was under way is in doubt")
                 if code is ExitCode.INTERRUPTED:
-                    self._close_ledger()
+                    with contextlib.suppress(EnvironmentFault):  # then the next run counts this one's spending
+                        self._close_ledger()
                 self.terms.last_words(code)
             finally:
                 os._exit(code)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +61,7 @@ class Settler:
         journal: is told what happens.
         halt: is told what stops the run, and stops the waits here.
         tempo: how hard the gateway is asked.
+        wanted: shot → number of the take that the list wants now; no other takes its finished name from it.
     """
 
     store: Store
@@ -71,6 +72,7 @@ class Settler:
     journal: Journal
     halt: Halt
     tempo: Tempo
+    wanted: Mapping[str, int] = field(default_factory=dict)
     _downloads: Line = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,7 +99,8 @@ class Settler:
                 event, facts = result
                 take = await asyncio.to_thread(self.store.record, shot, number, event, **facts)
                 self.journal.note(take.status, shot, number, take.last.message or "")
-            if take.status is Status.VERIFIED:
+            outdone = self.store.shots[shot].is_outdone(number, self.wanted.get(shot))
+            if take.status is Status.VERIFIED and not outdone:
                 await self.show(shot, take)
         except (NotRecorded, OSError) as error:
             self._environment(f"{shot}: {_said(error)}")
@@ -234,7 +237,7 @@ class Settler:
 
     async def _measure(self, shot: str, take: Take) -> Step | None:
         """Measure the file that is on disk and compare it with the order."""
-        path = await asyncio.to_thread(self.shelf.locate, shot, take)
+        path = await asyncio.to_thread(self.shelf.locate, take)
         if path is None or take.file is None:
             return Event.PART_LOST, {"file": None, "message": "the downloaded file is gone or changed"}
         steps.reach("measure", path)

@@ -7,6 +7,8 @@
   to a rescue file, and if that fails too, to one line on stderr: it is never lost silently. The next start
   merges rescue files.
 * A file that can't be understood holds its shot (`unreadable`); the other shots go on.
+* Once the lock is given up nothing is written in its place any more (`close`): an answer that comes in after
+  that is rescued, too, since another process may have changed the file meanwhile.
 
 Source: design, section 5; reliability.md, c.6.
 """
@@ -52,6 +54,12 @@ class Store:
     shots: dict[str, ShotState] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     _writing: threading.RLock = field(default_factory=threading.RLock)
+    _is_closed: bool = False
+
+    def close(self) -> None:
+        """Leave the state files to others: what was under way is written, and nothing after it."""
+        with self._writing:
+            self._is_closed = True
 
     def save(self, shot: ShotState) -> None:
         """Put `shot` on disk, then in memory.
@@ -60,6 +68,8 @@ class Store:
             NotRecorded: it isn't on disk; memory is unchanged.
         """
         with self._writing:
+            if self._is_closed:
+                raise NotRecorded(f"{self._path(shot.shot)} is another process's business now")
             try:
                 files.replace(self._path(shot.shot), takes.dump(shot))
             except OSError as error:
@@ -119,7 +129,7 @@ class Store:
 
     def _recorded_in_reserve(self, shot: str, number: int, event: Event, facts: Mapping[str, Any]) -> bool:
         """Give the reserve up and record once more; whether it is in its place now. The disk is full all the same."""
-        if not self.places.reserve.exists():
+        if self._is_closed or not self.places.reserve.exists():
             return False
         files.remove_quietly(self.places.reserve)
         try:

@@ -160,6 +160,10 @@ class ShotState:
                 return take
         raise KeyError(number)
 
+    def is_outdone(self, number: int, wanted: int | None) -> bool:
+        """Whether the take that is wanted now is verified, and is another one: the finished name is that one's."""
+        return any(take.number == wanted != number and take.status is Status.VERIFIED for take in self.takes)
+
     def next_number(self) -> int:
         """The number that a new take gets."""
         return 1 + max((take.number for take in self.takes), default=0)
@@ -188,6 +192,12 @@ def advance(take: Take, event: Event, at: str, **facts: Any) -> Take:
     told = {"reason": None, "message": None, **facts}
     attempt = replace(take.last, status=status, settled_at=at, **told)
     return replace(take, attempts=(*take.attempts[:-1], attempt), file=delivered)
+
+
+def has_room(shot: ShotState | None, order: Mapping[str, Any]) -> bool:
+    """Whether another attempt for `order` and all that may become of it fits into a state file that can be read."""
+    now = len(dump(shot)) if shot is not None else 0
+    return now + len(json.dumps(order)) <= LARGEST_STATE_FILE // 2
 
 
 # --- the file's text -------------------------------------------------------------------------------

@@ -182,6 +182,63 @@ def test_two_shots_that_swap_their_names_and_texts_buy_nothing_that_they_have(bo
     assert len(gateway.ledger) == 2
 
 
+def test_a_renamed_shot_keeps_the_file_that_was_downloaded_and_not_judged_yet(
+    film: Film, gateway: Simulator, dying: tuple[str, ...]
+) -> None:
+    film.list({"old": "downloaded once"})
+    film.start("kill", "measure", *film.arguments(), program=dying).result()
+    film.list({"new": "downloaded once"})
+    assert film.run(yes=False).statuses == {"new": "verified"}
+    assert sum("content" in entry["path"] for entry in gateway.wire) == 1
+
+
+def test_an_older_take_that_comes_late_leaves_the_finished_name_to_the_wanted_one(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list({"a": "first text"})
+    film.pipeline(poll__timeout="200ms")
+    gateway.order_fault("unknown_first", times=30)
+    assert film.run().statuses == {"a": "parked"}
+    gateway.clear_faults()
+    film.pipeline()
+    gateway.order_fault("lag_404", seconds=2, match={"prompt": "first"})
+    film.list({"a": "second text"})
+    run = film.run()
+    assert (run.code, run.shots["a"]["take"], run.shots["a"]["file"]) == (0, 2, "renders/shots/a.mp4")
+    takes = film.folder / "renders/shots/takes"
+    assert {path.name for path in takes.glob("*.mp4")} == {"a.001.mp4", "a.002.mp4"}
+    assert film.finished("a").samefile(takes / "a.002.mp4")
+
+
+def test_a_paid_take_of_an_older_text_that_is_still_open_is_said_and_keeps_the_code_at_4(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list({"a": "first text"})
+    film.pipeline(poll__timeout="200ms")
+    gateway.order_fault("stuck_in_progress")
+    assert film.run().code == 4
+    film.list({"a": "second text"})
+    run = film.run()
+    assert (run.code, run.statuses) == (4, {"a": "verified"})
+    assert "take 1 is still parked" in run.shots["a"]["reason"]
+    gateway.clear_faults()
+    assert film.run().code == 0
+
+
+def test_a_wider_tolerance_gives_an_older_take_its_due_but_not_the_finished_name(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list({"a": "first text"})
+    gateway.order_fault("wrong_duration", seconds=5)
+    assert film.run().statuses == {"a": "mismatched"}
+    film.list({"a": "second text"})
+    assert film.run().code == 0
+    film.pipeline(verify__duration_tolerance="2s")
+    assert film.command("verify", "shots.yaml", "-p", "quick.yaml", "--format", "json").code == 0
+    assert [take["status"] for take in film.state("a")["takes"]] == ["verified"] * 2
+    assert film.finished("a").samefile(film.folder / "renders/shots/takes/a.002.mp4")
+
+
 SPELLINGS = {
     "quoted": 'version: 1\ndefaults: {"model": \'veo-3.1-fast-generate-preview\', seconds: "4"}\n'
     "shots:\n  a: {prompt: 'the first of the list'}\n  b: {prompt: \"the second of the list\"}\n",
@@ -253,7 +310,16 @@ def test_an_unreadable_state_file_holds_its_shot_and_the_others_run(bought: Film
     run = bought.run()
     assert (run.code, run.statuses) == (6, {"a": "unreadable", "b": "verified", "c": "verified"})
     assert (bought.folder / ".veopipe/shots/state/a.json").read_text() == "{half"
+    assert bought.command("verify", "shots.yaml", "-p", "quick.yaml", "--format", "json").document["exit_code"] == 6
     assert len(gateway.ledger) == 3
+
+
+def test_what_no_state_file_could_hold_is_not_bought_and_the_others_run(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "\u754c" * 400_000, "b": "short"})
+    run = film.run()
+    assert (run.code, run.statuses) == (6, {"a": "pending", "b": "verified"})
+    assert "too long" in run.shots["a"]["reason"]
+    assert len(gateway.ledger) == 1
 
 
 def test_a_finished_name_that_is_gone_is_linked_again_without_network(bought: Film, gateway: Simulator) -> None:

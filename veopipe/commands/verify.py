@@ -12,7 +12,7 @@ import click
 from veopipe import inspection, ledger, project, report
 from veopipe.display.reports import show_report
 from veopipe.display.screen import say
-from veopipe.errors import EnvironmentFault
+from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.options import about_manifest, choices, example, rehearsal_option
 from veopipe.report import Ground
 from veopipe.store import NotRecorded
@@ -33,9 +33,12 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
             findings = asyncio.run(inspection.inspect(loaded))
         except NotRecorded as error:
             raise EnvironmentFault(str(error)) from None
+        except OSError as error:
+            raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
     ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf)
     made = loaded.report(loaded.plan(anywhere=True), ground)
-    code = inspection.code_of(findings)
+    torn = any(row.status == report.UNREADABLE for row in made.rows)
+    code = ExitCode.ENVIRONMENT if torn else inspection.code_of(findings)
     made = report.with_code(made, code, [str(finding) for finding in findings if not finding.fine])
     if format_ == "json":
         checked = [finding.as_json() for finding in findings]
