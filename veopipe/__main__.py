@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 from veopipe.cli import main as run_command_line
+from veopipe.cli import terminate
+
+
+def _open_streams() -> None:
+    """Put /dev/null where cron or a shell left a standard stream closed.
+
+    Otherwise the next file that is opened gets its number, and what is meant for people goes into a state file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115  for as long as we live
 
 
 def main() -> None:
     """Run the command line and exit with its code. A character that the terminal lacks never ends a run."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, terminate)
     sys.exit(run_command_line(sys.argv[1:]))
 
 

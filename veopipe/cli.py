@@ -7,6 +7,8 @@ Source: design, section 7.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import itertools
 import json
@@ -16,7 +18,7 @@ import stat
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -42,6 +44,7 @@ COMMANDS = {
     "completion": "Print the shell's completion script.",
 }
 _MODULES = {"import": "import_"}
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class Commands(click.Group):
@@ -92,6 +95,19 @@ def veopipe() -> None:
     """  # noqa: D301  \b is click's sign for "don't rewrap", so it must be the character itself
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, wherever it is."""
+
+
+def terminate(_number: int, _frame: object) -> None:
+    """What SIGTERM does, except in a run's event loop, which has a gentler way.
+
+    Raises:
+        Terminated: always.
+    """
+    raise Terminated
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. No exception and no traceback leaves here."""
     try:
@@ -99,25 +115,43 @@ def main(arguments: Sequence[str]) -> int:
         return int(result) if isinstance(result, int) else ExitCode.OK
     except click.ClickException as error:
         return _usage(error, arguments)
-    except (click.Abort, KeyboardInterrupt):
-        return _ended(ExitCode.INTERRUPTED, "interrupted; state is saved, the same command goes on", None, arguments)
+    except (click.Abort, KeyboardInterrupt) as error:
+        by_whom = ExitCode.INTERRUPTED
+        if isinstance(error, Terminated) or isinstance(error.__context__, Terminated):  # click makes an Abort of it
+            by_whom = ExitCode.TERMINATED
+        return _ended(by_whom, f"{by_whom.name.lower()}; state is saved, the same command goes on", None, arguments)
     except VeopipeError as error:
         problems = error.problems if isinstance(error, InvalidInput) else ()
         return _ended(error.exit_code, error.message, error.hint, arguments, problems)
     except (BrokenPipeError, SystemExit):  # click makes the one from the other
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  so that the interpreter's last flush says nothing
         return ExitCode.OK
+    except OSError as error:
+        if error.errno not in _FULL:
+            return _bug(arguments)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as above: most likely it's stdout that takes nothing more
+        return _ended(ExitCode.ENVIRONMENT, f"the result can't be written: {error.strerror}", None, arguments)
     except Exception:  # noqa: BLE001  the boundary
         return _bug(arguments)
+
+
+@contextlib.contextmanager
+def _last_words() -> Iterator[None]:
+    """Nobody there to hear them, or a full disk: the exit code says it all the same."""
+    try:
+        yield
+    except OSError:
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  so that their last flush says nothing
 
 
 def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
     if wants_json(arguments):
         return _ended(ExitCode.INVALID, error.format_message(), None, arguments)
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
-    else:
-        error.show()
+    with _last_words():
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            click.echo(error.format_message(), err=True)
+        else:
+            error.show()
     return ExitCode.INVALID
 
 
@@ -130,15 +164,17 @@ def _ended(
             document["hint"] = without_keys(hint)
         if problems:
             document["problems"] = [problem.as_json() for problem in problems]
-        click.echo(json.dumps(document, indent=2))
+        with _last_words():
+            click.echo(json.dumps(document, indent=2))
         return code
     if problems:
         from veopipe.display.diagnostics import show_problems  # rich, when there is something to show
 
         show_problems(problem for problem in problems if problem.severity != "info")
-    click.echo(f"Error: {_lines(message)}", err=True)
-    if hint:
-        click.echo(f"→ {_lines(hint)}", err=True)
+    with _last_words():
+        click.echo(f"Error: {_lines(message)}", err=True)
+        if hint:
+            click.echo(f"→ {_lines(hint)}", err=True)
     return code
 
 

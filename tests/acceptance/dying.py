@@ -3,6 +3,7 @@
     python dying.py kill 17 run shots.yaml …        SIGKILL just before the 17th step
     python dying.py kill gate run shots.yaml …      SIGKILL just before the first step of that name
     python dying.py full 17 run shots.yaml …        from the 17th step on, nothing can be written any more
+    python dying.py interrupt 17 run shots.yaml …   Ctrl-C just before the 17th step; likewise `terminate`
     python dying.py odd poll run shots.yaml …       that step raises what nobody expects
     python dying.py count - run shots.yaml …        goes through; the steps are listed in $STEPS
 
@@ -45,9 +46,12 @@ def _listener(how: str, where: str) -> steps.Listener:
     return listen
 
 
+_SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
+
+
 def _happen(how: str, step: str) -> None:
-    if how == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
+    if how in _SIGNALS:
+        os.kill(os.getpid(), _SIGNALS[how])
     if how == "odd":
         raise LookupError(f"an odd thing at {step}")
 

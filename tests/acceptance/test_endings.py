@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +66,46 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_create_is_in_doubt(
     later = film.run()
     assert (later.code, later.statuses) == (3, {"S00": "in_doubt", "S01": "verified"})
     assert len(gateway.ledger) == 2
+
+
+@pytest.mark.parametrize(("how", "code"), [("interrupt", 130), ("terminate", 143)])
+@pytest.mark.parametrize("at", [1, 4, 9, 14, 19])
+def test_a_signal_before_the_first_create_ends_with_one_document_and_sends_nothing(
+    film: Film, gateway: Simulator, dying: tuple[str, ...], at: int, how: str, code: int
+) -> None:
+    film.list(batch(2))
+    ended = film.start(how, str(at), *film.arguments(), program=dying).result()
+    assert (ended.code, ended.document["exit_code"]) == (code, code)
+    assert gateway.ledger == []
+    assert set(film.run().statuses.values()) == {"verified"}
+
+
+def test_a_second_ctrl_c_ends_with_one_document_also_when_the_ledger_takes_nothing(
+    film: Film, gateway: Simulator, until: Until
+) -> None:
+    film.list(batch(1))
+    gateway.order_fault("slow_create", seconds=60)
+    run = film.start(*film.arguments())
+    until(lambda: gateway.ledger)
+    ledger = film.folder / ".veopipe/shots/ledger.json"
+    ledger.unlink()
+    ledger.mkdir()
+    run.signal(signal.SIGINT)
+    run.until_it_says("again to leave now")
+    run.signal(signal.SIGINT)
+    assert run.result(limit=10).document["exit_code"] == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_cuts_the_notice_short_leaves_one_document(film: Film, until: Until, number: int) -> None:
+    film.list(batch(1))
+    film.pipeline(notify={"command": ["sh", "-c", "touch told; sleep 60"], "on": ["finished"], "timeout": "60s"})
+    run = film.start(*film.arguments())
+    until((film.folder / "told").exists)
+    run.signal(number)
+    ended = run.result(limit=10)
+    assert (ended.code, ended.document["exit_code"]) == (0, 0)
+    assert "nobody was told" in ended.err
 
 
 def test_ctrl_c_leaves_a_download_that_hangs(film: Film, gateway: Simulator, until: Until) -> None:
@@ -197,6 +240,44 @@ def test_a_pipe_that_closes_early_is_no_error(film: Film, words: tuple[str, ...]
     ended = run.result()
     assert ended.code == 0
     assert "pipe" not in ended.err.lower()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words", [("status", "shots.yaml", "--format", "json"), ("status", "no.yaml", "--format=json")]
+)
+def test_a_stdout_that_takes_nothing_ends_without_a_traceback(
+    film: Film, words: tuple[str, ...], unbuffered: str
+) -> None:
+    film.list({"a": "nobody can read it"})
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "veopipe", *words],
+            cwd=film.folder,
+            env={**film.environment, "PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (6 if "shots.yaml" in words else 2, False)
+
+
+def test_standard_streams_that_are_closed_harm_neither_the_run_nor_its_ledger(film: Film, gateway: Simulator) -> None:
+    film.list(batch(2))
+    words = shlex.join([sys.executable, "-m", "veopipe", *film.arguments()])
+    ended = subprocess.run(["sh", "-c", f"{words} <&- >&- 2>&-"], cwd=film.folder, env=film.environment)
+    assert ended.returncode == 0
+    assert film.run().statuses == {"S00": "verified", "S01": "verified"}
+    assert len(gateway.ledger) == 2
+
+
+def test_a_run_whose_reader_left_keeps_its_exit_code(film: Film, gateway: Simulator) -> None:
+    film.list(batch(1))
+    gateway.order_fault("lost_response")
+    run = film.start(*film.arguments())
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    assert run.result().code == 3
 
 
 def test_a_run_goes_on_when_nobody_reads_its_progress(film: Film, gateway: Simulator) -> None:

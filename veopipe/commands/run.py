@@ -18,8 +18,10 @@ from veopipe.consent import Terms
 from veopipe.display.diagnostics import show_problems
 from veopipe.display.progress import Progress
 from veopipe.display.reports import show_report
+from veopipe.display.screen import say
 from veopipe.options import about_manifest, about_spending, choices, example
 from veopipe.project import Project
+from veopipe.report import Report
 
 _CODES = """0 everything selected is verified; 1 some takes are refused, failed, mismatched or abandoned;
 2 wrong usage or input, no consent: nothing was sent; 3 a take is in doubt; 4 some takes are pending;
@@ -70,12 +72,22 @@ def command(
             last_words=_leave_as_json if format_ == "json" else lambda code: None,
         )
         report = runner.run(loaded, terms)
-    if format_ == "json":
-        click.echo(json.dumps(report.as_json(), indent=2))
-    else:
-        show_report(report)
-    notice.of_report(loaded, report)
+    _show(report, format_)
+    try:
+        notice.of_report(loaded, report)
+    except KeyboardInterrupt:  # the run is over and its document written: only the notice is cut short
+        say("interrupted: nobody was told how the run ended")
     return report.exit_code
+
+
+def _show(report: Report, format_: str) -> None:
+    try:
+        if format_ == "json":
+            click.echo(json.dumps(report.as_json(), indent=2))
+        else:
+            show_report(report)
+    except BrokenPipeError:  # nobody reads it; the run has its code and its notice all the same
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  so that the interpreter's last flush says nothing
 
 
 def _leave_as_json(code: int) -> None:
@@ -83,7 +95,12 @@ def _leave_as_json(code: int) -> None:
 
 
 def _ask(question: str) -> bool:
-    return click.confirm(question, default=False, err=True, prompt_suffix=" ")
+    try:
+        return click.confirm(question, default=False, err=True, prompt_suffix=" ")
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):  # Ctrl-D is an answer, Ctrl-C ends the command
+            return False
+        raise
 
 
 @contextlib.contextmanager
