@@ -327,6 +327,17 @@ def test_a_renamed_shot_may_be_tried_again() -> None:
     assert (item.action, item.renamed_from, item.attempt) == (Action.RETRY, "old", 2)
 
 
+def test_an_id_in_another_case_is_the_same_shot_whatever_its_text() -> None:
+    def edited(**more: Any) -> Item:
+        return only(planned({"hero": EDITED}, **more))
+
+    paid = edited(states={"Hero": ShotState("Hero", (take(Status.VERIFIED),))})
+    assert (paid.renamed_from, paid.action, paid.number, paid.bought_before) == ("Hero", Action.CREATE, 2, True)
+    doubt = edited(states={"Hero": ShotState("Hero", (take(Status.IN_DOUBT),))})
+    assert (doubt.renamed_from, doubt.action) == ("Hero", Action.HOLD)
+    assert edited(states={}, unreadable={"Hero": "torn"}).action is Action.HOLD
+
+
 def test_a_state_is_taken_over_once() -> None:
     old = ShotState("old", (take(Status.VERIFIED), take(Status.VERIFIED, order=EDITED, number=2)))
     plan = planned({"one": ORDER, "two": ORDER, "three": EDITED}, states={"old": old})

@@ -167,11 +167,15 @@ class Plan:
 class _Planner:
     world: World
     departed: dict[str, deque[str]] = field(default_factory=dict)  # fingerprint → shots that left, with a take of it
+    respelt: dict[str, str] = field(default_factory=dict)  # id without regard to case → shot that left
+    unreadable: dict[str, str] = field(default_factory=dict)  # the same → why
     taken_over: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.unreadable = {shot.casefold(): why for shot, why in self.world.unreadable.items()}
         for shot, state in sorted(self.world.states.items()):
             if shot not in self.world.manifest_ids:
+                self.respelt[shot.casefold()] = shot
                 for fingerprint in dict.fromkeys(take.fingerprint for take in state.takes):
                     self.departed.setdefault(fingerprint, deque()).append(shot)
 
@@ -179,8 +183,8 @@ class _Planner:
         """The items of one selected shot: what is wanted first, then older takes that are still open."""
         state = self.world.states.get(wanted.shot)
         renamed_from = None
-        if state is None and wanted.shot not in self.world.unreadable:
-            renamed_from = self._predecessor(wanted.order.fingerprint())
+        if state is None and wanted.shot.casefold() not in self.unreadable:
+            renamed_from = self._predecessor(wanted.shot, wanted.order.fingerprint())
             if renamed_from is not None:
                 state = replace(self.world.states[renamed_from], shot=wanted.shot)
         item = self._decide(wanted, state or ShotState(wanted.shot))
@@ -193,8 +197,9 @@ class _Planner:
         yield item
         yield from self.leftovers(state, item) if state else ()
 
-    def _predecessor(self, fingerprint: str) -> str | None:
-        shots = self.departed.get(fingerprint, deque())
+    def _predecessor(self, wanted: str, fingerprint: str) -> str | None:
+        same = self.respelt.get(wanted.casefold())  # one shot, and on many disks one file, whatever its text is now
+        shots = deque([same]) if same is not None else self.departed.get(fingerprint, deque())
         while shots:
             shot = shots.popleft()
             if shot not in self.taken_over:  # each state can be taken over once only
@@ -212,8 +217,7 @@ class _Planner:
 
     def _decide(self, wanted: Wanted, state: ShotState) -> Item:
         blank = self._blank(wanted, state)
-        if wanted.shot in self.world.unreadable:
-            why = self.world.unreadable[wanted.shot]
+        if (why := self.unreadable.get(wanted.shot.casefold())) is not None:
             return replace(blank, action=Action.HOLD, reason=f"its state file can't be understood: {why}")
         if wanted.shot in self.world.strays:
             name = self.world.strays[wanted.shot]
