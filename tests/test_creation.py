@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -154,6 +154,29 @@ def test_creates_that_meet_the_same_trouble_at_once_are_one_failure_to_reach_the
     assert sorted(asked[:4]) == shots
     assert len(asked) > 4, "no create was tried once more"
     assert creator.halt.codes == {ExitCode.ENVIRONMENT}
+
+
+def test_after_the_deadline_what_is_in_flight_is_waited_for_at_rest(make_creator: Callable[..., Creator]) -> None:
+    creator = make_creator(deadline=0.01)
+    creator.in_flight.add(("hero", 1))
+    looks = 0
+
+    class Counted(asyncio.Event):
+        async def wait(self) -> Literal[True]:
+            nonlocal looks
+            looks += 1
+            return await super().wait()
+
+    async def land_after_a_while() -> None:
+        creating = asyncio.create_task(creator.create_all())
+        await asyncio.wait([creating], timeout=0.5)
+        creator.landed(item(), "hero", take(Status.VERIFIED))
+        await creating
+
+    creator.halt.leaving = Counted()
+    asyncio.run(land_after_a_while())
+
+    assert looks < 5
 
 
 def test_a_take_that_landed_makes_room(make_creator: Callable[..., Creator]) -> None:

@@ -181,8 +181,9 @@ class Creator:
     async def _until_changed(self) -> None:
         self._changed.clear()
         waits = [asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(self.halt.leaving.wait())]
+        limit = max(self._rest_of_time(), 0.01) if self.queue else None  # the deadline ends only what is queued
         try:
-            await asyncio.wait(waits, timeout=max(self._rest_of_time(), 0.01), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
