@@ -126,6 +126,13 @@ def test_a_gateway_that_cannot_be_one_changes_nothing(places: Places, url: str) 
     assert on_disk(places).status is Status.SUBMITTING
 
 
+def test_what_a_run_is_sending_right_now_waits_for_nobody(places: Places) -> None:
+    store = store_of(places, sent=take(Status.SUBMITTING), doubt=take(Status.IN_DOUBT))
+
+    assert [entry.shot for entry in resolution.unresolved(store, None, running=True)] == ["doubt"]
+    assert len(resolution.unresolved(store, None)) == 2
+
+
 # --- not charged, written off ----------------------------------------------------------------------
 
 

@@ -63,18 +63,20 @@ class Entry:
         return {**{name: getattr(self, name) for name in self.__slots__}, "price_usd": as_text(self.price_usd)}
 
 
-def unresolved(store: Store, only: Collection[str] | None) -> list[Entry]:
+def unresolved(store: Store, only: Collection[str] | None, *, running: bool = False) -> list[Entry]:
     """All takes in doubt or parked, in doubt first.
 
     Args:
         store: the ledger's states.
         only: these shots; None for all, shots that left the manifest included.
+        running: a run is on: what is being sent isn't in doubt yet.
     """
+    waiting = _OPEN - {Status.SUBMITTING} if running else _OPEN
     entries = [
         _entry(shot, take)
         for shot, state in store.shots.items()
         for take in state.takes
-        if take.status in _OPEN and (only is None or shot in only)
+        if take.status in waiting and (only is None or shot in only)
     ]
     return sorted(entries, key=lambda entry: entry.status == Status.PARKED)
 

@@ -414,6 +414,14 @@ def test_a_rehearsal_keeps_everything_apart_and_needs_no_key(film: Film, gateway
     assert [entry["action"] for entry in planned["shots"]] == ["create", "create"]
 
 
+def test_of_two_rehearsals_at_once_one_is_told_to_wait(film: Film, until: Callable[..., None]) -> None:
+    film.list({"a": "rehearsed [simulate: slow_create seconds=5]"})
+    first = film.start(*film.arguments("--simulate"))
+    until((film.folder / ".veopipe/shots.simulated/state/a.json").exists)
+    assert film.run("--simulate").document["exit_code"] == 7
+    assert first.result().code == 0
+
+
 def test_a_killed_rehearsal_goes_on_where_it_stood(film: Film) -> None:
     film.list(SHOTS)
     run = film.start(*film.arguments("--simulate"))

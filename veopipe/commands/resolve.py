@@ -71,7 +71,9 @@ def command(
 
 
 def _list(loaded: project.Project, format_: str) -> int:
-    entries = resolution.unresolved(loaded.store, None if not loaded.choices.selects else set(loaded.wanted))
+    running = ledger.is_locked(loaded.places)
+    only = set(loaded.wanted) if loaded.choices.selects else None
+    entries = resolution.unresolved(loaded.store, only, running=running)
     if format_ == "json":
         click.echo(json.dumps({"exit_code": 0, "takes": [entry.as_json() for entry in entries]}, indent=2))
         return 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from veopipe import notice, planfile, project, runner
+from veopipe import ledger, notice, planfile, project, runner
 from veopipe.address import Address
 from veopipe.consent import Terms
 from veopipe.display.diagnostics import show_problems
@@ -111,6 +111,8 @@ def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]
         return
     from veopipe.simulator import server  # an extra, and heavy
 
+    with ledger.locked(loaded.places):
+        pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run
     memory = loaded.places.folder / "gateway"
     with server.start(server.Options(folder=memory)) as simulator:
         address = Address(simulator.base_url, simulated=True)
