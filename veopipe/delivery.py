@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from veopipe import files
+from veopipe.errors import EnvironmentFault
 from veopipe.ledger import Places
 from veopipe.takes import Delivered, Take
 
@@ -145,12 +146,17 @@ def strays(places: Places, known: Iterable[tuple[str, int]], ids: Iterable[str])
         places: where to look.
         known: shot and number of every take that a state file knows, and of every name it recorded.
         ids: the shots of the manifest.
+
+    Raises:
+        EnvironmentFault: the folder can't be read, so nobody knows what it holds.
     """
     folder = places.takes_of(places.output_base)
     try:
         names = sorted(entry.name for entry in os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
     wanted, accounted = set(ids), set(known)
     found: dict[str, str] = {}
     for name in names:

@@ -16,7 +16,7 @@ from typing import Any
 from veopipe import takes
 from veopipe.address import Address
 from veopipe.answers import is_task_id
-from veopipe.errors import UsageError
+from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import now
 from veopipe.plan import NOT_CHARGED
 from veopipe.pricing import as_text
@@ -104,6 +104,7 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
 
     Raises:
         UsageError: the shot has nothing in doubt, or that can't be a task id, or another take has it.
+        EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
     if not is_task_id(task_id):
@@ -131,6 +132,7 @@ def not_charged(store: Store, shot: str) -> Take:
 
     Raises:
         UsageError: the shot has nothing in doubt.
+        EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
     take = _waiting(store, shot, UNKNOWN_OUTCOME)
@@ -143,6 +145,7 @@ def written_off(store: Store, shot: str) -> Take:
 
     Raises:
         UsageError: the shot has nothing in doubt or parked.
+        EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
     take = _waiting(store, shot, _OPEN)
@@ -150,6 +153,8 @@ def written_off(store: Store, shot: str) -> Take:
 
 
 def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
+    if shot in store.unreadable:
+        raise EnvironmentFault(f"the state file of {shot} can't be understood: {store.unreadable[shot]}")
     state = store.shots.get(shot)
     waiting = [take for take in state.takes if take.status in statuses] if state else []
     if not waiting:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from veopipe import files, takes
+from veopipe.errors import EnvironmentFault
 from veopipe.ledger import Places, now
 from veopipe.state import Event, IllegalTransition, Status
 from veopipe.takes import ShotState, Take
@@ -213,12 +214,17 @@ def open_store(places: Places) -> Store:
     """All state files of a ledger, in memory. Reads only.
 
     A file is named by its shot; the `shot` inside may still be an older id after a rename.
+
+    Raises:
+        EnvironmentFault: their folder can't be read, so nobody knows what was paid.
     """
     store = Store(places)
     try:
         names = sorted(entry.name for entry in os.scandir(places.state) if entry.name.endswith(".json"))
     except (FileNotFoundError, NotADirectoryError):
         names = []
+    except OSError as error:
+        raise EnvironmentFault(f"{places.state} can't be read: {error.strerror}") from None
     for name in names:
         shot = name.removesuffix(".json")
         try:

@@ -304,13 +304,30 @@ def test_takes_that_no_state_file_knows_hold_their_shot(bought: Film, gateway: S
     assert len(gateway.ledger) == 2
 
 
+@pytest.mark.parametrize("folder", [".veopipe/shots/state", "renders/shots/takes"])
+def test_a_folder_that_cannot_be_read_stops_the_run_before_anything_is_bought(
+    bought: Film, gateway: Simulator, folder: str
+) -> None:
+    place = bought.folder / folder
+    shutil.rmtree(place)
+    place.symlink_to(place.name)  # as good as one that belongs to somebody else
+    bought.list({**SHOTS, "c": "a third one"})
+    for words in (bought.arguments(), ["status", "shots.yaml", "-p", "quick.yaml", "--format", "json"]):
+        ended = bought.command(*words)
+        assert (ended.document["exit_code"], folder in ended.document["error"]) == (6, True)
+    assert len(gateway.ledger) == 2
+
+
 def test_an_unreadable_state_file_holds_its_shot_and_the_others_run(bought: Film, gateway: Simulator) -> None:
     (bought.folder / ".veopipe/shots/state/a.json").write_text("{half")
     bought.list({**SHOTS, "c": "a third one"})
     run = bought.run()
     assert (run.code, run.statuses) == (6, {"a": "unreadable", "b": "verified", "c": "verified"})
     assert (bought.folder / ".veopipe/shots/state/a.json").read_text() == "{half"
-    assert bought.command("verify", "shots.yaml", "-p", "quick.yaml", "--format", "json").document["exit_code"] == 6
+    for words in (("verify",), ("resolve", "a", "--write-off")):
+        ended = bought.command(words[0], "shots.yaml", *words[1:], "-p", "quick.yaml", "--format", "json")
+        assert ended.document["exit_code"] == 6
+    assert "a: its state file can't be understood" in bought.command("resolve", "shots.yaml").err
     assert len(gateway.ledger) == 3
 
 
