@@ -11,6 +11,7 @@ Source: design, section 5.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -384,7 +385,10 @@ def claim_output(places: Places, ledger: Ledger) -> None:
         EnvironmentFault: it can't be made.
     """
     try:
-        files.make_folder(places.takes_of(places.output_base))
+        takes = places.takes_of(places.output_base)
+        files.make_folder(takes)
+        if not os.access(takes, os.W_OK):  # before anything is paid for that would find no place there
+            raise PermissionError(errno.EACCES, f"no permission to write into {takes.name}/")
         if _owner_of(places.output) is None:
             files.replace(places.output / ".ledger", f"{ledger.id}\n".encode())
     except OSError as error:

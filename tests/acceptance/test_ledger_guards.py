@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -315,6 +317,21 @@ def test_a_folder_that_cannot_be_read_stops_the_run_before_anything_is_bought(
     for words in (bought.arguments(), ["status", "shots.yaml", "-p", "quick.yaml", "--format", "json"]):
         ended = bought.command(*words)
         assert (ended.document["exit_code"], folder in ended.document["error"]) == (6, True)
+    assert len(gateway.ledger) == 2
+
+
+def test_a_folder_that_takes_no_video_stops_the_run_before_anything_is_bought(bought: Film, gateway: Simulator) -> None:
+    bought.list({**SHOTS, "c": "a third one"})
+    takes = bought.folder / "renders/shots/takes"
+    takes.chmod(0o555)
+    program: tuple[str, ...] = (sys.executable, "-m", "veopipe")
+    if os.access(takes, os.W_OK):  # root, whom no permission stops
+        if shutil.which("setpriv") is None:
+            pytest.skip("only root here, and no setpriv to be less")
+        program = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", *program)
+    ended = bought.start(*bought.arguments(), program=program).result()
+    takes.chmod(0o755)
+    assert (ended.document["exit_code"], "no permission" in ended.document["error"]) == (6, True)
     assert len(gateway.ledger) == 2
 
 
