@@ -92,7 +92,11 @@ def _agree_to_retries(plan: Plan, project: Project, terms: Terms) -> None:
 
 
 def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
-    if not project.ledger.is_new or project.choices.simulate:
+    if project.choices.simulate:
+        return
+    if not project.ledger.is_new:
+        if not project.store.shots and not project.store.unreadable:  # a checkout that lacks state/, perhaps
+            terms.tell(f"the ledger here knows of no shot: {counted(creates, 'shot')} will be bought")
         return
     where = f"{project.places.ledger_base}/{project.places.name}"
     if project.pipeline.require_ledger and not terms.new_ledger:

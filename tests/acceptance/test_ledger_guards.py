@@ -335,6 +335,14 @@ def test_a_folder_that_takes_no_video_stops_the_run_before_anything_is_bought(bo
     assert len(gateway.ledger) == 2
 
 
+def test_a_ledger_without_a_single_state_file_is_said_to_be_empty(bought: Film, gateway: Simulator) -> None:
+    shutil.rmtree(bought.folder / ".veopipe/shots/state")
+    shutil.rmtree(bought.folder / "renders")
+    run = bought.run(yes=False)
+    assert (run.code, len(gateway.ledger)) == (2, 2)
+    assert "the ledger here knows of no shot: 2 shots will be bought" in run.err
+
+
 def test_an_unreadable_state_file_holds_its_shot_and_the_others_run(bought: Film, gateway: Simulator) -> None:
     (bought.folder / ".veopipe/shots/state/a.json").write_text("{half")
     bought.list({**SHOTS, "c": "a third one"})
