@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 
-from veopipe.cli import main as run_command_line
-from veopipe.cli import terminate
+ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 def _open_streams() -> None:
@@ -26,8 +25,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until there is somebody to answer (`cli.main`)
+    from veopipe.cli import main as run_command_line
+    from veopipe.cli import terminate
+
     signal.signal(signal.SIGTERM, terminate)
-    sys.exit(run_command_line(sys.argv[1:]))
+    code = run_command_line(sys.argv[1:])
+    for number in ENDING:  # all is said; while Python tidies up, a signal would only change the code
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

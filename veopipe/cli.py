@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import platform
+import signal
 import stat
 import sys
 import tempfile
@@ -111,6 +112,7 @@ def terminate(_number: int, _frame: object) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. No exception and no traceback leaves here."""
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # `__main__` held them back
         result = veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except click.ClickException as error:

@@ -80,6 +80,35 @@ def test_a_signal_before_the_first_create_ends_with_one_document_and_sends_nothi
     assert set(film.run().statuses.values()) == {"verified"}
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_it_is_being_loaded_ends_with_one_document(film: Film, number: int, code: int) -> None:
+    """The command is imported when it starts: a tenth of a second in which nobody used to answer."""
+    early = (
+        "import os, sys\n"
+        "class Early:\n"
+        "    def find_spec(self, name, *rest):\n"
+        f"        if name == 'veopipe.errors': os.kill(os.getpid(), {int(number)})\n"
+        "from veopipe.__main__ import main\n"
+        "sys.meta_path.insert(0, Early())\n"
+        "main()\n"
+    )
+    ended = film.start(*film.arguments(), program=(sys.executable, "-c", early)).result()
+    assert (ended.code, ended.document["exit_code"]) == (code, code)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_word_changes_nothing(film: Film, number: int) -> None:
+    late = (
+        "import atexit, os\n"
+        "from veopipe.__main__ import main\n"
+        f"atexit.register(lambda: os.kill(os.getpid(), {int(number)}))\n"
+        "main()\n"
+    )
+    film.list(batch(1))
+    ended = film.start(*film.arguments(), program=(sys.executable, "-c", late)).result()
+    assert (ended.code, ended.document["exit_code"]) == (0, 0)
+
+
 def test_a_second_ctrl_c_ends_with_one_document_also_when_the_ledger_takes_nothing(
     film: Film, gateway: Simulator, until: Until
 ) -> None:
@@ -99,7 +128,13 @@ def test_a_second_ctrl_c_ends_with_one_document_also_when_the_ledger_takes_nothi
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_cuts_the_notice_short_leaves_one_document(film: Film, until: Until, number: int) -> None:
     film.list(batch(1))
-    film.pipeline(notify={"command": ["sh", "-c", "touch told; sleep 60"], "on": ["finished"], "timeout": "60s"})
+    film.pipeline(
+        notify={
+            "command": ["sh", "-c", "exec >/dev/null 2>&1; touch told; sleep 60"],
+            "on": ["finished"],
+            "timeout": "60s",
+        }
+    )
     run = film.start(*film.arguments())
     until((film.folder / "told").exists)
     run.signal(number)
