@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -186,6 +187,27 @@ def test_a_take_that_landed_makes_room(make_creator: Callable[..., Creator]) -> 
     creator.landed(item(), "hero", take(Status.PARKED))
 
     assert creator.in_flight == {("hero", 2)}
+
+
+def test_an_intent_undoes_nothing_that_became_of_an_older_take_meanwhile(make_creator: Callable[..., Creator]) -> None:
+    store = make_creator().asker.store
+    asker = Asker("r1", store, Gateway(Address("http://127.0.0.1:9"), "videos", "sk-0123456789"), Journal(print))
+    store.save(ShotState("hero", (take(Status.RENDERING),)))
+    undone = []
+
+    def carry_on() -> None:
+        for step in range(100):
+            said = store.change("hero", 1, lambda old, step=step: replace(old, unknown={**old.unknown, str(step): 1}))
+            undone.append(len(said.unknown) != step + 1)
+
+    carrying = threading.Thread(target=carry_on)
+    carrying.start()
+    for number in range(2, 40):
+        asker._write_intent(item(number=number))
+    carrying.join()
+
+    assert not any(undone)
+    assert len(open_store(store.places).shots["hero"].takes) == 39
 
 
 def test_a_wait_that_ends_before_the_intent_was_written_doubts_nothing(make_creator: Callable[..., Creator]) -> None:

@@ -78,6 +78,10 @@ class Asker:
 
     def _write_intent(self, item: Item) -> None:
         """The gate: on disk before the first body byte."""
+        with self.store.exclusively():  # older takes of the shot are carried on meanwhile: none of it may be undone
+            self._save_intent(item)
+
+    def _save_intent(self, item: Item) -> None:
         attempt = Attempt(
             number=1,
             run=self.run,

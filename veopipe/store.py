@@ -21,7 +21,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ class Store:
         """Leave the state files to others: what was under way is written, and nothing after it."""
         with self._writing:
             self._is_closed = True
+
+    def exclusively(self) -> AbstractContextManager[object]:
+        """Keep other threads from changing anything between a look at a state and its save."""
+        return self._writing
 
     def save(self, shot: ShotState) -> None:
         """Put `shot` on disk, then in memory.
