@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -31,9 +32,16 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     code = run_command_line(sys.argv[1:])
-    for number in ENDING:  # all is said; while Python tidies up, a signal would only change the code
-        signal.signal(number, signal.SIG_IGN)
+    for _ in ENDING:  # once more if one arrives right here
+        with contextlib.suppress(KeyboardInterrupt):
+            _ignore_signals()
     sys.exit(code)
+
+
+def _ignore_signals() -> None:
+    """All is said; while Python tidies up, a signal would only change the code."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":
