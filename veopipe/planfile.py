@@ -5,13 +5,15 @@ Source: design, section 7 (`--plan`); described by `schemas/plan.schema.json`.
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from veopipe import files
-from veopipe.errors import UsageError
+from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import now
 from veopipe.plan import Action, Item, Plan
 from veopipe.pricing import as_text
@@ -55,6 +57,33 @@ def document(project: Project, plan: Plan) -> dict[str, Any]:
     }
 
 
+def write(output: Path, project: Project, document: Mapping[str, Any]) -> None:
+    """Write a plan; an older one is replaced whole, so that half a permission never lies there.
+
+    Raises:
+        UsageError: something else lies there.
+        EnvironmentFault: it can't be written.
+    """
+    path, shown = output.absolute(), printable(str(output))
+    inside = path.resolve().is_relative_to(project.places.folder.resolve())
+    if inside or (os.path.lexists(path) and not _is_plan(path)):
+        raise UsageError(f"{shown} isn't a plan: left alone", hint="choose another name for -o")
+    try:
+        files.replace(path, (json.dumps(document, indent=2) + "\n").encode())
+    except OSError as error:
+        raise EnvironmentFault(f"{shown} can't be written: {error.strerror}") from None
+
+
+def _is_plan(path: Path) -> bool:
+    """Whether a file holds a plan, of whatever format, or nothing."""
+    try:
+        held = files.read_bounded(path, LARGEST)
+        plan = strict_json(held) if held else None
+    except (OSError, ValueError):
+        return False
+    return not held or (isinstance(plan, dict) and {"format", "made_at", "shots"} <= plan.keys())
+
+
 def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
     order = item.order
     entry: dict[str, Any] = {
@@ -75,15 +104,6 @@ def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
     if order:
         entry |= {"mode": order.mode, **order.as_json(), "take": item.number}
     return entry
-
-
-def is_plan(path: Path) -> bool:
-    """Whether a file holds a plan, of whatever format."""
-    try:
-        plan = strict_json(files.read_bounded(path, LARGEST))
-    except (OSError, ValueError):
-        return False
-    return isinstance(plan, dict) and {"format", "made_at", "shots"} <= plan.keys()
 
 
 def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:

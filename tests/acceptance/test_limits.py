@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -211,16 +213,35 @@ def test_a_plan_is_a_permission_for_just_what_it_lists(film: Film, gateway: Simu
     assert len(gateway.ledger) == 2
 
 
-@pytest.mark.parametrize("name", ["shots.yaml", "notes.txt", ".veopipe/shots/state/S00.json"])
-def test_a_plan_overwrites_nothing_but_a_plan(film: Film, name: str) -> None:
-    film.list(batch(1))
+@pytest.mark.parametrize(
+    "output",
+    [
+        *("shots.yaml", "./quick/../shots.yaml", "notes.txt", "pipe", "."),
+        *(".veopipe/shots/ledger.json", ".veopipe/shots/state/a.json"),
+    ],
+)
+def test_a_plan_is_written_over_nothing_but_a_plan(film: Film, gateway: Simulator, output: str) -> None:
+    film.list({"a": "kept"})
     assert film.run().code == 0
+    (film.folder / "quick").mkdir()
     (film.folder / "notes.txt").write_text("mine")
-    before = (film.folder / name).read_bytes()
-    words = ("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json")
-    assert film.command(*words, "-o", name).document["exit_code"] == 2
-    assert (film.folder / name).read_bytes() == before
-    assert [film.command(*words, "-o", "plan.json").code for _ in range(2)] == [0, 0]
+    os.mkfifo(film.folder / "pipe")
+    path = film.folder / output
+    before = path.read_bytes() if path.is_file() else b""
+    planned = film.start("plan", "shots.yaml", "-o", output, "--format", "json").result(limit=20)
+    assert planned.document["exit_code"] == 2
+    assert "left alone" in planned.document["error"]
+    assert (path.read_bytes() if path.is_file() else b"") == before
+    assert film.run(yes=False).statuses == {"a": "verified"}
+
+
+def test_a_plan_replaces_an_older_one_and_an_empty_file(film: Film) -> None:
+    film.list({"a": "planned"})
+    plan = film.folder / "plan.json"
+    plan.touch()
+    for _ in range(2):
+        assert film.command("plan", "shots.yaml", "-o", "plan.json").code == 0
+        assert json.loads(plan.read_text("utf-8"))["format"] == 1
 
 
 def test_a_plan_can_be_carried_out_again_after_a_crash(film: Film, gateway: Simulator) -> None:

@@ -13,10 +13,10 @@ from veopipe import planfile, project
 from veopipe.display.diagnostics import show_problems
 from veopipe.display.plans import show_plan
 from veopipe.display.screen import say
-from veopipe.errors import EnvironmentFault, ExitCode, UsageError
+from veopipe.errors import ExitCode
 from veopipe.options import about_manifest, about_spending, choices, example
 from veopipe.project import Choices
-from veopipe.wording import counted, printable
+from veopipe.wording import counted
 
 _CODES = (
     "0 the plan is made; 2 wrong usage or input; 6 a file can't be read; 8 with --detailed-exitcode: something to do"
@@ -35,11 +35,7 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     code = ExitCode.CHANGES if detailed_exitcode and planfile.has_work(plan) else ExitCode.OK
     document = planfile.document(loaded, plan)
     if output:
-        _refuse_loss(output, loaded)
-        try:
-            output.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-        except OSError as error:
-            raise EnvironmentFault(f"{output} can't be written: {error.strerror}") from None
+        planfile.write(output, loaded, document)
     if format_ == "json":
         click.echo(json.dumps({"exit_code": int(code), **document}, indent=2))
         return code
@@ -64,10 +60,3 @@ def _run_with(output: Path, choices: Choices) -> str:
         words += [word for value in values for word in (option, value)]
     words += ["--retry-failed"] * choices.retry_failed + ["--simulate"] * choices.simulate
     return shlex.join([*words, "--plan", str(output)])
-
-
-def _refuse_loss(output: Path, loaded: project.Project) -> None:
-    """See that writing the plan overwrites nothing but an older plan."""
-    inside = output.absolute().resolve().is_relative_to(loaded.places.folder.resolve())
-    if inside or (output.is_file() and not planfile.is_plan(output)):
-        raise UsageError(f"{printable(str(output))} isn't a plan: left alone", hint="choose another name for -o")
