@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from canary import KEY, holds_key
 from PIL import Image
 
 from veopipe.simulator.server import Options, Simulator, start
 
-KEY = "sk-canary-4f0c7d19a2"
-"""Must appear in no output and in no file."""
 FAST = "veo-3.1-fast-generate-preview"
 PRICE = "0.30"
 COMMAND = (sys.executable, "-m", "veopipe")
@@ -74,7 +73,7 @@ def checked(code: int, out: str, err: str) -> Result:
     for text in (out, err):
         assert "Traceback (most recent" not in text, text
         assert "never retrieved" not in text, text
-        assert KEY not in text
+        assert not holds_key(text), "the key was printed"
     return Result(code, out, err)
 
 

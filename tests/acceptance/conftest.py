@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from canary import pytest_runtest_makereport, the_key_is_kept
+
+__all__ = ["pytest_runtest_makereport", "the_key_is_kept"]
 
 
 @pytest.fixture(scope="session")

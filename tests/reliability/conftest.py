@@ -9,11 +9,21 @@ import os
 from pathlib import Path
 
 import pytest
+from canary import pytest_runtest_makereport, the_key_is_kept
+from figures import figures, pytest_runtest_call, pytest_terminal_summary
 from fuzzing import NIGHTLY, PUSH
 from hypothesis import HealthCheck, settings
 
 from veopipe.simulator.footage import Cut, clip
 from veopipe.simulator.slate import Slate
+
+__all__ = [
+    "figures",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+    "pytest_terminal_summary",
+    "the_key_is_kept",
+]
 
 _QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example)
 settings.register_profile(

@@ -7,8 +7,9 @@ One process, warmed up and without threads, forks a child for each JSON line on 
 and answers with `{"code", "out", "err"}`. In the child every operation that a power cut could undo is a
 *point*. Names come from Python's own audit events (open for writing, mkdir, rename, link, unlink, chmod,
 connect), so that no operation has to be announced to be seen; writes, syncs and the stages of a create come
-from `veopipe.steps`. Each point is written to the log just before the operation, numbered from 1; `at` is
-such a number, or a list of kinds that are met one after the other, the last being the point.
+from `veopipe.steps`; the last one is the exit, when all is said to be done. Each point is written to the log just
+before the operation, numbered from 1; `at` is such a number, or a list of kinds that are met one after the other,
+the last being the point.
 
     watch   nothing happens
     kill    SIGKILL just before point `at`
@@ -42,7 +43,9 @@ _AUDITED = {
 }
 _STEPS = frozenset(
     {"write", "fsync", "fsync-folder", "gate", "body", "answer", "record", "poll", "download", "walk", "measure"}
+    | {"exit"}
 )
+_ON_FILES = frozenset({"files.py", "store.py", "ledger.py", "download.py", "delivery.py", "journal.py"})
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -101,6 +104,9 @@ class Recorder:
                 fails = self._fails(kind)
                 if fails:
                     line["failed"] = True
+                line["thread"] = threading.get_ident()
+                if self._how == "kill" and self._count == self._at:
+                    line["under_way"] = _under_way()
                 if self._how != "short" or self._count <= self._at:  # the limit is the log's, too
                     os.write(self._log, json.dumps(line).encode() + b"\n")
                 if self._how == "kill" and self._count == self._at:
@@ -136,6 +142,19 @@ class Recorder:
         return kept
 
 
+def _under_way() -> list[int]:
+    """Threads whose last point may not have happened yet: they are at work on files, and not here at a new point."""
+    found = []
+    for thread, frame in sys._current_frames().items():
+        files, inner = set(), frame
+        while inner is not None:
+            files.add(os.path.basename(inner.f_code.co_filename))
+            inner = inner.f_back
+        if files & _ON_FILES and frame.f_code.co_filename != __file__ and thread != threading.get_ident():
+            found.append(thread)
+    return found
+
+
 def child(order: dict[str, Any], out: int, err: int) -> None:
     """Become veopipe."""
     signal.alarm(LIMIT)
@@ -149,8 +168,8 @@ def child(order: dict[str, Any], out: int, err: int) -> None:
     from veopipe import steps
     from veopipe.__main__ import main
 
-    if order.get("log"):
-        recorder = Recorder(order)
+    recorder = Recorder(order) if order.get("log") else None
+    if recorder is not None:
         steps.listen(recorder.step)
         sys.addaudithook(recorder.audit)
     sys.argv = ["veopipe", *order["arguments"]]
@@ -159,6 +178,8 @@ def child(order: dict[str, Any], out: int, err: int) -> None:
         main()
     except SystemExit as ended:
         code = int(ended.code or 0)
+        if recorder is not None:
+            recorder.step("exit", "")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

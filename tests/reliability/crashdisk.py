@@ -35,6 +35,8 @@ class Point:
         truncates: of an open: whether it empties the file.
         kept: of a rename or removal: another name for what was replaced.
         failed: it raised instead.
+        thread: which one did it.
+        under_way: of the last point: other threads whose own last point may not have happened yet.
     """
 
     n: int
@@ -44,6 +46,8 @@ class Point:
     truncates: bool = False
     kept: str | None = None
     failed: bool = False
+    thread: int = 0
+    under_way: tuple[int, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -61,8 +65,28 @@ def read_log(path: Path) -> list[Point]:
     found = []
     for line in path.read_text("utf-8").splitlines():
         entry = json.loads(line)
-        found.append(Point(**{**entry, "paths": tuple(entry["paths"])}))
+        under_way = tuple(entry.get("under_way", ()))
+        found.append(Point(**{**entry, "paths": tuple(entry["paths"]), "under_way": under_way}))
     return found
+
+
+def happened(points: list[Point], folder: Path) -> list[Point]:
+    """What had happened when a run was killed at its last point; `folder` is as it left it.
+
+    Another thread may have been in the midst of its own last point: a name then tells whether it was done, and an
+    fsync may as well not have ended, since nothing that came after it was reached.
+    """
+    last = {point.thread: point.n for point in points}
+    doubted = {last[thread] for thread in points[-1].under_way if thread in last}
+    return [point for point in points[:-1] if point.n not in doubted or _is_done(point, folder)]
+
+
+def _is_done(point: Point, folder: Path) -> bool:
+    if point.kind in {"rename", "remove"}:
+        return not os.path.lexists(folder / point.paths[0])
+    if point.kind in {"open", "link", "mkdir"}:
+        return os.path.lexists(folder / point.subject)
+    return point.kind not in {"fsync", "fsync-folder"}
 
 
 @dataclass
@@ -266,7 +290,7 @@ def cuts(
     seen: set[str] = set()
     for number, kind in enumerate(kinds):
         disk = _again(before)
-        disk.replay(points[:-1], folder)
+        disk.replay(happened(points, folder), folder)
         chance = random.Random(f"{points[-1].n} {kind}") if kind.startswith("seed") else None
         if kind in {LOST, NAMES} or chance is not None:
             disk.undo(chance)

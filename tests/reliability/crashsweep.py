@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crashdisk import LOST, WORST, Disk, Point, copy, cuts, seeded
-from crashtrial import Count, Ended, Nursery, Trial, Yard, gateway, judge, look, may_doubt
+from crashtrial import Count, Ended, Nursery, Trial, Yard, gateway, judge, judge_all, look, may_doubt, states
 
 from veopipe.simulator.server import Simulator
+from veopipe.state import Status
 
 if TYPE_CHECKING:
     from tests.conftest import Film
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Make = Callable[[Yard, Simulator], "Film"]
 Kinds = tuple[str, ...]
 NOTHING = Count(0, 0)
+AT_ONCE = 2
+PROMPTS = {"a": "the first", "b": "the second", "c": "the third"}
 
 
 def text(yard: Yard, simulator: Simulator) -> Film:
@@ -54,12 +57,14 @@ class World:
         doubt_is_fair: whether it was in doubt before.
         shot: its id.
         command: the words that are stopped, instead of a run.
+        first: what is done again before the run that goes on.
     """
 
     sent: Count = NOTHING
     doubt_is_fair: bool = False
     shot: str = "shot"
     command: list[str] | None = None
+    first: list[str] | None = None
 
 
 def stop(
@@ -81,6 +86,8 @@ def go_on(
     for kind, folder in cuts(stopped.before, points, stopped.film.folder, yard.folder(), kinds):
         film, count = yard.at(stopped.film, folder), Count.of(simulator)
         wrong = look(film)
+        if world.first is not None:
+            wrong += nursery.run(film, arguments=world.first).blemishes()
         again = nursery.run(film)
         sent = world.sent + stopped.spent + (Count.of(simulator) - count)
         fair = world.doubt_is_fair or may_doubt(points, kind)
@@ -101,11 +108,19 @@ def idle(nursery: Nursery, film: Film, simulator: Simulator, before: Ended) -> l
     return [] if same and sent == NOTHING else [f"once more gives {again.code}, {again.out}, {sent}"]
 
 
+def several(yard: Yard, simulator: Simulator) -> Film:
+    """Some shots, `AT_ONCE` creates at once."""
+    film = yard.film(simulator)
+    film.pipeline(limits__creates_in_flight=AT_ONCE)
+    film.list(PROMPTS)
+    return film
+
+
 def points_of(yard: Yard, make: Make) -> list[Point]:
     """All points of an undisturbed run."""
     with gateway() as simulator, yard.nursery() as nursery:
         ended = nursery.run(make(yard, simulator), "watch")
-    assert (ended.code, ended.status()) == (0, "verified"), ended
+    assert (ended.code, {row["status"] for row in ended.document["shots"].values()}) == (0, {"verified"}), ended
     return ended.points
 
 
@@ -130,12 +145,103 @@ def sweep_resumed(yard: Yard, ready: Film, simulator: Simulator, world: World, k
         stopped = stop(nursery, yard.at(ready, folder), simulator, at, world.command)
         return go_on(yard, nursery, simulator, stopped, kinds, world)
 
+    return yard.each(one, range(1, len(watched(yard, ready, world.command).points) + 1))
+
+
+def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds) -> list[Trial]:
+    """Several new shots at once, stopped at each place; each of them is judged by what its own record says."""
+
+    def one(nursery: Nursery, at: int) -> list[Trial]:
+        with gateway() as simulator:
+            stopped = stop(nursery, several(yard, simulator), simulator, at)
+            return go_on_with_all(yard, nursery, simulator, stopped, kinds)
+
+    return yard.each(one, places)
+
+
+def sweep_several_resumed(yard: Yard, ready: Film, simulator: Simulator, kinds: Kinds) -> list[Trial]:
+    """Several shots that were paid before, stopped at each place of the run that goes on."""
+
+    def one(nursery: Nursery, at: int) -> list[Trial]:
+        folder = yard.folder()
+        copy(ready.folder, folder)
+        stopped = stop(nursery, yard.at(ready, folder), simulator, at)
+        return go_on_with_all(yard, nursery, simulator, stopped, kinds)
+
+    return yard.each(one, range(1, len(watched(yard, ready).points) + 1))
+
+
+def watched(yard: Yard, ready: Film, words: list[str] | None = None) -> Ended:
+    """An undisturbed run of a copy, or another command."""
     folder = yard.folder()
     copy(ready.folder, folder)
     with yard.nursery() as nursery:
-        watched = nursery.run(yard.at(ready, folder), "watch", arguments=world.command)
-    assert watched.points, watched
-    return yard.each(one, range(1, len(watched.points) + 1))
+        ended = nursery.run(yard.at(ready, folder), "watch", arguments=words)
+    assert ended.points, ended
+    return ended
+
+
+def paid_by_prompt(simulator: Simulator) -> Counter[str]:
+    """Prompt → paid creates."""
+    return Counter(create["prompt"] for create in simulator.charged)
+
+
+def go_on_with_all(
+    yard: Yard,
+    nursery: Nursery,
+    simulator: Simulator,
+    stopped: Stopped,
+    kinds: Kinds,
+) -> list[Trial]:
+    """As `go_on`, for all shots of the list."""
+    if stopped.ended.code != -9:
+        return []
+    points, trials, spent = stopped.ended.points, [], paid_by_prompt(simulator)
+    manifest = json.loads((stopped.film.folder / "shots.yaml").read_text("utf-8"))
+    prompts = {shot: keys["prompt"] for shot, keys in manifest["shots"].items()}
+    for kind, folder in cuts(stopped.before, points, stopped.film.folder, yard.folder(), kinds):
+        film, count = yard.at(stopped.film, folder), paid_by_prompt(simulator)
+        wrong, doubtful = look(film), died_asking(film)
+        if len(doubtful) > AT_ONCE:
+            wrong.append(f"{sorted(doubtful)} are in doubt, and only {AT_ONCE} could be asked for at once")
+        again = nursery.run(film)
+        sent = spent + (paid_by_prompt(simulator) - count)
+        wrong += judge_all(film, again, sent, doubtful, prompts)
+        if kind == LOST:
+            wrong += idle(nursery, film, simulator, again)
+        status = ",".join(again.status(shot) for shot in prompts)
+        trials.append(Trial(points[-1], kind, status, wrong))
+        shutil.rmtree(folder)
+    return trials
+
+
+def died_asking(film: Film) -> set[str]:
+    """The shots whose record says that somebody was asking."""
+    unknown = {Status.SUBMITTING, Status.IN_DOUBT}
+    return {
+        shot
+        for shot, state in states(film).items()
+        if not isinstance(state, str) and any(take.status in unknown for take in state.takes)
+    }
+
+
+def sweep_command(
+    yard: Yard, ready: Film, words: list[str], judge_disk: Callable[[Film, Nursery], list[str]]
+) -> list[Trial]:
+    """A command that sends nothing, stopped at each place of it; `judge_disk` says what is wrong with what is left."""
+
+    def one(nursery: Nursery, at: int) -> list[Trial]:
+        folder, trials = yard.folder(), []
+        copy(ready.folder, folder)
+        before = Disk.of(folder)
+        ended = nursery.run(yard.at(ready, folder), "kill", at=at, arguments=words)
+        for kind, left in cuts(before, ended.points, folder, yard.folder(), (*WORST, *seeded(2))):
+            film = yard.at(ready, left)
+            trials.append(Trial(ended.points[-1], kind, str(ended.code), [*look(film), *judge_disk(film, nursery)]))
+            shutil.rmtree(left)
+        return trials
+
+    return yard.each(one, range(1, len(watched(yard, ready, words).points) + 1))
 
 
 def again_and_again(yard: Yard, longest: int, seeds: Iterable[int]) -> list[Trial]:
@@ -180,6 +286,7 @@ def crash_loop(yard: Yard, seeds: Iterable[int]) -> list[Trial]:
         chance = random.Random(seed)
         with gateway() as simulator:
             film = text(yard, simulator)
+            film.pipeline(limits__creates_in_flight=1 + seed % 3)
             film.list({f"s{number}": f"shot {number}" for number in range(4)}, budget_usd=0.60)
             for _ in range(10):
                 film, stopped = struck(yard, nursery, film, simulator, chance.randint(20, 120), chance)

@@ -10,16 +10,19 @@ import itertools
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from canary import holds_key, leaks_below
 from crashdisk import Point, read_log
 
 from veopipe import boxes, files, takes
@@ -29,11 +32,11 @@ from veopipe.state import Status
 if TYPE_CHECKING:
     from tests.conftest import Film
 
-KEY = "sk-canary-4f0c7d19a2"
 AT_ONCE = 2
 ROOT = Path(__file__).parents[2]
 LONG = bool(os.environ.get("VEOPIPE_LONG"))
 """Whether the long form is wanted: every combination and many more seeds."""
+_LOSSES = ("is nowhere", "no file on disk has", "can't be read", "never measured", "paid 0 times", "could be known")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Ended:
         found = [f"it hung for a minute: {both}"] if self.code == -14 else []
         if "Traceback (most recent" in both or self.code == 70 or "never retrieved" in both:
             found.append(f"a traceback: {both}")
-        return [*found, "the key was printed"] if KEY in both else found
+        return [*found, "the key was printed"] if holds_key(both) else found
 
 
 class Nursery:
@@ -199,6 +202,16 @@ class Trial:
     status: str
     complaints: list[str]
 
+    @property
+    def is_paid_twice(self) -> bool:
+        """Whether more was paid than ordered."""
+        return any(re.search(r"\b(?:paid|sent) (?:[2-9]|\d\d+) times", complaint) for complaint in self.complaints)
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether something that was paid can't be found any more, or not as what it was."""
+        return any(words in complaint for complaint in self.complaints for words in _LOSSES)
+
     def __str__(self) -> str:
         told = "; ".join(self.complaints)
         return f"{self.kind} at {self.point.n} {self.point.kind} {self.point.subject}: {self.status}: {told}"
@@ -207,6 +220,16 @@ class Trial:
 def complaints_of(trials: Iterable[Trial]) -> str:
     """All complaints, one line a trial."""
     return "\n".join(str(trial) for trial in trials if trial.complaints)
+
+
+def figures_of(trials: list[Trial]) -> dict[str, int]:
+    """What a sweep came to."""
+    return {
+        "points": len({(trial.point.n, trial.point.kind) for trial in trials}),
+        "faults": len(trials),
+        "paid_twice": sum(trial.is_paid_twice for trial in trials),
+        "lost": sum(trial.has_lost for trial in trials),
+    }
 
 
 def gateway() -> Simulator:
@@ -244,6 +267,7 @@ def look(film: Film) -> list[str]:
     """What is wrong with a disk, before anything goes on from it."""
     known = states(film)
     wrong = [state for state in known.values() if isinstance(state, str)]
+    wrong += [f"the key stands in {path}" for path in leaks_below(film.folder)]
     output = film.folder / "renders/shots"
     records: dict[str, takes.Take] = {}
     for state in known.values():
@@ -291,12 +315,43 @@ def judge(film: Film, ended: Ended, sent: Count, *, doubt_is_fair: bool, shot: s
     return wrong + look(film)
 
 
-def whole(film: Film, shot: str) -> list[str]:
-    """What is wrong with the files of a verified shot."""
-    folder, state = film.folder / "renders/shots/takes", states(film).get(shot)
-    recorded = [] if state is None or isinstance(state, str) else [take.file.name for take in state.takes if take.file]
+def judge_all(
+    film: Film, ended: Ended, sent: Counter[str], doubtful: set[str], prompts: Mapping[str, str]
+) -> list[str]:
+    """What is wrong after the run that went on with several shots.
+
+    Args:
+        film: its folder.
+        ended: that run.
+        sent: prompt → paid creates in this history of the world.
+        doubtful: the shots whose records said, before it went on, that somebody had died while asking.
+        prompts: shot → prompt.
+    """
+    wrong = ended.blemishes()
+    statuses = {shot: ended.status(shot) for shot in prompts}
+    if ended.code != (3 if "in_doubt" in statuses.values() else 0):
+        wrong.append(f"exit {ended.code} and {statuses}: {ended.err[-400:]} {ended.out[-400:]}")
+    for shot, status in statuses.items():
+        paid = sent[prompts[shot]]
+        if paid > 1:
+            wrong.append(f"{shot}: paid {paid} times")
+        if status not in {"verified", "in_doubt"} or (status == "in_doubt") != (shot in doubtful):
+            wrong.append(f"{shot}: {status!r}, and the records said {'' if shot in doubtful else 'not '}in doubt")
+        if status == "verified":
+            wrong += [f"{shot}: verified, and paid {paid} times"] if paid != 1 else []
+    return wrong + look(film) + whole(film, *(shot for shot, status in statuses.items() if status == "verified"))
+
+
+def whole(film: Film, *shots: str) -> list[str]:
+    """What is wrong with the files of verified shots; nothing else may lie there."""
+    folder, known = film.folder / "renders/shots/takes", states(film)
+    files_of = {shot: [] if isinstance(state, str) else [take.file.name for take in state.takes if take.file]
+                for shot, state in known.items()}  # fmt: skip
+    recorded = sorted(name for names in files_of.values() for name in names)
     found = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".new-"))
     wrong = [] if found == recorded else [f"the takes are {found}, and recorded are {recorded}"]
-    if not found or not film.finished(shot).exists() or not film.finished(shot).samefile(folder / found[0]):
-        wrong.append("the finished name isn't its take")
+    for shot in shots:
+        names, finished = files_of.get(shot, []), film.finished(shot)
+        if not names or not finished.exists() or not finished.samefile(folder / names[-1]):
+            wrong.append(f"the finished name of {shot} isn't its take")
     return wrong

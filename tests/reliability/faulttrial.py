@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from canary import KEY
 from faultserver import FaultServer
 from faultwire import TASK
 
@@ -28,7 +29,6 @@ from veopipe.plan import Action, Item
 from veopipe.state import Status
 from veopipe.store import Store
 
-KEY = "sk-canary-4f0c7d19a2"
 PATIENT = Timeouts(connect=15, create_write=15, create_read=15, create_answer=15, read=15, poll=20, download=25)
 HURRIED = Timeouts(connect=0.4, create_write=0.4, create_read=0.4, create_answer=0.5, read=0.4, poll=0.6, download=0.7)
 WAIT = 0.8

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+from canary import KEY, holds_key, leaks_below
 from nursery import Ended, Mishap, Nursery
 
 from veopipe.simulator.server import Simulator
 
-KEY = "sk-canary-4f0c7d19a2"
 CENTS = 30
 LIMIT = 60.0
 """Seconds after which a command counts as hanging; they take a tenth of a second, also with every fault here."""
@@ -174,7 +174,7 @@ class World:
         for text in (ended.out, ended.err):
             assert "Traceback (most recent" not in text, text
             assert "never retrieved" not in text, text
-            assert KEY not in text
+            assert not holds_key(text)
         how = mishap.how if mishap else ""
         signals = {"kill": {-9}, "terminate": {143, -15}}.get(how, set())
         assert ended.code in CODES | signals, (ended, self._bug(ended))
@@ -255,6 +255,7 @@ class World:
 
     def check(self) -> None:
         """Look at everything."""
+        assert not (leaks := leaks_below(self.folder)), f"the key stands in {leaks}"
         paid, known = self.accepted(), self.known()
         over = {
             prompt: (number, self.allowed[prompt]) for prompt, number in paid.items() if number > self.allowed[prompt]

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from canary import KEY, leaks_below
 
 from veopipe.simulator.server import Options, Simulator, start
 
@@ -72,11 +73,12 @@ class Soaked:
     files: list[int] = field(default_factory=list)
     seconds: float = 0.0
     odd: list[str] = field(default_factory=list)
+    leaks: list[str] = field(default_factory=list)
 
     @property
     def broken(self) -> list[str]:
         """The promises that were broken."""
-        found = [name for name in ("paid_twice", "lost") if getattr(self, name)]
+        found = [name for name in ("paid_twice", "lost", "leaks") if getattr(self, name)]
         if self.statuses.total() != self.shots or set(self.statuses) - SETTLED:
             found.append("settled")
         if self.charged_usd != self.reported_usd:
@@ -135,7 +137,7 @@ class Soak:
     def __init__(self, folder: Path, shots: int, seed: int) -> None:
         self.folder, self.dice, self.soaked = folder, random.Random(seed), Soaked(shots, seed)
         kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        self.environment = {**kept, "VEOPIPE_API_KEY": "sk-canary-4f0c7d19a2", "TMPDIR": str(folder)}
+        self.environment = {**kept, "VEOPIPE_API_KEY": KEY, "TMPDIR": str(folder)}
         entries = {f"S{at:03d}": {"prompt": f"soaked shot {at:03d}"} for at in range(shots)}
         defaults = {"model": "veo-3.1-fast-generate-preview", "seconds": 4}
         manifest = {"version": 1, "defaults": defaults, "shots": entries}
@@ -220,6 +222,7 @@ class Soak:
 
     def _count(self, gateway: Simulator, report: dict[str, Any]) -> None:
         soaked = self.soaked
+        soaked.leaks = leaks_below(self.folder)
         soaked.statuses = Counter(row["status"] for row in report["shots"].values())
         paid = Counter(create["prompt"] for create in gateway.charged)
         soaked.paid_creates = paid.total()

@@ -75,7 +75,7 @@ def test_an_attack_has_its_test(attack: str) -> None:
         assert f"def {name}(" in (TESTS / path).read_text("utf-8")
 
 
-def test_a_night_tries_more_than_ten_thousand_inputs() -> None:
+def test_a_run_tries_more_than_ten_thousand_inputs() -> None:
     fuzzers = sum(
         path.read_text("utf-8").count("\n@given(") for path in Path(__file__).parent.glob("test_hostile_*.py")
     )

@@ -5,24 +5,21 @@ Nothing outside the project is written, the key stands nowhere, no terminal is t
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from canary import KEY, holds_key, leaks_below
 from faultserver import FaultServer
 
 if TYPE_CHECKING:
     from tests.conftest import Film, Result
     from veopipe.simulator.server import Simulator
 
-KEY = "Qz7canary_4f0c7d19a2-tail8901"
-"""Of no known form, so that only its value gives it away."""
 DYING = (sys.executable, str(Path(__file__).parent.parent / "acceptance/dying.py"))
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 HOSTILE = "\x1b]0;owned\x07\x9b2J\r\u202egpj.exe <script>alert(1)</script> ![x](http://evil/y) | `rm` @all #1"
@@ -36,22 +33,9 @@ def secret(film: Film) -> Film:
     return film
 
 
-def traces_of(key: str) -> list[bytes]:
-    """The key, its base64 at each alignment, its last eight characters."""
-    packed = [base64.b64encode(b"x" * shift + key.encode())[4:-4] for shift in range(3)]
-    return [key.encode(), key[-8:].encode(), *packed]
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-
-
 def assert_key_nowhere(film: Film, *results: Result) -> None:
-    texts = {str(path): path.read_bytes() for path in files_below(film.folder.parent)}
-    texts |= {f"output {n}": (result.out + result.err).encode() for n, result in enumerate(results)}
-    assert len(texts) > 3
-    for where, text in texts.items():
-        assert not any(trace in text for trace in traces_of(KEY)), where
+    assert not leaks_below(film.folder.parent)
+    assert not any(holds_key(result.out + result.err) for result in results)
 
 
 def assert_tame(result: Result) -> None:
@@ -174,7 +158,7 @@ def test_no_option_takes_a_key_or_turns_tls_off(secret: Film, option: str) -> No
 
 def test_a_key_in_a_dotenv_file_is_not_read(film: Film, gateway: Simulator) -> None:
     film.list({"shot": "a cat"})
-    (film.folder / ".env").write_text(f"VEOPIPE_API_KEY={KEY}\n", "ascii")
+    (film.folder / ".env").write_text("VEOPIPE_API_KEY=sk-of-the-dotenv-file\n", "ascii")
     result = film.start(*film.arguments(), VEOPIPE_API_KEY="").result()
     assert (result.code, gateway.wire) == (6, [])
 

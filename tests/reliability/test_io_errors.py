@@ -17,7 +17,8 @@ import pytest
 from crashchild import ON_DISK
 from crashdisk import Point
 from crashsweep import picture, points_of, text
-from crashtrial import LONG, Count, Ended, Nursery, Trial, Yard, complaints_of, gateway, judge, look
+from crashtrial import LONG, Count, Ended, Nursery, Trial, Yard, complaints_of, figures_of, gateway, judge, look
+from figures import Figures
 
 from veopipe.store import RESERVE
 
@@ -122,18 +123,20 @@ def chosen(points: list[Point], how: str) -> list[tuple[Point, str, int]]:
 
 
 @pytest.mark.parametrize("how", ["once", "ever"])
-def test_at_whichever_operation_the_disk_fails_nothing_is_lost_and_nothing_is_paid_twice(yard: Yard, how: str) -> None:
+def test_at_whichever_operation_the_disk_fails_nothing_is_lost_and_nothing_is_paid_twice(
+    yard: Yard, figures: Figures, how: str
+) -> None:
     trials = sweep(yard, text, chosen(points_of(yard, text), how))
-    print(f"{how}: {len(trials)} trials")
+    figures(**figures_of(trials))
     assert not complaints_of(trials), complaints_of(trials)
     assert len(trials) > 60
     assert {trial.status for trial in trials} == ({"0", "6"} if how == "once" else {"6"})
 
 
-def test_writes_that_the_kernel_cuts_short_are_not_taken_for_whole(yard: Yard) -> None:
+def test_writes_that_the_kernel_cuts_short_are_not_taken_for_whole(yard: Yard, figures: Figures) -> None:
     writes = [point for point in points_of(yard, picture) if point.kind == "write"]
     trials = sweep(yard, picture, [(point, "short", errno.EFBIG) for point in writes])
-    print(f"short: {len(trials)} trials")
+    figures(**figures_of(trials))
     assert not complaints_of(trials), complaints_of(trials)
     assert len(trials) >= 8
 
@@ -155,7 +158,7 @@ def resize(disk: Path, size: str) -> None:
 
 
 def test_on_a_disk_that_is_really_full_it_stops_in_time_and_goes_on_when_there_is_room(
-    yard: Yard, small_disk: Path
+    yard: Yard, small_disk: Path, figures: Figures
 ) -> None:
     """From no room at all to room for everything but the video: each file in turn meets the end of the disk."""
     sent = []
@@ -179,6 +182,7 @@ def test_on_a_disk_that_is_really_full_it_stops_in_time_and_goes_on_when_there_i
             wrong += judge(film, again, Count.of(simulator), doubt_is_fair=False)
             assert not wrong, (pages, wrong)
             subprocess.run(["rm", "-r", str(film.folder)], check=True)
+    figures(points=len(sent), faults=len(sent), paid_twice=sum(posted > 1 for posted in sent), lost=0)
     assert {0, 1} == set(sent)  # some stopped before the gate, some after
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from figures import Figures
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -368,7 +369,7 @@ class Night(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.timeout(4 * 3600 if LONG else 300)
-def test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost(tmp_path: Path, figures: Figures) -> None:
     quiet = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
     nights = settings(
         max_examples=NIGHTS,
@@ -382,6 +383,9 @@ def test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost(tmp_p
     with Nursery(tmp_path) as Night.nursery:
         run_state_machine_as_test(Night, settings=nights)
     print(f"{Night.nights} nights: {dict(sorted(Night.seen.items()))}")
+    mishaps = ("exit -9", "exit 130", "exit 143", "misbehave", "damage", "clock_jumps", "two_at_once_and_one_dies")
+    figures(nights=Night.nights, runs=Night.seen["runs"], faults=sum(Night.seen[name] for name in mishaps))
+    figures(paid_twice=0, lost=0)  # after each step the gateway's books were compared
     assert Night.seen["exit -9"] > NIGHTS // 4
     assert Night.seen["verified"] > NIGHTS // 2
     shutil.rmtree(tmp_path, ignore_errors=True)

@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING
 import pytest
 from crashdisk import KILL, LOST, WORST, Disk, Point, copy, cuts, seeded
 from crashsweep import (
+    AT_ONCE,
+    PROMPTS,
     World,
     again_and_again,
     crash_loop,
     picture,
     points_of,
+    several,
     stop,
+    sweep_command,
     sweep_new,
     sweep_resumed,
+    sweep_several,
+    sweep_several_resumed,
     text,
 )
-from crashtrial import LONG, Count, Trial, Yard, complaints_of, gateway
+from crashtrial import LONG, Count, Nursery, Trial, Yard, complaints_of, figures_of, gateway
+from figures import Figures
 
 if TYPE_CHECKING:
     from tests.conftest import Film
@@ -45,12 +52,12 @@ def yard(film: Film, tmp_path: Path) -> Iterator[Yard]:
 
 
 @pytest.fixture
-def told(record_property: Callable[[str, object], None]) -> Callable[[str, list[Trial]], None]:
-    """Every trial passed; their number goes into the JUnit file."""
+def told(figures: Figures) -> Callable[[str, list[Trial]], None]:
+    """Every trial passed; their number goes into the figures of the run."""
 
     def tell(name: str, trials: list[Trial]) -> None:
-        record_property(name, len(trials))
-        print(f"{name}: {len(trials)} trials, {len({trial.point.n for trial in trials})} points")
+        print(f"{name}: {figures_of(trials)}")
+        figures(**figures_of(trials))
         assert not complaints_of(trials), complaints_of(trials)
 
     return tell
@@ -152,6 +159,84 @@ def test_a_finished_name_that_was_removed_comes_back_whatever_stops_it(yard: Yar
             assert nursery.run(film).code == 0
         film.finished("shot").unlink()
         told("shown again", sweep_resumed(yard, film, simulator, World(Count(1, 1)), FEW))
+
+
+def test_stopped_while_two_creates_are_under_way_each_shot_is_paid_once_and_no_more_than_two_are_in_doubt(
+    yard: Yard, told: Told
+) -> None:
+    points = points_of(yard, several)
+    places = range(1, len(points) + 1) if LONG else range(first(points, "connect"), len(points) + 1, 5)
+    trials = sweep_several(yard, places, WORST if LONG else FEW)
+    told("two creates at once", trials)
+    assert any(trial.status.count("in_doubt") == AT_ONCE for trial in trials)
+    assert any("in_doubt" not in trial.status for trial in trials)
+
+
+def test_stopped_while_several_shots_are_renamed_and_shown_none_is_paid_again(yard: Yard, told: Told) -> None:
+    with gateway() as simulator:
+        ready = several(yard, simulator)
+        with yard.nursery() as nursery:
+            assert nursery.run(ready).code == 0
+        assert len(simulator.charged) == len(PROMPTS)
+        for shot in PROMPTS:
+            ready.finished(shot).unlink()
+        ready.list({f"{shot}-renamed": prompt for shot, prompt in PROMPTS.items()})
+        told("several renamed", sweep_several_resumed(yard, ready, simulator, FEW))
+        assert len(simulator.charged) == len(PROMPTS)
+
+
+def test_stopped_while_a_mismatched_take_is_judged_again_it_is_verified_in_the_end(yard: Yard, told: Told) -> None:
+    with gateway() as simulator:
+        film = text(yard, simulator)
+        simulator.order_fault("wrong_duration", seconds=6)
+        with yard.nursery() as nursery:
+            assert nursery.run(film).status() == "mismatched"
+        film.pipeline(verify__duration_tolerance="5s")
+        words = ["verify", "shots.yaml", "-p", "quick.yaml"]
+        world = World(Count(1, 1), command=words, first=words)
+        told("verify", sweep_resumed(yard, film, simulator, world, FEW))
+
+
+FILES = {
+    "plan": ["plan", "shots.yaml", "-p", "quick.yaml", "-o", "made.json"],
+    "report": ["report", "shots.yaml", "-p", "quick.yaml", "-o", "made.html"],
+    "init": ["init", "new"],
+}
+
+
+def is_whole(path: Path, old: str) -> bool:
+    """Whether a made file is what it was before, or all of what it should be."""
+    said = path.read_text("utf-8") if path.exists() else old
+    if said == old:
+        return True
+    if path.suffix == ".json":
+        return said.startswith("{") and said.endswith("}\n")
+    return said.rstrip().endswith("</html>") or "shots:" in said
+
+
+@pytest.mark.parametrize("command", FILES)
+@pytest.mark.parametrize("old", ["", "what stood there before"])
+def test_stopped_while_a_file_is_made_it_is_the_old_one_or_the_new_one(
+    yard: Yard, told: Told, command: str, old: str
+) -> None:
+    words = FILES[command]
+    with gateway() as simulator:
+        film = text(yard, simulator)
+        made = "new/shots.yaml" if command == "init" else words[-1]
+        if old and command != "init":
+            (film.folder / made).write_text(old, "utf-8")
+
+        def judge_disk(left: Film, nursery: Nursery) -> list[str]:
+            path = left.folder / made
+            wrong = [] if is_whole(path, old) else [f"{made} is torn: {path.read_bytes()[:200]!r}"]
+            fine = {0, 2} if command == "init" and path.exists() else {0}  # a list that is there is left alone
+            again = nursery.run(left, arguments=words)
+            if again.code not in fine:
+                wrong.append(f"once more: exit {again.code}, {again.out} {again.err}")
+            return wrong if is_whole(path, "") and path.exists() else [*wrong, "in the end it isn't there"]
+
+        told(command, sweep_command(yard, film, words, judge_disk))
+        assert simulator.wire == []
 
 
 def test_struck_again_and_again_also_while_it_recovers_it_pays_once(yard: Yard, told: Told) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from crashteeth import BUGS, package_with
 from crashtrial import Yard
+from figures import Figures
 
 if TYPE_CHECKING:
     from tests.conftest import Film
@@ -16,13 +17,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_the_bug_is_noticed(name: str, film: Film, tmp_path: Path) -> None:
+def test_the_bug_is_noticed(name: str, film: Film, tmp_path: Path, figures: Figures) -> None:
     yard = Yard(film, tmp_path / "yard", package_with(BUGS[name], tmp_path / "package"), at_once=1)
     try:
         found = BUGS[name].trial(yard)
     finally:
         yard.close()
     assert any(BUGS[name].says in complaint for complaint in found), found
+    figures(bugs=1)
 
 
 def test_without_a_bug_no_trial_complains(film: Film, tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""Damaged videos by the thousand: the walk and the measuring child end, in time, and believe no half of a file.
+
+Per push always the same ones; `VEOPIPE_LONG=1` tries many more, other ones each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+import pytest
+from crashtrial import LONG
+from figures import LONGEST_INPUT, Figures
+from fuzzing import MEDIA
+
+from veopipe import boxes
+from veopipe.verification import Measured, Prober, Unmeasurable
+
+WALKED, MEASURED = (100_000, 8_000) if LONG else (4_000, 400)
+# Fragments may end after any of them, so a cut there can be a whole file.
+ORIGINALS = [path.read_bytes() for path in sorted(MEDIA.iterdir()) if path.stat().st_size < 30_000]
+ONE_PIECE = [content for content in ORIGINALS if b"moof" not in content]
+INDEX = (b"moov", b"moof", b"stbl", b"stsz", b"stco", b"stts", b"stsc", b"tkhd", b"mdhd", b"ftyp", b"mdat")
+
+
+def mutant(dice: random.Random) -> tuple[str, bytes]:
+    """A damaged file, and how it was damaged."""
+    how = dice.choice(["cut", "zeros", "bytes", "bytes", "size", "size", "spliced"])
+    content = bytearray(dice.choice(ONE_PIECE if how in {"cut", "zeros"} else ORIGINALS))
+    if how == "cut":
+        return how, bytes(content[: dice.randrange(len(content))])
+    if how == "zeros":
+        kept = dice.randrange(24, len(content) - 1024)
+        return how, bytes(content[:kept]) + bytes(len(content) - kept)
+    place = content.find(dice.choice(INDEX))
+    at = max(4, place) + dice.randint(-4, 60)
+    if how == "bytes":
+        for _ in range(dice.randint(1, 4)):
+            content[min(len(content) - 1, at + dice.randint(0, 2000))] = dice.randrange(256)
+    elif how == "size":  # of a box, or a count in it
+        size = dice.choice([0, 1, 7, 8, 2**31 - 1, 2**31, 2**32 - 1, len(content), dice.randrange(2**32)])
+        at = min(at, len(content) - 4)
+        content[at : at + 4] = size.to_bytes(4, "big")
+    else:
+        other = dice.choice(ORIGINALS)
+        begin = dice.randrange(len(other))
+        content[at:at] = other[begin : begin + dice.randint(1, 400)]
+    return how, bytes(content)
+
+
+@pytest.mark.timeout(1800)
+def test_every_damaged_video_is_walked_in_a_moment_and_no_part_of_one_passes(tmp_path: Path, figures: Figures) -> None:
+    dice, passed, path = random.Random(None if LONG else 6), 0, tmp_path / "v.mp4"
+    seed = dice.getrandbits(64)
+    dice.seed(seed)
+    for number in range(WALKED):
+        how, content = mutant(dice)
+        path.write_bytes(content)
+        began = time.process_time()
+        fault = boxes.walk(path)
+        assert time.process_time() - began < LONGEST_INPUT, (seed, number, how)
+        assert fault is None or fault.reason
+        assert fault is not None or how not in {"cut", "zeros"}, (seed, number, how)
+        passed += fault is None
+    figures(inputs=WALKED)
+    assert 0 < passed < WALKED * 0.9, "the damage is too mild or too wild to show anything"
+
+
+@pytest.mark.timeout(1800)
+def test_every_damaged_video_is_measured_or_refused_and_the_child_never_hangs(tmp_path: Path, figures: Figures) -> None:
+    dice, path = random.Random(None if LONG else 7), tmp_path / "v.mp4"
+    seed = dice.getrandbits(64)
+    dice.seed(seed)
+
+    async def measure_all() -> list[tuple[str, Measured | Unmeasurable]]:
+        found = []
+        async with Prober() as prober:
+            for _ in range(MEASURED):
+                how, content = mutant(dice)
+                path.write_bytes(content)
+                found.append((how, await prober.measure(path)))
+        return found
+
+    found = asyncio.run(measure_all())
+    figures(inputs=MEASURED)
+    assert not [how for how, facts in found if how in {"cut", "zeros"} and isinstance(facts, Measured)], seed
+    reasons = {facts.reason for _, facts in found if isinstance(facts, Unmeasurable)}
+    assert not [reason for reason in reasons if "didn't finish" in reason or "crashed" in reason], (seed, reasons)
+    assert any(isinstance(facts, Measured) for _, facts in found)
+
+
+def test_no_whole_video_is_refused(figures: Figures) -> None:
+    whole = [path for path in sorted(MEDIA.iterdir()) if path.suffix == ".mp4"]
+    assert [path.name for path in whole if boxes.walk(path) is not None] == []
+    assert len(whole) >= 12
+    figures(inputs=len(whole))
