@@ -1,15 +1,15 @@
 """Fixtures of the reliability tests, and how many inputs the fuzzers try.
 
-Per push few and always the same; `VEOPIPE_FUZZ=nightly` tries at least 10,000, other ones each time.
+Per push always the same; `VEOPIPE_LONG=1` tries many more, other ones each time.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from canary import pytest_runtest_makereport, the_key_is_kept
+from crashtrial import LONG
 from figures import figures, pytest_runtest_call, pytest_terminal_summary
 from fuzzing import NIGHTLY, PUSH
 from hypothesis import HealthCheck, settings
@@ -32,7 +32,7 @@ settings.register_profile(
 settings.register_profile(
     "nightly", max_examples=NIGHTLY, derandomize=False, database=None, deadline=None, suppress_health_check=_QUIET
 )
-settings.load_profile("nightly" if os.environ.get("VEOPIPE_FUZZ") == "nightly" else "push")
+settings.load_profile("nightly" if LONG else "push")
 
 
 @pytest.fixture(scope="session")

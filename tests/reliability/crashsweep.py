@@ -226,7 +226,7 @@ def died_asking(film: Film) -> set[str]:
 
 
 def sweep_command(
-    yard: Yard, ready: Film, words: list[str], judge_disk: Callable[[Film, Nursery], list[str]]
+    yard: Yard, ready: Film, words: list[str], judge_disk: Callable[[Film, Nursery], list[str]], kinds: Kinds
 ) -> list[Trial]:
     """A command that sends nothing, stopped at each place of it; `judge_disk` says what is wrong with what is left."""
 
@@ -235,7 +235,7 @@ def sweep_command(
         copy(ready.folder, folder)
         before = Disk.of(folder)
         ended = nursery.run(yard.at(ready, folder), "kill", at=at, arguments=words)
-        for kind, left in cuts(before, ended.points, folder, yard.folder(), (*WORST, *seeded(2))):
+        for kind, left in cuts(before, ended.points, folder, yard.folder(), kinds):
             film = yard.at(ready, left)
             trials.append(Trial(ended.points[-1], kind, str(ended.code), [*look(film), *judge_disk(film, nursery)]))
             shutil.rmtree(left)

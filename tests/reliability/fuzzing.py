@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-PUSH, NIGHTLY = 40, 600
+PUSH, NIGHTLY = 400, 10_000
 """Inputs per fuzzer; `test_hostile_index` counts the fuzzers."""
 HERE = Path(__file__).parent
 MEDIA = HERE.parent / "media/whole"

@@ -1,6 +1,6 @@
 """Whatever a gateway answers ends in a verdict that is provable, and in words that are safe.
 
-Per push each fuzzer tries few inputs, always the same; `VEOPIPE_FUZZ=nightly` tries over 10,000 (`conftest`).
+Per push each fuzzer tries the same inputs; `VEOPIPE_LONG=1` tries many more, other ones each time (`conftest`).
 What once went wrong, or nearly, is kept in `corpus/` and tried every time.
 """
 
