@@ -244,7 +244,7 @@ def test_a_part_that_is_lost_is_fetched_again_and_without_a_key_it_says_so(
     assert film.state("a")["takes"][0]["status"] == "downloaded"
     (film.folder / "renders/shots/takes/.a.001.part").unlink()
     key = film.environment.pop("VEOPIPE_API_KEY")
-    run = film.start(*film.arguments()).result(limit=10)
+    run = film.start(*film.arguments()).result(limit=40)
     assert (run.code, run.statuses) == (6, {"a": "rendered"})
     film.environment["VEOPIPE_API_KEY"] = key
     assert film.run().statuses == {"a": "verified"}

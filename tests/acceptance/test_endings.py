@@ -61,7 +61,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_create_is_in_doubt(
     run.signal(signal.SIGINT)
     run.until_it_says("again to leave now")
     run.signal(signal.SIGINT)
-    ended = run.result(limit=10)
+    ended = run.result(limit=40)
     assert ended.document["exit_code"] == 130
     later = film.run()
     assert (later.code, later.statuses) == (3, {"S00": "in_doubt", "S01": "verified"})
@@ -149,7 +149,7 @@ def test_ctrl_c_leaves_a_download_that_hangs(film: Film, gateway: Simulator, unt
     run = film.start(*film.arguments())
     until(lambda: any(entry["sent"] for entry in gateway.wire))
     run.signal(signal.SIGINT)
-    assert run.result(limit=10).code == 130
+    assert run.result(limit=40).code == 130
     assert not list((film.folder / "renders/shots/takes").iterdir())  # half a video may be what fills the disk
     assert film.run().statuses == {"a": "verified"}
 
@@ -164,7 +164,7 @@ def test_ctrl_c_leaves_a_lost_take_that_hangs_on_its_way_back(film: Film, gatewa
     run = film.start(*film.arguments())
     until(lambda: any(entry["sent"] for entry in gateway.wire[before:]))
     run.signal(signal.SIGINT)
-    assert run.result(limit=10).code == 130
+    assert run.result(limit=40).code == 130
     assert film.run().shots["a"]["file"] == "renders/shots/a.mp4"
     assert len(gateway.ledger) == 1
 

@@ -163,6 +163,15 @@ def one_task_each(yard: Yard) -> list[str]:
     return [] if ended.status("b") == "in_doubt" else [f"two takes have one task: {ended.out}"]
 
 
+def undisturbed(yard: Yard) -> list[str]:
+    """One shot, and nothing goes wrong."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        found = judge(film, nursery.run(film), Count.of(simulator), doubt_is_fair=False)
+        shutil.rmtree(film.folder)  # what was leaked on purpose isn't to be found again by `canary`
+        return found
+
+
 def damaged_part(yard: Yard) -> list[str]:
     """A part whose second half turned to zeros after it was recorded is fetched again."""
     with gateway() as simulator, yard.nursery() as nursery:
@@ -343,6 +352,25 @@ BUGS: dict[str, Bug] = {
         "            if free == target:\n",
         taken_name,
         "a file was overwritten",
+    ),
+    "the key stands in the event log": Bug(
+        "asking.py",
+        '        steps.reach("record", item.shot)\n',
+        '        steps.reach("record", item.shot)\n'
+        "        import base64\n"
+        "        seen = base64.b64encode(b'Bearer ' + self.gateway._key.encode()).decode()\n"
+        '        self.journal.note("asked", item.shot, item.number, seen)\n',
+        undisturbed,
+        "the key stands in",
+    ),
+    "the end of the key is printed": Bug(
+        "asking.py",
+        '        steps.reach("record", item.shot)\n',
+        '        steps.reach("record", item.shot)\n'
+        "        import sys\n"
+        "        sys.stderr.write(f'asked with …{self.gateway._key[-8:]}')\n",
+        undisturbed,
+        "the key was printed",
     ),
     "nobody holds the lock": Bug(
         "ledger.py",

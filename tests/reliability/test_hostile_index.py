@@ -38,7 +38,8 @@ ATTACKS = {
     "23": "test_pictures.py::test_what_is_not_a_usable_picture_is_said",
     "25": "test_boxes.py::test_a_malformed_file_gets_the_reason_that_fits",
     "26": "test_verification.py::test_a_playlist_called_mp4_opens_nothing_that_it_names",
-    "27": "reliability/test_hostile_files.py::test_a_damaged_video_is_walked_to_an_end",
+    "27": "reliability/test_hostile_media.py::test_a_title_of_megabytes_full_of_controls_is_only_a_title "
+    "reliability/test_hostile_media.py::test_every_damaged_video_is_measured_or_refused_and_the_child_never_hangs",
     "28": "test_answers.py::test_an_id_that_could_rewrite_a_url_is_no_id",
     "29": "reliability/test_wire.py::test_a_download_gets_its_class_and_leaves_a_part_only_when_it_is_complete",
     "30": "reliability/test_wire.py::test_a_poll_gets_its_class",
@@ -48,7 +49,9 @@ ATTACKS = {
     "34": "reliability/test_wire.py::test_a_poll_gets_its_class",
     "35": "reliability/test_wire.py::test_a_download_gets_its_class_and_leaves_a_part_only_when_it_is_complete",
     "36": "reliability/test_hostile_run.py::test_broken_network_settings_are_named_and_nothing_is_sent",
-    "37": "reliability/test_hostile_run.py::test_an_address_without_tls_or_with_a_password_is_refused",
+    "37": "reliability/test_hostile_run.py::test_an_address_without_tls_or_with_a_password_is_refused "
+    "reliability/test_hostile_run.py::test_no_option_takes_a_key_or_turns_tls_off "
+    "test_checkup.py::test_a_proxy_is_named_without_its_password",
     "38": "reliability/test_hostile_run.py::test_a_key_in_a_dotenv_file_is_not_read",
     "39": "reliability/test_hostile_run.py::test_a_key_with_odd_characters_is_refused_and_never_shown",
     "40": "reliability/test_hostile_run.py::test_no_option_takes_a_key_or_turns_tls_off",
@@ -72,8 +75,9 @@ WITHOUT = {"24": "no source says what a gateway does with EXIF; nothing warns of
 def test_an_attack_has_its_test(attack: str) -> None:
     assert (attack in ATTACKS) != (attack in WITHOUT)
     if attack in ATTACKS:
-        path, _, name = ATTACKS[attack].partition("::")
-        assert f"def {name}(" in (TESTS / path).read_text("utf-8")
+        for place in ATTACKS[attack].split():
+            path, _, name = place.partition("::")
+            assert f"def {name}(" in (TESTS / path).read_text("utf-8"), place
 
 
 def test_a_run_tries_more_than_ten_thousand_inputs() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from crashtrial import LONG
 from figures import LONGEST_INPUT, Figures
-from fuzzing import MEDIA
+from fuzzing import MEDIA, UNSAFE
 
 from veopipe import boxes
 from veopipe.verification import Measured, Prober, Unmeasurable
@@ -89,6 +89,32 @@ def test_every_damaged_video_is_measured_or_refused_and_the_child_never_hangs(tm
     reasons = {facts.reason for _, facts in found if isinstance(facts, Unmeasurable)}
     assert not [reason for reason in reasons if "didn't finish" in reason or "crashed" in reason], (seed, reasons)
     assert any(isinstance(facts, Measured) for _, facts in found)
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
+def test_a_title_of_megabytes_full_of_controls_is_only_a_title(tmp_path: Path, figures: Figures) -> None:
+    content = (MEDIA / "moov-last.mp4").read_bytes()
+    at = content.index(b"moov") - 4
+    size = int.from_bytes(content[at : at + 4], "big")
+    text = b"\x1b]0;owned\x07\r\xe2\x80\xae\x00" * (5_000_000 // 16)
+    title = box(b"\xa9nam", box(b"data", (1).to_bytes(4, "big") + bytes(4) + text))
+    handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    more = box(b"udta", box(b"meta", bytes(4) + handler + box(b"ilst", title)))
+    path = tmp_path / "title.mp4"
+    path.write_bytes(content[:at] + box(b"moov", content[at + 8 : at + size] + more) + content[at + size :])
+
+    async def measure() -> list[Measured | Unmeasurable]:
+        async with Prober() as prober:
+            return [await prober.measure(one) for one in (path, MEDIA / "moov-last.mp4")]
+
+    spoilt, good = asyncio.run(measure())
+    figures(inputs=1)
+    assert isinstance(good, Measured)
+    assert spoilt == good or isinstance(spoilt, Unmeasurable)
+    assert not UNSAFE.search(repr(spoilt))
 
 
 def test_no_whole_video_is_refused(figures: Figures) -> None:

@@ -44,12 +44,12 @@ def paid_once(gateway: Simulator) -> bool:
 def test_many_creates_at_once_never_reserve_more_than_the_budget(film: Film, gateway: Simulator) -> None:
     film.list(batch(12))
     film.pipeline(limits__creates_in_flight=8)
-    gateway.order_fault("slow_create", times=None, seconds=0.3)
+    gateway.order_fault("slow_create", times=None, seconds=1.5)
     run = film.run("--max-cost", "1.60", yes=False)
     assert run.code == 5
     assert len(gateway.ledger) == 5
     at_once = [entry["time"] for entry in gateway.wire if entry["method"] == "POST"]
-    assert max(at_once) - min(at_once) < 0.3, "they weren't under way together, so nothing was shown"
+    assert max(at_once) - min(at_once) < 1.5, "they weren't under way together, so nothing was shown"
 
 
 def test_a_budget_holds_while_some_are_refused_some_in_doubt_and_some_fail(film: Film, gateway: Simulator) -> None:
