@@ -94,7 +94,7 @@ def assert_whole(film: Film, shot: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_killed_at_every_step_it_pays_once_and_goes_on(
     make_film: Callable[[str], Film], gateway: Simulator, dying: tuple[str, ...], steps: list[str]
 ) -> None:
@@ -111,7 +111,7 @@ def test_killed_at_every_step_it_pays_once_and_goes_on(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_with_a_full_disk_from_any_step_on_it_pays_once_and_goes_on(
     make_film: Callable[[str], Film], gateway: Simulator, dying: tuple[str, ...], steps: list[str]
 ) -> None:
@@ -151,7 +151,7 @@ def test_killed_while_the_gateway_has_the_order_it_is_in_doubt_until_a_person_sa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_killed_again_and_again_while_it_recovers_it_pays_once(
     make_film: Callable[[str], Film], gateway: Simulator, dying: tuple[str, ...]
 ) -> None:
@@ -175,7 +175,7 @@ def test_killed_again_and_again_while_it_recovers_it_pays_once(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_killed_40_times_at_random_a_batch_of_16_is_paid_16_times(film: Film, gateway: Simulator) -> None:
     prompts = {f"S{number:02d}": f"shot number {number:02d} of the batch" for number in range(16)}
     film.list(prompts)

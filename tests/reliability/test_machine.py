@@ -370,7 +370,7 @@ class Night(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600 if LONG else 300)
+@pytest.mark.timeout(3600 if LONG else 900)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost(
     tmp_path: Path, figures: Figures, part: int

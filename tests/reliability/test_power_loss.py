@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.conftest import Film
     from veopipe.simulator.server import Simulator
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if LONG else 600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if LONG else 1200)]
 ALL = (*WORST, *seeded(12 if LONG else 1))
 FEW = ALL if LONG else (KILL, LOST)
 ONE = ALL if LONG else (LOST,)

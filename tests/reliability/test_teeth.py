@@ -13,7 +13,7 @@ from figures import Figures
 if TYPE_CHECKING:
     from tests.conftest import Film
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("name", BUGS)
