@@ -1,5 +1,6 @@
 """The nightly set-ups of examples/nightly/, carried out with the very words of their files."""
 
+import json
 import os
 import re
 import shutil
@@ -137,6 +138,20 @@ def test_the_workflow_ends_the_run_before_the_job_and_leaves_a_create_its_time()
     assert names.index("Commit the ledger") == names.index("Run the list") + 1
     after = job["steps"][names.index("Run the list") + 1 :]
     assert all(entry["if"] == "always()" for entry in after)
+
+
+def test_the_end_of_a_nights_time_lets_the_create_under_way_be_answered(checkout, posts):
+    checkout.list({"SC01": "x [simulate: slow_create seconds=12]"})
+    step = steps()["Run the list"]["run"]
+    assert "timeout --foreground " in step  # which sends the signal once; two of them mean "leave now"
+    shell(checkout, step.replace(" 5h ", " 6s ").replace("nightly", "nightly --new-ledger"), code=124)
+    document = json.loads((checkout.folder / "report.json").read_text("utf-8"))
+    assert (document["exit_code"], document["shots"]["SC01"]["status"], posts()) == (130, "rendering", 1)
+
+
+def test_nothing_is_installed_under_a_name_that_anybody_may_register():
+    text = (NIGHTLY / "github-actions.yml").read_text("utf-8")
+    assert [line for line in text.splitlines() if "pip install" in line and " @ git+https://" not in line] == []
 
 
 def test_the_key_is_a_secret_of_one_step_and_in_no_file():
