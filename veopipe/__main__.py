@@ -10,19 +10,19 @@ import sys
 ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
-def _open_streams() -> None:
-    """Put /dev/null where cron or a shell left a standard stream closed.
-
-    Otherwise the next file that is opened gets its number, and what is meant for people goes into a state file.
-    """
+def _open_what_is_closed() -> None:
+    """Lead closed standard streams nowhere: else the next file that is opened is taken for one of them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest that is free
+        os.set_inheritable(descriptor, True)  # noqa: FBT003  it takes no name
+    os.close(descriptor)
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115  for as long as we live
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def main() -> None:
     """Run the command line and exit with its code. A character that the terminal lacks never ends a run."""
-    _open_streams()
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -315,6 +315,23 @@ def test_a_run_whose_reader_left_keeps_its_exit_code(film: Film, gateway: Simula
     assert run.result().code == 3
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [(), ("--format", "json")])
+@pytest.mark.parametrize("verb", ["plan", "run", "status", "validate"])
+def test_a_result_that_cannot_be_written_is_the_environments_fault(
+    film: Film, verb: str, words: tuple[str, ...]
+) -> None:
+    film.list(batch(1))
+    own = film.arguments()[1:] if verb == "run" else ["shots.yaml", "-p", film.pipeline().name]
+    line = shlex.join([sys.executable, "-m", "veopipe", verb, *own, *words])
+    done = subprocess.run(
+        ["sh", "-c", f"{line} >/dev/full"], cwd=film.folder, env=film.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 6, done.stderr
+    assert "Error: the result can't be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_run_goes_on_when_nobody_reads_its_progress(film: Film, gateway: Simulator) -> None:
     film.list(batch(3))
     run = film.start(*film.arguments())
