@@ -3,6 +3,8 @@
 import http.server
 import json
 import os
+import shlex
+import subprocess
 import sys
 import threading
 import time
@@ -223,3 +225,21 @@ def test_a_name_that_looks_like_slack_markup_is_only_a_name(film, webhook):
     result = film.start(*film.arguments(manifest="a<!channel>&b.yaml"), **{HOOK: webhook.address}).result()
     assert result.code == 0
     assert webhook.got[0][2]["text"].startswith("a&lt;!channel&gt;&amp;b.yaml: 1 of 1 shot verified")
+
+
+def test_what_a_command_left_running_is_ended_with_it_so_that_nobody_waits_for_it(run, film):
+    """A shell's `veopipe run … 2>&1 | tee night.log` ends when nobody holds stderr any more."""
+    began = time.monotonic()
+    result = run({"SC01": "A sea"}, {"command": ["sh", "-c", "sleep 60 & echo told >&2"]})
+    assert result.document["exit_code"] == 0
+    assert "told" in result.err
+    assert time.monotonic() - began < 40
+
+
+def test_a_command_is_told_where_stderr_is_closed(run, film):
+    film.list({"SC01": "A sea"})
+    film.pipeline(notify={"command": teller(film)})
+    line = shlex.join([sys.executable, "-m", "veopipe", *film.arguments()])
+    done = subprocess.run(["sh", "-c", f"{line} 2>&-"], cwd=film.folder, env=film.environment, capture_output=True)
+    assert done.returncode == 0
+    assert (film.folder / "told.json").is_file()

@@ -208,7 +208,7 @@ def _start(project: Project, notice: Notice) -> str | None:
             cwd=project.places.manifest.parent,
             env=environment,
             stdin=subprocess.PIPE,
-            stdout=sys.stderr.fileno(),  # stdout is the run's result
+            stdout=2,  # stderr; stdout is the run's result
             start_new_session=True,  # so that all it starts can be ended with it
         )
     except (OSError, ValueError) as error:
@@ -218,8 +218,8 @@ def _start(project: Project, notice: Notice) -> str | None:
     except subprocess.TimeoutExpired:
         return f"it didn't end within {wanted.timeout:g} s and was stopped"
     finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        # What it left running, too: it would hold the run's stderr open, and whoever reads that would wait for it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: only a zombie is left
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     return None if process.returncode == 0 else f"it ended with {process.returncode}"
