@@ -20,7 +20,7 @@ def note(event, shot=None, message="", **facts):
 
 
 def shot(number):
-    return f"SC{number:03d}-a-shot-of-the-lighthouse-at-dusk"
+    return f"SC{number:0>3}-a-shot-of-the-lighthouse-at-dusk"
 
 
 def flights(number, **options):
@@ -42,6 +42,20 @@ def flights(number, **options):
     threading.Event().wait(0.4)  # the view is drawn eight times a second
     sys.stderr.flush()
     os._exit(0)  # not stopped: what is on the screen stays there
+
+
+def tried_again(number):
+    """A take that was refused for now and one that failed, both sent again and verified."""
+    progress = Progress(widest=64)
+    progress(note("started", takes=2, spent_usd="0"))
+    for first in (Status.REFUSED, Status.FAILED):
+        for ended in (first, Status.VERIFIED):
+            progress(note(Status.SUBMITTING, shot(first), price_usd="0.30"))
+            progress(note(Status.RENDERING, shot(first)))
+            progress(note(ended, shot(first)))
+    threading.Event().wait(0.4)
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def item(name, action, reason, **more):
@@ -89,7 +103,7 @@ def report(number):
 
 if __name__ == "__main__":
     name, count = sys.argv[1], int(sys.argv[2])
-    if name in ("plan", "report"):
-        {"plan": plan, "report": report}[name](count)
+    if name in ("plan", "report", "tried_again"):
+        {"plan": plan, "report": report, "tried_again": tried_again}[name](count)
     else:
         flights(count, quiet=name == "quiet", verbose=name == "verbose")

@@ -21,6 +21,8 @@ CASES = [
     pytest.param("veopipe pl", ["plan"], id="commands"),
     pytest.param("veopipe run --new", ["--new-ledger"], id="options"),
     pytest.param("veopipe run shots.yaml --only SC", ["SC01-lighthouse", "SC02-harbor"], id="shots-of-the-list"),
+    pytest.param("veopipe run my\\ film/shots.yaml --only SC02", ["SC02-harbor"], id="a-list-with-a-space"),
+    pytest.param("veopipe run ~/shots.yaml --only SC02", ["SC02-harbor"], id="a-list-at-home"),
     pytest.param("veopipe resolve shots.yaml he", ["hero"], id="shot-to-resolve"),
     pytest.param("veopipe run shots.yaml -p ", [*BUILT_IN, "own"], id="pipelines"),
     pytest.param("veopipe doctor --pipeline n", ["nightly"], id="pipeline-without-a-list"),
@@ -34,6 +36,8 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("film")
     (made / "shots.yaml").write_text(LIST)
     (made / "broken.yaml").write_text("shots: [")
+    (made / "my film").mkdir()
+    (made / "my film" / "shots.yaml").write_text(LIST)
     (made / "pipelines").mkdir()
     (made / "pipelines" / "own.yaml").write_text("version: 1\n")
     return made
@@ -44,6 +48,7 @@ def environment(tmp_path_factory):
     """With a `veopipe` on the path, as an installation has it."""
     programs = tmp_path_factory.mktemp("bin")
     program = programs / "veopipe"
+    (programs / "shots.yaml").write_text(LIST)
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m veopipe "$@"\n')
     program.chmod(0o755)
     package = str(Path(__file__).parents[1])
@@ -74,6 +79,7 @@ source "$1"
 function_of() { local words=($(complete -p veopipe)); for ((n = 0; n < ${#words[@]}; n++)); do
     [[ ${words[n]} == -F ]] && echo "${words[n + 1]}"; done; }
 read -ra COMP_WORDS <<< "$2"
+COMP_WORDS=("${COMP_WORDS[@]// /\\\\ }")  # as typed, which is how bash hands them over
 [[ $2 == *' ' ]] && COMP_WORDS+=('')
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE=$2 COMP_POINT=${#2}
 compopt() { :; }

@@ -137,6 +137,11 @@ def test_a_shot_in_flight_shows_status_time_time_left_and_bytes():
     assert "the gateway asks for a pause of 20 s" in text
 
 
+def test_a_take_that_is_tried_again_ends_once_in_the_sum():
+    foot = scene("tried_again", 0).lines
+    assert any(line.startswith("2 of 2  2 verified  0 in flight") for line in foot), foot
+
+
 def test_what_ended_stands_above_the_live_view_with_its_reason():
     lines = scene("flights", 4).lines
     ended = [n for n, line in enumerate(lines) if re.search(r"0:00  SC00[012]", line)]

@@ -57,8 +57,19 @@ _FOR_PEOPLE = (
         "Delivered and kept, but measured otherwise. Use the file as it is, or raise its take number to order another.",
         "",
     ),
-    (Status.FAILED, "Failed", "The gateway reported them failed; they may have been billed.", "run --retry-failed"),
-    (Status.REFUSED, "Refused", "Nothing was charged. Change what the reason names and run again.", "run"),
+    (
+        Status.FAILED,
+        "Failed",
+        "The gateway reported them failed; they may have been billed. Another attempt is paid again.",
+        "run --retry-failed",
+    ),
+    (
+        Status.REFUSED,
+        "Refused",
+        "Nothing was charged. Change in the list what the reason names and run again; "
+        "with --retry-failed the same is sent again.",
+        "run",
+    ),
     (Status.PARKED, "Parked", "Paid and not settled yet. The next run asks again and costs nothing more.", "run"),
     (
         Status.ABANDONED,

@@ -96,7 +96,7 @@ def _libraries() -> Iterator[Check]:
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            yield Check("library", "bad", f"{name} isn't installed", "pip install --force-reinstall veopipe")
+            yield Check("library", "bad", f"{name} isn't installed", f"pip install {name}")
     yield Check("libraries", "good", ", ".join(found))
 
 
@@ -111,7 +111,7 @@ async def _measuring() -> Check:
 def _simulator() -> Check:
     missing = [name for name in ("aiohttp", "av") if util.find_spec(name) is None]
     if missing:
-        return Check("simulator", "note", f"{', '.join(missing)} missing", "pip install 'veopipe[simulator]'")
+        return Check("simulator", "note", f"{', '.join(missing)} missing", "for rehearsals: pip install aiohttp av")
     return Check("simulator", "good", "installed")
 
 

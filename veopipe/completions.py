@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, split_arg_string
 
 
 def complete_pipeline(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -31,8 +31,8 @@ def complete_shot(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def _manifest(ctx: click.Context) -> Path | None:
     """The list that the line names; click forgets it when the word before the cursor is an option."""
-    words = [ctx.params.get("manifest"), *os.environ.get("COMP_WORDS", "").split()]
-    lists = [Path(word) for word in words if word and str(word).endswith((".yaml", ".yml"))]
+    words = [ctx.params.get("manifest"), *split_arg_string(os.environ.get("COMP_WORDS", ""))]  # quotes, as typed
+    lists = [Path(word).expanduser() for word in words if word and str(word).endswith((".yaml", ".yml"))]
     return next((path for path in lists if path.is_file()), None)
 
 

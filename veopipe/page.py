@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from markupsafe import Markup
 from veopipe import __version__
 from veopipe.attention import Group, for_people
 from veopipe.cards import HELD, Card, make_cards
+from veopipe.options import again
 from veopipe.pricing import as_text
 from veopipe.project import Project
 from veopipe.report import PENDING, UNREADABLE, Report
@@ -120,7 +120,7 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         segments=_segments(cards),
         spending=_spending(project, report),
         groups=groups,
-        suffix=_suffix(project),
+        about=again(project.choices).split(),
         cards=cards,
         look=_LOOK,
         tags=Counter(tag for card in cards for tag in card.tags).most_common(),
@@ -209,12 +209,3 @@ def _last_run(project: Project) -> tuple[Decimal, Decimal]:
     mine = [attempt for attempt in attempts if newest is not None and attempt.run == newest.run]
     certain = sum((a.price_usd for a in mine if a.status in CHARGED), Decimal(0))
     return certain, sum((a.price_usd for a in mine if a.status in POSSIBLY_CHARGED), Decimal(0))
-
-
-def _suffix(project: Project) -> str:
-    """What follows the verb in a command about this list."""
-    choices = project.choices
-    words = [str(choices.manifest)]
-    if choices.pipeline is not None:
-        words += ["-p", choices.pipeline]
-    return printable(shlex.join(words), None)

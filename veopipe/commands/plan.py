@@ -14,8 +14,7 @@ from veopipe.display.diagnostics import show_problems
 from veopipe.display.plans import show_plan
 from veopipe.display.screen import say
 from veopipe.errors import ExitCode
-from veopipe.options import about_manifest, about_spending, choices, example
-from veopipe.project import Choices
+from veopipe.options import about_manifest, about_spending, choices, example, the_same
 from veopipe.wording import counted
 
 _CODES = (
@@ -44,19 +43,6 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
         say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
     show_plan(plan, loaded.cap)
     if output:
-        say(f"written to {output}; carry it out with: {_run_with(output, loaded.choices)}")
+        words = f"{the_same(loaded.choices)} --plan {shlex.quote(str(output))}"
+        say(f"written to {output}; carry it out with: veopipe run {words}")
     return code
-
-
-def _run_with(output: Path, choices: Choices) -> str:
-    """The run that this plan allows: other shots or prices than the plan's would be refused."""
-    words = ["veopipe", "run", str(choices.manifest)]
-    for option, values in (
-        ("-p", [choices.pipeline] if choices.pipeline else []),
-        ("--only", choices.only),
-        ("--tag", choices.tags),
-        ("--base-url", [choices.base_url] if choices.base_url else []),
-    ):
-        words += [word for value in values for word in (option, value)]
-    words += ["--retry-failed"] * choices.retry_failed + ["--simulate"] * choices.simulate
-    return shlex.join([*words, "--plan", str(output)])

@@ -10,12 +10,12 @@ import click
 
 from veopipe import ledger, project, resolution
 from veopipe.completions import complete_shot
+from veopipe.display.reports import show_waiting
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
-from veopipe.options import about_manifest, choices, example, rehearsal_option
-from veopipe.pricing import as_text
+from veopipe.options import about_manifest, again, choices, example, rehearsal_option
+from veopipe.state import Status
 from veopipe.store import NotRecorded
-from veopipe.wording import printable
 
 _CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment; 7 a run is on"
 
@@ -81,15 +81,15 @@ def _list(loaded: project.Project, format_: str) -> int:
         return 0
     if not entries:
         click.echo("nothing is in doubt or parked")
-    for entry in entries:
-        status, price = entry.status.replace("_", " "), as_text(entry.price_usd)
-        click.echo(f"{entry.shot} take {entry.take}: {status} since {entry.since}, ${price}")
-        for name, value in entry.facts():
-            click.echo(f"  {name:<11}{printable(value)}")
-    if entries:
-        say(
-            "look them up in the gateway's console, then: "
-            f"veopipe resolve {loaded.choices.manifest} SHOT "
-            "(--task-id ID | --not-charged | --write-off)"
-        )
+        return 0
+    show_waiting(entries)
+    parked = [entry for entry in entries if entry.status == Status.PARKED]
+    if len(parked) < len(entries):
+        command = f"veopipe resolve {again(loaded.choices)} SHOT"
+        say("Look up in the gateway's console what is in doubt, then say what you found:")
+        say(f"  its task            {command} --task-id task_...")
+        say(f"  no task, no charge  {command} --not-charged")
+        say(f"  a charge, no task   {command} --write-off")
+    if parked:
+        say("What is parked is paid: the next run asks for it again, which costs nothing. --write-off gives it up.")
     return 0

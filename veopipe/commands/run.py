@@ -58,7 +58,7 @@ def command(
     with (
         notice.of_a_false_start(loaded),
         _gateway(loaded) as (address, environ),
-        Progress(quiet=quiet, verbose=verbose) as progress,
+        Progress(quiet=quiet, verbose=verbose, widest=max(map(len, loaded.wanted))) as progress,
     ):
         terms = Terms(
             yes=yes,

@@ -8,8 +8,10 @@ a bar with counts and money.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -57,7 +59,7 @@ class _Sums:
     """Counts and money of this run."""
 
     total: int = 0
-    ended: dict[str, int] = field(default_factory=dict)
+    ended: dict[tuple[str, int], str] = field(default_factory=dict)  # take → status; gone when it is tried again
     charged: Decimal = Decimal(0)
     possibly: Decimal = Decimal(0)
     spent_before: Decimal = Decimal(0)
@@ -80,9 +82,10 @@ class Progress:
     Args:
         quiet: show only what stops the run or needs a person.
         verbose: show every step and wait, on a terminal too.
+        widest: characters of the longest name that will come, so that all lines stand in columns.
     """
 
-    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False, widest: int = 0) -> None:
         self._console = console(stderr=True)
         self._quiet, self._verbose = quiet, verbose
         self._live: Live | None = None
@@ -90,7 +93,7 @@ class Progress:
         self._flights: dict[tuple[str, int], _Flight] = {}
         self._sums = _Sums()
         self._rendering: list[float] = []
-        self._widest = 12
+        self._widest = max(12, min(widest, _LONGEST_ID))
         # One at a time: rich's own refresher counts the lines of a view that another thread has just changed.
         self._lock = threading.RLock()
         self._ended = threading.Event()
@@ -174,6 +177,7 @@ class Progress:
         if note.event == Status.SUBMITTING:
             price = Decimal(str(note.facts.get("price_usd", "0")))
             self._flights[key] = _Flight(note.shot, note.event, time.monotonic(), price)
+            self._sums.ended.pop(key, None)
             self._sums.waits = ""
         elif note.event in _STATUSES:
             self._move(key, flight, Status(note.event))
@@ -192,7 +196,7 @@ class Progress:
             self._rendering.append(time.monotonic() - flight.since)
         if status in SETTLED or status in {Status.PARKED, Status.IN_DOUBT}:
             self._flights.pop(key, None)
-            self._sums.ended[status.value] = self._sums.ended.get(status.value, 0) + 1
+            self._sums.ended[key] = status.value
         else:
             self._flights[key] = known
 
@@ -215,6 +219,8 @@ class Progress:
         said = printable(note.message)
         if note.event == Status.SUBMITTING and not said:
             said = f"${note.facts.get('price_usd', '')}"
+        elif note.event == "polled" and not said and note.facts.get("percent") is not None:
+            said = f"{note.facts['percent']} %"
         line.append(f" {said}" if said else "", "dim")
         line.rstrip()
         return line
@@ -271,15 +277,16 @@ class Progress:
         said = f"{percent} %" if percent else ""
         if not self._rendering:
             return said
-        left = sum(self._rendering) / len(self._rendering) - took
+        left = math.ceil(sum(self._rendering) / len(self._rendering) - took)
         if self._console.width < _NARROW:
             return f"~{_minutes(left).strip()} left" if left > 0 else said
-        return f"{said}  about {_minutes(left)} left".strip() if left > 0 else f"{said}  longer than usual".strip()
+        words = f"about {_minutes(left).strip()} left" if left > 0 else "longer than usual"
+        return f"{said}  {words}".strip()
 
     def _foot(self, under_way: int) -> Iterator[RenderableType]:
         sums, width = self._sums, self._console.width
-        ended = dict(sums.ended)
-        done = sum(ended.values())
+        ended = Counter(sums.ended.values())
+        done = ended.total()
         counts = [Text(f"{done:,} of {max(sums.total, done + under_way):,}", "bold")]
         counts += [Text(f"{n:,} {status.replace('_', ' ')}", COLOURS.get(status, "")) for status, n in ended.items()]
         flying = sum(flight.status in IN_FLIGHT for flight in list(self._flights.values()))

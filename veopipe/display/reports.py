@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.text import Text
 
-from veopipe.display.screen import COLOURS, show_indented
+from veopipe.display.screen import COLOURS, show_hanging, show_indented
 from veopipe.display.screen import console as screen
 from veopipe.pricing import as_text
 from veopipe.report import PENDING, Report, Row
+from veopipe.resolution import Entry
 from veopipe.state import Status
 from veopipe.wording import printable
 
@@ -18,10 +19,10 @@ _HEADINGS = (
     (Status.IN_DOUBT, "in doubt: perhaps paid; look them up, then veopipe resolve"),
     (Status.SUBMITTING, "being sent"),
     ("unreadable", "unreadable state files: held"),
-    (Status.MISMATCHED, "mismatched: delivered, but not what was ordered; kept"),
-    (Status.FAILED, "failed"),
-    (Status.REFUSED, "refused: nothing was charged"),
-    (Status.ABANDONED, "abandoned"),
+    (Status.MISMATCHED, "mismatched: delivered and kept, but not what was ordered; raise its take to order another"),
+    (Status.FAILED, "failed: perhaps billed; --retry-failed orders another attempt"),
+    (Status.REFUSED, "refused: nothing was charged; change what the reason names, or run with --retry-failed"),
+    (Status.ABANDONED, "abandoned: written off, or gone at the gateway; raise its take to order another"),
     (Status.PARKED, "parked: paid, to be picked up by the next run"),
     (Status.RENDERING, "rendering"),
     (Status.RENDERED, "rendered, to be downloaded"),
@@ -45,6 +46,17 @@ def show_report(report: Report) -> None:
     for note in report.notes:
         console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
     console.print(_money_line(report))
+
+
+def show_waiting(entries: Iterable[Entry]) -> None:
+    """What is in doubt or parked, with all that helps to look it up, on stdout."""
+    console = screen(stderr=False)
+    for entry in entries:
+        text = Text(entry.shot, "bold").append(f" take {entry.take}: ", "not bold")
+        text.append(entry.status.replace("_", " "), COLOURS[Status(entry.status)])
+        show_indented(console, text.append(f" since {entry.since}, ${as_text(entry.price_usd)}", "not bold"), 0)
+        for name, value in entry.facts():
+            show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value)))
 
 
 def _show_rows(console: Console, rows: list[Row]) -> None:
