@@ -78,8 +78,9 @@ BASH = """
 source "$1"
 function_of() { local words=($(complete -p veopipe)); for ((n = 0; n < ${#words[@]}; n++)); do
     [[ ${words[n]} == -F ]] && echo "${words[n + 1]}"; done; }
-read -ra COMP_WORDS <<< "$2"
-COMP_WORDS=("${COMP_WORDS[@]// /\\\\ }")  # as typed, which is how bash hands them over
+read -a COMP_WORDS <<< "$2"
+typed='\\ '  # which is how bash hands them over
+COMP_WORDS=("${COMP_WORDS[@]// /$typed}")
 [[ $2 == *' ' ]] && COMP_WORDS+=('')
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE=$2 COMP_POINT=${#2}
 compopt() { :; }
