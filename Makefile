@@ -1,7 +1,7 @@
 # Everything runs with the tools of .venv; elsewhere: make BIN=/path/to/bin check
 BIN ?= .venv/bin
 
-.PHONY: check format lint types test nightly editors fix docs build
+.PHONY: check format lint types test browser nightly editors fix docs build
 
 check: format lint types test
 
@@ -17,6 +17,11 @@ types:
 
 test:
 	$(BIN)/pytest -q -n auto
+
+# The HTML report in a real Chromium: needs chromium and its chromedriver, which no Python package brings.
+browser:
+	$(BIN)/pip install -q -e '.[browser]'
+	$(BIN)/pytest -q -m browser tests/test_page_in_browser.py
 
 # The long forms of tests/reliability, three quarters of an hour on two cores. The last lines are its figures:
 # a table for docs/reliability.md, and the same as JSON.

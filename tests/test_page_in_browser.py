@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="the extra `browser` isn't installed")
+webdriver = pytest.importorskip("selenium.webdriver", reason="the extra `browser` isn't installed: run `make browser`")
 from selenium.webdriver.chrome.service import Service  # noqa: E402  after the check
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402

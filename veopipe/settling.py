@@ -131,7 +131,7 @@ class Settler:
 
         By now it may have forgotten the task, and what is paid and here must not be lost to that.
         """
-        return take.file is not None and await asyncio.to_thread(self.shelf.locate, shot, take) is not None
+        return take.file is not None and await asyncio.to_thread(self.shelf.locate, take) is not None
 
     async def _rested(self) -> bool:
         """Leave the gateway alone for as long as it asked, however that came in; whether the run still goes on.

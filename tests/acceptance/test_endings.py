@@ -143,6 +143,16 @@ def test_a_signal_that_cuts_the_notice_short_leaves_one_document(film: Film, unt
     assert "nobody was told" in ended.err
 
 
+def test_after_ctrl_c_it_says_that_the_same_command_goes_on(film: Film, gateway: Simulator, until: Until) -> None:
+    film.list({"S00": "x [simulate: stuck_in_progress]"})
+    run = film.start(*film.arguments("--format", "text"))
+    until(lambda: gateway.ledger)
+    run.signal(signal.SIGINT)
+    ended = run.result()
+    assert ended.code == 130
+    assert "the same command goes on from here" in ended.out
+
+
 def test_ctrl_c_leaves_a_download_that_hangs(film: Film, gateway: Simulator, until: Until) -> None:
     film.list({"a": "hangs"})
     gateway.order_fault("stall", seconds=60)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from veopipe.display.screen import COLOURS, show_hanging, show_indented
 from veopipe.display.screen import console as screen
+from veopipe.errors import ExitCode
 from veopipe.pricing import as_text
 from veopipe.report import PENDING, Report, Row
 from veopipe.resolution import Entry
@@ -31,6 +32,7 @@ _HEADINGS = (
     (Status.VERIFIED, "verified"),
 )
 _MANY = 12
+_SIZE = len("3840x2160")
 _WIDEST = 32  # characters that names are padded to, at most
 
 
@@ -45,6 +47,8 @@ def show_report(report: Report) -> None:
                 _show_rows(console, rows)
     for note in report.notes:
         console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
+    if report.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
+        console.print("the same command goes on from here; what is paid isn't bought again")
     console.print(_money_line(report))
 
 
@@ -90,7 +94,7 @@ def _show_row(console: Console, row: Row, width: int) -> None:
 
 def _facts(row: Row) -> Iterator[str]:
     if row.width and row.height:
-        yield f"{row.width}x{row.height}"
+        yield f"{row.width}x{row.height}".ljust(_SIZE)
     if row.duration_s:
         yield f"{row.duration_s:.2f} s"
     if row.file:
