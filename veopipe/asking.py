@@ -103,14 +103,13 @@ class Asker:
 
     def _write_answer(self, item: Item, answer: CreateAnswer) -> CreateAnswer:
         key = (self.gateway.address.name, answer.task_id or "")
-        if answer.outcome is Outcome.ACCEPTED and key in self._tasks_known:
+        if answer.outcome is Outcome.ACCEPTED and not self._is_news(key):
             message = f"the gateway answered with the task {answer.task_id}, which another take has"
             answer = replace(answer, outcome=Outcome.IN_DOUBT, reason="duplicate_id", message=message, task_id=None)
         facts = {"message": answer.message, "http_status": answer.http_status, "request_id": answer.request_id}
         event, more = _EVENTS[answer.outcome], {"reason": answer.reason}
         if answer.outcome is Outcome.ACCEPTED:
             more = {"task_id": answer.task_id, "created_at": answer.created_at, "message": None}  # type: ignore[dict-item]
-            self._tasks_known.add(key)
         elif answer.scope is not None:
             more["scope"] = answer.scope.value
         steps.reach("record", item.shot)
@@ -120,6 +119,13 @@ class Asker:
             paid = "; its task id is kept: free some room and run again" if answer.outcome is Outcome.ACCEPTED else ""
             return replace(answer, outcome=Outcome.IN_DOUBT, reason="not_recorded", message=f"{error}{paid}")
         return answer
+
+    def _is_news(self, task: tuple[str, str]) -> bool:
+        """Whether no take has that task yet; from now on one has."""
+        with self._recording:
+            known = task in self._tasks_known
+            self._tasks_known.add(task)
+        return not known
 
     def record_answer(self, item: Item, event: Event, facts: Mapping[str, object]) -> None:
         """Record an answer, unless the same was recorded before (the loop gave up waiting, then it came).

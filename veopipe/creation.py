@@ -225,7 +225,7 @@ class Creator:
         answer = await call.wait(ANSWER_WAIT)
         self._react(item, answer, asked_at)
         if answer.reason == "no_answer_in_time":
-            late = asyncio.create_task(self._await_late(item, call))
+            late = asyncio.create_task(self._await_late(item, call, asked_at))
             self._late.add(late)
 
     def _out_of_budget(self, item: Item) -> None:
@@ -234,12 +234,11 @@ class Creator:
         why = f"the budget is used up: ${spent} of ${cap}, and the next create costs ${as_text(item.price_usd)}"
         self._stop(why, ExitCode.BUDGET)
 
-    async def _await_late(self, item: Item, call: Call) -> None:
+    async def _await_late(self, item: Item, call: Call, asked_at: float) -> None:
         answer = await call.wait(None)
-        if answer.outcome is Outcome.ACCEPTED:
-            self._took_off(item)
-        elif answer.outcome is Outcome.REFUSED:
-            self.budget.give_back(item.price_usd)
+        if answer.outcome is not Outcome.IN_DOUBT:  # which it counted as when the wait was given up
+            self._react(item, answer, asked_at)
+            self.wake()
 
     def _react(self, item: Item, answer: CreateAnswer, asked_at: float) -> None:
         reactions = {

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +111,50 @@ def test_after_two_answers_in_a_row_that_do_not_come_nothing_more_is_sent(film: 
     ended = run(film, hurry=ANSWER)
     assert (ended.code, ended.statuses) == (3, {"a": "in_doubt", "b": "in_doubt", "c": "pending"})
     assert posts_of(gateway) == 2
+
+
+class _LateRefusal(BaseHTTPRequestHandler):
+    """Refuses the key for its first create, three seconds late; takes the others, which fail once that was said."""
+
+    posts = 0
+    has_refused = False
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        _LateRefusal.posts += 1
+        if _LateRefusal.posts > 1:
+            self._answer(200, {"id": f"task_{_LateRefusal.posts}", "status": "queued"})
+            return
+        threading.Event().wait(3)
+        self._answer(401, {"error": {"message": "Invalid token", "type": "new_api_error", "code": ""}})
+        _LateRefusal.has_refused = True
+
+    def do_GET(self) -> None:
+        status = "failed" if self.has_refused else "in_progress"
+        self._answer(200, {"id": self.path.rpartition("/")[2], "status": status})
+
+    def _answer(self, status: int, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_a_refusal_of_the_key_that_comes_late_still_ends_creating(film: Film) -> None:
+    film.list({"a": "refused late", "b": "fails", "c": "must not be sent"})
+    film.pipeline(limits__in_flight=1)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _LateRefusal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        film.base_url = f"http://127.0.0.1:{server.server_port}"
+        ended = run(film, hurry=ANSWER)
+        server.shutdown()
+    assert (ended.code, ended.statuses) == (6, {"a": "refused", "b": "failed", "c": "pending"})
+    assert _LateRefusal.posts == 2
+    assert ended.document["cost_usd"]["charged"] == "0.00"
 
 
 def test_a_kill_between_the_doubt_and_the_late_answer_leaves_the_doubt(
