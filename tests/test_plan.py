@@ -14,7 +14,7 @@ from veopipe.order import Order, OrderedPicture
 from veopipe.plan import Action, Item, Plan, Wanted, World, make_plan
 from veopipe.pricing import BUILT_IN
 from veopipe.state import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
-from veopipe.takes import Attempt, Delivered, ShotState, Take
+from veopipe.takes import Attempt, Delivered, ShotState, Take, spent
 
 REAL = "https://api.laozhang.ai:443"
 OTHER = "https://other.example:443"
@@ -436,8 +436,8 @@ def test_spending_counts_everything_but_refusals_of_the_runs_asked_for() -> None
     for status in Status:
         state = ShotState("hero", (take(status),))
         expected = Decimal(0) if status is Status.REFUSED else Decimal("0.3")
-        assert plans.spent({"hero": state}, ["r1"]) == expected
-        assert plans.spent({"hero": state}, ["r2"]) == 0
+        assert spent({"hero": state}, ["r1"]) == expected
+        assert spent({"hero": state}, ["r2"]) == 0
 
 
 @pytest.mark.parametrize("status", Status)
@@ -458,3 +458,42 @@ def test_no_order_that_has_a_take_is_bought_again_without_being_asked(
     assert {item.number for item in plan.items if item.buys} <= {2}
     if status not in SETTLED:
         assert 1 in {item.number for item in plan.items}
+
+
+def test_a_shot_that_changed_ids_with_another_is_told_where_its_take_is() -> None:
+    states = {
+        "a": ShotState("a", (take(Status.VERIFIED),)),
+        "b": ShotState("b", (take(Status.VERIFIED, order=EDITED),)),
+    }
+
+    for manifest in ({"a": EDITED, "b": ORDER}, {"b": ORDER}):
+        found = next(item for item in planned(manifest, states=states).items if item.shot == "b")
+        assert (
+            found.reason
+            == "prompt changed; a has this very order already: give the shots their old ids back to keep it"
+        )
+
+
+def test_a_shot_that_wants_what_another_one_wants_too_is_simply_bought() -> None:
+    states = {
+        "a": ShotState("a", (take(Status.VERIFIED),)),
+        "b": ShotState("b", (take(Status.VERIFIED, order=EDITED),)),
+    }
+
+    assert [item.reason for item in planned({"a": ORDER, "b": ORDER}, states=states).items] == [
+        "verified",
+        "prompt changed",
+    ]
+
+
+def test_a_new_shot_may_be_one_that_left_with_a_state_nobody_understands() -> None:
+    left, still_there = {"old": "it isn't JSON"}, {"hero": "it isn't JSON"}
+
+    held = only(planned(ORDER, unreadable=left))
+    assert (held.action, held.reason) == (
+        Action.HOLD,
+        "it may be old under a new id, whose state file can't be understood",
+    )
+    assert only(planned(ORDER, take(Status.VERIFIED), unreadable=left)).action is Action.KEEP
+    both = planned({"hero": ORDER, "new": ORDER}, unreadable=still_there)
+    assert [item.action for item in both.items] == [Action.HOLD, Action.CREATE]

@@ -14,13 +14,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from veopipe import order as orders
 from veopipe.address import is_loopback
 from veopipe.answers import Scope
 from veopipe.order import Order
 from veopipe.pricing import Model, as_text
-from veopipe.state import CARRIED_ON, POSSIBLY_CHARGED, UNKNOWN_OUTCOME, Status
+from veopipe.state import CARRIED_ON, UNKNOWN_OUTCOME, Status
 from veopipe.takes import ShotState, Take
 from veopipe.wording import counted
 
@@ -163,16 +164,20 @@ class Plan:
         return [item for item in self.items if item.renamed_from is not None]
 
 
-@dataclass(slots=True)
+@dataclass
 class _Planner:
     world: World
     departed: dict[str, deque[str]] = field(default_factory=dict)  # fingerprint → shots that left, with a take of it
     respelt: dict[str, str] = field(default_factory=dict)  # id without regard to case → shot that left
     unreadable: dict[str, str] = field(default_factory=dict)  # the same → why
     taken_over: set[str] = field(default_factory=set)
+    wanted: Mapping[str, Wanted] = field(default_factory=dict)
+    lost: str | None = None  # a shot that left, with a state file that can't be understood
 
     def __post_init__(self) -> None:
         self.unreadable = {shot.casefold(): why for shot, why in self.world.unreadable.items()}
+        ids = {shot.casefold() for shot in self.world.manifest_ids}
+        self.lost = min((shot for shot in self.world.unreadable if shot.casefold() not in ids), default=None)
         for shot, state in sorted(self.world.states.items()):
             if shot not in self.world.manifest_ids:
                 self.respelt[shot.casefold()] = shot
@@ -222,6 +227,9 @@ class _Planner:
         if wanted.shot in self.world.strays:
             name = self.world.strays[wanted.shot]
             return replace(blank, action=Action.HOLD, reason=f"there is {name}, but no state file that knows it")
+        if not state.takes and self.lost is not None:
+            why = f"it may be {self.lost} under a new id, whose state file can't be understood"
+            return replace(blank, action=Action.HOLD, reason=why)
         unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
         take = self._match(state, blank.fingerprint)
         if take is None:
@@ -262,8 +270,29 @@ class _Planner:
         else:
             words = orders.changes(latest.order, blank.order)
             reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
+        holder = self._holder(blank)
+        if holder is not None:
+            reason += f"; {holder} has this very order already: give the shots their old ids back to keep it"
         paid = any(self._cost_money(take) for take in state.takes)
         return replace(blank, reason=reason, bought_before=paid)
+
+    def _holder(self, item: Item) -> str | None:
+        """Another shot that has a paid take of an order that it doesn't want any more: two shots changed ids."""
+        for shot in self.holders.get(item.fingerprint, ()):
+            now = self.wanted.get(shot)
+            if shot != item.shot and (now is None or now.order.fingerprint() != item.fingerprint):
+                return shot
+        return None
+
+    @cached_property
+    def holders(self) -> Mapping[str, list[str]]:
+        """Fingerprint → the shots that have a paid take of it. Made when an edited shot is met."""
+        found: dict[str, list[str]] = {}
+        for shot, state in self.world.states.items():
+            for take in state.takes:
+                if take.status is Status.VERIFIED or take.status in CARRIED_ON:
+                    found.setdefault(take.fingerprint, []).append(shot)
+        return found
 
     def _cost_money(self, take: Take) -> bool:
         """Whether a take may have cost money; what a gateway on this machine made cost none in a real run."""
@@ -336,7 +365,7 @@ def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool 
         world: what is on disk and asked for.
         departed_too: carry on open takes of shots that left the manifest (nothing was selected by name).
     """
-    planner = _Planner(world)
+    planner = _Planner(world, wanted=wanted)
     items = [item for shot in wanted.values() for item in planner.items_of(shot)]
     if departed_too:
         taken_over = {item.renamed_from for item in items}
@@ -344,25 +373,6 @@ def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool 
             if shot not in world.manifest_ids and shot not in taken_over:
                 items += planner.leftovers(state, None)
     return Plan(tuple(items), world.retry_failed)
-
-
-def spent(states: Mapping[str, ShotState], runs: Collection[str]) -> Decimal:
-    """What the attempts of these runs certainly or possibly cost, US dollars."""
-    return sum(
-        (
-            attempt.price_usd
-            for state in states.values()
-            for take in state.takes
-            for attempt in take.attempts
-            if attempt.run in runs and attempt.status is not Status.REFUSED
-        ),
-        Decimal(0),
-    )
-
-
-def possibly_charged(take: Take) -> Decimal:
-    """What a take's attempts perhaps cost, US dollars."""
-    return sum((a.price_usd for a in take.attempts if a.status in POSSIBLY_CHARGED), Decimal(0))
 
 
 def bought_words(plan: Plan) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -198,6 +198,20 @@ def has_room(shot: ShotState | None, order: Mapping[str, Any]) -> bool:
     """Whether another attempt for `order` and all that may become of it fits into a state file that can be read."""
     now = len(dump(shot)) if shot is not None else 0
     return now + len(json.dumps(order)) <= LARGEST_STATE_FILE // 2
+
+
+def spent(states: Mapping[str, ShotState], runs: Collection[str]) -> Decimal:
+    """What the attempts of these runs certainly or possibly cost, US dollars."""
+    return sum(
+        (
+            attempt.price_usd
+            for state in states.values()
+            for take in state.takes
+            for attempt in take.attempts
+            if attempt.run in runs and attempt.status is not Status.REFUSED
+        ),
+        Decimal(0),
+    )
 
 
 # --- the file's text -------------------------------------------------------------------------------
