@@ -132,7 +132,9 @@ def main(arguments: Sequence[str]) -> int:
         if error.errno not in _FULL:
             return _bug(arguments)
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as above: most likely it's stdout that takes nothing more
-        return _ended(ExitCode.ENVIRONMENT, f"the result can't be written: {error.strerror}", None, arguments)
+        with _last_words():  # on stderr in any case: nobody reads a document that can't be written
+            click.echo(f"Error: the result can't be written: {error.strerror}", err=True)
+        return ExitCode.ENVIRONMENT
     except Exception:  # noqa: BLE001  the boundary
         return _bug(arguments)
 

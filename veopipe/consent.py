@@ -132,5 +132,5 @@ def _question(plan: Plan, cap: Decimal | None) -> str:
     again = bought_words(plan)
     limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
     worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
-    sentence = f"{counted(len(creates), 'create')} for ${as_text(plan.cost_usd)}{worst}{limit}"
+    sentence = f"Buy {counted(len(creates), 'video')} for ${as_text(plan.cost_usd)}{worst}{limit}"
     return f"{again}\n{sentence}?" if again else f"{sentence}?"

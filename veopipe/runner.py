@@ -14,6 +14,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from veopipe.halt import Halt
 from veopipe.journal import Journal
 from veopipe.order import form_file
 from veopipe.pacing import Tempo
-from veopipe.plan import Action, Item, Plan, spent
+from veopipe.plan import Action, Item, Plan
 from veopipe.pricing import as_text
 from veopipe.project import Project
 from veopipe.report import Ground, Report
@@ -38,6 +39,12 @@ from veopipe.state import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.store import NotRecorded
 from veopipe.verification import Prober
 from veopipe.wording import counted
+
+ECHO = 0.05
+"""Seconds in which two signals are one: `timeout`, among others, signals a process and then its whole group."""
+_ENDED_BY = {ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
+THREADS = 128
+"""Twice the polls at once (`gateway.POLLS_AT_ONCE`), each of which may be looking a name up. Made when needed."""
 
 
 def run(project: Project, terms: Terms) -> Report:
@@ -80,6 +87,8 @@ class Run:
     gateway: Gateway | None = None
     creator: Creator | None = None
     bugs: list[BaseException] = field(default_factory=list)
+    signalled: ExitCode | None = None
+    may_leave: bool = False
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.terms.watcher)
@@ -145,7 +154,7 @@ class Run:
         """
         project = self.project
         before = project.ledger.open_runs
-        self.budget.spent = spent(project.store.shots, before)
+        self.budget.spent = takes.spent(project.store.shots, before)
         if before and self.budget.spent:
             self.terms.tell(f"the run before was killed; the ${as_text(self.budget.spent)} it spent count in this run")
         open_runs = (*before, self.id) if plan.worst_usd else before
@@ -175,6 +184,8 @@ class Run:
 
     async def go(self) -> None:
         """Create what may be created, settle what is open, until nothing is left or the run is ended."""
+        # asyncio looks names up in the same threads as it writes files: a resolver that hangs must not stop those.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         gateway, prober, project = self.gateway, Prober(), self.project
         settler = Settler(
             store=project.store,
@@ -310,21 +321,33 @@ class Run:
 
     def _on_signal(self, code: ExitCode) -> None:
         """First: finish the create in flight, start nothing new. Second: leave now; all that counts is on disk."""
-        if ExitCode.INTERRUPTED in self.halt.codes or ExitCode.TERMINATED in self.halt.codes:
-            try:
-                self.journal.note("left")
-                self.terms.tell("left at once; a create that was under way is in doubt")
-                if code is ExitCode.INTERRUPTED:
-                    with contextlib.suppress(EnvironmentFault):  # then the next run counts this one's spending
-                        self._close_ledger()
-                self.terms.last_words(code)
-            finally:
-                os._exit(code)
-        why = "interrupted" if code is ExitCode.INTERRUPTED else "terminated"
-        asking = self.creator is not None and self.creator.is_asking
-        then = "waiting for the answer to the create in flight; again to leave now" if asking else "leaving"
-        self.terms.tell(f"{why}: {then}")
-        self.halt.leave(why, code)
+        if self.signalled is None:
+            self.signalled = code
+            asking = self.creator is not None and self.creator.is_asking
+            self.halt.leave(_ENDED_BY[code], code)
+            if asking:  # said only once a second signal counts as one
+                asyncio.get_running_loop().call_later(ECHO, self._offer_to_leave)
+            else:
+                self.may_leave = True
+                self.terms.tell(f"{_ENDED_BY[code]}: leaving")
+        elif self.may_leave:
+            self._leave_now(code)
+
+    def _offer_to_leave(self) -> None:
+        self.may_leave = True
+        why = _ENDED_BY[self.signalled or ExitCode.INTERRUPTED]
+        self.terms.tell(f"{why}: waiting for the answer to the create in flight; again to leave now")
+
+    def _leave_now(self, code: ExitCode) -> None:
+        try:
+            self.journal.note("left")
+            self.terms.tell("left at once; a create that was under way is in doubt")
+            if code is ExitCode.INTERRUPTED:
+                with contextlib.suppress(EnvironmentFault):  # then the next run counts this one's spending
+                    self._close_ledger()
+            self.terms.last_words(code)
+        finally:
+            os._exit(code)
 
     # --- the end -----------------------------------------------------------------------------------
 

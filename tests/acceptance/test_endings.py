@@ -51,6 +51,18 @@ def test_a_signal_during_a_create_waits_for_its_answer(
     assert len(gateway.ledger) == 3
 
 
+def test_one_ctrl_c_that_arrives_twice_is_one(film: Film, gateway: Simulator, until: Until) -> None:
+    """`timeout --signal=INT` signals the process and then its group."""
+    film.list(batch(2))
+    gateway.order_fault("slow_create", seconds=2)
+    run = film.start(*film.arguments())
+    until(lambda: gateway.ledger)
+    for _ in range(3):
+        run.signal(signal.SIGINT)
+    ended = run.result()
+    assert (ended.code, ended.statuses) == (130, {"S00": "rendering", "S01": "pending"})
+
+
 def test_a_second_ctrl_c_leaves_at_once_and_the_create_is_in_doubt(
     film: Film, gateway: Simulator, until: Until
 ) -> None:

@@ -116,7 +116,7 @@ def test_on_a_terminal_it_asks_once_with_the_sum(
     film.list({"a": "asked"})
     ended, shown, out = on_a_terminal(film, answer)
     assert shown.count("[y/N]") == 1
-    assert "1 create for $0.30?" in shown
+    assert "Buy 1 video for $0.30?" in shown
     assert (ended, json.loads(out)["exit_code"], len(gateway.ledger)) == (code, code, paid)
     if paid:
         assert "[y/N]" not in on_a_terminal(film, "", question="")[1]
