@@ -267,7 +267,7 @@ def test_a_ledger_folder_that_is_a_file_is_an_environment_fault(places: Places) 
 def test_an_output_folder_that_is_a_file_is_an_environment_fault(places: Places) -> None:
     (places.manifest.parent / "renders").write_text("in the way")
 
-    with pytest.raises(EnvironmentFault, match="can't be made"):
+    with pytest.raises(EnvironmentFault, match="can't be used"):
         started(places)
 
 

@@ -382,17 +382,17 @@ def claim_output(places: Places, ledger: Ledger) -> None:
     """Make the output folder and write whose it is.
 
     Raises:
-        EnvironmentFault: it can't be made.
+        EnvironmentFault: it can't be made or used.
     """
     try:
         takes = places.takes_of(places.output_base)
         files.make_folder(takes)
         if not os.access(takes, os.W_OK):  # before anything is paid for that would find no place there
-            raise PermissionError(errno.EACCES, f"no permission to write into {takes.name}/")
+            raise PermissionError(errno.EACCES, f"{takes.name}/ in it can't be written")
         if _owner_of(places.output) is None:
             files.replace(places.output / ".ledger", f"{ledger.id}\n".encode())
     except OSError as error:
-        raise EnvironmentFault(f"{places.output} can't be made: {_said(error)}") from None
+        raise EnvironmentFault(f"{places.output} can't be used: {_said(error)}") from None
 
 
 def now() -> str:

@@ -185,6 +185,8 @@ def _answer(opener: request.OpenerDirector, asked: request.Request, timeout: flo
     except HTTPError as error:
         error.close()
         return f"it answered {error.code}"
+    except TimeoutError:
+        return f"no answer within {timeout:g} s"
     except URLError as error:
         return f"it can't be reached: {printable(str(error.reason))}"
     except Exception as error:  # noqa: BLE001  a strange address or answer raises almost anything

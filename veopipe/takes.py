@@ -205,8 +205,8 @@ def spent(states: Mapping[str, ShotState], runs: Collection[str]) -> Decimal:
     return sum(
         (
             attempt.price_usd
-            for state in states.values()
-            for take in state.takes
+            for shot in states.values()
+            for take in shot.takes
             for attempt in take.attempts
             if attempt.run in runs and attempt.status is not Status.REFUSED
         ),

@@ -331,7 +331,7 @@ def test_a_folder_that_takes_no_video_stops_the_run_before_anything_is_bought(bo
         program = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", *program)
     ended = bought.start(*bought.arguments(), program=program).result()
     takes.chmod(0o755)
-    assert (ended.document["exit_code"], "no permission" in ended.document["error"]) == (6, True)
+    assert (ended.document["exit_code"], "takes/ in it can't be written" in ended.document["error"]) == (6, True)
     assert len(gateway.ledger) == 2
 
 

@@ -273,9 +273,9 @@ BUGS: dict[str, Bug] = {
         killed_spending_counts,
     ),
     "a killed run's take in doubt costs nothing": Bug(
-        "plan.py",
+        "takes.py",
         "if attempt.run in runs and attempt.status is not Status.REFUSED",
-        "if attempt.run in runs and attempt.status not in UNKNOWN_OUTCOME | {Status.REFUSED}",
+        "if attempt.run in runs and attempt.status not in state.UNKNOWN_OUTCOME | {Status.REFUSED}",
         killed_spending_counts,
     ),
     "files are renamed before they are synced": Bug(
@@ -312,7 +312,7 @@ BUGS: dict[str, Bug] = {
     ),
     "a task that another take has is accepted": Bug(
         "asking.py",
-        "if answer.outcome is Outcome.ACCEPTED and key in self._tasks_known:",
+        "if answer.outcome is Outcome.ACCEPTED and not self._is_news(key):",
         "if answer.outcome is Outcome.ACCEPTED and key in ():",
         one_task_each,
         "two takes have one task",

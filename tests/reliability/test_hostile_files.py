@@ -7,6 +7,7 @@ What once went wrong, or nearly, is kept in `corpus/` and tried every time.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ def assert_ledger(text: bytes) -> None:
             ledger.refuse_if_renamed(places)
         except VeopipeError:
             return
-        assert ledger.look_up(places) == found
+        assert ledger.look_up(places) == replace(found, manifest="shots.yaml")  # a moved ledger names it anew
 
 
 @given(st.dictionaries(st.sampled_from(list(LEDGER)), values, max_size=2) | values | st.binary(max_size=40))

@@ -215,7 +215,12 @@ def is_whole(path: Path, old: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("command", "old"), [("plan", ""), ("plan", "{old}"), ("report", ""), ("report", "<old>"), ("init", "")]
+    ("command", "old"),
+    [
+        ("plan", ""),
+        pytest.param("plan", '{"format": 1, "made_at": "", "shots": {}}\n', id="plan over an older one"),
+        *(("report", ""), ("report", "<old>"), ("init", "")),
+    ],
 )
 def test_stopped_while_a_file_is_made_it_is_the_old_one_or_the_new_one(
     yard: Yard, told: Told, command: str, old: str
