@@ -10,6 +10,7 @@ import pytest
 
 from veopipe import answers
 from veopipe.answers import Content, CreateAnswer, Evidence, Outcome, Progress, Scope, judge_create, judge_poll
+from veopipe.bodies import is_task_id
 
 TASK = "task_0123456789abcdefghijklmnopqrstuv"
 HTML = b"<html><body>502 Bad Gateway</body></html>"
@@ -554,7 +555,7 @@ def test_mutated_bytes_end_in_a_verdict_and_never_in_another_task() -> None:
         for _ in range(random.randrange(1, 4)):
             body[random.randrange(len(body))] = random.randrange(256)
         answer = answered(200, bytes(body))
-        assert answer.task_id is None or answers.is_task_id(answer.task_id)
+        assert answer.task_id is None or is_task_id(answer.task_id)
         polled(200, bytes(body))
 
 

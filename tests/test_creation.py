@@ -19,10 +19,10 @@ from veopipe.errors import ExitCode
 from veopipe.gateway import Gateway
 from veopipe.halt import Halt
 from veopipe.journal import Journal
-from veopipe.ledger import Places
 from veopipe.order import Order
 from veopipe.pacing import Tempo
 from veopipe.pipeline import load_pipeline
+from veopipe.places import Places
 from veopipe.plan import Action, Item
 from veopipe.state import CHARGED, Event, Status
 from veopipe.store import open_store

@@ -12,7 +12,7 @@ import pytest
 from veopipe import delivery
 from veopipe.delivery import Shelf
 from veopipe.files import sha256_of_bytes
-from veopipe.ledger import Places
+from veopipe.places import Places
 from veopipe.state import Status
 from veopipe.takes import Attempt, Delivered, Take
 

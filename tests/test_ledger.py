@@ -15,7 +15,7 @@ import pytest
 
 from veopipe import ledger
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, LedgerRefused
-from veopipe.ledger import Places
+from veopipe.places import Places
 
 
 @pytest.fixture
@@ -277,7 +277,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from veopipe import ledger
-with ledger.locked(ledger.Places(Path(sys.argv[1]), ".veopipe", "renders")):
+from veopipe.places import Places
+with ledger.locked(Places(Path(sys.argv[1]), ".veopipe", "renders")):
     print("held", flush=True)
     sys.stdin.read()
 """

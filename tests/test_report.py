@@ -14,8 +14,8 @@ from veopipe import report
 from veopipe.delivery import Shelf
 from veopipe.errors import ExitCode
 from veopipe.files import sha256_of_bytes
-from veopipe.ledger import Places
 from veopipe.order import Order
+from veopipe.places import Places
 from veopipe.plan import Action, Plan, Wanted, World, make_plan
 from veopipe.pricing import BUILT_IN
 from veopipe.report import Ground, Report, Row, code_of, make_rows, money_of

@@ -11,8 +11,8 @@ import pytest
 
 from veopipe import resolution
 from veopipe.errors import UsageError
-from veopipe.ledger import Places
 from veopipe.order import Order
+from veopipe.places import Places
 from veopipe.state import CHARGED, UNKNOWN_OUTCOME, Status
 from veopipe.store import Store, open_store
 from veopipe.takes import Attempt, Delivered, ShotState, Take

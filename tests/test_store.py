@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from veopipe import takes
-from veopipe.ledger import Places
 from veopipe.order import fingerprint_of
+from veopipe.places import Places
 from veopipe.state import CHARGED, Event, IllegalTransition, Status
 from veopipe.store import NotRecorded, Store, open_store
 from veopipe.takes import Attempt, ShotState, Take
@@ -244,7 +244,7 @@ NOWHERE = """
 import errno, sys
 from pathlib import Path
 from veopipe import steps
-from veopipe.ledger import Places
+from veopipe.places import Places
 from veopipe.order import fingerprint_of
 from veopipe.state import Event
 from veopipe.store import NotRecorded, open_store
@@ -322,7 +322,7 @@ HALF_RENAMED = """
 import errno, sys
 from pathlib import Path
 from veopipe import steps
-from veopipe.ledger import Places
+from veopipe.places import Places
 from veopipe.order import fingerprint_of
 from veopipe.store import NotRecorded, open_store
 

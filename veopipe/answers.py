@@ -3,15 +3,12 @@
 * What happened to a create is judged by *gate passed, body done, status read*, never by the class of an
   exception: httpx raises the same one before and after the server had the whole body.
 * An HTTP status is believed only where this family's gateways provably refuse before they accept.
-* Bodies are decoded here, with caps, and never by httpx (`.text` and `.json()` can raise what nobody
-  expects).
 
 Source: design, section 6 "Answers to a create"; api-facts.md (a), (c); reliability.md (b).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -20,16 +17,12 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
-from veopipe.wording import holds_secret, printable
-
-LARGEST_JSON = 1 << 20
-"""Bytes of an answer that are read; a task object has 300."""
+from veopipe.bodies import created_at, error_words, parse_json, task_id_of
+from veopipe.wording import printable
 
 LONGEST_RETRY_AFTER = 600.0
 """Seconds that a Retry-After may ask for (reliability.md, b)."""
 
-# A task id becomes part of a URL: nothing that could leave its place (e 28). litellm's have 166 characters.
-_TASK_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
 _HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?([^/?#@\s]+)", re.IGNORECASE)
 
 # The gateway decided before it accepted anything, envelope or not (design, section 6).
@@ -144,7 +137,7 @@ def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateA
         said = printable(evidence.body.decode("utf-8", "replace"))
         message = f"accepted, but the answer names no task ({evidence.error or said or 'empty body'})"
         return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
-    return CreateAnswer(Outcome.ACCEPTED, "accepted", "accepted", None, task_id, _created_at(document), **common)
+    return CreateAnswer(Outcome.ACCEPTED, "accepted", "accepted", None, task_id, created_at(document), **common)
 
 
 def _unclear(evidence: Evidence, code: str | None, words: str | None, headers: Mapping[str, str]) -> tuple[str, str]:
@@ -329,71 +322,3 @@ def judge_content(status: int, headers: Mapping[str, str]) -> tuple[Content, str
     if kind == "application/json" or kind.startswith("text/"):
         return Content.NOT_READY, f"HTTP 200 with {printable(kind, 40)} instead of a video"
     return Content.VIDEO, ""
-
-
-# --- bodies ----------------------------------------------------------------------------------------
-
-
-def parse_json(body: bytes) -> Any:
-    """The JSON value of a body, or None if it holds none that can be trusted."""
-    if len(body) > LARGEST_JSON:
-        return None
-    try:
-        return json.loads(body.decode("utf-8", "replace").lstrip("\ufeff"), parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def task_id_of(document: Any) -> str | None:
-    """The task's id in an accepted create's body, in any of the family's shapes; None if there is no safe one."""
-    if not isinstance(document, dict):
-        return None
-    inner = document.get("data")
-    for holder in (document, inner if isinstance(inner, dict) else {}):
-        for key in ("id", "task_id", "taskId"):
-            found = holder.get(key)
-            if isinstance(found, str) and is_task_id(found) and not holds_secret(found):
-                return found
-    return None
-
-
-def is_task_id(text: str) -> bool:
-    """Whether `text` can be a task id: safe as one segment of a URL."""
-    return _TASK_ID.fullmatch(text) is not None and ".." not in text and text != "."
-
-
-def _created_at(document: Mapping[str, Any]) -> int | None:
-    said = document.get("created_at")
-    return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
-
-
-def error_words(document: Any) -> tuple[str | None, str | None]:
-    """Code and message of an error body: both envelopes, FastAPI's `detail`, Google's JSON inside a message.
-
-    Returns:
-        The gateway's code, if it gave one, and words for people, if there are any; both safe to print.
-    """
-    if not isinstance(document, dict):
-        return None, None
-    error = document.get("error")
-    holder = error if isinstance(error, dict) else document
-    code, message = holder.get("code"), holder.get("message", document.get("detail"))
-    if not isinstance(message, str) and isinstance(error, str):
-        message = error
-    message = _google_words(message) if isinstance(message, str) else None
-    code = code if isinstance(code, str) and code else None
-    return (printable(code, 80) if code else None), (printable(message) if message else None)
-
-
-def _google_words(message: str) -> str:
-    """The inner message, where Google's JSON was passed on as a string (api-facts.md, a)."""
-    inner = parse_json(message.encode("utf-8", "replace")) if message.lstrip().startswith("{") else None
-    error = inner.get("error") if isinstance(inner, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("message"), str):
-        status = error.get("status")
-        return f"{status}: {error['message']}" if isinstance(status, str) else str(error["message"])
-    return message.strip()

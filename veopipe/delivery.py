@@ -18,7 +18,7 @@ from pathlib import Path
 
 from veopipe import files
 from veopipe.errors import EnvironmentFault
-from veopipe.ledger import Places
+from veopipe.places import Places
 from veopipe.takes import Delivered, Take
 
 

@@ -23,7 +23,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from veopipe import boxes, files, steps
-from veopipe.answers import Content, error_words, parse_json
+from veopipe.answers import Content
+from veopipe.bodies import error_words, parse_json
 from veopipe.gateway import ContentStream, Gateway, Interrupted
 from veopipe.wording import counted, printable
 

@@ -26,16 +26,8 @@ import httpx
 
 from veopipe import __version__, redirects, steps
 from veopipe.address import Address
-from veopipe.answers import (
-    LARGEST_JSON,
-    Content,
-    Evidence,
-    PollAnswer,
-    Progress,
-    judge_content,
-    judge_poll,
-    retry_after,
-)
+from veopipe.answers import Content, Evidence, PollAnswer, Progress, judge_content, judge_poll, retry_after
+from veopipe.bodies import LARGEST_JSON
 from veopipe.errors import EnvironmentFault
 from veopipe.wording import hide, printable
 

@@ -16,10 +16,11 @@ from veopipe import delivery, ledger, pictures
 from veopipe.address import Address
 from veopipe.delivery import Shelf
 from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
-from veopipe.ledger import Ledger, Places
+from veopipe.ledger import Ledger
 from veopipe.manifest import Manifest, Picture, load_manifest
 from veopipe.order import order_of
 from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.places import Places
 from veopipe.plan import Plan, Wanted, World, make_plan
 from veopipe.pricing import models_with
 from veopipe.report import Ground, Money, Report, make_rows, money_of

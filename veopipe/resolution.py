@@ -15,7 +15,7 @@ from typing import Any
 
 from veopipe import takes
 from veopipe.address import Address
-from veopipe.answers import is_task_id
+from veopipe.bodies import is_task_id
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import now
 from veopipe.plan import NOT_CHARGED

@@ -28,7 +28,8 @@ from typing import Any
 
 from veopipe import files, takes
 from veopipe.errors import EnvironmentFault
-from veopipe.ledger import Places, now
+from veopipe.ledger import now
+from veopipe.places import Places
 from veopipe.state import Event, IllegalTransition, Status
 from veopipe.takes import ShotState, Take
 from veopipe.wording import printable

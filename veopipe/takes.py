@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from veopipe import state
-from veopipe.answers import is_task_id
+from veopipe.bodies import is_task_id
 from veopipe.order import SIZES, fingerprint_of
 from veopipe.pricing import as_text
 from veopipe.reading import NOTHING, Reader, strict_json

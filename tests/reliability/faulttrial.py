@@ -23,8 +23,8 @@ from veopipe.asking import Asker
 from veopipe.download import Part, fetch
 from veopipe.gateway import Gateway, Timeouts, Upload
 from veopipe.journal import Journal
-from veopipe.ledger import Places
 from veopipe.order import Order
+from veopipe.places import Places
 from veopipe.plan import Action, Item
 from veopipe.state import Status
 from veopipe.store import Store

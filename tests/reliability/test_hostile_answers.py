@@ -21,18 +21,8 @@ from hypothesis import strategies as st
 
 from veopipe import redirects
 from veopipe.address import Address
-from veopipe.answers import (
-    LONGEST_RETRY_AFTER,
-    Evidence,
-    Outcome,
-    error_words,
-    is_task_id,
-    judge_content,
-    judge_create,
-    judge_poll,
-    parse_json,
-    retry_after,
-)
+from veopipe.answers import LONGEST_RETRY_AFTER, Evidence, Outcome, judge_content, judge_create, judge_poll, retry_after
+from veopipe.bodies import error_words, is_task_id, parse_json
 from veopipe.wording import SHOWN, hide, printable
 
 # --- answers ---------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from veopipe import boxes, document, ledger, pictures, planfile, schema, store, 
 from veopipe.errors import UsageError, VeopipeError
 from veopipe.manifest import load_manifest
 from veopipe.order import Order
+from veopipe.places import Places
 from veopipe.plan import Wanted, World, make_plan
 from veopipe.pricing import BUILT_IN
 from veopipe.state import CHARGED, Status
@@ -124,7 +125,7 @@ RECORD = {"format": 1, "at": SINCE, "shot": "hero", "take": 1, "attempt": 1, "ev
 )
 def test_a_damaged_rescue_record_never_leads_to_a_create(changed: dict[str, Any]) -> None:
     with a_folder() as folder:
-        places = ledger.Places(folder / "shots.yaml", ".veopipe", "renders")
+        places = Places(folder / "shots.yaml", ".veopipe", "renders")
         places.state.mkdir(parents=True)
         places.rescue.mkdir()
         (places.state / "hero.json").write_bytes(PAID[0])
@@ -140,7 +141,7 @@ LEDGER = {"format": 1, "id": "0" * 32, "manifest": "shots.yaml", "open_runs": []
 
 def assert_ledger(text: bytes) -> None:
     with a_folder() as folder:
-        places = ledger.Places(folder / "shots.yaml", ".veopipe", "renders")
+        places = Places(folder / "shots.yaml", ".veopipe", "renders")
         places.folder.mkdir(parents=True)
         (folder / "shots.yaml").write_text("version: 1", "ascii")
         (places.folder / "ledger.json").write_bytes(text)

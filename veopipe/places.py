@@ -1,0 +1,79 @@
+"""Where everything of one manifest lies: its ledger in `.veopipe/<manifest>/`, its videos in `<output>/<manifest>/`.
+
+A simulated run has folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a
+paid take. Paths only; nothing is looked at or made here.
+
+Source: design, section 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """All folders of one manifest under one pipeline.
+
+    Attributes:
+        manifest: the manifest's absolute path.
+        ledger_base: the pipeline's `ledger`, relative to the manifest's folder.
+        output_base: the pipeline's `output`, likewise.
+        simulated: whether this is a rehearsal.
+    """
+
+    manifest: Path
+    ledger_base: str
+    output_base: str
+    simulated: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the ledger's and the output's folder."""
+        return self.manifest.stem + (".simulated" if self.simulated else "")
+
+    @property
+    def folder(self) -> Path:
+        """The ledger."""
+        return _folder(self.manifest, self.ledger_base, self.name)
+
+    @property
+    def state(self) -> Path:
+        """The folder of the state files."""
+        return _folder(self.manifest, self.ledger_base, self.name, "state")
+
+    @property
+    def rescue(self) -> Path:
+        """Where records go that couldn't be written in their place."""
+        return self.folder / "rescue"
+
+    @property
+    def reserve(self) -> Path:
+        """Disk space that is given up when a paid answer finds none."""
+        return self.rescue / "reserve"
+
+    @property
+    def runs(self) -> Path:
+        """Where the event logs go."""
+        return self.folder / "runs"
+
+    @property
+    def output(self) -> Path:
+        """Where the finished videos go."""
+        return self.output_of(self.output_base)
+
+    def output_of(self, base: str) -> Path:
+        """The output folder of the pipeline whose `output` is `base`."""
+        return _folder(self.manifest, base, self.name)
+
+    def takes_of(self, base: str) -> Path:
+        """Where the takes lie that a pipeline with the output `base` delivered."""
+        return _folder(self.manifest, base, self.name, "takes")
+
+
+@lru_cache(maxsize=64)
+def _folder(manifest: Path, *names: str) -> Path:
+    """A folder beside the manifest; remembered, since long lists ask for the same few per shot."""
+    return manifest.parent.joinpath(*names)
