@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from veopipe import pictures
+from veopipe import pictures, rules
 from veopipe.pictures import PictureFacts, PictureFault, PictureUnreadable, inspect
 
 FORMATS = [
@@ -309,7 +309,7 @@ def test_the_boundary_itself_may_be_reached_by_a_link(folder: Path) -> None:
     link = folder.parent / "link"
     link.symlink_to(folder)
 
-    assert isinstance(inspect("a.png", link, link), PictureFacts)
+    assert isinstance(rules.Pictures(link).facts("a.png"), PictureFacts)
 
 
 def test_what_is_not_a_regular_file_is_neither_opened_nor_waited_for(folder: Path) -> None:

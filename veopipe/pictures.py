@@ -125,7 +125,7 @@ def inspect(written: str, folder: Path, boundary: Path) -> PictureFacts | Pictur
     Args:
         written: the path as the manifest has it, relative to the manifest.
         folder: the manifest's folder.
-        boundary: the folder that pictures must not leave: the git work tree, or `folder` itself.
+        boundary: the folder that pictures must not leave: the git work tree, or `folder` itself; links followed.
 
     Returns:
         The facts, or the first thing that is wrong.
@@ -152,7 +152,7 @@ def read(path: Path, boundary: Path) -> bytes:
 
     Args:
         path: as in `PictureFacts.path`.
-        boundary: as for `inspect`: a link that was put in place since then leads nowhere.
+        boundary: the folder that it must not leave: a link that was put in place since then leads nowhere.
 
     Raises:
         PictureUnreadable: it is gone, or isn't a picture file inside the boundary any more.
@@ -160,7 +160,7 @@ def read(path: Path, boundary: Path) -> bytes:
     try:
         if os.path.realpath(path) != str(path):
             raise _Faulty("picture-outside", "was replaced by a link")
-        _refuse_outside(path, boundary)
+        _refuse_outside(path, Path(os.path.realpath(boundary)))
         with _opened(path) as file:
             _size_of(file)
             content = file.read(MAX_BYTES + 1)
@@ -207,7 +207,7 @@ def _locate(written: str, folder: Path, boundary: Path) -> Path:
 
 
 def _refuse_outside(path: Path, boundary: Path) -> None:
-    if not path.is_relative_to(os.path.realpath(boundary)):
+    if not path.is_relative_to(boundary):
         raise _Faulty(
             "picture-outside",
             "lies outside the manifest's folder and its git work tree, or is a link that leads there;"

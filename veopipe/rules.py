@@ -153,7 +153,7 @@ class Pictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._boundary = work_tree_of(folder)
+        self._boundary = Path(os.path.realpath(work_tree_of(folder)))  # once: it is asked for each picture
         self._seen: dict[str, PictureFacts | PictureFault] = {}
         self._names: dict[Path, dict[str, str]] = {}
 
