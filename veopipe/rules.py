@@ -106,7 +106,7 @@ TEXTS = ("prompt", "negative_prompt", "notes")
 
 def cut_short(key: str, word: str) -> Finding:
     """What is to be said about a text that YAML ends at ` #`; `word` is what begins there."""
-    message = f"`{printable(word, 40)}` is a comment for YAML, so the text ends before it: put all of it in quotes"
+    message = f"`{printable(word, 30)}` is a comment for YAML, so the text ends before it: put all of it in quotes"
     return finding("text-cut-short", message, (key,))
 
 

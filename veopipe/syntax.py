@@ -44,7 +44,7 @@ def explained(said: str, before: str, at: str) -> str:
 
 
 # A comment that is most likely none: people write `# like this`, and number things `#3`.
-_HASH = re.compile(r"(?<=\S)[ \t]+(#[^\s#!][^\r\n]{0,20})")
+_HASH = re.compile(r"(?<=\S)[ \t]+(#[^\s#!][^\r\n]{0,80})")
 
 
 def cut_texts(text: str) -> dict[int, tuple[int, str]]:
