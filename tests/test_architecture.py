@@ -36,7 +36,7 @@ LAYERS = [
     ["asking", "settling", "resolution", "report"],
     ["download", "watching", "plan"],
     # what is on disk
-    ["delivery", "store", "journal"],
+    ["delivery", "store", "journal", "moves"],
     ["takes", "ledger"],
     ["order"],
     # what people write

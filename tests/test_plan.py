@@ -363,13 +363,57 @@ def test_a_shot_that_is_still_in_the_list_keeps_its_state() -> None:
     assert only(plan).action is Action.CREATE
 
 
-def test_a_shot_with_a_state_of_its_own_takes_no_other_over() -> None:
-    states = {
-        "hero": ShotState("hero", (take(Status.VERIFIED, order=EDITED),)),
-        "old": ShotState("old", (take(Status.VERIFIED),)),
-    }
+def verified(**orders: Order) -> dict[str, ShotState]:
+    """Shots that each have one verified take."""
+    return {shot: ShotState(shot, (take(Status.VERIFIED, order=order),)) for shot, order in orders.items()}
 
-    assert planned(ORDER, states=states).items[0].action is Action.CREATE
+
+A, B, C = (replace(ORDER, prompt=prompt) for prompt in ("a", "b", "c"))
+NEW = replace(ORDER, prompt="new")
+
+
+@pytest.mark.parametrize(
+    ("now", "moves", "bought"),
+    [
+        pytest.param({"a": B, "b": A}, {"a": "b", "b": "a"}, [], id="two changed places"),
+        pytest.param({"a": B, "b": C, "c": A}, {"a": "b", "b": "c", "c": "a"}, [], id="round in a circle"),
+        pytest.param({"a": NEW, "b": A, "c": B, "d": C}, {"b": "a", "c": "b", "d": "c"}, ["a"], id="one put in front"),
+        pytest.param({"a": B, "b": C}, {"a": "b", "b": "c", "c": "a"}, [], id="the first taken out"),
+        pytest.param(
+            {"a": NEW, "b": A, "c": C}, {"a": "b", "b": "a"}, ["a"], id="a text moved, a new one in its place"
+        ),
+        pytest.param({"a": A, "b": A, "c": C}, {}, ["b"], id="a text wanted twice"),
+        pytest.param({"a": C, "b": B}, {"a": "c", "c": "a"}, [], id="the text of one that left"),
+    ],
+)
+def test_shots_that_changed_ids_keep_what_was_bought(
+    now: dict[str, Order], moves: dict[str, str], bought: list[str]
+) -> None:
+    plan = planned(now, states=verified(a=A, b=B, c=C))
+
+    assert plan.moves == moves
+    assert [item.shot for item in plan.creates] == bought
+
+
+def test_a_shot_that_still_wants_an_order_of_its_own_gives_its_state_to_nobody() -> None:
+    both = ShotState("a", (take(Status.VERIFIED, order=A), take(Status.VERIFIED, order=B, number=2)))
+
+    plan = planned({"a": B, "new": A}, states={"a": both})
+    assert ([item.action for item in plan.items], plan.moves) == ([Action.KEEP, Action.CREATE], {})
+
+
+def test_a_doubt_goes_where_its_order_goes() -> None:
+    states = {"a": ShotState("a", (take(Status.IN_DOUBT, order=A),)), **verified(b=B)}
+    first, second = planned({"a": B, "b": A}, states=states).items
+
+    assert (first.action, first.reason) == (Action.RENAME, "was b; verified")
+    assert (second.action, second.renamed_from) == (Action.HOLD, "a")
+
+
+def test_shots_that_are_not_selected_neither_give_nor_take() -> None:
+    plan = planned({"b": A}, states=verified(a=A, b=B), manifest_ids={"a", "b"}, departed_too=False)
+
+    assert (plan.moves, [item.action for item in plan.items]) == ({}, [Action.CREATE])
 
 
 def test_a_shot_with_an_unreadable_state_takes_no_other_over() -> None:
@@ -458,32 +502,6 @@ def test_no_order_that_has_a_take_is_bought_again_without_being_asked(
     assert {item.number for item in plan.items if item.buys} <= {2}
     if status not in SETTLED:
         assert 1 in {item.number for item in plan.items}
-
-
-def test_a_shot_that_changed_ids_with_another_is_told_where_its_take_is() -> None:
-    states = {
-        "a": ShotState("a", (take(Status.VERIFIED),)),
-        "b": ShotState("b", (take(Status.VERIFIED, order=EDITED),)),
-    }
-
-    for manifest in ({"a": EDITED, "b": ORDER}, {"b": ORDER}):
-        found = next(item for item in planned(manifest, states=states).items if item.shot == "b")
-        assert (
-            found.reason
-            == "prompt changed; a has this very order already: give the shots their old ids back to keep it"
-        )
-
-
-def test_a_shot_that_wants_what_another_one_wants_too_is_simply_bought() -> None:
-    states = {
-        "a": ShotState("a", (take(Status.VERIFIED),)),
-        "b": ShotState("b", (take(Status.VERIFIED, order=EDITED),)),
-    }
-
-    assert [item.reason for item in planned({"a": ORDER, "b": ORDER}, states=states).items] == [
-        "verified",
-        "prompt changed",
-    ]
 
 
 def test_a_new_shot_may_be_one_that_left_with_a_state_nobody_understands() -> None:

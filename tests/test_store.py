@@ -292,7 +292,7 @@ def test_a_closed_stderr_hides_no_disk_failure(places: Places, store: Store) -> 
 
 
 def test_a_renamed_shot_has_its_state_under_the_new_name_only(places: Places, store: Store) -> None:
-    store.rename("hero", "lead")
+    store.move({"lead": "hero"})
 
     assert list(store.shots) == ["lead"]
     assert [path.name for path in places.state.iterdir()] == ["lead.json"]
@@ -313,7 +313,7 @@ def test_a_rename_that_fails_changes_nothing(places: Places, store: Store) -> No
     break_disk(places)
 
     with pytest.raises(NotRecorded, match="can't be renamed"):
-        store.rename("hero", "lead")
+        store.move({"lead": "hero"})
 
     assert list(store.shots) == ["hero"]
 
@@ -333,7 +333,7 @@ def full(step, subject):
 store = open_store(Places(Path(sys.argv[1]), ".veopipe", "renders"))
 steps.listen(full)
 try:
-    store.rename("hero", "lead")
+    store.move({"lead": "hero"})
 except NotRecorded:
     print(*store.shots, len(store.shots["lead"].takes))
 """

@@ -174,8 +174,8 @@ class _Linker:
 
 def _card(number: int, row: Row, linker: _Linker) -> Card:
     project = linker.project
-    state = project.store.shots.get(row.shot) or project.store.shots.get(row.item.renamed_from or "")
-    state = state or ShotState(row.shot)
+    states = project.store.shots
+    state = states.get(row.item.renamed_from or row.shot) or states.get(row.shot) or ShotState(row.shot)
     take = next((take for take in state.takes if take.number == row.take), None)
     order = _order(row, take)
     listed = project.manifest.shots.get(row.shot)

@@ -87,7 +87,8 @@ class Shelf:
         Args:
             shot: the shot's id.
             take: a verified take whose file is there.
-            others: all takes of the shot, to tell its own older result from a file of the user's.
+            others: all takes of the ledger, the shot's first, to tell an older result, or that of a shot which had
+                this id before, from a file of the user's. Asked only if there is a file.
 
         Returns:
             Why the name was left alone, or None.
@@ -107,7 +108,8 @@ class Shelf:
         return None
 
     def _is_ours(self, target: Path, takes: Iterable[Take]) -> bool:
-        delivered = [take.file for take in takes if take.file is not None]
+        size = os.lstat(target).st_size
+        delivered = [take.file for take in takes if take.file is not None and take.file.bytes == size]
         if any(files.is_same_file(self.path(file), target) for file in delivered):
             return True
         return not target.is_symlink() and any(holds(target, file) for file in delivered)

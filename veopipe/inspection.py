@@ -83,7 +83,7 @@ async def _inspect(project: Project, prober: Prober, shot: str, take: Take, want
     matches, words = compare(take, measured, project.pipeline.duration_tolerance)
     changed = _record(project, shot, take, take.file, measured, matches=matches)
     if changed.status is not take.status and not project.store.shots[shot].is_outdone(take.number, wanted):
-        project.shelf.publish(shot, changed, project.store.shots[shot].takes)
+        project.shelf.publish(shot, changed, project.store.every_take(shot))
     said = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s" + (f"; {words}" if words else "")
     return Finding(shot, take.number, shown, fine=matches, said=said)
 

@@ -9,16 +9,15 @@ Source: design, sections 4 to 7.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 
 from veopipe import order as orders
 from veopipe.address import is_loopback
 from veopipe.answers import Scope
+from veopipe.moves import takeovers
 from veopipe.order import Order
 from veopipe.pricing import Model, as_text
 from veopipe.state import CARRIED_ON, UNKNOWN_OUTCOME, Status
@@ -124,10 +123,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do, in the manifest's order, what left the manifest last."""
+    """What a run will do, in the manifest's order, what left the manifest last.
+
+    Attributes:
+        items: one for each take that is wanted or still open.
+        retry_failed: the pipeline's further attempts for a failed take.
+        moves: shot → the shot whose state it takes over first (`moves.takeovers`).
+    """
 
     items: tuple[Item, ...]
     retry_failed: int = 0
+    moves: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def creates(self) -> list[Item]:
@@ -160,57 +166,52 @@ class Plan:
 
     @property
     def renames(self) -> list[Item]:
-        """The shots that take over the state of one that left the manifest."""
+        """The shots that take over the state of another one."""
         return [item for item in self.items if item.renamed_from is not None]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Planner:
     world: World
-    departed: dict[str, deque[str]] = field(default_factory=dict)  # fingerprint → shots that left, with a take of it
-    respelt: dict[str, str] = field(default_factory=dict)  # id without regard to case → shot that left
-    unreadable: dict[str, str] = field(default_factory=dict)  # the same → why
-    taken_over: set[str] = field(default_factory=set)
-    wanted: Mapping[str, Wanted] = field(default_factory=dict)
-    lost: str | None = None  # a shot that left, with a state file that can't be understood
+    fingerprints: Mapping[str, str]  # of what the selected shots want
+    moves: Mapping[str, str] = field(init=False)
+    unreadable: Mapping[str, str] = field(init=False)  # id without regard to case → why
+    lost: str | None = field(init=False)  # a shot that left, with a state file that can't be understood
+    _vacated: Collection[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.unreadable = {shot.casefold(): why for shot, why in self.world.unreadable.items()}
-        ids = {shot.casefold() for shot in self.world.manifest_ids}
-        self.lost = min((shot for shot in self.world.unreadable if shot.casefold() not in ids), default=None)
-        for shot, state in sorted(self.world.states.items()):
-            if shot not in self.world.manifest_ids:
-                self.respelt[shot.casefold()] = shot
-                for fingerprint in dict.fromkeys(take.fingerprint for take in state.takes):
-                    self.departed.setdefault(fingerprint, deque()).append(shot)
+        world = self.world
+        self.unreadable = {shot.casefold(): why for shot, why in world.unreadable.items()}
+        ids = {shot.casefold() for shot in world.manifest_ids}
+        self.lost = min((shot for shot in world.unreadable if shot.casefold() not in ids), default=None)
+        self.moves = takeovers(self.fingerprints, world.states, world.manifest_ids, self.unreadable)
+        self._vacated = set(self.moves.values()) - self.moves.keys()
+
+    def state_of(self, shot: str) -> ShotState | None:
+        """The state that a shot has once all takeovers are made."""
+        if shot in self._vacated:
+            return None
+        state = self.world.states.get(self.moves.get(shot, shot))
+        return replace(state, shot=shot) if state is not None and shot in self.moves else state
 
     def items_of(self, wanted: Wanted) -> Iterator[Item]:
         """The items of one selected shot: what is wanted first, then older takes that are still open."""
-        state = self.world.states.get(wanted.shot)
-        renamed_from = None
-        if state is None and wanted.shot.casefold() not in self.unreadable:
-            renamed_from = self._predecessor(wanted.shot, wanted.order.fingerprint())
-            if renamed_from is not None:
-                state = replace(self.world.states[renamed_from], shot=wanted.shot)
+        state, old = self.state_of(wanted.shot), self.moves.get(wanted.shot)
         item = self._decide(wanted, state or ShotState(wanted.shot))
-        if renamed_from is not None:
+        if old is not None:
             quiet = item.action in {Action.KEEP, Action.CONTINUE}
-            reason = f"was {renamed_from}; {item.reason}"
-            item = replace(
-                item, action=Action.RENAME if quiet else item.action, reason=reason, renamed_from=renamed_from
-            )
+            is_it = item.status is not None or old.casefold() == wanted.shot.casefold()
+            reason = f"was {old}; {item.reason}" if is_it else item.reason
+            item = replace(item, action=Action.RENAME if quiet else item.action, reason=reason, renamed_from=old)
         yield item
         yield from self.leftovers(state, item) if state else ()
 
-    def _predecessor(self, wanted: str, fingerprint: str) -> str | None:
-        same = self.respelt.get(wanted.casefold())  # one shot, and on many disks one file, whatever its text is now
-        shots = deque([same]) if same is not None else self.departed.get(fingerprint, deque())
-        while shots:
-            shot = shots.popleft()
-            if shot not in self.taken_over:  # each state can be taken over once only
-                self.taken_over.add(shot)
-                return shot
-        return None
+    def departed(self) -> Iterator[ShotState]:
+        """The states of shots that the manifest hasn't, once all takeovers are made."""
+        for shot in sorted(self.world.states):
+            state = self.state_of(shot) if shot not in self.world.manifest_ids else None
+            if state is not None:
+                yield state
 
     def leftovers(self, state: ShotState, shown: Item | None) -> Iterator[Item]:
         """Items for takes of `state` that are still open though nobody wants them any more."""
@@ -246,7 +247,7 @@ class _Planner:
             action=Action.CREATE,
             reason="new",
             number=state.next_number(),
-            fingerprint=wanted.order.fingerprint(),
+            fingerprint=self.fingerprints[wanted.shot],
             order=wanted.order,
             price_usd=wanted.model.price_usd,
             google_usd=wanted.model.google_8s_usd.get(wanted.order.resolution) if wanted.order.seconds == 8 else None,
@@ -270,29 +271,8 @@ class _Planner:
         else:
             words = orders.changes(latest.order, blank.order)
             reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
-        holder = self._holder(blank)
-        if holder is not None:
-            reason += f"; {holder} has this very order already: give the shots their old ids back to keep it"
         paid = any(self._cost_money(take) for take in state.takes)
         return replace(blank, reason=reason, bought_before=paid)
-
-    def _holder(self, item: Item) -> str | None:
-        """Another shot that has a paid take of an order that it doesn't want any more: two shots changed ids."""
-        for shot in self.holders.get(item.fingerprint, ()):
-            now = self.wanted.get(shot)
-            if shot != item.shot and (now is None or now.order.fingerprint() != item.fingerprint):
-                return shot
-        return None
-
-    @cached_property
-    def holders(self) -> Mapping[str, list[str]]:
-        """Fingerprint → the shots that have a paid take of it. Made when an edited shot is met."""
-        found: dict[str, list[str]] = {}
-        for shot, state in self.world.states.items():
-            for take in state.takes:
-                if take.status is Status.VERIFIED or take.status in CARRIED_ON:
-                    found.setdefault(take.fingerprint, []).append(shot)
-        return found
 
     def _cost_money(self, take: Take) -> bool:
         """Whether a take may have cost money; what a gateway on this machine made cost none in a real run."""
@@ -365,14 +345,11 @@ def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool 
         world: what is on disk and asked for.
         departed_too: carry on open takes of shots that left the manifest (nothing was selected by name).
     """
-    planner = _Planner(world, wanted=wanted)
+    planner = _Planner(world, {shot: one.order.fingerprint() for shot, one in wanted.items()})
     items = [item for shot in wanted.values() for item in planner.items_of(shot)]
     if departed_too:
-        taken_over = {item.renamed_from for item in items}
-        for shot, state in sorted(world.states.items()):
-            if shot not in world.manifest_ids and shot not in taken_over:
-                items += planner.leftovers(state, None)
-    return Plan(tuple(items), world.retry_failed)
+        items += [item for state in planner.departed() for item in planner.leftovers(state, None)]
+    return Plan(tuple(items), world.retry_failed, planner.moves)
 
 
 def bought_words(plan: Plan) -> str | None:

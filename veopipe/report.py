@@ -188,7 +188,7 @@ def _row(item: Item, ground: Ground) -> Row:
 
 
 def _take_of(item: Item, states: Mapping[str, ShotState]) -> Take | None:
-    state = states.get(item.shot) or states.get(item.renamed_from or "")
+    state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
     try:
         return state.take(item.number) if state else None
     except KeyError:

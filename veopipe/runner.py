@@ -171,14 +171,23 @@ class Run:
         try:
             if plan.worst_usd:
                 project.store.keep_reserve()
-            for item in plan.renames:
-                project.store.rename(str(item.renamed_from), item.shot)
-                self.journal.note("renamed", item.shot, item.number, f"was {item.renamed_from}")
+            self._take_over(plan)
             for item in plan.items:
                 if item.status is Status.PARKED and item.action in {Action.CONTINUE, Action.RENAME}:
                     project.store.record(item.shot, item.number, Event.RESUMED)
         except NotRecorded as error:
             raise EnvironmentFault(str(error)) from None
+
+    def _take_over(self, plan: Plan) -> None:
+        """Let shots that got other ids have their states; raises `NotRecorded`."""
+        store, shelf = self.project.store, self.project.shelf
+        for shot in plan.moves.values():
+            for take in store.shots[shot].takes:
+                if take.file is None:  # half a download belongs to nobody under this id from now on
+                    files.remove_quietly(shelf.part(shot, take.number))
+        store.move(plan.moves)
+        for item in plan.renames:
+            self.journal.note("renamed", item.shot, item.number, f"was {item.renamed_from}")
 
     # --- the run itself ----------------------------------------------------------------------------
 

@@ -270,8 +270,7 @@ class Settler:
         Raises:
             OSError: it couldn't be linked or copied.
         """
-        others = self.store.shots[shot].takes
-        left = await asyncio.to_thread(self.shelf.publish, shot, take, others)
+        left = await asyncio.to_thread(self.shelf.publish, shot, take, self.store.every_take(shot))
         if left:
             self.journal.note("left alone", shot, take.number, left)
 

@@ -20,7 +20,7 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ from veopipe.state import Event, IllegalTransition, Status
 from veopipe.takes import ShotState, Take
 from veopipe.wording import printable
 
+ASIDE = "aside-"
+"""What the id begins with that a state has for a moment while shots change ids in a circle."""
 RESERVE = 256 << 10
 """Bytes: the state files of some dozen answers that arrive at the same time."""
 
@@ -144,8 +146,33 @@ class Store:
             return False
         return True
 
-    def rename(self, old: str, new: str) -> None:
-        """Let the shot `new` take over the state of `old`: one rename, so a crash leaves one of the two.
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Let shots take over states of others, all at once: none is ever overwritten.
+
+        A crash leaves each under its old id, its new one, or one that no list has: the next plan takes it from there.
+
+        Args:
+            moves: new id → old id, each once; a new id that has a state is an old id, too.
+
+        Raises:
+            NotRecorded: some are moved, the others have their old ids.
+        """
+        waiting, needed = dict(moves), set(moves.values())
+        ready = [new for new in waiting if new not in needed]
+        while waiting:
+            if not ready:  # a circle: one of it makes room
+                new, old = next(iter(waiting.items()))
+                waiting[new] = f"{ASIDE}{secrets.token_hex(8)}"
+                self._rename(old, waiting[new])
+                ready.append(old)
+            new = ready.pop()
+            old = waiting.pop(new)
+            self._rename(old, new)
+            if old in waiting:
+                ready.append(old)
+
+    def _rename(self, old: str, new: str) -> None:
+        """One rename, so a crash leaves one of the two.
 
         Raises:
             NotRecorded: the file has its old name, or its new one with the old id inside (which is read as well).
@@ -158,6 +185,12 @@ class Store:
             state = self.shots.pop(old)
             self.shots[new] = ShotState(new, state.takes, state.unknown)
             self.save(self.shots[new])
+
+    def every_take(self, shot: str) -> Iterator[Take]:
+        """All takes of the ledger, those of `shot` first."""
+        yield from self.shots[shot].takes
+        for state in list(self.shots.values()):
+            yield from state.takes
 
     def _path(self, shot: str) -> Path:
         return self.places.state / f"{shot}.json"

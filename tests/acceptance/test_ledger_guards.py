@@ -184,6 +184,44 @@ def test_two_shots_that_swap_their_names_and_texts_buy_nothing_that_they_have(bo
     assert len(gateway.ledger) == 2
 
 
+def test_shots_that_exchange_their_ids_buy_nothing_and_their_names_follow(bought: Film, gateway: Simulator) -> None:
+    takes = bought.folder / "renders/shots/takes"
+    first, second = takes / "a.001.mp4", takes / "b.001.mp4"
+    bought.list({"a": SHOTS["b"], "b": SHOTS["a"]})
+    looked = bought.command("status", "shots.yaml", "--format", "json").document["shots"]
+    assert [looked[shot]["status"] for shot in "ab"] == ["verified", "verified"]
+    run = bought.run(yes=False)
+    assert (run.code, run.statuses) == (0, PAID)
+    assert bought.finished("a").samefile(second)
+    assert bought.finished("b").samefile(first)
+    assert bought.run(yes=False).statuses == PAID
+    assert len(gateway.ledger) == 2
+
+
+def test_a_shot_put_in_front_of_a_numbered_list_is_all_that_is_bought(bought: Film, gateway: Simulator) -> None:
+    bought.list({"a": "put in front", "b": SHOTS["a"], "c": SHOTS["b"]})
+    run = bought.run()
+    assert (run.code, run.statuses) == (0, {"a": "verified", "b": "verified", "c": "verified"})
+    assert [create["prompt"] for create in gateway.ledger] == [*SHOTS.values(), "put in front"]
+    for shot, prompt in {"a": "put in front", "b": SHOTS["a"], "c": SHOTS["b"]}.items():
+        take = next(take for take in bought.state(shot)["takes"] if take["order"]["prompt"] == prompt)
+        assert bought.finished(shot).samefile(bought.folder / "renders/shots/takes" / take["file"]["name"])
+
+
+def test_half_a_download_of_a_shot_that_changed_ids_holds_nobody(
+    film: Film, gateway: Simulator, until: Callable[[Callable[[], object]], None]
+) -> None:
+    film.list({"a": "first", "b": "second"})
+    gateway.order_fault("stall", times=2)
+    run = film.start(*film.arguments())
+    until(lambda: len(list(film.folder.glob("renders/shots/takes/.*.part"))) == 2)
+    run.signal(signal.SIGKILL)
+    run.result()
+    film.list({"a": "put in front", "b": "first", "c": "second"})
+    assert set(film.run().statuses.values()) == {"verified"}
+    assert len(gateway.ledger) == 3
+
+
 def test_a_renamed_shot_keeps_the_file_that_was_downloaded_and_not_judged_yet(
     film: Film, gateway: Simulator, dying: tuple[str, ...]
 ) -> None:

@@ -172,7 +172,18 @@ def test_stopped_while_two_creates_are_under_way_each_shot_is_paid_once_and_no_m
     assert any("in_doubt" not in trial.status for trial in trials)
 
 
-def test_stopped_while_several_shots_are_renamed_and_shown_none_is_paid_again(yard: Yard, told: Told) -> None:
+def renamed(shots: list[str]) -> list[str]:
+    return [f"{shot}-renamed" for shot in shots]
+
+
+def rotated(shots: list[str]) -> list[str]:
+    return [*shots[1:], shots[0]]
+
+
+@pytest.mark.parametrize("called", [renamed, rotated])
+def test_stopped_while_several_shots_are_renamed_and_shown_none_is_paid_again(
+    yard: Yard, told: Told, called: Callable[[list[str]], list[str]]
+) -> None:
     with gateway() as simulator:
         ready = several(yard, simulator)
         with yard.nursery() as nursery:
@@ -180,8 +191,8 @@ def test_stopped_while_several_shots_are_renamed_and_shown_none_is_paid_again(ya
         assert len(simulator.charged) == len(PROMPTS)
         for shot in PROMPTS:
             ready.finished(shot).unlink()
-        ready.list({f"{shot}-renamed": prompt for shot, prompt in PROMPTS.items()})
-        told("several renamed", sweep_several_resumed(yard, ready, simulator, ONE))
+        ready.list(dict(zip(called(list(PROMPTS)), PROMPTS.values(), strict=True)))
+        told(f"several {called.__name__}", sweep_several_resumed(yard, ready, simulator, ONE))
         assert len(simulator.charged) == len(PROMPTS)
 
 
