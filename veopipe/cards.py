@@ -176,7 +176,7 @@ def _card(number: int, row: Row, linker: _Linker) -> Card:
     project = linker.project
     states = project.store.shots
     state = states.get(row.item.renamed_from or row.shot) or states.get(row.shot) or ShotState(row.shot)
-    take = next((take for take in state.takes if take.number == row.take), None)
+    take = next((take for take in state.takes if take.number == row.take and row.item.status is not None), None)
     order = _order(row, take)
     listed = project.manifest.shots.get(row.shot)
     video, earlier = _video(row, state, linker)

@@ -188,6 +188,8 @@ def _row(item: Item, ground: Ground) -> Row:
 
 
 def _take_of(item: Item, states: Mapping[str, ShotState]) -> Take | None:
+    if item.status is None:  # not there yet; the shot's state may be one that goes to another
+        return None
     state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
     try:
         return state.take(item.number) if state else None

@@ -200,6 +200,8 @@ def test_shots_that_exchange_their_ids_buy_nothing_and_their_names_follow(bought
 
 def test_a_shot_put_in_front_of_a_numbered_list_is_all_that_is_bought(bought: Film, gateway: Simulator) -> None:
     bought.list({"a": "put in front", "b": SHOTS["a"], "c": SHOTS["b"]})
+    looked = bought.command("status", "shots.yaml", "--format", "json").document["shots"]
+    assert {shot: row["status"] for shot, row in looked.items()} == {"a": "pending", "b": "verified", "c": "verified"}
     run = bought.run()
     assert (run.code, run.statuses) == (0, {"a": "verified", "b": "verified", "c": "verified"})
     assert [create["prompt"] for create in gateway.ledger] == [*SHOTS.values(), "put in front"]
