@@ -12,8 +12,10 @@ ROOT = Path(__file__).parents[2]
 # about our way to read YAML. A name without a slash stands for all invalid files of that rule.
 CODE_ONLY = {
     "base-url/invalid-v1": "the path of an address",
+    "deadline/invalid-rounded-to-nothing": "the length of a duration",
     "high-resolution-needs-8s/invalid-default": "compares a shot with its defaults",
     "last-frame-without-negative-prompt/invalid-default": "compares a shot with its defaults",
+    "model-price/invalid-decimals": "how a number is written",
     "notify-command/invalid-quote": "a line that is split like a shell would",
     "picture-damaged": "the picture's content",
     "picture-empty": "the picture's content",
@@ -24,6 +26,7 @@ CODE_ONLY = {
     "picture-outside": "the file",
     "picture-ratio-4k": "the picture's content",
     "picture-too-large": "the file",
+    "poll-interval/invalid-longer-than-a-year": "the length of a duration",
     "seed-range/invalid-octal": "0720 is a number to the editor, a text with a leading zero to veopipe",
     "shot-id-unique": "compares ids without regard to case",
     "size-agrees/invalid-default": "compares a shot with its defaults",
