@@ -36,6 +36,18 @@ def test_a_damaged_file_is_refused_with_a_reason(path: Path) -> None:
     assert len(found.reason) > 5
 
 
+@pytest.mark.parametrize(("kind", "at"), [(b"sbgp", 16), (b"sgpd", 20)], ids=["sbgp", "sgpd"])
+def test_groups_that_claim_millions_of_entries_are_refused(kind: bytes, at: int, tmp_path: Path) -> None:
+    """libmediainfo counts through all of them: each of these two keeps it busy for minutes."""
+    content = bytearray((MEDIA / "whole/mdat-64-bit.mp4").read_bytes())
+    content[content.index(kind) - 4 + at] = 0x32
+    (tmp_path / "a.mp4").write_bytes(content)
+    found = walk(tmp_path / "a.mp4")
+
+    assert isinstance(found, BoxFault)
+    assert found.reason == f"has a table ({kind.decode()}) that claims more entries than it has room for"
+
+
 def test_there_are_files_of_both_kinds() -> None:
     assert len(WHOLE) >= 10
     assert len(DAMAGED) >= 20

@@ -28,6 +28,10 @@ MAX_TRACKS = 16
 _ENTRY_BYTES = {b"stts": 8, b"ctts": 8, b"stss": 4, b"stsc": 12, b"stco": 4, b"co64": 8}
 
 
+# Groups of samples: nothing here needs them, but libmediainfo counts through whatever they claim to hold.
+_GROUPS = frozenset({b"sbgp", b"sgpd"})
+
+
 class Damaged(ValueError):
     """The file contradicts itself or ends early; the text says how, and follows "the file"."""
 
@@ -92,9 +96,22 @@ def children(data: bytes, parent: Box) -> Iterator[Box]:
         if parent.end - position < 8:  # some muxers end a container with four zero bytes
             return
         box = box_at(data[position : min(position + 16, parent.end)], position, parent.end)
+        if box.kind in _GROUPS:
+            _refuse_endless(data, box)
         yield box
         position = box.end
     raise Damaged(f"has more than {MAX_BOXES:,} boxes in one")
+
+
+def _refuse_endless(data: bytes, box: Box) -> None:
+    """Refuse groups that claim more entries than they have room for (sections 8.9.2 and 8.9.3)."""
+    version = _unpacked(data, box, 0, ">B")[0]
+    count_at = 8 if version == 0 else 12
+    width = 8 if box.kind == b"sbgp" else 1
+    if box.kind == b"sgpd" and version == 1:
+        width = _unpacked(data, box, 8, ">I")[0] or 4  # without a common length each entry has its own in front
+    if box.body + count_at + 4 + width * _unpacked(data, box, count_at, ">I")[0] > box.end:
+        raise Damaged(f"has a table ({box.kind.decode()}) that claims more entries than it has room for")
 
 
 def tracks_of(data: bytes, moov: Box) -> dict[int, Track]:
