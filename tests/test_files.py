@@ -346,3 +346,34 @@ def test_what_never_ends_or_never_answers_is_not_read(tmp_path: Path) -> None:
     for odd in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
         with pytest.raises(ValueError, match="not a regular file"):
             files.read_bounded(odd, 10)
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from veopipe import files
+sys.stdin.readline()
+print(files.claim(Path(sys.argv[1]), sys.argv[2].encode()))
+"""
+
+
+def test_of_many_that_claim_a_name_at_once_exactly_one_gets_it(tmp_path: Path) -> None:
+    name = tmp_path / "name"
+    claimers = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIM, str(name), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(6)
+    ]
+    for claimer in claimers:
+        assert claimer.stdin is not None
+        claimer.stdin.write("\n")
+        claimer.stdin.flush()
+    said = [claimer.communicate(timeout=60)[0].strip() for claimer in claimers]
+
+    assert sorted(said) == ["False"] * 5 + ["True"]
+    assert name.read_text() == str(said.index("True"))
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]

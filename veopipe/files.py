@@ -129,6 +129,32 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
         raise
 
 
+def claim(path: Path, data: bytes) -> bool:
+    """Make a new file that holds exactly `data`, at once and durably; whether the name was still free.
+
+    Of several processes that claim one name at the same moment one gets it. Where links aren't possible, two may
+    believe so, and the content is that of the last.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    replace(temporary, data)
+    try:
+        steps.reach("link", path)
+        os.link(temporary, path)
+        sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        rename(temporary, path)
+    finally:
+        remove_quietly(temporary)
+    return True
+
+
 def rename(source: Path, target: Path) -> None:
     """Give `source` the name `target` (same file system), replacing what is there, durably.
 

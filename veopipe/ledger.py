@@ -317,6 +317,7 @@ def claim_output(places: Places, ledger: Ledger) -> None:
 
     Raises:
         EnvironmentFault: it can't be made or used.
+        LedgerRefused: it belongs to another ledger.
     """
     try:
         takes = places.takes_of(places.output_base)
@@ -324,9 +325,10 @@ def claim_output(places: Places, ledger: Ledger) -> None:
         if not os.access(takes, os.W_OK):  # before anything is paid for that would find no place there
             raise PermissionError(errno.EACCES, f"{takes.name}/ in it can't be written")
         if _owner_of(places.output) is None:
-            files.replace(places.output / ".ledger", f"{ledger.id}\n".encode())
+            files.claim(places.output / ".ledger", f"{ledger.id}\n".encode())
     except OSError as error:
         raise EnvironmentFault(f"{places.output} can't be used: {_said(error)}") from None
+    _check_output(places, ledger)  # another list may have been quicker
 
 
 def now() -> str:

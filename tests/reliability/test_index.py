@@ -70,7 +70,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     ),
     "two lists that share an output": (
         "test_two_at_once.py::test_two_lists_that_share_an_output_folder_never_write_over_each_other",
-        "test_two_at_once.py::test_two_lists_that_claim_one_output_folder_at_the_same_moment_lose_nothing",
+        "test_two_at_once.py::test_of_two_lists_that_claim_one_output_folder_at_the_same_moment_one_gets_it",
     ),
     "resolve while a run is on": (
         "test_two_at_once.py::test_while_a_run_is_on_what_would_write_is_told_to_wait_and_what_only_looks_is_not",
