@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,9 @@ from canary import KEY, holds_key
 from PIL import Image
 
 from veopipe.simulator.server import Options, Simulator, start
+
+# Whatever started the tests may ignore Ctrl-C, as a shell does for what runs in the background; commands would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FAST = "veo-3.1-fast-generate-preview"
 PRICE = "0.30"

@@ -92,10 +92,10 @@ def test_stopped_around_the_create_a_shot_with_a_picture_is_paid_once(yard: Yard
 
 
 def settled(yard: Yard, simulator: Simulator, kind: str) -> Film:
-    """A film whose run was killed just before the first point of that kind."""
+    """A film whose run was killed just before the first point of that kind after the create."""
     film = text(yard, simulator)
     with yard.nursery() as nursery:
-        stop(nursery, film, simulator, [kind])
+        stop(nursery, film, simulator, ["gate", kind])
     assert Count.of(simulator) == Count(1, 1)
     return film
 
