@@ -95,7 +95,10 @@ def collected(reports: list[pytest.TestReport]) -> dict[str, Counter[str]]:
         if FOLDER not in report.nodeid:
             continue
         name, counts_as = part_of(report.nodeid)
-        told = {key.removeprefix(PREFIX): value for key, value in report.user_properties if key.startswith(PREFIX)}
+        told = Counter[str]()
+        for key, value in report.user_properties:
+            if key.startswith(PREFIX):
+                told[key.removeprefix(PREFIX)] += value  # type: ignore[operator]
         parts[name].update(told or ({counts_as: 1} if counts_as else {}))
         parts[name].update(tests=1, seconds=report.duration)  # type: ignore[arg-type]
     return {name: found for name, found in parts.items() if found["tests"]}
