@@ -58,7 +58,7 @@ DEFAULTS: Mapping[str, Any] = {
     "ledger": ".veopipe",
 }
 MOST_DECIMALS = 9
-"""Of a price: what state files hold (`takes.money`)."""
+"""Of a price: with more, `takes` would refuse the state file that holds it."""
 
 
 DURATIONS = (
