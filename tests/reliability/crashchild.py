@@ -29,6 +29,8 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 LIMIT = 60
@@ -61,6 +63,7 @@ class Recorder:
         os.mkdir(self._shadow)
         self._log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lock, self._mine, self._count = threading.RLock(), threading.local(), 0
+        self._at_work: dict[int, FrameType | None] = {}  # thread → the function that reached its last point
 
     def audit(self, event: str, args: tuple[Any, ...]) -> None:
         """Called by the interpreter before the operation."""
@@ -105,8 +108,9 @@ class Recorder:
                 if fails:
                     line["failed"] = True
                 line["thread"] = threading.get_ident()
+                self._at_work[threading.get_ident()] = next(filter(_is_on_files, _stack(sys._getframe())), None)
                 if self._how == "kill" and self._count == self._at:
-                    line["under_way"] = _under_way()
+                    line["under_way"] = self._under_way()
                 if self._how != "short" or self._count <= self._at:  # the limit is the log's, too
                     os.write(self._log, json.dumps(line).encode() + b"\n")
                 if self._how == "kill" and self._count == self._at:
@@ -117,6 +121,20 @@ class Recorder:
             resource.setrlimit(resource.RLIMIT_FSIZE, (self._room, resource.RLIM_INFINITY))
         elif fails:
             raise OSError(self._errno, os.strerror(self._errno), paths[-1] or None)
+
+    def _under_way(self) -> list[int]:
+        """Threads whose last point may not have happened yet: the function that reached it hasn't returned.
+
+        Not those that are here at a new point: what was before it has happened. Nor those that are at work on
+        something else by now, or wait for a lock.
+        """
+        return [
+            thread
+            for thread, frame in sys._current_frames().items()
+            if thread != threading.get_ident()
+            and frame.f_code.co_filename != __file__
+            and self._at_work.get(thread) in {*_stack(frame)}
+        ]
 
     def _walk(self, kind: str) -> None:
         """Kinds that must be met in order; the last one is the point."""
@@ -142,17 +160,15 @@ class Recorder:
         return kept
 
 
-def _under_way() -> list[int]:
-    """Threads whose last point may not have happened yet: they are at work on files, and not here at a new point."""
-    found = []
-    for thread, frame in sys._current_frames().items():
-        files, inner = set(), frame
-        while inner is not None:
-            files.add(os.path.basename(inner.f_code.co_filename))
-            inner = inner.f_back
-        if files & _ON_FILES and frame.f_code.co_filename != __file__ and thread != threading.get_ident():
-            found.append(thread)
-    return found
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame and those that called it."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_on_files(frame: FrameType) -> bool:
+    return os.path.basename(frame.f_code.co_filename) in _ON_FILES
 
 
 def child(order: dict[str, Any], out: int, err: int) -> None:
