@@ -47,7 +47,7 @@ LAYERS = [
     # the outside
     ["gateway", "verification", "pictures", "document", "schema"],
     ["answers", "redirects", "boxes", "parts", "syntax", "layers", "settings", "halt", "files"],
-    ["bodies", "places"],
+    ["bodies", "places", "statefiles"],
     ["probe", "samples", "nodes", "state", "pricing", "pacing", "reading", "address", "wording", "steps", "errors"],
 ]
 

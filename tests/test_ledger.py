@@ -66,12 +66,12 @@ def test_a_started_ledger_is_what_the_design_says(places: Places) -> None:
         "id": written.id,
         "manifest": "shots.yaml",
         "open_runs": [],
+        "attempts": {},
     }
     assert (places.output / ".ledger").read_text() == f"{written.id}\n"
     assert places.folder.stat().st_mode & 0o777 == 0o700
     ignored = (places.folder.parent / ".gitignore").read_text().splitlines()
-    assert {"lock", "runs/", "rescue/", "*.simulated/"} <= set(ignored)
-    assert not any(line.startswith("state") for line in ignored)
+    assert {"/*/lock", "/*/runs/", "/*/rescue/", "/*.simulated/"} <= set(ignored)
 
 
 def test_the_gitignore_is_made_once(places: Places) -> None:
@@ -140,10 +140,13 @@ def test_a_copied_ledger_is_refused_while_its_owner_is_there(places: Places) -> 
     other = replace(places, manifest=places.manifest.with_name("other.yaml"))
     subprocess.run(["cp", "-r", str(places.folder), str(other.folder)], check=True)
 
-    with pytest.raises(LedgerRefused, match=r"is still there, not of other\.yaml") as caught:
+    with pytest.raises(LedgerRefused, match=r"is still there, and not the ledger of other\.yaml") as caught:
         ledger.look_up(other)
 
     shell(other.manifest.parent, str(caught.value.hint).partition("; ")[2])
+    assert (
+        json.loads((other.folder.with_name("other-2") / "ledger.json").read_text())["id"] == ledger.look_up(places).id
+    )
     assert ledger.look_up(other).is_new
 
 
@@ -237,7 +240,6 @@ def test_an_output_folder_that_names_nobody_is_claimed(places: Places) -> None:
         '"x"',
         "null",
         "{}",
-        '{"format": 2, "id": "a", "manifest": "b"}',
         '{"format": 1, "manifest": "b"}',
         '{"format": 1, "id": "", "manifest": "b"}',
         '{"format": 1, "id": 7, "manifest": "b"}',
@@ -255,6 +257,16 @@ def test_a_damaged_ledger_json_is_an_environment_fault_with_a_way_out(places: Pl
         ledger.look_up(places)
 
     assert "git checkout" in str(caught.value.hint)
+
+
+def test_the_ledger_of_a_newer_veopipe_is_not_to_be_replaced_by_an_older_one(places: Places) -> None:
+    started(places)
+    (places.folder / "ledger.json").write_text('{"format": 2, "id": "a", "manifest": "b"}')
+
+    with pytest.raises(EnvironmentFault, match="its format is 2; this veopipe knows 1") as caught:
+        ledger.look_up(places)
+
+    assert caught.value.hint == "update veopipe: a newer one wrote it"
 
 
 def test_a_ledger_folder_that_is_a_file_is_an_environment_fault(places: Places) -> None:

@@ -38,12 +38,14 @@ class Asker:
         store: where intents and answers are recorded.
         gateway: that is asked.
         journal: is told what happens.
+        recorded: is called once an answer is on disk, in the thread that made the call.
     """
 
     run: str
     store: Store
     gateway: Gateway
     journal: Journal
+    recorded: Callable[[], None] = lambda: None
     _tasks_known: set[tuple[str, str]] = field(init=False)
     _recording: threading.Lock = field(default_factory=threading.Lock)
 
@@ -118,6 +120,7 @@ class Asker:
         except NotRecorded as error:
             paid = "; its task id is kept: free some room and run again" if answer.outcome is Outcome.ACCEPTED else ""
             return replace(answer, outcome=Outcome.IN_DOUBT, reason="not_recorded", message=f"{error}{paid}")
+        self.recorded()
         return answer
 
     def _is_news(self, task: tuple[str, str]) -> bool:

@@ -94,11 +94,18 @@ def _agree_to_retries(plan: Plan, project: Project, terms: Terms) -> None:
 def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
     if project.choices.simulate:
         return
-    if not project.ledger.is_new:
-        if not project.store.shots and not project.store.unreadable:  # a checkout that lacks state/, perhaps
-            terms.tell(f"the ledger here knows of no shot: {counted(creates, 'shot')} will be bought")
-        return
     where = f"{project.places.ledger_base}/{project.places.name}"
+    if not project.ledger.is_new:
+        if project.store.shots or project.store.unusable:
+            return
+        if project.ledger.attempts is None and project.pipeline.require_ledger and not terms.new_ledger:
+            raise EnvironmentFault(
+                f"the ledger in {where} has no state files, and an older veopipe wrote it, which didn't count them: "
+                f"{counted(creates, 'shot')} would be bought, perhaps again",
+                hint=f"bring {where}/state back, or add --new-ledger if nothing was bought yet",
+            )
+        terms.tell(f"the ledger here knows of no shot: {counted(creates, 'shot')} will be bought")
+        return
     if project.pipeline.require_ledger and not terms.new_ledger:
         raise EnvironmentFault(
             f"no ledger in {where}, and this pipeline requires one: {counted(creates, 'shot')} would be bought",
@@ -107,6 +114,8 @@ def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
     if not terms.new_ledger:
         ledger.refuse_if_renamed(project.places)
     terms.tell(f"no ledger here: {counted(creates, 'shot')} will be bought")
+    if (rule := ledger.hidden_by(project.places)) is not None:
+        terms.tell(f"git ignores {where} ({rule}): a clone won't know what was bought, and would buy it again")
 
 
 def _check_permission(creates: list[Item], permission: Permission) -> None:

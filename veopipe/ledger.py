@@ -3,7 +3,8 @@
 * `.veopipe/<manifest>/` is the ledger, `<output>/<manifest>/` holds the videos. A simulated run has
   folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a paid take.
 * A ledger names its manifest, an output folder names its ledger; whatever doesn't fit is refused before
-  anything is sent.
+  anything is sent. What is refused is never to be removed: a hint moves things, and only to a name that is free.
+* A ledger counts the attempts in its state files, so that one which is missing is missed (`store`).
 * One run at a time: a kernel lock that dies with its process.
 
 Source: design, section 5.
@@ -12,41 +13,58 @@ Source: design, section 5.
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import re
 import secrets
 import shlex
 import stat
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from veopipe import files
+from veopipe import files, statefiles
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
 from veopipe.places import Places
 from veopipe.reading import strict_json
 from veopipe.wording import printable
 
 FORMAT = 1
+GIT_WAIT = 5.0
+"""Seconds for git to say what it ignores: a thousand times what it needs, and on a network's disk it may need more."""
 LOCK_WAIT = 0.5
 """Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
 
 GITIGNORE = """\
-# The ledger (state/ and ledger.json) belongs into git; these don't.
-lock
-runs/
-rescue/
-*.simulated/
-.new-*
+# The ledger belongs into git, whatever the ignore files above this one say: it holds what was paid.
+!/.gitignore
+!/*/
+!/*/ledger.json
+!/*/state/
+!/*/state/*.json
+# These don't belong there.
+/*.simulated/
+/*/lock
+/*/runs/
+/*/rescue/
+/*/.new-*
+/*/state/.new-*
 """
-_LARGEST = 1 << 20
+_UNANCHORED = frozenset({b"lock", b"runs/", b"rescue/", b"*.simulated/", b".new-*"})
+"""Lines of the first versions: they hide the ledgers of lists called `runs.yaml`, `rescue.yaml` and `lock.yaml`."""
+_FIRST_HEADING = b"# The ledger (state/ and ledger.json) belongs into git; these don't."
+_LARGEST = 16 << 20
+"""Bytes. 100,000 shots, each with the longest id, need half of it."""
 _LONGEST_NAME = 255  # bytes, on every usual file system
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KNOWN = ("format", "id", "manifest", "open_runs", "attempts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +76,18 @@ class Ledger:
         manifest: the manifest's file name.
         open_runs: runs that spent and weren't ended by themselves or by Ctrl-C: the next run's caps
             count what they spent.
+        attempts: shot → how many attempts its state file held when this was written; None: an older veopipe
+            wrote it and didn't count.
         is_new: there is no ledger yet; nothing was ever bought.
+        unknown: fields of a newer veopipe, kept.
     """
 
     id: str
     manifest: str
     open_runs: tuple[str, ...] = ()
+    attempts: Mapping[str, int] | None = None
     is_new: bool = False
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 def look_up(places: Places) -> Ledger:
@@ -81,7 +104,8 @@ def look_up(places: Places) -> Ledger:
         )
     found = _read(places.folder / "ledger.json")
     if found is None:
-        ledger = Ledger(_lost_id(places) or secrets.token_hex(16), places.manifest.name, is_new=not _has_state(places))
+        is_new = not _has_state(places)
+        ledger = Ledger(_lost_id(places) or secrets.token_hex(16), places.manifest.name, is_new=is_new)
     else:
         _check_owner(places, found)
         ledger = found
@@ -90,33 +114,69 @@ def look_up(places: Places) -> Ledger:
 
 
 def _check_owner(places: Places, found: Ledger) -> None:
-    mine, theirs = places.manifest, found.manifest
-    if theirs == mine.name:
+    """See that a ledger which names another list is this list's all the same: renamed, or respelt by its disk."""
+    mine = places.manifest
+    named, its_folder = mine.parent / found.manifest, _beside(places, Path(found.manifest).stem)
+    if found.manifest == mine.name or _is_one(named, mine):
         return
-    named = mine.parent / theirs
     where = f"{places.ledger_base}/{places.name}"
-    if Path(theirs).stem == mine.stem:
+    if Path(found.manifest).stem == mine.stem or _is_one(its_folder, places.folder):
+        free = _free(mine).name
         hint = (
-            f"one of the two needs a name of its own: {_command('mv', mine.name, f'{mine.stem}-2{mine.suffix}')}"
-            if named.exists()
-            else f"give the manifest its name back: {_command('mv', mine.name, theirs)}"
+            f"one of the two needs a name of its own: {_command('mv', mine.name, free)}"
+            if os.path.lexists(named)
+            else f"give the manifest its name back: {_command('mv', mine.name, found.manifest)}"
         )
-        raise LedgerRefused(f"{where} is the ledger of {printable(theirs)}, not of {mine.name}", hint=hint)
-    if named.exists():
+        raise LedgerRefused(f"{where} is the ledger of {printable(found.manifest)}, not of {mine.name}", hint=hint)
+    original = _read(its_folder / "ledger.json") if os.path.lexists(named) else None
+    if original is not None and original.id == found.id:
+        free = _free(places.folder).name
         raise LedgerRefused(
-            f"{where} is the ledger of {printable(theirs)}, which is still there, not of {mine.name}",
-            hint=f"a copied ledger would count its takes twice; remove the copy: {_command('rm', '-r', where)}",
+            f"{where} is a copy of the ledger of {printable(found.manifest)}, which is still there, "
+            f"and not the ledger of {mine.name}",
+            hint="a copied ledger would count its takes twice; move the copy away: "
+            + _command("mv", where, f"{places.ledger_base}/{free}"),
         )
+
+
+def _beside(places: Places, name: str) -> Path:
+    """The folder of the ledger of that name."""
+    return places.folder.parent / (f"{name}.simulated" if places.simulated else name)
+
+
+def _is_one(path: Path, other: Path) -> bool:
+    """Whether both names lead to one file or folder: in another case, with other accents, by a link."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):  # one isn't there; this locale can't write its name
+        return False
+
+
+def _free(path: Path) -> Path:
+    """The first of `path-2`, `path-3` … that is nothing's name: what a hint moves must not replace anything."""
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    return next(name for name in numbered if not os.path.lexists(name))
 
 
 def _check_output(places: Places, ledger: Ledger) -> None:
     owner = _owner_of(places.output)
-    if owner is not None and owner != ledger.id:
-        raise LedgerRefused(
-            f"{places.output_base}/{places.name} belongs to another ledger (its .ledger says {printable(owner[:12])}…)",
-            hint=f"bring its ledger back (git checkout {places.ledger_base}/{places.name}), "
-            "or move the folder away if its videos aren't this list's",
-        )
+    if owner is None or owner == ledger.id:
+        return
+    where = f"{places.output_base}/{places.name}"
+    away = f"{places.output_base}/{_free(places.output).name}"
+    hint = f"if its videos aren't this list's, move the folder away: {_command('mv', where, away)}"
+    if ledger.is_new:  # else a checkout would replace records that nobody else has
+        hint = f"bring its ledger back: git checkout {places.ledger_base}/{places.name}\n{hint}"
+    for other, theirs in _neighbours(places):
+        if theirs.id == owner:
+            target = places.output.with_name(other.name)
+            free = target if not os.path.lexists(target) else _free(target)
+            move = _command("mv", where, f"{places.output_base}/{free.name}")
+            hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {move}"
+    raise LedgerRefused(
+        f"{where} belongs to another ledger (its .ledger says {printable(owner[:12])}…)",
+        hint=hint,
+    )
 
 
 def _owner_of(output: Path) -> str | None:
@@ -135,10 +195,7 @@ def _lost_id(places: Places) -> str | None:
 
 def _has_state(places: Places) -> bool:
     try:
-        with os.scandir(places.state) as entries:
-            return any(entry.name.endswith(".json") for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        return bool(statefiles.look_into(places.state))
     except OSError as error:  # no permission, a link to itself
         raise EnvironmentFault(f"{places.state} can't be read: {_said(error)}") from None
 
@@ -147,16 +204,23 @@ def _read(path: Path) -> Ledger | None:
     try:
         document = strict_json(files.read_bounded(path, _LARGEST))
         if document["format"] != FORMAT:
-            raise ValueError(f"its format is {document['format']!r}; this veopipe knows {FORMAT}")
-        runs = document.get("open_runs", [])
-        ledger = Ledger(document["id"], document["manifest"], tuple(runs))
+            raise _Newer(f"its format is {document['format']!r}; this veopipe knows {FORMAT}")
+        runs, attempts = document.get("open_runs", []), document.get("attempts")
+        unknown = {key: value for key, value in document.items() if key not in _KNOWN}
+        ledger = Ledger(document["id"], document["manifest"], tuple(runs), attempts, unknown=unknown)
         texts = [ledger.id, ledger.manifest, *ledger.open_runs]
         if not isinstance(runs, list) or not all(isinstance(text, str) and text for text in texts):
             raise ValueError("a field has the wrong type")
         if not _ID.fullmatch(ledger.id) or not _is_file_name(ledger.manifest):
             raise ValueError("its id or its manifest's name is impossible")
+        if attempts is not None and not _is_count(attempts):
+            raise ValueError("its attempts aren't a number for each shot")
     except (FileNotFoundError, NotADirectoryError):
+        if away := statefiles.why_away(path):
+            raise EnvironmentFault(f"{path} isn't on this disk: {away}") from None
         return None
+    except _Newer as error:
+        raise EnvironmentFault(f"{path} can't be read: {error}", hint="update veopipe: a newer one wrote it") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EnvironmentFault(
             f"{path} can't be read: {_said(error)}", hint=f"bring it back: git checkout {shlex.quote(str(path))}"
@@ -164,10 +228,24 @@ def _read(path: Path) -> Ledger | None:
     return ledger
 
 
+class _Newer(ValueError):
+    """A newer veopipe wrote it: an older version of the file would forget what that one knew."""
+
+
+def _is_count(attempts: object) -> bool:
+    return isinstance(attempts, dict) and all(
+        statefiles.SHOT_ID.fullmatch(shot) and type(number) is int and number > 0 for shot, number in attempts.items()
+    )
+
+
 def _is_file_name(text: str) -> bool:
     """Whether a file in the manifest's folder can have this name."""
-    try:
-        return Path(text).name == text and 0 < len(os.fsencode(text)) <= _LONGEST_NAME and "\0" not in text
+    try:  # UTF-8, as the folder may have been made under another locale than today's
+        return (
+            Path(text).name == text
+            and 0 < len(text.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
+            and "\0" not in text
+        )
     except UnicodeEncodeError:  # half a character
         return False
 
@@ -178,27 +256,55 @@ def _said(error: BaseException) -> str:
     return printable(error.strerror or str(error)) if isinstance(error, OSError) else printable(f"{error}")
 
 
+def _neighbours(places: Places) -> Iterator[tuple[Path, Ledger]]:
+    """The other ledgers beside this one, rehearsals left out, with their folders.
+
+    Raises:
+        EnvironmentFault: one can't be read.
+    """
+    base = places.folder.parent
+    for other in sorted(base.iterdir()) if base.is_dir() else []:
+        if other.name != places.name and not other.name.endswith(".simulated") and other.is_dir():
+            found = _read(other / "ledger.json")
+            if found is not None:
+                yield other, found
+
+
 def refuse_if_renamed(places: Places) -> None:
     """Stop a run that would start a new ledger while one beside it names a manifest that is gone.
 
     Raises:
         LedgerRefused: with the command that moves the other ledger (and its videos) here.
     """
-    base = places.folder.parent
-    for other in sorted(base.iterdir()) if base.is_dir() else []:
-        if other.name == places.name or other.name.endswith(".simulated") or not other.is_dir():
+    for other, found in _neighbours(places):
+        if _is_there(places, other, found):
             continue
-        found = _read(other / "ledger.json")
-        if found is not None and not (places.manifest.parent / found.manifest).exists():
-            move = [_command("mv", f"{places.ledger_base}/{other.name}", f"{places.ledger_base}/{places.name}")]
-            if places.output_of("").parent.joinpath(places.output_base, other.name).is_dir():
-                move.append(_command("mv", f"{places.output_base}/{other.name}", f"{places.output_base}/{places.name}"))
-            raise LedgerRefused(
-                f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
-                f"{printable(found.manifest)}, which is gone. Was it renamed? Then nothing needs to be bought again",
-                hint=f"move its ledger, in the manifest's folder: {' && '.join(move)}\n"
-                "if this is a new list, start a ledger of its own: add --new-ledger",
-            )
+        move = [_move(places.folder, places.ledger_base, other.name)]
+        if (places.output.parent / other.name).is_dir():
+            move.append(_move(places.output, places.output_base, other.name))
+        raise LedgerRefused(
+            f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
+            f"{printable(found.manifest)}, which is gone. Was it renamed? Then nothing needs to be bought again",
+            hint=f"move its ledger, in the manifest's folder: {' && '.join(move)}\n"
+            "if this is a new list, start a ledger of its own: add --new-ledger",
+        )
+
+
+def _is_there(places: Places, folder: Path, ledger: Ledger) -> bool:
+    """Whether the list of a ledger is in its place, under the name that this locale gives it, too."""
+    if os.path.lexists(places.manifest.parent / ledger.manifest):
+        return True
+    ending = Path(ledger.manifest).suffix
+    lists = (path for path in places.manifest.parent.iterdir() if path.suffix == ending)
+    return any(_is_one(_beside(places, path.stem), folder) for path in lists)
+
+
+def _move(target: Path, base: str, name: str) -> str:
+    """The command that gives the folder `name` the place of `target`; what is there gets another name."""
+    move = _command("mv", f"{base}/{name}", f"{base}/{target.name}")
+    if not os.path.lexists(target) or (target.is_dir() and {entry.name for entry in target.iterdir()} <= {"lock"}):
+        return move  # a lock that this very command holds goes with it
+    return f"{_command('mv', f'{base}/{target.name}', f'{base}/{_free(target).name}')} && {move}"
 
 
 def _command(*words: str) -> str:
@@ -272,10 +378,47 @@ def is_locked(places: Places) -> bool:
 def _make_folders(places: Places) -> None:
     base = places.folder.parent
     files.make_folder(base)
-    if not (base / ".gitignore").exists():
-        files.replace(base / ".gitignore", GITIGNORE.encode())
+    _keep_gitignore(base / ".gitignore")
     files.make_folder(places.folder, 0o700)
     _refuse_open_to_all(places)
+
+
+def _keep_gitignore(path: Path) -> None:
+    """Make the ledgers' `.gitignore`, or mend one of the first versions; other lines in it stay as they are."""
+    try:
+        lines = files.read_bounded(path, 1 << 20).splitlines()
+    except FileNotFoundError:
+        files.replace(path, GITIGNORE.encode())
+        return
+    except ValueError:
+        return  # no file of ours
+    if not _UNANCHORED.isdisjoint(lines):
+        own = [line for line in lines if line not in _UNANCHORED and line != _FIRST_HEADING]
+        files.replace(path, GITIGNORE.encode() + b"".join(line + b"\n" for line in own))
+
+
+def hidden_by(places: Places) -> str | None:
+    """The place of the ignore rule by which git leaves the whole ledger out (`.gitignore:2`), if there is one.
+
+    Our own `.gitignore` wins over rules about files in the ledger, but isn't read where a folder above is ignored.
+    """
+    folder = places.manifest.parent
+    if not any((above / ".git").exists() for above in (folder, *folder.parents)):
+        return None
+    path = f"{places.ledger_base}/{places.name}/ledger.json"
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CONFIG_HOME") if name in os.environ}
+    try:
+        asked = subprocess.run(
+            ["git", "check-ignore", "--no-index", "--verbose", "--", path],
+            cwd=folder,
+            env=environ,
+            capture_output=True,
+            timeout=GIT_WAIT,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    source, _, pattern = asked.stdout.decode("utf-8", "replace").partition("\t")[0].rpartition(":")
+    return printable(source) if asked.returncode == 0 and not pattern.startswith("!") else None
 
 
 def _refuse_open_to_all(places: Places) -> None:
@@ -303,9 +446,12 @@ def write(places: Places, ledger: Ledger) -> Ledger:
         "id": written.id,
         "manifest": written.manifest,
         "open_runs": list(written.open_runs),
+        "attempts": dict(sorted((written.attempts or {}).items())),
+        **written.unknown,
     }
     try:
         files.make_folder(places.state)
+        files.sync_folder(places.state)  # it counts what a power cut must not take any more
         files.replace(places.folder / "ledger.json", (json.dumps(document, indent=2) + "\n").encode())
     except OSError as error:
         raise EnvironmentFault(f"{places.folder / 'ledger.json'} can't be written: {_said(error)}") from None

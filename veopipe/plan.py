@@ -57,6 +57,8 @@ class World:
     Attributes:
         states: of every shot that has a state file, wanted or not.
         unreadable: shots whose state file can't be understood, with the reason.
+        missing: shots whose state file isn't here, or is older than the ledger: what is the matter with "its state
+            file", and what to do.
         strays: shots with takes on disk that no state file knows, with one file's name each.
         gateway: the name of the gateway of this run; None for commands that only look, which take every
             take as it is.
@@ -72,6 +74,7 @@ class World:
     retry_all: bool
     retry_failed: int
     manifest_ids: Collection[str]
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +179,19 @@ class _Planner:
     fingerprints: Mapping[str, str]  # of what the selected shots want
     moves: Mapping[str, str] = field(init=False)
     unreadable: Mapping[str, str] = field(init=False)  # id without regard to case → why
-    lost: str | None = field(init=False)  # a shot that left, with a state file that can't be understood
+    missing: Mapping[str, str] = field(init=False)  # likewise
+    lost: str | None = field(init=False)  # a shot that left, with a state file that can't be used
     _vacated: Collection[str] = field(init=False)
 
     def __post_init__(self) -> None:
         world = self.world
         self.unreadable = {shot.casefold(): why for shot, why in world.unreadable.items()}
+        self.missing = {shot.casefold(): why for shot, why in world.missing.items()}
         ids = {shot.casefold() for shot in world.manifest_ids}
-        self.lost = min((shot for shot in world.unreadable if shot.casefold() not in ids), default=None)
-        self.moves = takeovers(self.fingerprints, world.states, world.manifest_ids, self.unreadable)
+        lost = (shot for shot in (*world.unreadable, *world.missing) if shot.casefold() not in ids)
+        self.lost = min(lost, default=None)
+        closed = {*self.unreadable, *self.missing}
+        self.moves = takeovers(self.fingerprints, world.states, world.manifest_ids, closed)
         self._vacated = set(self.moves.values()) - self.moves.keys()
 
     def state_of(self, shot: str) -> ShotState | None:
@@ -225,11 +232,15 @@ class _Planner:
         blank = self._blank(wanted, state)
         if (why := self.unreadable.get(wanted.shot.casefold())) is not None:
             return replace(blank, action=Action.HOLD, reason=f"its state file can't be understood: {why}")
-        if wanted.shot in self.world.strays:
-            name = self.world.strays[wanted.shot]
-            return replace(blank, action=Action.HOLD, reason=f"there is {name}, but no state file that knows it")
+        stray = self.world.strays.get(wanted.shot)
+        if (why := self.missing.get(wanted.shot.casefold())) is not None:
+            there = f" ({stray} is there)" if stray is not None else ""
+            return replace(blank, action=Action.HOLD, reason=f"its state file {why}{there}")
+        if stray is not None:
+            return replace(blank, action=Action.HOLD, reason=f"there is {stray}, but no state file that knows it")
         if not state.takes and self.lost is not None:
-            why = f"it may be {self.lost} under a new id, whose state file can't be understood"
+            what = self.world.missing.get(self.lost, "can't be understood")
+            why = f"it may be {self.lost} under a new id, whose state file {what}"
             return replace(blank, action=Action.HOLD, reason=why)
         unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
         take = self._match(state, blank.fingerprint)

@@ -7,7 +7,7 @@ network or money.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -96,7 +96,7 @@ class Project:
     def store(self) -> Store:
         """Its state files, read when they are first looked at: a command that writes does so under the lock."""
         if self._store is None:
-            self._store = open_store(self.places)
+            self._store = open_store(self.places, self.ledger.attempts)
         return self._store
 
     def read_again(self) -> None:
@@ -108,6 +108,36 @@ class Project:
         """The lock is given up: whatever still runs in a thread writes no state file any more."""
         if self._store is not None:
             self._store.close()
+
+    @property
+    def remarks(self) -> list[str]:
+        """What people should know of the ledger's files before they read anything else."""
+        strange = self.store.strange
+        if not strange:
+            return []
+        shown = ", ".join(printable(name, 60) for name in strange[:3]) + (", …" if len(strange) > 3 else "")
+        are = "is no state file" if len(strange) == 1 else "are no state files"
+        where = f"{self.places.ledger_base}/{self.places.name}/state"
+        return [f"{where}: {shown} {are}: another program left what lies there; nothing is read from it"]
+
+    def write_ledger(self, *, passing_over: Collection[str] = (), open_runs: tuple[str, ...] | None = None) -> None:
+        """Let `ledger.json` say how things stand now, unless it does.
+
+        Args:
+            passing_over: shots whose state is about to move.
+            open_runs: instead of the ledger's.
+
+        Raises:
+            EnvironmentFault: it can't be written.
+        """
+        with self.store.exclusively():
+            if self.store.is_closed:  # the lock is another process's by now
+                return
+            attempts = self.store.count_attempts(but=passing_over)
+            runs = self.ledger.open_runs if open_runs is None else open_runs
+            wanted = replace(self.ledger, manifest=self.places.manifest.name, attempts=attempts, open_runs=runs)
+            if wanted.is_new or wanted != self.ledger:
+                self.ledger = ledger.write(self.places, wanted)
 
     @property
     def shelf(self) -> Shelf:
@@ -136,6 +166,7 @@ class Project:
         world = World(
             states=self.store.shots,
             unreadable=self.store.unreadable,
+            missing=self.store.missing,
             strays=delivery.strays(self.places, known, self.wanted),
             gateway=None if anywhere else self.address.name,
             retry_all=self.choices.retry_failed,

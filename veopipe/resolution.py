@@ -153,8 +153,8 @@ def written_off(store: Store, shot: str) -> Take:
 
 
 def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
-    if shot in store.unreadable:
-        raise EnvironmentFault(f"the state file of {shot} can't be understood: {store.unreadable[shot]}")
+    if shot in store.unusable:
+        raise EnvironmentFault(f"the state file of {shot} {store.unusable[shot]}")
     state = store.shots.get(shot)
     waiting = [take for take in state.takes if take.status in statuses] if state else []
     if not waiting:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,8 @@ from veopipe.wording import counted
 ECHO = 0.05
 """Seconds in which two signals are one: `timeout`, among others, signals a process and then its whole group."""
 _ENDED_BY = {ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
+COUNT_PAUSE = 1.0
+"""Seconds between two counts of a run's attempts in `ledger.json`: with thousands of shots it is a long file."""
 THREADS = 128
 """Twice the polls at once (`gateway.POLLS_AT_ONCE`), each of which may be looking a name up. Made when needed."""
 
@@ -89,6 +93,7 @@ class Run:
     bugs: list[BaseException] = field(default_factory=list)
     signalled: ExitCode | None = None
     may_leave: bool = False
+    counted_at: float = -math.inf
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.terms.watcher)
@@ -103,6 +108,8 @@ class Run:
         """See the state under the lock: what was rescued, and what died while asking."""
         project = self.project  # what it loaded before the lock may be stale
         project.read_again()
+        for remark in project.remarks:
+            self.terms.tell(remark)
         try:
             for shot in project.store.merge_rescued():
                 self.terms.tell(f"{shot}: an answer that couldn't be recorded in its place was taken in")
@@ -158,7 +165,8 @@ class Run:
         if before and self.budget.spent:
             self.terms.tell(f"the run before was killed; the ${as_text(self.budget.spent)} it spent count in this run")
         open_runs = (*before, self.id) if plan.worst_usd else before
-        project.ledger = ledger.write(project.places, replace(project.ledger, open_runs=open_runs))
+        project.write_ledger(passing_over={*plan.moves, *plan.moves.values()}, open_runs=open_runs)
+        files.make_folder(project.places.state)
         ledger.claim_output(project.places, project.ledger)
         self.journal = Journal.open(project.places.runs / f"{self.id}.jsonl", self.terms.watcher)
         self.journal.note(
@@ -178,6 +186,16 @@ class Run:
         except NotRecorded as error:
             raise EnvironmentFault(str(error)) from None
 
+    def _count_attempts(self) -> None:
+        """Let `ledger.json` know of an attempt while the run goes on; in the threads that create."""
+        if time.monotonic() - self.counted_at < COUNT_PAUSE:
+            return
+        self.counted_at = time.monotonic()
+        try:
+            self.project.write_ledger()
+        except EnvironmentFault as error:
+            self.halt.stop_creating(error.message, ExitCode.ENVIRONMENT)
+
     def _take_over(self, plan: Plan) -> None:
         """Let shots that got other ids have their states; raises `NotRecorded`."""
         store, shelf = self.project.store, self.project.shelf
@@ -186,6 +204,8 @@ class Run:
                 if take.file is None:  # half a download belongs to nobody under this id from now on
                     files.remove_quietly(shelf.part(shot, take.number))
         store.move(plan.moves)
+        if plan.moves:
+            self.project.write_ledger()
         for item in plan.renames:
             self.journal.note("renamed", item.shot, item.number, f"was {item.renamed_from}")
 
@@ -229,7 +249,7 @@ class Run:
             follow(self._settle(settler, by_take.get((shot, number)), shot, number))
 
         if gateway is not None:
-            asker = Asker(self.id, self.project.store, gateway, self.journal)
+            asker = Asker(self.id, self.project.store, gateway, self.journal, self._count_attempts)
             self.creator = Creator(
                 asker=asker,
                 pipeline=self.project.pipeline,
@@ -362,9 +382,7 @@ class Run:
 
     def _close_ledger(self) -> None:
         """This run is over: its spending counts in no other."""
-        project = self.project
-        if project.ledger.open_runs:
-            project.ledger = ledger.write(project.places, replace(project.ledger, open_runs=()))
+        self.project.write_ledger(open_runs=())
 
     def finish(self, plan: Plan | None = None) -> Report:
         """Say how the run ended.
@@ -372,11 +390,11 @@ class Run:
         Args:
             plan: what is still to be done; None: make it from what the run left.
         """
-        if self.project.ledger.open_runs and ExitCode.TERMINATED not in self.halt.codes:
-            try:
-                self._close_ledger()
-            except EnvironmentFault as error:  # then the next run counts this one's spending: safe, and said
-                self.halt.stop_creating(error.message, ExitCode.ENVIRONMENT)
+        is_over = ExitCode.TERMINATED not in self.halt.codes
+        try:
+            self.project.write_ledger(open_runs=() if is_over else None)
+        except EnvironmentFault as error:  # then the next run counts this one's spending: safe, and said
+            self.halt.stop_creating(error.message, ExitCode.ENVIRONMENT)
         held = self.creator.held if self.creator is not None else {}
         ground = Ground(
             self.project.store.shots,

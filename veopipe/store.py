@@ -6,7 +6,8 @@
 * A paid answer that can't be recorded in its place is tried there again with the reserve's room, then goes
   to a rescue file, and if that fails too, to one line on stderr: it is never lost silently. The next start
   merges rescue files.
-* A file that can't be understood holds its shot (`unreadable`); the other shots go on.
+* A file that can't be understood (`unreadable`), or isn't here, or is older than the ledger knows (`missing`),
+  holds its shot; the other shots go on.
 * Once the lock is given up nothing is written in its place any more (`close`): an answer that comes in after
   that is rescued, too, since another process may have changed the file meanwhile.
 
@@ -18,20 +19,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, takes
+from veopipe import files, statefiles, takes
 from veopipe.errors import EnvironmentFault
 from veopipe.ledger import now
 from veopipe.places import Places
 from veopipe.state import Event, IllegalTransition, Status
 from veopipe.takes import ShotState, Take
+from veopipe.wording import counted as counted_words
 from veopipe.wording import printable
 
 ASIDE = "aside-"
@@ -52,11 +55,18 @@ class Store:
         places: where the files lie.
         shots: the state of each shot that has one, by the id its file is named by.
         unreadable: shots whose file can't be understood, with the reason.
+        missing: shots whose file isn't here, or is older than the ledger: what is the matter with "its state file",
+            and what to do.
+        strange: names among the state files that no shot can have; nothing is known from them.
+        counted: shot → attempts that the ledger has counted in its state file (`Ledger.attempts`).
     """
 
     places: Places
     shots: dict[str, ShotState] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    strange: tuple[str, ...] = ()
+    counted: dict[str, int] = field(default_factory=dict)
     _writing: threading.RLock = field(default_factory=threading.RLock)
     _is_closed: bool = False
 
@@ -64,6 +74,29 @@ class Store:
         """Leave the state files to others: what was under way is written, and nothing after it."""
         with self._writing:
             self._is_closed = True
+
+    @property
+    def unusable(self) -> dict[str, str]:
+        """Shots whose state file says nothing that can be relied on, with what is the matter with it."""
+        return {**self.missing, **{shot: f"can't be understood: {why}" for shot, why in self.unreadable.items()}}
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the state files are another process's business now."""
+        return self._is_closed
+
+    def count_attempts(self, *, but: Collection[str] = ()) -> dict[str, int]:
+        """How many attempts each shot has on record, shots whose state file isn't here included.
+
+        Args:
+            but: shots whose state is about to move: until it has, nothing is expected under their names.
+        """
+        with self._writing:
+            for shot, state in self.shots.items():
+                self.counted[shot] = state.attempts()
+            for shot in but:
+                self.counted.pop(shot, None)
+            return dict(self.counted)
 
     def exclusively(self) -> AbstractContextManager[object]:
         """Keep other threads from changing anything between a look at a state and its save."""
@@ -183,6 +216,7 @@ class Store:
             except OSError as error:
                 raise NotRecorded(f"{self._path(old)} can't be renamed: {error.strerror}") from error
             state = self.shots.pop(old)
+            self.counted.pop(old, None)
             self.shots[new] = ShotState(new, state.takes, state.unknown)
             self.save(self.shots[new])
 
@@ -248,25 +282,29 @@ class Store:
         return True
 
 
-def open_store(places: Places) -> Store:
+def open_store(places: Places, counted: Mapping[str, int] | None = None) -> Store:
     """All state files of a ledger, in memory. Reads only.
 
     A file is named by its shot; the `shot` inside may still be an older id after a rename.
 
+    Args:
+        places: where they lie.
+        counted: shot → attempts that its state file held when the ledger was written. A file that is missing or
+            holds fewer is one that a checkout, a merge or a copy left out: it would let its shot be bought again.
+
     Raises:
         EnvironmentFault: their folder can't be read, so nobody knows what was paid.
     """
-    store = Store(places)
+    store = Store(places, counted=dict(counted or {}))
     try:
-        names = sorted(entry.name for entry in os.scandir(places.state) if entry.name.endswith(".json"))
-    except (FileNotFoundError, NotADirectoryError):
-        names = []
+        found = statefiles.look_into(places.state)
     except OSError as error:
         raise EnvironmentFault(f"{places.state} can't be read: {error.strerror}") from None
-    for name in names:
-        shot = name.removesuffix(".json")
+    store.strange = found.strange
+    store.missing = {shot: f"isn't on this disk: {how}" for shot, how in found.away}
+    for shot in found.shots:
         try:
-            state = takes.parse(files.read_bounded(places.state / name, takes.LARGEST_STATE_FILE))
+            state = takes.parse(files.read_bounded(places.state / f"{shot}.json", takes.LARGEST_STATE_FILE))
         except takes.Unreadable as error:
             store.unreadable[shot] = printable(str(error))
         except (OSError, ValueError) as error:
@@ -274,4 +312,54 @@ def open_store(places: Places) -> Store:
             store.unreadable[shot] = f"it can't be read ({printable(said or '')})"
         else:
             store.shots[shot] = ShotState(shot, state.takes, state.unknown)
+            if state.shot != shot:
+                _look_for_twin(store, shot, state)
+    _miss(store)
     return store
+
+
+def _look_for_twin(store: Store, shot: str, state: ShotState) -> None:
+    """Pass over the file `shot` if it is a copy of the file of the shot that it names.
+
+    Some sync clients call a copy by a name that a shot could have (`a-LAPTOP.json`). After a rename that a crash
+    cut short the file names the older shot, too, but then nothing else holds its attempts.
+    """
+    original = store.shots.get(state.shot)
+    path = store.places.state / f"{state.shot}.json"
+    if original is None and path.exists():
+        try:
+            original = takes.parse(files.read_bounded(path, takes.LARGEST_STATE_FILE))
+        except (OSError, ValueError):
+            return
+    if original is None:
+        return
+    here, there = set(state.calls()), set(original.calls())
+    if here & there:
+        del store.shots[shot]
+        store.strange = (*store.strange, f"{shot}.json")
+        if here - there:
+            why = f"has a copy, {shot}.json, that knows of attempts which it doesn't know: bring the two together"
+            store.missing[state.shot] = why
+
+
+def _miss(store: Store) -> None:
+    """Hold the shots whose state files hold less than the ledger has counted in them."""
+    spelt = {shot.casefold(): shot for shot in (*store.shots, *store.unusable)}
+    for shot, number in store.counted.items():
+        name = spelt.get(shot.casefold(), shot)
+        known = store.shots[name].attempts() if name in store.shots else 0
+        if name not in store.unusable and known < number:
+            store.missing[name] = _what_is_missing(store, name, number)
+    for shot in store.missing:
+        store.shots.pop(shot, None)
+
+
+def _what_is_missing(store: Store, shot: str, number: int) -> str:
+    there = store.shots.get(shot)
+    what = f"holds {there.attempts()} of" if there is not None else "isn't here, and the ledger counts"
+    path = shlex.quote(f"{store.places.ledger_base}/{store.places.name}/state/{shot}.json")
+    return (
+        f"{what} {counted_words(number, 'attempt')} that may have been paid: bring {path} back, from git, a backup or "
+        f"the machine that ran last. If it is gone for good and may be bought again, take its line out of "
+        f'"attempts" in ledger.json'
+    )

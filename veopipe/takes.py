@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -159,6 +159,16 @@ class ShotState:
             if take.number == number:
                 return take
         raise KeyError(number)
+
+    def attempts(self) -> int:
+        """How many creates were made for it; never less than before."""
+        return sum(len(take.attempts) for take in self.takes)
+
+    def calls(self) -> Iterator[tuple[str, int, str, str]]:
+        """What tells each of its attempts from every other: order, number, run and time."""
+        for take in self.takes:
+            for attempt in take.attempts:
+                yield take.fingerprint, attempt.number, attempt.run, attempt.submitted_at
 
     def is_outdone(self, number: int, wanted: int | None) -> bool:
         """Whether the take that is wanted now is verified, and is another one: the finished name is that one's."""

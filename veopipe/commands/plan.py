@@ -33,6 +33,8 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     plan = loaded.plan()
     code = ExitCode.CHANGES if detailed_exitcode and planfile.has_work(plan) else ExitCode.OK
     document = planfile.document(loaded, plan)
+    for remark in loaded.remarks:
+        say(remark)
     if output:
         planfile.write(output, loaded, document)
     if format_ == "json":

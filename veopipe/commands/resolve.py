@@ -74,8 +74,8 @@ def _list(loaded: project.Project, format_: str) -> int:
     running = ledger.is_locked(loaded.places)
     only = set(loaded.wanted) if loaded.choices.selects else None
     entries = resolution.unresolved(loaded.store, only, running=running)
-    for torn, why in loaded.store.unreadable.items():
-        say(f"{torn}: its state file can't be understood, so nobody knows what waits there: {why}")
+    for torn, why in loaded.store.unusable.items():
+        say(f"{torn}: its state file {why}; whether anything waits there isn't known")
     if format_ == "json":
         click.echo(json.dumps({"exit_code": 0, "takes": [entry.as_json() for entry in entries]}, indent=2))
         return 0

@@ -26,6 +26,8 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     running = ledger.is_locked(loaded.places)
     ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf, running=running)
     report = loaded.report(loaded.plan(anywhere=True), ground)
+    for remark in loaded.remarks:
+        say(remark)
     if format_ == "json":
         click.echo(json.dumps(report.as_json(), indent=2))
         return 0

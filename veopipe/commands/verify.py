@@ -29,6 +29,8 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     loaded = project.load(choices(manifest, options))
     with ledger.locked(loaded.places):
         loaded.read_again()
+        for remark in loaded.remarks:
+            say(remark)
         try:
             findings = asyncio.run(inspection.inspect(loaded))
         except NotRecorded as error:
@@ -37,7 +39,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
             raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
     ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf)
     made = loaded.report(loaded.plan(anywhere=True), ground)
-    torn = any(row.status == report.UNREADABLE for row in made.rows)
+    torn = any(row.status == report.UNREADABLE for row in made.rows) or bool(loaded.store.missing)
     code = ExitCode.ENVIRONMENT if torn else inspection.code_of(findings)
     made = report.with_code(made, code, [str(finding) for finding in findings if not finding.fine])
     if format_ == "json":

@@ -1,0 +1,412 @@
+"""A ledger is never destroyed by our own words, hidden by our own files, or believed when a part of it is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Film, Result, Started
+    from veopipe.simulator.server import Simulator
+
+SHOTS = {"a": "the first of the list", "b": "the second of the list"}
+PAID = {"a": "verified", "b": "verified"}
+
+
+@pytest.fixture
+def bought(film: Film, gateway: Simulator) -> Film:
+    """A film whose two shots are bought and verified."""
+    film.list(SHOTS)
+    assert film.run().statuses == PAID
+    assert len(gateway.charged) == 2
+    return film
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def ledger_of(film: Film, name: str = "shots") -> dict[str, object]:
+    found: dict[str, object] = json.loads((film.folder / ".veopipe" / name / "ledger.json").read_text("utf-8"))
+    return found
+
+
+def every_file(folder: Path) -> set[bytes]:
+    return {path.read_bytes() for path in folder.rglob("*.json")}
+
+
+def moved(film: Film, old: str, new: str) -> None:
+    """Move a ledger and its videos, as veopipe says."""
+    for base in (".veopipe", "renders"):
+        (film.folder / base / old).rename(film.folder / base / new)
+
+
+def carried_out(film: Film, run: Result) -> None:
+    """Do what the first command of a hint says."""
+    found = re.search(r"(?m)(?:^|: )((?:mv|git|rm) .*)$", run.document["hint"])
+    assert found is not None, run.document
+    subprocess.run(["sh", "-c", found[1]], cwd=film.folder, check=True, capture_output=True)
+
+
+# --- whose ledger it is ----------------------------------------------------------------------------
+
+
+def test_a_renamed_list_keeps_its_ledger_when_a_new_list_gets_the_old_name(bought: Film, gateway: Simulator) -> None:
+    (bought.folder / "shots.yaml").rename(bought.folder / "episode1.yaml")
+    moved(bought, "shots", "episode1")
+    bought.list({"c": "the first of the next episode"})
+    first = bought.run(manifest="episode1.yaml")
+    assert (first.code, first.statuses, len(gateway.ledger)) == (0, PAID, 2)
+    assert ledger_of(bought, "episode1")["manifest"] == "episode1.yaml"
+    assert bought.run().statuses == {"c": "verified"}
+    assert bought.run(manifest="episode1.yaml", yes=False).code == 0
+    assert len(gateway.ledger) == 3
+
+
+def test_a_renamed_list_keeps_its_ledger_when_the_new_list_of_the_old_name_ran_first(
+    bought: Film, gateway: Simulator
+) -> None:
+    (bought.folder / "shots.yaml").rename(bought.folder / "episode1.yaml")
+    moved(bought, "shots", "episode1")
+    bought.list({"c": "the first of the next episode"})
+    assert bought.run().statuses == {"c": "verified"}
+    first = bought.run(manifest="episode1.yaml", yes=False)
+    assert (first.code, first.statuses, len(gateway.ledger)) == (0, PAID, 3)
+    assert ledger_of(bought)["id"] != ledger_of(bought, "episode1")["id"]
+
+
+def test_videos_left_at_the_old_name_are_led_to_their_ledger(bought: Film, gateway: Simulator) -> None:
+    (bought.folder / "shots.yaml").rename(bought.folder / "episode1.yaml")
+    (bought.folder / ".veopipe/shots").rename(bought.folder / ".veopipe/episode1")
+    bought.list({"c": "the first of the next episode"})
+    stopped = bought.run()
+    assert (stopped.code, len(gateway.ledger)) == (2, 2)
+    assert "mv renders/shots renders/episode1" in stopped.document["hint"]
+    carried_out(bought, stopped)
+    assert bought.run().statuses == {"c": "verified"}
+    first = bought.run(manifest="episode1.yaml", yes=False)
+    assert (first.code, first.shots["a"]["file"]) == (0, "renders/episode1/a.mp4")
+    assert len(gateway.ledger) == 3
+
+
+def test_a_copied_ledger_is_moved_away_and_never_removed(bought: Film, gateway: Simulator) -> None:
+    shutil.copy(bought.folder / "shots.yaml", bought.folder / "other.yaml")
+    shutil.copytree(bought.folder / ".veopipe/shots", bought.folder / ".veopipe/other")
+    (bought.folder / ".veopipe/other-2").mkdir()
+    stopped = bought.run(manifest="other.yaml")
+    assert (stopped.code, len(gateway.ledger)) == (2, 2)
+    assert "rm " not in stopped.document["hint"]
+    before = every_file(bought.folder / ".veopipe")
+    carried_out(bought, stopped)
+    assert every_file(bought.folder / ".veopipe") == before
+    assert (bought.folder / ".veopipe/other-3/state/a.json").is_file()
+    assert bought.run(yes=False).statuses == PAID
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_one_list_under_two_names_is_no_copy(bought: Film, gateway: Simulator, link: str) -> None:
+    """A disk that ignores case or accents finds one file under two names; a link is the same on any disk."""
+    (bought.folder / "shots.yaml").rename(bought.folder / "Shots.yaml")
+    moved(bought, "shots", "Shots")
+    getattr(bought.folder / "shots.yaml", link)(bought.folder / "Shots.yaml")
+    (bought.folder / ".veopipe/shots").symlink_to("Shots")
+    run = bought.run(manifest="Shots.yaml", yes=False)
+    assert (run.code, run.statuses, len(gateway.ledger)) == (0, PAID, 2)
+    assert bought.run(manifest="shots.yaml", yes=False).statuses == PAID
+
+
+def test_on_a_disk_that_ignores_case_two_lists_with_one_ledger_are_told_to_part(
+    bought: Film, gateway: Simulator
+) -> None:
+    """`Shots.yml` beside `shots.yaml`: one folder `.veopipe/shots` on such a disk, which no hint may move."""
+    bought.list({"c": "another list"}, name="Shots.yml")
+    (bought.folder / ".veopipe/Shots").symlink_to("shots")
+    stopped = bought.run(manifest="Shots.yml")
+    assert (stopped.code, len(gateway.ledger)) == (2, 2)
+    assert "mv Shots.yml Shots-2.yml" in stopped.document["hint"]
+    carried_out(bought, stopped)
+    assert bought.run(yes=False).statuses == PAID
+
+
+def test_a_list_that_has_to_make_room_replaces_no_other_file(bought: Film) -> None:
+    bought.list({"c": "another list"}, name="shots.yml")
+    bought.list({"d": "a third list"}, name="shots-2.yml")
+    stopped = bought.run(manifest="shots.yml")
+    carried_out(bought, stopped)
+    assert "a third list" in (bought.folder / "shots-2.yml").read_text()
+    assert "another list" in (bought.folder / "shots-3.yml").read_text()
+
+
+def test_a_list_whose_name_another_locale_wrote_is_there(bought: Film, gateway: Simulator) -> None:
+    """Under Latin-1 the bytes of é read as Ã©: that isn't a list that is gone, and its ledger isn't to be moved."""
+    (bought.folder / "shots.yaml").rename(bought.folder / "épisode.yaml")
+    moved(bought, "shots", "épisode")
+    path = bought.folder / ".veopipe/épisode/ledger.json"
+    path.write_text(json.dumps({**ledger_of(bought, "épisode"), "manifest": "Ã©pisode.yaml"}))
+    bought.list({"c": "another list"}, name="other.yaml")
+    assert bought.run(manifest="other.yaml").statuses == {"c": "verified"}
+    assert bought.run(manifest="épisode.yaml", yes=False).statuses == PAID
+    assert len(gateway.ledger) == 3
+
+
+def test_a_ledger_that_names_a_list_which_this_locale_cannot_write_is_taken_over(
+    bought: Film, gateway: Simulator
+) -> None:
+    path = bought.folder / ".veopipe/shots/ledger.json"
+    path.write_text(json.dumps({**ledger_of(bought), "manifest": "\u6620\u753b\udc80.yaml"}))
+    run = bought.run(yes=False)
+    assert (run.code, run.statuses, len(gateway.ledger)) == (0, PAID, 2)
+
+
+# --- what our own files hide -----------------------------------------------------------------------
+
+FIRST = """\
+# The ledger (state/ and ledger.json) belongs into git; these don't.
+lock
+runs/
+rescue/
+*.simulated/
+.new-*
+"""
+
+
+def committed(film: Film) -> set[str]:
+    """Put everything but the videos into a repository; the names that are in it."""
+    (film.folder / ".git/info").mkdir(parents=True, exist_ok=True)
+    git(film.folder, "init", "-q")
+    (film.folder / ".git/info/exclude").write_text("renders/\n")
+    git(film.folder, "add", ".")
+    return set(git(film.folder, "ls-files").splitlines())
+
+
+@pytest.mark.parametrize("name", ["runs", "rescue", "lock", "state", ".new-film", "ledger.json"])
+def test_a_list_may_be_called_as_a_folder_of_ours(film: Film, gateway: Simulator, name: str) -> None:
+    film.list(SHOTS, name=f"{name}.yaml")
+    assert film.run(manifest=f"{name}.yaml").statuses == PAID
+    assert film.run("--simulate", manifest=f"{name}.yaml").statuses == PAID
+    ours = {path for path in committed(film) if path.startswith(".veopipe/")}
+    ledger = {f".veopipe/{name}/{file}" for file in ("ledger.json", "state/a.json", "state/b.json")}
+    assert ours - {f".veopipe/{file}.schema.json" for file in ("manifest", "pipeline")} == {
+        ".veopipe/.gitignore",
+        *ledger,
+    }
+
+
+@pytest.mark.parametrize("own", ["", "*.mov\n!keep.mov\n"])
+def test_the_gitignore_of_an_older_veopipe_is_mended(film: Film, gateway: Simulator, own: str) -> None:
+    film.list(SHOTS, name="runs.yaml")
+    (film.folder / ".veopipe").mkdir()
+    (film.folder / ".veopipe/.gitignore").write_text(FIRST + own)
+    assert film.run(manifest="runs.yaml").statuses == PAID
+    assert {".veopipe/runs/ledger.json", ".veopipe/runs/state/a.json"} <= committed(film)
+    assert (film.folder / ".veopipe/.gitignore").read_text().endswith(own)
+
+
+@pytest.mark.parametrize(
+    "ignored", ["state/", "state", "*.json", "ledger.json", "a.json", "**/state/*", ".veopipe/*", "lock\n*.json"]
+)
+def test_a_gitignore_of_the_project_does_not_hide_a_ledger(film: Film, gateway: Simulator, ignored: str) -> None:
+    film.list(SHOTS)
+    (film.folder / ".gitignore").write_text(f"{ignored}\n")
+    assert film.run().statuses == PAID
+    assert {f".veopipe/shots/{name}" for name in ("ledger.json", "state/a.json", "state/b.json")} <= committed(film)
+
+
+@pytest.mark.parametrize("ignored", [".veopipe/", ".*"])
+def test_a_gitignore_that_hides_the_whole_ledger_is_said_before_the_first_purchase(
+    film: Film, gateway: Simulator, ignored: str
+) -> None:
+    film.list(SHOTS)
+    git(film.folder, "init", "-q")
+    (film.folder / ".gitignore").write_text(f"# ours\n{ignored}\n")
+    run = film.run()
+    assert "git ignores .veopipe/shots (.gitignore:2" in run.err
+    assert run.statuses == PAID
+
+
+# --- what is missing -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nightly(film: Film, gateway: Simulator) -> Film:
+    """A film that requires its ledger, bought and without its videos, as a checkout has it."""
+    film.list(SHOTS)
+    film.pipeline(provider__require_ledger=True)
+    assert film.run("--new-ledger").statuses == PAID
+    shutil.rmtree(film.folder / "renders")
+    return film
+
+
+def test_a_ledger_says_what_it_stands_for(nightly: Film) -> None:
+    assert ledger_of(nightly)["attempts"] == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("lost", [["a"], ["b"], ["a", "b"]])
+@pytest.mark.parametrize("required", [True, False])
+def test_states_that_a_checkout_left_out_hold_what_they_would_buy(
+    nightly: Film, gateway: Simulator, lost: list[str], required: bool
+) -> None:
+    nightly.pipeline(provider__require_ledger=required)
+    kept = {shot: (nightly.folder / f".veopipe/shots/state/{shot}.json").read_bytes() for shot in lost}
+    for shot in lost:
+        (nightly.folder / f".veopipe/shots/state/{shot}.json").unlink()
+    for _ in range(2):  # tonight and tomorrow night
+        run = nightly.run()
+        assert (run.code, len(gateway.ledger)) == (6, 2)
+        assert all(run.shots[shot]["status"] == "pending" for shot in lost)
+        assert all(f"bring .veopipe/shots/state/{shot}.json back" in run.shots[shot]["reason"] for shot in lost)
+    assert ledger_of(nightly)["attempts"] == {"a": 1, "b": 1}
+    plan = nightly.command("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json").document
+    assert {row["action"] for row in plan["shots"] if row["shot"] in lost} == {"hold"}
+    for shot, content in kept.items():
+        (nightly.folder / f".veopipe/shots/state/{shot}.json").write_bytes(content)
+    assert nightly.run(yes=False).statuses == PAID
+    assert len(gateway.ledger) == 2
+
+
+def test_a_folder_of_states_that_is_gone_holds_everything_and_other_shots_are_not_bought_either(
+    nightly: Film, gateway: Simulator
+) -> None:
+    """A shot that is new may be one of those under another id."""
+    shutil.rmtree(nightly.folder / ".veopipe/shots/state")
+    nightly.list({"renamed": SHOTS["a"], "b": SHOTS["b"]})
+    run = nightly.run("--new-ledger")
+    assert (run.code, len(gateway.ledger)) == (6, 2)
+    assert "it may be a under a new id" in run.shots["renamed"]["reason"]
+
+
+def test_a_state_that_is_older_than_its_ledger_holds_its_shot(nightly: Film, gateway: Simulator) -> None:
+    older = (nightly.folder / ".veopipe/shots/state/a.json").read_bytes()
+    nightly.list({**SHOTS, "a": "the first, edited"})
+    assert nightly.run().shots["a"]["take"] == 2
+    (nightly.folder / ".veopipe/shots/state/a.json").write_bytes(older)
+    run = nightly.run()
+    assert (run.code, len(gateway.ledger)) == (6, 3)
+    assert "holds 1 of 2 attempts" in run.shots["a"]["reason"]
+    assert nightly.command("verify", "shots.yaml", "-p", "quick.yaml", "--format", "json").code == 6
+    resolved = nightly.command("resolve", "shots.yaml", "a", "--write-off", "--format", "json")
+    assert "bring .veopipe/shots/state/a.json back" in resolved.document["error"]
+
+
+def test_what_is_gone_for_good_is_bought_again_when_a_person_says_so(nightly: Film, gateway: Simulator) -> None:
+    (nightly.folder / ".veopipe/shots/state/a.json").unlink()
+    assert nightly.run().code == 6
+    path = nightly.folder / ".veopipe/shots/ledger.json"
+    path.write_text(json.dumps({**ledger_of(nightly), "attempts": {"b": 1}}))
+    run = nightly.run()
+    assert (run.code, run.statuses, len(gateway.ledger)) == (0, PAID, 3)
+
+
+def test_a_run_that_is_killed_has_counted_what_it_bought(
+    film: Film, gateway: Simulator, until: Callable[[Callable[[], object]], None]
+) -> None:
+    film.list(SHOTS)
+    film.pipeline(provider__require_ledger=True, limits__creates_per_minute=40)
+    gateway.order_fault("stuck_in_progress", times=2)
+    run: Started = film.start(*film.arguments("--new-ledger"))
+    until(lambda: len(gateway.ledger) == 2 and ledger_of(film)["attempts"] == {"a": 1, "b": 1})
+    run.process.kill()
+    run.result()
+    gateway.clear_faults()
+    shutil.rmtree(film.folder / ".veopipe/shots/state")
+    shutil.rmtree(film.folder / "renders")
+    assert (film.run().code, len(gateway.ledger)) == (6, 2)
+
+
+def test_the_ledger_of_an_older_veopipe_is_counted_by_a_run_with_nothing_to_do(
+    bought: Film, gateway: Simulator
+) -> None:
+    path = bought.folder / ".veopipe/shots/ledger.json"
+    path.write_text(json.dumps({key: value for key, value in ledger_of(bought).items() if key != "attempts"}))
+    assert bought.run(yes=False).code == 0
+    assert ledger_of(bought)["attempts"] == {"a": 1, "b": 1}
+    before = path.stat().st_mtime_ns
+    assert bought.run(yes=False).code == 0
+    assert path.stat().st_mtime_ns == before
+
+
+def test_shots_that_change_ids_are_counted_under_their_new_ones(nightly: Film, gateway: Simulator) -> None:
+    nightly.list({"first": "put in front", "a": SHOTS["b"], "c": SHOTS["a"]})
+    assert set(nightly.run().statuses.values()) == {"verified"}
+    assert ledger_of(nightly)["attempts"] == {"a": 1, "c": 1, "first": 1}
+    assert len(gateway.ledger) == 3
+
+
+# --- what isn't a state ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["._a.json", "a (conflicted copy 2026-11-26).json", "a 2.json", "a (1).json", "a.sync-conflict-1.json"]
+)
+@pytest.mark.parametrize("content", ["a copy", "bytes of another program"])
+def test_a_file_whose_name_no_shot_can_have_is_no_state_and_is_named(
+    bought: Film, gateway: Simulator, name: str, content: str
+) -> None:
+    state = bought.folder / ".veopipe/shots/state"
+    (state / name).write_bytes((state / "a.json").read_bytes() if content == "a copy" else b"\0\5\x16\7")
+    bought.list({**SHOTS, "c": "a third one"})
+    run = bought.run()
+    assert (run.code, run.statuses, len(gateway.ledger)) == (0, {**PAID, "c": "verified"}, 3)
+    assert f"{name} is no state file" in run.err
+    assert run.document["cost_usd"]["charged"] == "0.90"
+    for words in (["plan"], ["status"], ["verify"]):
+        assert f"{name} is no state file" in bought.command(*words, "shots.yaml", "-p", "quick.yaml").err
+    assert (state / name).exists()
+
+
+def test_a_copy_under_a_name_that_a_shot_could_have_is_no_state(bought: Film, gateway: Simulator) -> None:
+    state = bought.folder / ".veopipe/shots/state"
+    shutil.copy(state / "a.json", state / "a-LAPTOP.json")
+    run = bought.run(yes=False)
+    assert (run.code, run.document["cost_usd"]["charged"]) == (0, "0.60")
+    assert "a-LAPTOP.json is no state file" in run.err
+
+
+def test_a_copy_that_knows_more_than_the_state_holds_the_shot(bought: Film, gateway: Simulator) -> None:
+    state = bought.folder / ".veopipe/shots/state"
+    older = (state / "a.json").read_bytes()
+    bought.list({**SHOTS, "a": "the first, edited"})
+    assert bought.run().code == 0
+    (state / "a.json").rename(state / "a-LAPTOP.json")
+    (state / "a.json").write_bytes(older)
+    run = bought.run()
+    assert (run.code, len(gateway.ledger)) == (6, 3)
+    assert "a-LAPTOP.json" in run.shots["a"]["reason"]
+
+
+@pytest.mark.parametrize("placeholder", [".{}.icloud", "{}.nextcloud", "{}.owncloud", "{}.cloud"])
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_placeholder_of_a_state_holds_its_shot_by_name(
+    bought: Film, gateway: Simulator, placeholder: str, counted: bool
+) -> None:
+    if not counted:
+        path = bought.folder / ".veopipe/shots/ledger.json"
+        path.write_text(json.dumps({key: value for key, value in ledger_of(bought).items() if key != "attempts"}))
+    state = bought.folder / ".veopipe/shots/state"
+    (state / "a.json").rename(state / placeholder.format("a.json"))
+    shutil.rmtree(bought.folder / "renders")
+    bought.list({**SHOTS, "c": "a third one"})
+    run = bought.run()
+    assert (run.code, len(gateway.ledger)) == (6, 3)
+    assert run.statuses == {"a": "pending", "b": "verified", "c": "verified"}
+    assert "isn't on this disk" in run.shots["a"]["reason"]
+
+
+def test_a_ledger_json_that_a_sync_client_keeps_elsewhere_is_not_a_new_ledger(bought: Film, gateway: Simulator) -> None:
+    folder = bought.folder / ".veopipe/shots"
+    (folder / "ledger.json").rename(folder / ".ledger.json.icloud")
+    for shot in SHOTS:
+        (folder / f"state/{shot}.json").rename(folder / f"state/.{shot}.json.icloud")
+    shutil.rmtree(bought.folder / "renders")
+    run = bought.run()
+    assert (run.code, len(gateway.ledger)) == (6, 2)
+    assert "ledger.json isn't on this disk: iCloud has it" in run.document["error"]
