@@ -66,6 +66,8 @@ class Part:
         bytes: its size, when complete.
         busy: the gateway says that it is asked too much (429).
         retry_after: seconds that it asks to wait then, if it says.
+        answered: somebody was reached and said that there is no video. Else this machine, its network or its own
+            judgement is the reason, and the video may be there all the same.
     """
 
     fetched: Fetched
@@ -74,6 +76,7 @@ class Part:
     bytes: int = 0
     busy: bool = False
     retry_after: float | None = None
+    answered: bool = True
 
 
 Received = Callable[[int, int | None], None]
@@ -97,7 +100,7 @@ async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) 
     except TimeoutError:
         return await _dropped(part, Fetched.CORRUPT, f"not complete after {gateway.timeouts.download:g} s")
     except Interrupted as error:
-        return Part(Fetched.NOT_READY, str(error))
+        return Part(Fetched.NOT_READY, str(error), answered=False)
     except OSError as error:
         if error.errno not in _DISK:
             raise

@@ -228,7 +228,7 @@ class Settler:
         if part.fetched is Fetched.CORRUPT and corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{corrupt} downloads were damaged, the last one: {part.why}")
         if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.not_ready_for:
-            if age(take.last) > KEPT_FOR:
+            if part.answered and age(take.last) > KEPT_FOR:  # nothing is given up for a fault on this side
                 return Event.GONE, {"reason": "expired", "message": f"no video 48 h after it was ordered: {part.why}"}
             return _parked("no_content", f"completed, but no video after {waited:.0f} s: {part.why}")
         return None
