@@ -46,6 +46,8 @@ LAYERS = [
     ["rules", "findings", "table"],
     # the outside
     ["gateway", "verification", "pictures", "document", "schema"],
+    ["network"],
+    ["proxies", "trust"],
     ["answers", "redirects", "boxes", "parts", "syntax", "layers", "settings", "halt", "files"],
     ["bodies", "places", "statefiles"],
     ["probe", "samples", "nodes", "state", "pricing", "pacing", "reading", "address", "wording", "steps", "errors"],
@@ -65,7 +67,7 @@ OWNERS = {
     "yaml": ["document"],
     "jsonschema": ["schema"],
     "referencing": ["schema"],
-    "httpx": ["gateway"],
+    "httpx": ["gateway", "network", "trust"],
     "pymediainfo": ["probe"],
     "PIL": ["pictures", "simulator."],
     "aiohttp": ["simulator."],

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-from veopipe import __version__
+from veopipe import __version__, proxies, trust
 from veopipe.address import Address
 from veopipe.answers import PollAnswer, Progress
 from veopipe.errors import EnvironmentFault
@@ -73,6 +72,7 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         _simulator(),
         _disk(folder),
         _proxy(pipeline, environ),
+        _certificates(environ),
     ]
     try:
         key = read_key(pipeline.api_key_env, environ)
@@ -81,7 +81,7 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         checks.append(_token())
         return checks
     checks.append(Check("key", "good", f"{pipeline.api_key_env} is set, {len(key)} characters"))
-    checks += asyncio.run(_gateway(pipeline, key))
+    checks += asyncio.run(_gateway(pipeline, key, environ))
     checks.append(_token())
     return checks
 
@@ -122,18 +122,31 @@ def _disk(folder: Path) -> Check:
 
 
 def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
-    parts = urlsplit(pipeline.base_url)
-    proxy = getproxies().get(parts.scheme) or getproxies().get("all")
-    if not proxy or proxy_bypass(parts.hostname or ""):
+    try:
+        proxy = proxies.read(environ).carrier(pipeline.base_url)
+    except EnvironmentFault as error:
+        return Check("proxy", "bad", error.message, error.hint or "")
+    if proxy is None:
         return Check("proxy", "good", "none for this gateway")
-    host = urlsplit(proxy).hostname or "an address that can't be read"
-    return Check("proxy", "note", f"requests go through {printable(host)}", "unset HTTPS_PROXY if that isn't wanted")
+    host = urlsplit(proxy.url).hostname or ""
+    return Check("proxy", "note", f"requests go through {host}", f"unset {proxy.variable} if that isn't wanted")
 
 
-async def _gateway(pipeline: Pipeline, key: str) -> list[Check]:
+def _certificates(environ: Mapping[str, str]) -> Check:
+    try:
+        believed = trust.read(environ)
+    except EnvironmentFault as error:
+        return Check("certificates", "bad", error.message, error.hint or "")
+    found = f"known are {believed.sources}"
+    if not believed.unread:
+        return Check("certificates", "good", found)
+    return Check("certificates", "note", f"{found}; {believed.unread}", "put that right, or unset it")
+
+
+async def _gateway(pipeline: Pipeline, key: str, environ: Mapping[str, str]) -> list[Check]:
     address = Address(pipeline.base_url)
     try:
-        gateway = Gateway(address, pipeline.status_endpoint, key)
+        gateway = Gateway(address, pipeline.status_endpoint, key, environ=environ)
     except EnvironmentFault as error:
         return [Check("network", "bad", error.message, error.hint or "")]
     try:

@@ -26,6 +26,7 @@ import click
 
 from veopipe import __version__
 from veopipe.errors import ExitCode, InvalidInput, Problem, VeopipeError
+from veopipe.proxies import hide_logins
 from veopipe.wording import printable, without_keys
 
 # In the order of a day's work; the text is shown by `veopipe --help` without importing the command.
@@ -112,6 +113,7 @@ def terminate(_number: int, _frame: object) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. No exception and no traceback leaves here."""
     try:
+        hide_logins(os.environ)  # before anything can be said
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # `__main__` held them back
         result = veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False)
         return int(result) if isinstance(result, int) else ExitCode.OK

@@ -1,10 +1,10 @@
-"""The gateway on the wire, and the only module that knows httpx.
+"""The gateway on the wire: what is asked of it, and what of its answer can be had.
 
 * A create is one POST on a fresh connection, never repeated and never redirected here. Its intent is
   written *inside* the request: after DNS, connect and TLS, before the first body byte (the gate).
 * Creates use the synchronous client, in a thread of the caller's: the asynchronous one loses a 401 or
   413 that arrives while a large body is on its way. Polls and downloads are free and use the other one.
-* No exception of httpx leaves this module, and the key appears in no text that does.
+* No exception of httpx leaves this module (`network` says what they mean), and the key appears in no text that does.
 
 Source: API document, Create a Task, Poll Status, Compatibility Status Polling, Download Video; design,
 section 6 "The gate".
@@ -13,23 +13,24 @@ section 6 "The gate".
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from veopipe import __version__, redirects, steps
+from veopipe import __version__, network, redirects, steps
 from veopipe.address import Address
 from veopipe.answers import Content, Evidence, PollAnswer, Progress, judge_content, judge_poll, retry_after
 from veopipe.bodies import LARGEST_JSON
 from veopipe.errors import EnvironmentFault
-from veopipe.wording import hide, printable
+from veopipe.network import Network
+from veopipe.wording import hide
 
 MAX_REDIRECTS = 5
 """Hops from a content answer to a signed URL that are followed (reliability.md, b)."""
@@ -115,12 +116,18 @@ class Gateway:
         address: where it is.
         status_endpoint: `videos` or `generations`.
         timeouts: when it is given up.
+        environ: what the environment says of proxies and certificates.
+
+    Raises:
+        EnvironmentFault: one of its variables can't be used; the text names it.
     """
 
     address: Address
     status_endpoint: str
     _key: str = field(repr=False)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    _network: Network = field(init=False, repr=False)
     _creates: httpx.Client = field(init=False, repr=False)
     _reads: list[httpx.AsyncClient] = field(init=False, repr=False)
     _seats: list[httpx.AsyncClient] = field(init=False, repr=False)
@@ -129,26 +136,18 @@ class Gateway:
     def __post_init__(self) -> None:
         hide(self._key)
         self._turns = asyncio.Semaphore(POLLS_AT_ONCE)
-        local = self.address.is_loopback  # a proxy has no business between this machine and itself
+        self._network = network.for_url(self.address.base_url, self.environ)
         headers = {"User-Agent": f"veopipe/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
         limit = self.timeouts
         creates = httpx.Timeout(limit.connect, write=limit.create_write, read=limit.create_read)
         reads = httpx.Timeout(limit.connect, read=limit.read, pool=limit.read)
-        try:
-            trust = httpx.create_ssl_context(trust_env=not local)  # 20 ms each, so one for both
-            shared: dict[str, Any] = {"verify": trust, "trust_env": not local, "follow_redirects": False}
-            fresh = httpx.Limits(max_keepalive_connections=0)
-            self._creates = httpx.Client(headers=headers, timeout=creates, limits=fresh, **shared)
-            many = httpx.Limits(max_keepalive_connections=POLLS_PER_CLIENT, keepalive_expiry=KEEP_FOR)
-            self._reads = [
-                httpx.AsyncClient(headers=headers, timeout=reads, limits=many, **shared)
-                for _ in range(POLLS_AT_ONCE // POLLS_PER_CLIENT)
-            ]
-        except Exception as error:  # noqa: BLE001  a bad HTTPS_PROXY, NO_PROXY or SSL_CERT_FILE raises almost anything
-            raise EnvironmentFault(
-                f"the network settings of this environment can't be used: {printable(str(error))}",
-                hint="look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
-            ) from None
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        self._creates = self._network.client(fresh, headers=headers, timeout=creates)
+        many = httpx.Limits(max_keepalive_connections=POLLS_PER_CLIENT, keepalive_expiry=KEEP_FOR)
+        self._reads = [
+            self._network.asynchronous(many, headers=headers, timeout=reads)
+            for _ in range(POLLS_AT_ONCE // POLLS_PER_CLIENT)
+        ]
         self._seats = [client for client in self._reads for _ in range(POLLS_PER_CLIENT)]
 
     @asynccontextmanager
@@ -250,7 +249,7 @@ class Gateway:
                 request = client.build_request("GET", url, headers={**(self._auth() if own else {}), **_VIDEO})
                 response = await client.send(request, stream=True)
             except Exception as error:  # noqa: BLE001  see create
-                raise Interrupted(self._said(error)) from None
+                raise Interrupted(self._said(error, url)) from None
             kind, why = judge_content(response.status_code, _headers(response))
             if not own and kind in {Content.KEY_REFUSED, Content.GONE}:
                 kind = Content.NOT_READY  # another host saw no key; what it lacks, the gateway may still give
@@ -262,9 +261,12 @@ class Gateway:
                 return
             await response.aclose()
             try:
-                url = await redirects.target(self.address, url, response.headers.get("location", ""))
+                location = response.headers.get("location", "")
+                url = await redirects.target(self.address, url, location, self._network.carries)
             except redirects.NotFollowed as refusal:
                 raise Interrupted(str(refusal)) from None
+            except EnvironmentFault as fault:  # it would go through another proxy than the gateway's requests
+                raise Interrupted(self._said(fault)) from None
         raise Interrupted(f"more than {MAX_REDIRECTS} redirects")
 
     def _url(self, path: str) -> str:
@@ -273,9 +275,9 @@ class Gateway:
     def _auth(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}"}
 
-    def _said(self, error: BaseException) -> str:
-        """What an exception says, without the key; httpx quotes header values in some."""
-        return printable(str(error) or type(error).__name__)
+    def _said(self, error: BaseException, url: str | None = None) -> str:
+        """What the exception of a request says, without the key; httpx quotes header values in some."""
+        return self._network.said(error, url or self.address.base_url)
 
     @staticmethod
     def _unpacked(headers: Mapping[str, str], body: bytes) -> bytes:

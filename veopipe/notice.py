@@ -18,12 +18,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import IO, Any
-from urllib import request
-from urllib.error import HTTPError, URLError
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from veopipe import __version__
+from veopipe import __version__, network
 from veopipe.display.screen import say
 from veopipe.errors import ExitCode, VeopipeError
 from veopipe.pricing import as_text
@@ -133,15 +131,6 @@ def _complain(who: str, problem: str | None) -> None:
 # --- the webhook -----------------------------------------------------------------------------------
 
 
-class _NoRedirect(request.HTTPRedirectHandler):
-    """An address that moved is answered with an error, so that the notice reaches nobody else."""
-
-    def redirect_request(
-        self, req: request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> None:
-        return None
-
-
 def _post(address: str, notice: Notice, timeout: float) -> str | None:
     """Send `{"text": …}`; None when it arrived, else why not."""
     if not address:
@@ -155,43 +144,25 @@ def _post(address: str, notice: Notice, timeout: float) -> str | None:
         return "its environment variable holds no https:// address"
     hide(address)
     text = notice.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")  # as Slack wants it
-    headers = {"Content-Type": "application/json", "User-Agent": f"veopipe/{__version__}"}
-    asked = request.Request(address, json.dumps({"text": text}).encode(), headers, method="POST")
-    handlers: list[Any] = [_NoRedirect()]
-    if is_loopback(parts.hostname or ""):
-        handlers.append(request.ProxyHandler({}))
-    opener = request.build_opener(*handlers)
-    said: list[str | None] = []
+    said: list[int | str] = []
 
     def ask() -> None:
-        said.append(_answer(opener, asked, timeout))
+        said.append(network.post(address, {"text": text}, f"veopipe/{__version__}", timeout, os.environ))
 
     # In a thread: the library's own time limit is per read, and looking up a name has none.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout)
-    return said[0] if said else f"no answer within {timeout:g} s"
+    if not said:
+        return f"no answer within {timeout:g} s"
+    if isinstance(said[0], str):
+        return f"it can't be reached: {said[0]}"
+    return None if 200 <= said[0] < 300 else f"it answered {said[0]}"
 
 
 def _is_allowed(parts: SplitResult) -> bool:
     local = parts.scheme == "http" and is_loopback(parts.hostname or "")
     return bool(parts.hostname) and (parts.scheme == "https" or local) and parts.username is None
-
-
-def _answer(opener: request.OpenerDirector, asked: request.Request, timeout: float) -> str | None:
-    try:
-        with opener.open(asked, timeout=timeout) as response:
-            response.read(1)
-    except HTTPError as error:
-        error.close()
-        return f"it answered {error.code}"
-    except TimeoutError:
-        return f"no answer within {timeout:g} s"
-    except URLError as error:
-        return f"it can't be reached: {printable(str(error.reason))}"
-    except Exception as error:  # noqa: BLE001  a strange address or answer raises almost anything
-        return f"it can't be reached ({type(error).__name__})"
-    return None
 
 
 # --- the command -----------------------------------------------------------------------------------

@@ -151,7 +151,8 @@ class Run:
         if not needed and not environ.get(pipeline.api_key_env, "").strip():
             return
         key = read_key(pipeline.api_key_env, environ)
-        self.gateway = Gateway(self.terms.address or self.project.address, pipeline.status_endpoint, key)
+        address = self.terms.address or self.project.address
+        self.gateway = Gateway(address, pipeline.status_endpoint, key, environ=environ)
 
     def make_ready(self, plan: Plan) -> None:
         """Write down that a run is on, take over renamed shots, wake what was parked.

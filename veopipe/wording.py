@@ -15,7 +15,8 @@ _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.-]{6,}")
 # all can redraw or reorder a terminal line (reliability.md, e 44).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
-_secrets: set[str] = set()
+_secrets: list[str] = []  # longest first: a part of one may be another
+_keys: set[str] = set()
 SHORTEST_SECRET = 6
 """Characters. Keys have 20 and more; masking a test's `key` would maim every text that says "key"."""
 
@@ -37,17 +38,26 @@ def printable(text: str, limit: int | None = SHOWN) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def hide(secret: str) -> None:
-    """Mask `secret` in every text that passes through here from now on."""
-    if len(secret) >= SHORTEST_SECRET:
-        _secrets.add(secret)
+def hide(secret: str, *, is_key: bool = True) -> None:
+    """Mask `secret` in every text that passes through here from now on.
+
+    Args:
+        secret: shorter ones than `SHORTEST_SECRET` are passed over.
+        is_key: the far side has it and may repeat it: it is masked where it was cut off, and `holds_secret` finds it.
+    """
+    if len(secret) >= SHORTEST_SECRET and secret not in _secrets:
+        _secrets.append(secret)
+        _secrets.sort(key=len, reverse=True)
+        if is_key:
+            _keys.add(secret)
 
 
 def without_keys(text: str) -> str:
     """`text` with the hidden secrets, and everything else that looks like an API key, replaced by `sk-…`."""
     for secret in _secrets:
         text = text.replace(secret, "sk-…")
-        text = _without_cut(text, secret)
+    for key in _keys:
+        text = _without_cut(text, key)
     return _KEY.sub("sk-…", text)
 
 
@@ -60,8 +70,8 @@ def _without_cut(text: str, secret: str) -> str:
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a hidden secret stands in `text`: such a text isn't kept, whatever it claims to be."""
-    return any(secret in text for secret in _secrets)
+    """Whether a hidden key stands in `text`: such a text isn't kept, whatever it claims to be."""
+    return any(key in text for key in _keys)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -19,6 +19,6 @@ def show_checks(checks: Iterable[Check]) -> None:
     for check in checks:
         sign, colour = _SIGNS[check.state]
         head = Text.assemble((f"{sign} ", colour), (f"{check.name:<13} ", "bold"))
-        show_hanging(screen, head, Text(printable(check.found)))
+        show_hanging(screen, head, Text(printable(check.found, None)))
         if check.remedy:
-            show_hanging(screen, Text("    → ", "dim"), Text(check.remedy, "dim"))
+            show_hanging(screen, Text("    → ", "dim"), Text(printable(check.remedy, None), "dim"))
