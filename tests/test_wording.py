@@ -133,3 +133,18 @@ def test_things_are_counted_in_words(number: int, words: str) -> None:
 def test_a_plural_of_its_own() -> None:
     assert counted(2, "retry", "retries") == "2 retries"
     assert counted(1, "retry", "retries") == "1 retry"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://me:pw@host/x", "at https://sk-…@host/x"),
+        ("at http://me:p/w#1@host", "at http://sk-…@host"),
+        ("at socks5://token@host", "at socks5://sk-…@host"),
+        ("at https://host:80/x", "at https://host:80/x"),
+        ("at https://host/@me", "at https://host/@me"),
+        ("me@host, https://host", "me@host, https://host"),
+    ],
+)
+def test_the_login_of_an_address_is_masked(text: str, shown: str) -> None:
+    assert printable(text) == shown

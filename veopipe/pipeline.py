@@ -24,7 +24,7 @@ from veopipe.layers import Overrides
 from veopipe.nodes import MappingNode, Node, ScalarNode, place, plain
 from veopipe.schema import Finding
 from veopipe.settings import parse_base_url, parse_duration
-from veopipe.wording import printable
+from veopipe.wording import hide, printable
 
 __all__ = ["DEFAULTS", "DURATIONS", "Notify", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
 
@@ -221,6 +221,7 @@ def _existing(folder: Path) -> str:
 
 def _problems(file: str, root: Node) -> list[Problem]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
+    _hide_secrets(root)
     found: dict[tuple[str, int, int], Problem] = {}
     precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root)]
     for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
@@ -228,6 +229,14 @@ def _problems(file: str, root: Node) -> list[Problem]:
         problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
         found.setdefault((finding.rule, *where), problem)
     return list(found.values())
+
+
+def _hide_secrets(root: Node) -> None:
+    """What stands where a variable's name should is the key or the webhook itself: the line is shown without it."""
+    for dotted in ("provider.api_key_env", "notify.webhook_env"):
+        node = _get(root, dotted)
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and not node.value.isidentifier():
+            hide(node.value)
 
 
 def _schema_findings(root: Node) -> list[Finding]:

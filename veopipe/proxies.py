@@ -170,7 +170,7 @@ def _login(variable: str, written: str) -> tuple[str, str] | None:
 def _unusable(variable: str, what: str) -> EnvironmentFault:
     return EnvironmentFault(
         f"{variable} can't be used: {what}.",
-        hint=f"Write http://USER:PASSWORD@HOST:PORT, in USER and PASSWORD the signs percent-encoded "
+        hint=f"Write http://HOST:PORT, or USER:PASSWORD and an @ before HOST, with the signs in both percent-encoded "
         f"(# as %23, / as %2F, ? as %3F, @ as %40, % as %25), or unset {variable}.",
     )
 

@@ -11,6 +11,9 @@ import re
 # Keys of this API family start with `sk-`; some gateways echo them in error texts (reliability.md, e 42).
 # Not inside a word: `desk-lamp` is a shot, not a key.
 _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.-]{6,}")
+# User and password of an address. A password may hold what should be percent-encoded; it is bounded, so that a long
+# text without an @ takes no time.
+_LOGIN = re.compile(r"://(?:[^\s/?#@:]{0,256}:[^\s@]{0,256}|[^\s/?#@]{1,256})@")
 # C0 and C1 controls, DEL, zero-width and bidi controls, line separators, lone surrogates:
 # all can redraw or reorder a terminal line (reliability.md, e 44).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -53,12 +56,12 @@ def hide(secret: str, *, is_key: bool = True) -> None:
 
 
 def without_keys(text: str) -> str:
-    """`text` with the hidden secrets, and everything else that looks like an API key, replaced by `sk-…`."""
+    """`text` with the hidden secrets, and whatever else looks like an API key or a login, replaced by `sk-…`."""
     for secret in _secrets:
         text = text.replace(secret, "sk-…")
     for key in _keys:
         text = _without_cut(text, key)
-    return _KEY.sub("sk-…", text)
+    return _LOGIN.sub("://sk-…@", _KEY.sub("sk-…", text))
 
 
 def _without_cut(text: str, secret: str) -> str:

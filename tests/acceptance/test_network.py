@@ -414,3 +414,25 @@ def test_json_is_told_no_login_either(film: Film) -> None:
     written = "http://somebody:hunter2#hunter3@proxy.corp:8080"
     done = film.start("doctor", "-p", "somebody:hunter2#hunter3", "--format", "json", HTTPS_PROXY=written).result()
     assert "hunter2" not in json.dumps(done.document)
+
+
+@pytest.mark.parametrize(
+    ("setting", "secret"),
+    [
+        ({"provider__base_url": "https://somebody:hunter2#x@gateway.example"}, "hunter2"),
+        ({"provider__base_url": "https://tok3n-tok3n@gateway.example"}, "tok3n"),
+        ({"notify": {"webhook_env": "https://hooks.example/services/T0/s3cret"}}, "s3cret"),
+        ({"provider__api_key_env": "AIza-s3cret-of-google"}, "s3cret"),
+    ],
+    ids=["a password", "a token", "a webhook", "a key"],
+)
+def test_a_secret_in_a_pipeline_isnt_shown_with_the_line_that_is_wrong(
+    film: Film, setting: dict[str, Any], secret: str
+) -> None:
+    film.pipeline("wrong.yaml", **setting)
+    film.list({"a": "a cat"})
+    for words in (["plan", "shots.yaml"], ["doctor"], ["run", "shots.yaml", "--yes"]):
+        done = film.command(*words, "-p", "wrong.yaml")
+        assert done.code == 2
+        assert "wrong.yaml:1:" in done.err
+        assert secret not in done.out + done.err
