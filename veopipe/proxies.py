@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import getproxies
 
 from veopipe.errors import EnvironmentFault
 from veopipe.settings import is_loopback
@@ -106,6 +105,8 @@ def read(environ: Mapping[str, str]) -> Proxies:
     hide_logins(environ)
     written = {name: found for name in ("http", "https", "all") if (found := _variable(environ, f"{name}_proxy"))}
     if not written:
+        from urllib.request import getproxies  # brings http.client and more, which a look at the version needn't load
+
         settings = {name: value for name, value in getproxies().items() if name in ("http", "https", "all")}
         written = {name: (f"the system's proxy for {name}", value) for name, value in settings.items()}
     _, exceptions = _variable(environ, "no_proxy") or ("", "")
