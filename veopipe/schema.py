@@ -27,7 +27,7 @@ from jsonschema.validators import extend
 from referencing.jsonschema import DRAFT202012
 
 from veopipe.errors import Severity
-from veopipe.wording import printable
+from veopipe.wording import is_blank, printable
 
 NAMES = ("manifest", "pipeline", "state", "plan", "report")
 
@@ -276,7 +276,7 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{printable(value, 60)}"' if value.strip() else "a blank text"
+        return "a blank text" if is_blank(value) else f'"{printable(value, 60)}"'
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return "a mapping" if isinstance(value, dict) else f"{value}"
@@ -299,6 +299,8 @@ def _advice(error: ValidationError, entry: Schema) -> str:
     wanted = [wanted] if isinstance(wanted, str) else wanted
     if "string" in wanted and isinstance(value, (bool, int, float)):
         return ": put it in quotes to make it text"
+    if "string" in wanted and isinstance(value, (list, dict)):
+        return ": a text that begins with [ or {, or holds `: `, needs quotes" * ("array" not in wanted)
     if "array" in wanted and isinstance(value, str):
         return ": write a list, such as [a, b]"
     if "object" in wanted and isinstance(value, list):

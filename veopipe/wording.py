@@ -7,6 +7,7 @@ ids, server messages, file names) passes through here once.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # Keys of this API family start with `sk-`; some gateways echo them in error texts (reliability.md, e 42).
 # Not inside a word: `desk-lamp` is a shot, not a key.
@@ -18,10 +19,21 @@ _LOGIN = re.compile(r"://(?:[^\s/?#@:]{0,256}:[^\s@]{0,256}|[^\s/?#@]{1,256})@")
 # all can redraw or reorder a terminal line (reliability.md, e 44).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
+# Blanks, controls and formats by their category, and what else Unicode has shown as nothing at all
+# (DerivedCoreProperties, Default_Ignorable_Code_Point), fillers and the empty Braille cell among it.
+_EMPTY = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U00013439-\U0001343f\U000e0000-\U000e0fff]"
+)
+
 _secrets: list[str] = []  # longest first: a part of one may be another
 _keys: set[str] = set()
 SHORTEST_SECRET = 6
 """Characters. Keys have 20 and more; masking a test's `key` would maim every text that says "key"."""
+
+DENSE = re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+"""A character of a script without blanks between its words."""
 
 SHOWN = 200
 """Characters of a foreign text that are shown: longer ones are cut (reliability.md, e 16)."""
@@ -39,6 +51,11 @@ def printable(text: str, limit: int | None = SHOWN) -> str:
         return _UNSAFE.sub(_escape, text)
     shown = _UNSAFE.sub(_escape, text[: limit + 1])  # an escape is longer than what it stands for
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def is_blank(text: str) -> bool:
+    """Whether nobody sees anything in a text."""
+    return all(unicodedata.category(character) in _EMPTY or _IGNORABLE.match(character) for character in text)
 
 
 def hide(secret: str, *, is_key: bool = True) -> None:

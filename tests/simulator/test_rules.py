@@ -33,6 +33,7 @@ def _google(answer: httpx.Response) -> str:
     [
         ({"prompt": None}, 400, "invalid_request", "prompt is required"),
         ({"prompt": "  \n"}, 400, "invalid_request", "prompt is required"),
+        ({"prompt": "\u200b \u3164\u2060\ufe0f\U000e0020"}, 400, "invalid_request", "prompt is required"),
         ({"seconds": "5"}, 400, "invalid_request", "seconds must be one of 4, 6, or 8"),
         ({"seconds": "8s"}, 400, "invalid_request", "seconds must be one of 4, 6, or 8"),
         ({"duration": "10"}, 400, "invalid_request", "duration must be one of 4, 6, or 8"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,15 @@ class Upload:
         return None
 
 
+# Joiners, fillers and selectors that Unicode has among letters and marks.
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+
+
+def _is_visible(character: str) -> bool:
+    is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return unicodedata.category(character)[0] not in "CZ" and character not in _UNSEEN and not is_selector
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """One create request's parts in the order sent."""
@@ -86,9 +96,9 @@ class Form:
     uploads: tuple[Upload, ...] = ()
 
     def text(self, name: str) -> str | None:
-        """The first value of a field, stripped, or None where it is absent or blank."""
+        """The first value of a field, stripped, or None where it is absent or nothing in it can be seen."""
         value = next((value for key, value in self.fields if key == name), "").strip()
-        return value or None
+        return value if any(_is_visible(character) for character in value) else None
 
     def of(self, names: frozenset[str]) -> list[Upload]:
         """The uploads of any of these fields."""
