@@ -1,16 +1,19 @@
 """A shot list becomes effective shots, or all its problems with their places."""
 
 import dataclasses
+import json
 import os
+import re
 import time
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from veopipe import pricing
+from veopipe import pricing, schema
 from veopipe.manifest import load_manifest
 from veopipe.pipeline import load_pipeline
+from veopipe.wording import is_blank
 
 FAST, STANDARD = "veo-3.1-fast-generate-preview", "veo-3.1-generate-preview"
 SERVED = {name: dataclasses.replace(model, retired=None) for name, model in pricing.BUILT_IN.items()}
@@ -360,3 +363,103 @@ def test_ten_thousand_mistakes_are_told_in_moments(project):
     start = time.process_time()
     assert len(project.problems(listing(*lines))) == 20_000
     assert time.process_time() - start < 20
+
+
+# --- texts that YAML cuts, and texts that nobody sees ---------------------------------------------------
+
+
+def warned(project, *lines):
+    text = f"version: 1\ndefaults: {{model: {FAST}}}\nshots:\n  a:\n" + "".join(f"    {line}\n" for line in lines)
+    loaded = project.load(text)
+    assert all(problem.rule == "text-cut-short" for problem in loaded.problems), loaded.problems
+    return [problem.line for problem in loaded.problems]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "prompt: Scene # 3: a house by the sea",
+        "prompt: Scene\t# 3: a house by the sea",
+        "prompt: Scene  # 3: a house by the sea",
+        "prompt: Take #3 of the house",
+        "prompt: A man in the jersey # 10 runs across the field",
+        "prompt: Scene # the old house by the sea at night",
+        "prompt: Scene #\u00a03: the house",
+        "prompt: 场景 # 3：海边的灯塔",
+        "prompt: &Beyond the sea",
+    ],
+)
+def test_a_prompt_that_yaml_cuts_is_warned_of(project, line):
+    assert warned(project, line) == [5]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "negative_prompt: blurry # 2 heads",
+        "notes: take # 2 is better",
+        "tags: [hero, take #2",
+        "negative_prompt: &no people",
+    ],
+)
+def test_other_texts_that_yaml_cuts_are_warned_of(project, line):
+    assert warned(project, "prompt: x", line, "  ]" if "[" in line else "") == [6]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "prompt: A long sentence of the film with all it needs.   # approved by Ann",
+        "prompt: A long sentence of the film with all it needs. # 3 takes, please",
+        "prompt: A long sentence of the film, all that it needs and more # 3 takes, please",
+        "prompt: A lighthouse # approved by Ann",
+        "prompt: A lighthouse    # the one in the north, which we saw last year",
+        "prompt: A lighthouse at dusk # the one in the north, which we saw last year",
+        "prompt: Run! # 3 takes",
+        "prompt: 'Scene # 3: a house'",
+        '"prompt": "Scene # 3: a house" # 3',
+        "prompt: >-  # 3\n      Scene # 3: a house",
+        "prompt: x#3 y",
+        "prompt: x ## 3",
+        "prompt: x #",
+    ],
+)
+def test_a_comment_that_is_one_is_left_alone(project, line):
+    assert warned(project, line) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "notes: a lighthouse # the one in the north",
+        "negative_prompt: blurry # the usual things of this film",
+        "tags: [hero] # 3 of them",
+        "seed: 1  # note",
+        "seed: 1 # 3 was better",
+        "resolution: 720p             # 720p | 1080p | 4k",
+        "aspect_ratio: 16:9 #wide",
+        "notes: &n x",
+    ],
+)
+def test_a_comment_beside_another_key_is_left_alone(project, line):
+    assert warned(project, "prompt: x", line, "tags: [*n]" if "&n" in line else "") == []
+
+
+INVISIBLE = "\u00a0\u00ad\u034f\u061c\u115f\u180e\u200b\u200d\u200f\u2028"
+INVISIBLE += "\u202e\u2060\u2066\u2800\u3000\u3164\ufe0f\ufeff\uffa0\U000e0020\U000e0100"
+
+
+@pytest.mark.parametrize("text", [*INVISIBLE, INVISIBLE, "\t\r\n\x1b\x85"], ids=ascii)
+@pytest.mark.parametrize("key", ["prompt", "negative_prompt"])
+def test_a_text_of_invisible_characters_is_blank(project, key, text):
+    written = json.dumps(text)
+    found = project.problems(listing(f"a: {{{key}: {written}}}"))
+    assert [rule for _, _, _, rule, _, _ in found] == [f"{key.replace('_', '-')}-text"]
+    assert "a blank text" in project.load(listing(f"a: {{{key}: {written}}}")).problems[0].message
+    assert project.shots(listing(f"a: {{{key}: {json.dumps(text + 'x' + text)}}}"))["a"]
+
+
+def test_the_schema_and_the_code_see_the_same_characters():
+    form = re.compile(schema.part("manifest", "$defs", "settings", "properties", "prompt")["pattern"])
+    every = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    assert [hex(ord(one)) for one in every if (form.fullmatch(one) is None) != is_blank(one)] == []

@@ -57,7 +57,8 @@ class Document:
     """What a file holds. `root` is None when it couldn't be read to its end.
 
     Attributes:
-        cut: places of texts without quotes that end at ` #` and a word, which YAML takes for a comment, and that word.
+        cut: places of texts without quotes that YAML may cut: what it takes for a comment behind one, from its
+            blanks on, or the anchor before one that no alias names.
     """
 
     file: str
@@ -123,6 +124,12 @@ _STAND_INS = str.maketrans(_PASTED_BREAKS, "\ufdd0\ufdd1\ufdd2")
 _STOOD_FOR = str.maketrans("\ufdd0\ufdd1\ufdd2", _PASTED_BREAKS)
 
 
+def _stood_for(event: yaml.ScalarEvent) -> str:
+    """A value with what the stand-ins stand for."""
+    text = event.value.translate(_STOOD_FOR)
+    return syntax.emoji(text) if event.style == '"' else syntax.halves(text)
+
+
 def _text_of(data: bytes) -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise _Stop("yaml-encoding", "this file is UTF-16; save it as UTF-8")
@@ -139,8 +146,12 @@ def _text_of(data: bytes) -> str:
     return text
 
 
+def _has_breaks(text: str) -> bool:
+    return any(character in text for character in _PASTED_BREAKS)
+
+
 def _end_of(text: str) -> tuple[int, int]:
-    lines = re.split("\r\n|\r|\n", text)
+    lines = syntax.LINE_END.split(text)
     return len(lines), len(lines[-1]) + 1
 
 
@@ -153,8 +164,8 @@ def _syntax_stop(error: Exception, text: str) -> _Stop:
     if "maximum nesting depth" in said:  # newer parsers have a cap of their own, and look far ahead
         return _Stop("yaml-limit", _TOO_DEEP, mark.line + 1, mark.column + 1)
     before, after = text[max(0, mark.index - mark.column) : mark.index], text[mark.index : mark.index + 1]
-    ours = syntax.explained(said, before, after)
-    if ours == syntax.UNCLOSED and opened:
+    ours = syntax.explained(said, before, after) + syntax.after_a_comment(text[: mark.index])
+    if ours.startswith(syntax.UNCLOSED) and opened:
         mark = opened
     return _Stop("yaml-syntax", f"this isn't valid YAML: {ours}", mark.line + 1, mark.column + 1)
 
@@ -189,8 +200,9 @@ class _Composer:
         self._anchors: dict[str, _Anchor | None] = {}  # None: open, so an alias to it would be endless
         self._written = self._expanded = 0  # nodes
         self._documents = 0
-        self._has_breaks = False
-        self._hashes: dict[int, tuple[int, str]] = {}  # line → column and word of its first ` #word`
+        self._has_stand_ins = False
+        self._comments: dict[tuple[int, int], str] = {}  # place of the blanks before a `#` → what begins there
+        self._unused: dict[str, tuple[int, int]] = {}  # anchors of texts without quotes, so far
         self.cut: dict[tuple[int, int], str] = {}
 
     def report(self, rule: str, message: str, line: int, column: int) -> None:
@@ -207,10 +219,9 @@ class _Composer:
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
         }
-        self._has_breaks = any(character in text for character in _PASTED_BREAKS)
-        if self._has_breaks:
-            text = text.translate(_STAND_INS)
-        self._hashes = syntax.cut_texts(text)
+        self._comments = syntax.comments(text)
+        stood_in = syntax.whole_emoji(text.translate(_STAND_INS) if _has_breaks(text) else text)
+        self._has_stand_ins, text = stood_in is not text, stood_in
         try:
             parser = parser_class(text)
             while (event := parser.get_event()) is not None:
@@ -224,6 +235,7 @@ class _Composer:
             raise _syntax_stop(error, text) from None
         if self._documents == 0:
             raise _Stop("yaml-document", "this file is empty")
+        self.cut |= {where: f"&{anchor}" for anchor, where in self._unused.items()}
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
@@ -234,7 +246,7 @@ class _Composer:
             self.report("yaml-tag", "a %TAG directive isn't allowed", *_from_one(mark))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        text = event.value.translate(_STOOD_FOR) if self._has_breaks else event.value
+        text = _stood_for(event) if self._has_stand_ins else event.value
         line, column = _from_one(event.start_mark)
         is_plain = not event.style
         value = resolved(text) if is_plain and event.tag is None else text
@@ -243,13 +255,12 @@ class _Composer:
             self._refuse_tag(event)
         if not text.isascii() or "\0" in text:
             self._check_text(node)
-        if self._hashes and is_plain:
-            end_line, end_column = _from_one(event.end_mark)
-            at, word = self._hashes.get(end_line, (0, ""))
-            if end_column == at:
-                self.cut[line, column] = word
+        if self._comments and is_plain and (comment := self._comments.get(_from_one(event.end_mark))):
+            self.cut[line, column] = comment
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(node, 1, 1)
+            if is_plain and text:
+                self._unused[event.anchor] = (line, column)
         self._count(node)
         self._add(node, 1)
 
@@ -285,6 +296,7 @@ class _Composer:
             raise _Stop(
                 "yaml-alias", f"there is no anchor &{shown} above; text that starts with * needs quotes", line, column
             )
+        self._unused.pop(event.anchor, None)
         anchor = self._anchors[event.anchor]
         if anchor is None:
             raise _Stop("yaml-alias", f"the alias *{shown} stands inside its own anchor", line, column)

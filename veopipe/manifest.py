@@ -202,9 +202,16 @@ class _Reader:
                 where = Place(self._file, line, column)
                 self._findings.add(finding, where, shot)
                 wrong.append((finding, where))
-            if self._cut and key in rules.TEXTS and (word := self._cut.get((node.line, node.column))):
-                self._findings.add(rules.cut_short(key, word), Place(self._file, node.line, node.column), shot)
+            if self._cut and key in rules.TEXTS:
+                self._check_cut(key, node, shot)
         return wrong
+
+    def _check_cut(self, key: str, node: Node, shot: str | None) -> None:
+        """Whether YAML has cut a text, or one of a list."""
+        for text in node.items if isinstance(node, SequenceNode) else [node]:
+            cut = self._cut.get((text.line, text.column))
+            if cut is not None and isinstance(text, ScalarNode) and (found := rules.cut_short(key, text.text, cut)):
+                self._findings.add(found, Place(self._file, text.line, text.column), shot)
 
     def _read_shot(self, shot: str, where: Place, node: Node, defaults: Layer) -> None:
         wrong: set[str | int] = set()

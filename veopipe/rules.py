@@ -15,12 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from veopipe import syntax
 from veopipe.errors import Severity
 from veopipe.layers import BUILT_IN
 from veopipe.pictures import PictureFacts, PictureFault, inspect
 from veopipe.pricing import RETIRED_SPELLINGS, Model
 from veopipe.schema import Finding, Rule
-from veopipe.wording import printable
+from veopipe.wording import DENSE, printable
 
 _IMAGES = "API document, Multi-Reference Images"
 _OWN = "veopipe, Manifest"
@@ -69,8 +70,6 @@ _LONG_SIDE = {"720p": 1280, "1080p": 1920, "4k": 3840}
 _TOKENS = 1024  # Google, Video: the prompt's limit
 _MIRRORED = 4  # Exif orientations above it are turned by a quarter: width and height change places
 _LARGE = 10_000_000  # bytes; the limit of other gateways
-# One token is about one character of these scripts, and about four of the others.
-_DENSE = re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 _NEGATION = re.compile(r"\s*(?:no|not|don't|do not|without|avoid|never)\s", re.IGNORECASE)
 
 
@@ -100,19 +99,41 @@ def texts(shot: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-TEXTS = ("prompt", "negative_prompt", "notes")
-"""The keys whose values are sentences."""
+def cut_short(key: str, left: str, cut: str) -> Finding | None:
+    """What is to be said about a text that YAML may have cut.
 
-
-def cut_short(key: str, word: str) -> Finding:
-    """What is to be said about a text that YAML ends at ` #`; `word` is what begins there."""
-    message = f"`{printable(word, 30)}` is a comment for YAML, so the text ends before it: put all of it in quotes"
+    Args:
+        key: whose value the text is, or is one of.
+        left: the text that YAML leaves.
+        cut: the comment behind it with the blanks in front, or the anchor before it (`Document.cut`).
+    """
+    shown = printable(cut.strip(), 30)
+    if cut.startswith("&"):
+        message = f"`{shown}` is a name for YAML (an anchor), so the text begins behind it: put all of it in quotes"
+    elif _is_cut(key, left, cut):
+        message = f"`{shown}` is a comment for YAML, so the text ends before it: put all of it in quotes"
+    else:
+        return None
     return finding("text-cut-short", message, (key,))
+
+
+def _is_cut(key: str, left: str, comment: str) -> bool:
+    if key == "tags":  # labels: short always, so only `#word` tells
+        return syntax.is_word(comment)
+    return (
+        syntax.is_word(comment)
+        or syntax.is_number(left, comment)
+        or (key == "prompt" and syntax.goes_on(left, comment))
+    )
+
+
+TEXTS = frozenset({"prompt", "negative_prompt", "notes", "tags"})
+"""The keys whose values are people's words."""
 
 
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text has."""
-    dense = len(_DENSE.findall(text))
+    dense = len(DENSE.findall(text))  # one token is about one of these, and about four of the others
     return dense + (len(text) - dense) // 4
 
 

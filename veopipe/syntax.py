@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from veopipe.wording import printable
+from veopipe.wording import DENSE, printable
 
 UNCLOSED = "a quote that opens here is never closed"
 _TAB = "a tab can't indent YAML: use spaces"
@@ -24,7 +24,15 @@ _WORDS = (
     ("unexpected end of stream", UNCLOSED),
     ("did not find expected ',' or", "a bracket or brace isn't closed, or a comma is missing"),
     ("sequence entries are not allowed", "a list begins on a line of its own; text that starts with `- ` needs quotes"),
+    ("expected comment or line break", "text that starts with `>` or `|` needs quotes"),
+    ("mapping keys are not allowed", "text that starts with `? ` needs quotes"),
     ("expected alphabetic or numeric character", "text that starts with `*` or `&` needs quotes"),
+    (
+        "invalid Unicode character",
+        "this escape is half a character, or none: write the character itself, or both halves, such as \\ud83d\\ude00",
+    ),
+    ("hexdecimal number", "\\x takes two hexadecimal digits, \\u four and \\U eight"),
+    ("hexadecimal number", "\\x takes two hexadecimal digits, \\u four and \\U eight"),
     ("unknown escape character", "a backslash in double quotes needs a second one, or use single quotes"),
 )
 
@@ -43,17 +51,105 @@ def explained(said: str, before: str, at: str) -> str:
     return _REST if ours == _INDENT and before.strip() else ours
 
 
-# A comment that is most likely none: people write `# like this`, and number things `#3`.
-_HASH = re.compile(r"(?<=\S)[ \t]+(#[^\s#!][^\r\n]{0,80})")
+LINE_END = re.compile("\r\n|\r|\n")
+"""What ends a line for editors."""
+
+# Where YAML sees a comment behind something else on its line.
+_COMMENT = re.compile(r"(?<=\S)[ \t]+#")
+_TEXT_ENDS = re.compile("[\"':\\]}|>-]$")  # nothing that can go on stands before the comment
+# A comment that is most likely none: people write `# like this`, and number things `#3` or `# 3`.
+_WORD = re.compile(r"\s*#[^\s#!]")
+_NUMBER = re.compile(r"\s*#\s+\d")
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "\uff01", "\uff1f")
+_SHORT = 50  # characters: eight words; a number behind more than that is as likely a remark
+_NO_PROMPT = 16  # characters: two words; nobody pays for a video of `Scene`
+_GOES_ON = 4  # words of a comment that goes on like a sentence; a remark such as `# approved by Ann` has fewer
+_EATEN = 82  # characters of a comment that are kept, to be shown
 
 
-def cut_texts(text: str) -> dict[int, tuple[int, str]]:
+def comments(text: str) -> dict[tuple[int, int], str]:
     """Where YAML may end a text that goes on for its writer: `Take #3 of the house` is `Take` and a comment.
 
     Returns:
-        Line → column of the blanks before the `#` (both from 1), and what begins there.
+        Line and column of the blanks before each `#` (both from 1) → what begins there, blanks included.
     """
     if "#" not in text:
         return {}
-    found = ((number, _HASH.search(line)) for number, line in enumerate(text.split("\n"), 1) if "#" in line)
-    return {number: (hit.start() + 1, hit[1]) for number, hit in found if hit is not None}
+    return {
+        (number, hit.start() + 1): line[hit.start() : hit.end() + _EATEN]
+        for number, line in enumerate(LINE_END.split(text), 1)
+        if "#" in line
+        for hit in _COMMENT.finditer(line)
+    }
+
+
+def after_a_comment(before: str) -> str:
+    """What to say besides where a comment may have ended a text that goes on below; `before`: all up to the place."""
+    above = before.rpartition("\n")[0].rpartition("\n")[2]
+    found = _COMMENT.search(above)
+    if found is None or before.rpartition("\n")[2].strip() or _TEXT_ENDS.search(above[: found.start()]):
+        return ""
+    return "; or does ` #` above belong to a text? It begins a comment: put all of the text in quotes"
+
+
+def is_word(comment: str) -> bool:
+    """Whether a comment begins like the rest of a text: `#3`, `#word`."""
+    return _WORD.match(comment) is not None
+
+
+def is_number(left: str, comment: str) -> bool:
+    """Whether a comment is most likely the number of what is left of a text: `Scene # 3: a house`."""
+    return bool(_NUMBER.match(comment)) and _length(left) <= _SHORT and not left.endswith(_SENTENCE_ENDS)
+
+
+def goes_on(left: str, comment: str) -> bool:
+    """Whether a comment is most likely the rest of a text that would be next to nothing without it."""
+    blanks = len(comment) - len(comment.lstrip())
+    is_remark = blanks != 1 or len(comment.split()) <= _GOES_ON  # two blanks are how comments are set off
+    return bool(left) and _length(left) <= _NO_PROMPT and not is_remark and not left.endswith(_SENTENCE_ENDS)
+
+
+def _length(text: str) -> int:
+    return len(text) + 2 * len(DENSE.findall(text))  # one character says what others say in about three
+
+
+# --- JSON's spelling of what lies above U+FFFF --------------------------------------------------------------
+#
+# JSON (RFC 8259, section 7) writes an emoji as two escapes of half a character each, which YAML's parsers refuse.
+# They read its YAML spelling instead, made as long by two noncharacters, so that places stay: no file holds
+# those, and which of the two it is keeps the spelling's capitals for texts where a backslash is just one.
+
+_HALVES = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_LOWER, _UPPER = "\ufdd3", "\ufdd4"
+_WHOLE = re.compile(f"\\\\U([0-9a-fA-F]{{8}})([{_LOWER}{_UPPER}])\\2")
+_NO_FILLERS = dict.fromkeys(map(ord, _LOWER + _UPPER))
+
+
+def whole_emoji(text: str) -> str:
+    """A YAML or JSON text whose pairs of escapes are stood in for, each by something as long; or the same text."""
+    return _HALVES.sub(_whole, text) if "\\ud" in text or "\\uD" in text else text
+
+
+def _whole(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    high, low = int(match[1], 16), int(match[2], 16)
+    whole = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
+    stand_in = f"\\U{whole:08x}" + 2 * (_UPPER if match[1][0] == "D" else _LOWER)
+    return stand_in if halves(stand_in) == match[0] else match[0]  # capitals here and there: no tool writes that
+
+
+def emoji(text: str) -> str:
+    """A value from double quotes without what made its escapes as long as they were."""
+    return text.translate(_NO_FILLERS)
+
+
+def halves(text: str) -> str:
+    """Any other value, in which a backslash is one: as it was written."""
+    return _WHOLE.sub(_half, text)
+
+
+def _half(match: re.Match[str]) -> str:
+    high, low = divmod(int(match[1], 16) - 0x10000, 0x400)
+    form = "\\u{:04X}\\u{:04X}" if match[2] == _UPPER else "\\u{:04x}\\u{:04x}"
+    return form.format(0xD800 + high, 0xDC00 + low)
