@@ -25,12 +25,13 @@ from veopipe.wording import counted
 )
 @click.argument("source", metavar="FILE.csv", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new shot list.")
-def command(source: Path, output: Path) -> int:
+@click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="A column to leave out; repeatable.")
+def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
     """Make a shot list from a CSV file with the columns id, prompt and other keys of a shot."""
     if output.exists():
         raise UsageError(f"{output} is there already; nothing was changed")
     known = schema.part("manifest", "$defs", "settings", "properties")
-    shots = table.read_shots(source, known)
+    shots = table.read_shots(source, known, {name.strip(): None for name in ignored})
     head: dict[str, Any] = {"version": 1}
     if not any("model" in shot for shot in shots.values()):
         cheapest = min(pricing.BUILT_IN.values(), key=lambda model: model.price_usd)
