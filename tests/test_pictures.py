@@ -402,3 +402,206 @@ def test_random_damage_is_a_fault_or_a_picture_but_never_an_error(folder: Path) 
             content[random.randrange(len(content))] = random.randrange(256)
         (folder / "mutant").write_bytes(content)
         assert isinstance(inspect("mutant", folder, folder), PictureFacts | PictureFault)
+
+
+# --- what other programs write into good pictures -------------------------------------------------------
+
+
+def png_with(*chunks: tuple[bytes, bytes]) -> bytes:
+    content = encoded("PNG", (64, 36))
+    return content[:33] + b"".join(png_chunk(*chunk) for chunk in chunks) + content[33:]
+
+
+def jpeg_with(*segments: tuple[int, bytes], **options: object) -> bytes:
+    content = encoded("JPEG", (64, 36), **options)
+    return (
+        content[:2] + b"".join(b"\xff" + struct.pack(">BH", kind, len(b) + 2) + b for kind, b in segments) + content[2:]
+    )
+
+
+def webp_with(kind: bytes, body: bytes) -> bytes:
+    content = encoded("WEBP", (64, 36), exif=exif_of(orientation=1)) + kind + struct.pack("<I", len(body)) + body
+    return content[:4] + struct.pack("<I", len(content) - 8) + content[8:]
+
+
+def profile(name: bytes, block: bytes) -> bytes:
+    """As ImageMagick keeps it."""
+    return (
+        b"Raw profile type "
+        + name
+        + b"\0\0"
+        + zlib.compress(b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode()))
+    )
+
+
+def flawed(content: bytes, folder: Path) -> str | None:
+    (folder / "a").write_bytes(content)
+    found = inspect("a", folder, folder)
+    assert isinstance(found, PictureFacts), found
+    assert (found.width, found.height, found.bytes) == (64, 36, len(content))
+    return found.flaw
+
+
+LARGE = os.urandom(1_200_000).hex().encode()  # 2.4 MB as text, half of it compressed
+XMP_GPS = b'<x:xmpmeta exif:GPSLatitude="54,19.0N"/>'
+GOOD = {
+    "ComfyUI's workflow, compressed": png_with((b"zTXt", b"workflow\0\0" + zlib.compress(LARGE))),
+    "a prompt, compressed, in Unicode": png_with((b"iTXt", b"prompt\0\1\0\0\0" + zlib.compress(LARGE))),
+    "a prompt, not compressed": png_with((b"iTXt", b"prompt\0\0\0\0\0" + LARGE)),
+    "a large colour profile": png_with((b"iCCP", b"x\0\0" + zlib.compress(LARGE))),
+    "texts of 80 MB": png_with(*[(b"zTXt", b"k%d\0\0" % n + zlib.compress(b"0" * 10**6)) for n in range(80)]),
+    "20,000 texts": png_with(*[(b"tEXt", b"k%d\0x" % n) for n in range(20_000)]),
+    "a text that unfolds into a gigabyte": png_with((b"zTXt", b"a\0\0" + zlib.compress(b"0" * 10**9))),
+    "XMP that unfolds into gigabytes": png_with(
+        *[(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b"0" * 2**20))] * 3000
+    ),
+    "an unknown chunk": png_with((b"teSt", b"x")),
+    "content credentials": png_with((b"caBX", b"x" * 100_000)),
+    "a colour profile in four segments": jpeg_with(
+        *[(0xE2, b"ICC_PROFILE\0" + bytes([n, 4]) + LARGE[:60_000]) for n in range(1, 5)]
+    ),
+    "a colour profile in wrong order": jpeg_with((0xE2, b"ICC_PROFILE\0\7\1abc")),
+    "Exif in five segments": jpeg_with(
+        (0xE1, b"Exif\0\0MM\0*" + struct.pack(">IHHHI4sI", 8, 1, 0x010F, 2, 2, b"ab", 0) + b"\0" * 60_000),
+        *[(0xE1, b"Exif\0\0" + b"\1" * 65_000)] * 4,
+    ),
+    "credentials in four segments": jpeg_with(*[(0xEB, b"JP" + LARGE[:60_000])] * 4),
+    "short application segments": jpeg_with((0xE0, b"JFIF\0"), (0xEE, b"Adobe\0")),
+    "fill bytes and a restart marker": (lambda c: c[:2] + b"\xff" * 40 + b"\xd0" + c[2:])(jpeg_with()),
+    "restart markers": jpeg_with(restart_marker_blocks=1),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_stands_beside_the_picture_doesnt_make_it_damaged(name: str, folder: Path) -> None:
+    start = time.process_time()
+    assert flawed(GOOD[name], folder) is None
+    assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_every_kind_of_png_is_accepted(mode: str, folder: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new(mode, (64, 36)).save(buffer, "PNG")
+    assert flawed(buffer.getvalue(), folder) is None
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
+@pytest.mark.parametrize("tail", [b"", b"\0" * 300], ids=["nothing", "zeros"])
+def test_a_jpeg_without_its_end_marker_is_a_picture_with_a_flaw(
+    tail: bytes, progressive: bool, mode: str, folder: Path
+) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 36), 60).convert(mode).save(buffer, "JPEG", progressive=progressive)
+    whole = buffer.getvalue()
+    assert flawed(whole, folder) is None
+    assert "end marker" in str(flawed(whole[:-2] + tail, folder))
+    for cut in (whole[: len(whole) // 2], whole[: len(whole) // 3]):
+        (folder / "cut").write_bytes(cut)
+        assert fault("cut", folder).rule == "picture-damaged"
+
+
+def test_a_progressive_jpeg_that_lacks_whole_scans_is_damaged(folder: Path) -> None:
+    whole = encoded("JPEG", (64, 36), progressive=True)
+    starts = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    assert len(starts) > 5
+    for at in starts:
+        (folder / "cut").write_bytes(whole[:at])
+        assert fault("cut", folder).rule == "picture-damaged"
+    assert flawed(whole[: starts[-1] + 20], folder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (b"tEXt", b"Author\0Ann"),
+        (b"gAMA", b"\0\0\xb1\x8f"),
+        (b"iCCP", b"x\0\0" + zlib.compress(b"x")),
+        (b"eXIf", b"II*\0"),
+    ],
+)
+def test_a_wrong_checksum_beside_the_picture_is_a_flaw(kind: bytes, body: bytes, folder: Path) -> None:
+    right = png_with((kind, body))
+    assert flawed(right, folder) is None
+    wrong = right.replace(body + struct.pack(">I", zlib.crc32(kind + body)), body + b"\0\0\0\0")
+    assert kind.decode() in str(flawed(wrong, folder))
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [(b"gAMA", b"\0"), (b"pHYs", b"\0"), (b"iCCP", b"x\0\7abc"), (b"iCCP", b"x"), (b"iCCP", b"x\0\0abc")],
+)
+def test_a_damaged_part_beside_the_picture_is_a_flaw(kind: bytes, body: bytes, folder: Path) -> None:
+    assert kind.decode() in str(flawed(png_with((kind, body)), folder))
+
+
+def test_a_piece_of_the_picture_whose_name_is_damaged_is_no_part_beside_it(folder: Path) -> None:
+    (folder / "a.png").write_bytes(encoded("PNG").replace(b"IDAT", b"iDAT"))
+    assert fault("a.png", folder).rule == "picture-damaged"
+
+
+def notes_of(content: bytes, folder: Path) -> tuple[tuple[str, ...], bool]:
+    (folder / "a").write_bytes(content)
+    found = inspect("a", folder, folder)
+    assert isinstance(found, PictureFacts), found
+    assert found.has_metadata == bool(found.notes)
+    return found.notes, found.has_location
+
+
+CREDENTIALS = "content credentials"
+
+
+@pytest.mark.parametrize(
+    ("content", "notes"),
+    [
+        (png_with((b"tEXt", b"parameters\0a cat")), ("parameters",)),
+        (png_with((b"tEXt", b"prompt\0{}"), (b"tEXt", b"workflow\0{}")), ("prompt", "workflow")),
+        (png_with((b"iTXt", b"Author\0\0\0\0\0Ann"), (b"tEXt", b"Software\0x")), ("Author",)),
+        (png_with((b"zTXt", b"Comment\0\0" + zlib.compress(b"x"))), ("Comment",)),
+        (png_with((b"zTXt", b"Description\0\0damaged")), ("Description",)),
+        (png_with((b"zTXt", profile(b"iptc", b"8BIM"))), ("IPTC",)),
+        (png_with((b"zTXt", profile(b"icc", b"x"))), ()),
+        (png_with((b"tEXt", b"date:create\0today"), (b"tEXt", b"")), ()),
+        (png_with((b"caBX", b"x")), (CREDENTIALS,)),
+        (jpeg_with((0xFE, b"by Ann")), ("a comment",)),
+        (jpeg_with((0xFE, b"Lavc60.3.100")), ()),
+        (jpeg_with((0xED, b"Photoshop 3.0\08BIM\4\4\0\0\0\0\0\5hello")), ("IPTC",)),
+        (jpeg_with((0xED, b"Photoshop 3.0\08BIM\3\xed\0\0\0\0\0\5hello")), ()),
+        (jpeg_with((0xEB, b"JP\0\1\0\0\0\1jumb")), (CREDENTIALS,)),
+        (webp_with(b"C2PA", b"jumb"), (CREDENTIALS,)),
+        (webp_with(b"XMP ", b"<x:xmpmeta/>"), ("XMP",)),
+    ],
+)
+def test_notes_are_named(content: bytes, notes: tuple[str, ...], folder: Path) -> None:
+    assert notes_of(content, folder) == (notes, False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP_GPS)),
+        png_with((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b" " * 100_000 + XMP_GPS))),
+        png_with((b"eXIf", exif_of(gps=True).removeprefix(b"Exif\0\0"))),
+        png_with((b"zTXt", profile(b"exif", exif_of(gps=True)))),
+        png_with((b"tEXt", b"Raw profile type APP1\0\ngeneric\n 9\n" + exif_of(gps=True).hex().encode())),
+        png_with((b"zTXt", profile(b"xmp", XMP_GPS))),
+        jpeg_with((0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP_GPS)),
+        jpeg_with((0xE1, b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 40 + XMP_GPS)),
+        webp_with(b"XMP ", b" " * 100_000 + XMP_GPS),
+        encoded("WEBP", exif=exif_of(gps=True)),
+    ],
+)
+def test_a_position_is_found_wherever_a_program_keeps_it(content: bytes, folder: Path) -> None:
+    assert notes_of(content, folder)[1]
+
+
+def test_the_names_of_notes_are_printable_and_few(folder: Path) -> None:
+    names = [b"\x1b]0;x\x07", b"x" * 79, *(b"k%d" % number for number in range(2000))]
+    (folder / "a.png").write_bytes(png_with(*[(b"tEXt", name + b"\0x") for name in names]))
+    (found,) = [f for f in rules.Pictures(folder).judge({"input_reference": "a.png"}) if f.rule == "picture-metadata"]
+    assert found.severity == "info"
+    assert found.message.isprintable()
+    assert "(\\u001b]0;x\\u0007, " in found.message
+    assert "k5 and 992 more)" in found.message
+    assert len(found.message) < 300

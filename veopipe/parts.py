@@ -3,31 +3,53 @@
 * A JPEG is segments, a PNG and a WebP are chunks. They are walked from one to the next; nothing is decoded, and
   the number and the size of what is read are bounded.
 * Of Exif and XMP only three things are asked: is it stored turned, does it say where it was taken, is there
-  anything else about people and cameras. Damaged metadata isn't an error: the picture is what counts.
+  anything else about people and cameras. Of other notes only their names. Damaged metadata isn't an error: the
+  picture is what counts, so the pieces that make it are told apart, and nobody else need read the rest.
 
-Source: Exif (CIPA DC-008), Orientation and GPS attributes; PNG, eXIf; RFC 9649 (WebP), EXIF and XMP chunks.
+Source: Exif (CIPA DC-008), Orientation and GPS attributes; PNG (third edition), chunks; RFC 9649 (WebP), EXIF and
+XMP chunks; ITU-T T.81 (JPEG), annex B; C2PA specification, embedding manifests.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
 _MAX_PARTS = 50_000  # chunks of a PNG, segments of a JPEG's header; 20 MB in chunks of 1 KiB are 20,000
-_MAX_METADATA = 1 << 16  # bytes that are read of one part: a JPEG's segment has no more
+_MAX_METADATA = 1 << 20  # bytes that are read of one part, or that one unfolds into
+_MAX_UNFOLDED = 8  # texts that are unfolded to look for a position; a picture has one
 
-# Pillow reads each entry of an Exif block and of a multi-picture index whole, and their values may overlap: 65 kB
-# became 2 GB and 80 s (12.3), 1 MB of Exif in several segments more than 3 GB. A camera's index has five entries.
-_MAX_SWELL, _MAX_INDEX = 1 << 17, 64
+# Programs read each entry of an Exif block whole, and their values may overlap: 1 MB became more than 3 GB. A right
+# block has at most 20 MB of values. The index of a phone's pictures has five entries; 64 kB of it became 2 GB (12.3).
+_MAX_SWELL, _MAX_INDEX = 1 << 28, 64
 _MPF = b"MPF\0"
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
-_PNG_TEXTS = (b"iTXt", b"tEXt", b"zTXt")
-_PNG_XMP, _PNG_PROFILE = b"XML:com.adobe.xmp\0", b"Raw profile type "
+_XMP_MORE = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP, _IPTC_BLOCK = b"Photoshop 3.0\0", b"8BIM\x04\x04"
+_ENCODERS = (b"CREATOR: gd-jpeg", b"Lavc", b"LEAD Technologies", b"Intel(R) JPEG", b"File written by Adobe")
+_PNG_TEXTS = frozenset({b"iTXt", b"tEXt", b"zTXt"})
+_PNG_XMP, _PNG_PROFILE = "XML:com.adobe.xmp", "Raw profile type "
+# What a program says of itself and of its file: nothing about people and pictures.
+_TECHNICAL_TEXTS = frozenset({"", "Software", "date:create", "date:modify", "date:timestamp"})
+# Chunks that any program may leave out (PNG, section 11.3 and its extensions): a wrong checksum is their own matter.
+_PNG_ANCILLARY = _PNG_TEXTS | frozenset(
+    b"tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST pHYs sPLT eXIf tIME caBX oFFs pCAL sCAL".split()
+)
+_PNG_LENGTHS: Mapping[bytes, int] = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9}  # bytes (section 11.3)
+_MAX_NOTES = 1000  # names that are kept
 _GPS, _LATITUDE, _ORIENTATION = 0x8825, 0x0002, 0x0112
 # Sizes, resolution, color coding: they say nothing about people, places or cameras.
 _TECHNICAL = frozenset({0x0100, 0x0101, 0x0102, 0x0103, 0x0106, _ORIENTATION, 0x0115, 0x011A, 0x011B, 0x0128, 0x0213})
+_VALUE_SIZES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8)  # bytes, by the type of an Exif value
+
+_CREDENTIALS = "content credentials"
+NO_END = "ends without its end marker: its last part may be missing, and some programs refuse it"
+"""The flaw of a JPEG that was cut at its very end."""
 
 
 @dataclass(slots=True)
@@ -36,15 +58,27 @@ class Parts:
 
     Attributes:
         is_whole: it ends where a file of its kind ends.
+        is_open: a JPEG that isn't whole, but may lack nothing but its end marker: decoding tells.
+        flaw: what programs overlook, or refuse.
         orientation: 1 upright, 2 to 8 turned or mirrored (Exif).
         has_location: it says where it was taken.
-        has_metadata: it holds other notes on its making, such as camera, date and author.
+        notes: names of the other notes that it holds, such as on camera, date and author, in order.
+        pieces: position and length of what makes the picture; none where that is the whole file.
     """
 
     is_whole: bool = False
+    is_open: bool = False
+    flaw: str | None = None
     orientation: int = 1
     has_location: bool = False
-    has_metadata: bool = False
+    notes: dict[str, None] = field(default_factory=dict)
+    pieces: list[tuple[int, int]] = field(default_factory=list)
+    unfolded: int = 0
+
+    def note(self, name: str) -> None:
+        """Keep the name of a note."""
+        if len(self.notes) < _MAX_NOTES:
+            self.notes[name] = None
 
     def note_exif(self, data: bytes) -> None:
         """Read an Exif block, with or without its prefix."""
@@ -58,22 +92,35 @@ class Parts:
             self.orientation = 1
         gps = _directory(data, int.from_bytes(main.pop(_GPS, b""), order), order)
         self.has_location = self.has_location or _LATITUDE in gps
-        self.has_metadata = self.has_metadata or bool(main.keys() - _TECHNICAL)
+        if main.keys() - _TECHNICAL:
+            self.note("Exif")
 
     def note_xmp(self, data: bytes) -> None:
         """Read an XMP packet."""
-        self.has_metadata = True
+        self.note("XMP")
         self.has_location = self.has_location or b"GPSLatitude" in data
+
+    def unfold(self, data: bytes) -> bytes:
+        """A compressed text, as far as it is looked at; nothing where it is damaged."""
+        self.unfolded += 1
+        if self.unfolded <= _MAX_UNFOLDED:
+            with suppress(zlib.error):
+                return zlib.decompressobj().decompress(data, _MAX_METADATA)
+        return b""
 
 
 _BYTE_ORDERS: Mapping[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 
 
-def _directory(data: bytes, at: int, order: Literal["little", "big"]) -> dict[int, bytes]:
-    """A directory of an Exif block: tag → the four bytes of its value or offset; what is cut off is left out."""
+def _entries(data: bytes, at: int, order: Literal["little", "big"]) -> Iterator[tuple[int, int, int, bytes]]:
+    """A directory of an Exif block: tag, type, number of values, and their four bytes or offset; none is cut off."""
     entries = data[at + 2 : at + 2 + 12 * int.from_bytes(data[at : at + 2], order)] if at else b""
-    entries = entries[: len(entries) // 12 * 12]
-    return dict(struct.iter_unpack("<H6x4s" if order == "little" else ">H6x4s", entries))
+    return struct.iter_unpack("<HHI4s" if order == "little" else ">HHI4s", entries[: len(entries) // 12 * 12])
+
+
+def _directory(data: bytes, at: int, order: Literal["little", "big"]) -> dict[int, bytes]:
+    """The same: tag → the four bytes of its value or offset."""
+    return {tag: value for tag, _, _, value in _entries(data, at, order)}
 
 
 def survey(file: BinaryIO, media_type: str, size: int) -> Parts:
@@ -89,8 +136,12 @@ def survey(file: BinaryIO, media_type: str, size: int) -> Parts:
     return parts
 
 
+# --- PNG ------------------------------------------------------------------------------------------------
+
+
 def _png(file: BinaryIO, _size: int, parts: Parts) -> bool:
-    """Whether a PNG's chunks lead to its IEND; their checksums are left to Pillow."""
+    """Whether a PNG's chunks lead to its IEND; the checksums of those that make the picture are left to Pillow."""
+    parts.pieces.append((0, 8))
     position = 8
     for _ in range(_MAX_PARTS):
         file.seek(position)
@@ -98,21 +149,77 @@ def _png(file: BinaryIO, _size: int, parts: Parts) -> bool:
         if len(chunk) < 8:
             return False
         length, kind = int.from_bytes(chunk[:4], "big"), chunk[4:]
+        if kind[0] & 0x20:  # a small letter: not needed to show the picture (PNG, section 5.4)
+            body = file.read(length + 4)
+            is_right = zlib.crc32(kind + body[:-4]) == int.from_bytes(body[-4:], "big")
+            if not is_right and kind not in _PNG_ANCILLARY:  # it may be a damaged piece of the picture
+                return False
+            if not is_right or not _is_sound(kind, body[:-4], parts):
+                parts.flaw = f"has a damaged {kind.decode()} part beside the picture: some programs refuse it"
+            _note_chunk(kind, body[:-4], parts)
+        else:
+            parts.pieces.append((position, 12 + length))
         if kind == b"IEND":
             return len(file.read(4)) == 4
-        if kind == b"eXIf":
-            parts.note_exif(file.read(min(length, _MAX_METADATA)))
-        elif kind in _PNG_TEXTS:
-            _note_text(file.read(min(length, _MAX_METADATA)), parts)
         position += 12 + length
     return False
 
 
-def _note_text(text: bytes, parts: Parts) -> None:
-    if text.startswith(_PNG_XMP):
-        parts.note_xmp(text)
-    elif text.startswith(_PNG_PROFILE) and not text.startswith(_PNG_PROFILE + b"icc"):  # as ImageMagick keeps it
-        parts.has_metadata = True
+def _is_sound(kind: bytes, body: bytes, parts: Parts) -> bool:
+    """Whether a chunk is so far what it has to be that programs don't stumble over it."""
+    if kind == b"iCCP":
+        method, profile = body.partition(b"\0")[2][:1], body.partition(b"\0")[2][1:]
+        return method == b"\0" and bool(parts.unfold(profile))
+    return len(body) >= _PNG_LENGTHS.get(kind, 0)
+
+
+def _note_chunk(kind: bytes, body: bytes, parts: Parts) -> None:
+    if kind == b"eXIf":
+        parts.note_exif(body)
+    elif kind == b"caBX":
+        parts.note(_CREDENTIALS)
+    elif kind in _PNG_TEXTS:
+        _note_text(kind, body, parts)
+
+
+def _note_text(kind: bytes, body: bytes, parts: Parts) -> None:
+    name, _, rest = body.partition(b"\0")
+    keyword = name[:79].decode("latin-1")  # PNG, section 11.3.3: at most 79 characters
+    if keyword == _PNG_XMP:
+        parts.note_xmp(_text(kind, rest, parts))
+    elif keyword.startswith(_PNG_PROFILE):
+        _note_profile(keyword.removeprefix(_PNG_PROFILE), _text(kind, rest, parts), parts)
+    elif keyword not in _TECHNICAL_TEXTS:
+        parts.note(keyword)
+
+
+def _text(kind: bytes, rest: bytes, parts: Parts) -> bytes:
+    """What stands behind the keyword of a text chunk."""
+    if kind == b"tEXt":
+        return rest
+    if kind == b"zTXt":
+        return parts.unfold(rest[1:])
+    text = rest[2:].split(b"\0", 2)[-1]  # behind language and translated keyword
+    return parts.unfold(text) if rest[:1] == b"\1" else text
+
+
+def _note_profile(name: str, text: bytes, parts: Parts) -> None:
+    """A block of metadata as ImageMagick keeps it: its name, its length, and its bytes as hexadecimal digits."""
+    if name.startswith("icc"):
+        return
+    parts.note(name.upper() if name in ("iptc", "xmp") else "Exif")
+    with suppress(ValueError):
+        block = bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+        parts.note_exif(block)
+        parts.has_location = parts.has_location or b"GPSLatitude" in block
+
+
+# --- JPEG -----------------------------------------------------------------------------------------------
+
+_STARTS_A_FRAME = frozenset({0xC0, 0xC1, 0xC2})
+_STANDS_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
+_NEXT_MARKER = re.compile(rb"\xff[^\0\x01\xd0-\xd7\xff]")
+_EVERY_COEFFICIENT = (1 << 64) - 1
 
 
 def _jpeg(file: BinaryIO, size: int, parts: Parts) -> bool:
@@ -121,36 +228,99 @@ def _jpeg(file: BinaryIO, size: int, parts: Parts) -> bool:
     Behind, because a thumbnail in the header has an EOI of its own; not at the very end, because cameras
     append things. Inside a scan 0xFF is always followed by 0x00 or a restart marker.
     """
-    position, swell = 2, 0
+    parts.pieces.append((0, 2))
+    position, exif, frame = 2, bytearray(), b""
     for _ in range(_MAX_PARTS):
         file.seek(position)
         marker = file.read(4)
         if len(marker) < 4 or marker[0] != 0xFF:
             return False
-        if marker[1] == 0xDA:
-            return b"\xff\xd9" in file.read(size)
-        fill = marker[1] == 0xFF
+        kind = marker[1]
+        if kind == 0xFF or kind in _STANDS_ALONE:
+            position += 1 if kind == 0xFF else 2
+            continue
         length = max(2, int.from_bytes(marker[2:], "big"))
-        if marker[1] in (0xE1, 0xE2):
-            swell += _note_segment(file.read(length - 2), parts)
-            if swell > _MAX_SWELL:
+        if kind == 0xDA:
+            is_ended = _is_ended(file.read(size), marker[2:], frame, parts)
+            parts.pieces.append((position, size - position if parts.is_open else 2 + length))
+            return is_ended and not _swells(bytes(exif), parts)
+        if 0xE0 <= kind <= 0xEF or kind == 0xFE:
+            if not _note_segment(kind, file.read(length - 2), exif, parts):
                 return False
-        position += 1 if fill else 2 + length
+        else:
+            parts.pieces.append((position, 2 + length))
+        if kind in _STARTS_A_FRAME:
+            frame = marker[1:2] + file.read(length - 2)
+        position += 2 + length
     return False
 
 
-def _note_segment(segment: bytes, parts: Parts) -> int:
-    """Read a segment, if it holds Exif or XMP; how many bytes of it Pillow would unfold."""
-    if segment.startswith(_EXIF):
-        parts.note_exif(segment)
-        return len(segment)
-    if segment.startswith(_XMP):
+def _is_ended(content: bytes, length: bytes, frame: bytes, parts: Parts) -> bool:
+    """Whether the picture data comes to its end; `content` is what follows the length of the first scan's header."""
+    if b"\xff\xd9" in content:
+        return True
+    if frame[:1] != b"\xc2":
+        parts.is_open = bool(frame)
+        return False
+    if _has_every_scan(b"\xff\xda" + length + content, frame):
+        parts.flaw = NO_END
+        return True
+    return False
+
+
+def _has_every_scan(content: bytes, frame: bytes) -> bool:
+    """Whether all scans of a progressive JPEG have begun, so that at most the finest details are missing.
+
+    Source: ITU-T T.81, B.2.3 (scan header), G.1.1.1 (spectral selection, successive approximation).
+    """
+    missing = dict.fromkeys(frame[7::3], _EVERY_COEFFICIENT)  # component → coefficients that aren't exact yet
+    position = 0
+    for _ in range(_MAX_PARTS):
+        header = content[position + 4 : position + 2 + int.from_bytes(content[position + 2 : position + 4], "big")]
+        if content[position + 1 : position + 2] == b"\xda" and len(header) >= 6:
+            first, last, approximation = header[-3:]
+            if approximation & 15 == 0 and first <= last < 64:
+                for component in header[1:-3:2]:
+                    missing[component] = missing.get(component, 0) & ~((1 << last + 1) - (1 << first))
+        found = _NEXT_MARKER.search(content, position + 4 + len(header))
+        if found is None:
+            break
+        position = found.start()
+    return not any(missing.values())
+
+
+def _note_segment(kind: int, segment: bytes, exif: bytearray, parts: Parts) -> bool:
+    """Read a segment of an application, or a comment; whether programs can be given it."""
+    if kind == 0xFE:
+        if segment.strip(b"\0 ") and not segment.startswith(_ENCODERS):
+            parts.note("a comment")
+    elif segment.startswith(_EXIF):
+        exif += segment.removeprefix(_EXIF)  # one that is too long for a segment goes on in the next
+    elif segment.startswith((_XMP, _XMP_MORE)):
         parts.note_xmp(segment)
-    if segment.startswith(_MPF):
+    elif segment.startswith(_PHOTOSHOP) and _IPTC_BLOCK in segment:
+        parts.note("IPTC")
+    elif kind == 0xEB and segment.startswith(b"JP"):
+        parts.note(_CREDENTIALS)
+    elif segment.startswith(_MPF):
         data = segment.removeprefix(_MPF)
         order = _BYTE_ORDERS.get(data[:4], "little")
-        return (_MAX_SWELL + 1) * (len(_directory(data, int.from_bytes(data[4:8], order), order)) > _MAX_INDEX)
-    return 0
+        return len(_directory(data, int.from_bytes(data[4:8], order), order)) <= _MAX_INDEX
+    return True
+
+
+def _swells(exif: bytes, parts: Parts) -> bool:
+    """Read an Exif block; whether it would unfold into what no program can hold."""
+    parts.note_exif(exif)
+    order = _BYTE_ORDERS.get(exif[:4], "little")
+    claimed = (
+        min(len(exif), number * _VALUE_SIZES[kind] if kind < len(_VALUE_SIZES) else 0)
+        for _, kind, number, _ in _entries(exif, int.from_bytes(exif[4:8], order), order)
+    )
+    return sum(claimed) > _MAX_SWELL
+
+
+# --- WebP -----------------------------------------------------------------------------------------------
 
 
 def _webp(file: BinaryIO, size: int, parts: Parts) -> bool:
@@ -168,6 +338,8 @@ def _webp(file: BinaryIO, size: int, parts: Parts) -> bool:
             parts.note_exif(file.read(min(length, _MAX_METADATA)))
         elif chunk[:4] == b"XMP ":
             parts.note_xmp(file.read(min(length, _MAX_METADATA)))
+        elif chunk[:4] == b"C2PA":
+            parts.note(_CREDENTIALS)
         position += 8 + length + length % 2  # chunks start at even places
     return size >= end
 

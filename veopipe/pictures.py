@@ -5,7 +5,9 @@
   Nothing else is ever opened, so a pipe, a device or a socket can't be read and can't hang the run.
 * The format is what the bytes say, never what the name says: JPEG, PNG or WebP (API document,
   "Reference image … JPEG, PNG, and WebP are supported").
-* Only headers are parsed, nothing is decoded; what is cut off is found without decoding, too.
+* Only headers are parsed; what is cut off is found without decoding, too. A JPEG without its end marker alone is
+  decoded, because nothing else tells whether more is missing.
+* Pillow sees the pieces that make the picture and no metadata: whatever is wrong with a note, the picture is good.
 * What is wrong with a picture is a value (`PictureFault`), because a manifest reports all its problems.
 * This module is the only one that knows Pillow, and imports it only when there is a picture to look at.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 import struct
@@ -23,7 +26,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from veopipe.parts import Parts, survey
+from veopipe.parts import NO_END, Parts, survey
 from veopipe.wording import printable
 
 MAX_BYTES = 20_000_000
@@ -86,6 +89,8 @@ class PictureFacts:
         orientation: 1 where it is stored upright, 2 to 8 turned or mirrored (Exif).
         has_location: it says where it was taken.
         has_metadata: it holds other notes on its making, such as camera, date and author.
+        notes: what those are called.
+        flaw: what some programs overlook and others refuse; none if None.
     """
 
     path: Path
@@ -96,6 +101,8 @@ class PictureFacts:
     orientation: int = 1
     has_location: bool = False
     has_metadata: bool = False
+    notes: tuple[str, ...] = ()
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +144,15 @@ def inspect(written: str, folder: Path, boundary: Path) -> PictureFacts | Pictur
             head = file.read(_HEAD)
             media_type = _media_type(head)
             parts = _survey(file, media_type, size)
-            width, height = _measured(file, media_type)
+            width, height = _measured(file, media_type, parts)
+            flaw = _flaw_of(file, parts)
     except _Faulty as fault:
         return PictureFault(fault.rule, f'the picture "{printable(written)}" {fault.what}')
     except OSError as error:  # the disk failed while it was read
         return PictureFault("picture-damaged", f'the picture "{printable(written)}" {_because(error)}')
+    notes = tuple(parts.notes)
     return PictureFacts(
-        path, media_type, width, height, size, parts.orientation, parts.has_location, parts.has_metadata
+        path, media_type, width, height, size, parts.orientation, parts.has_location, bool(notes), notes, flaw
     )
 
 
@@ -279,28 +288,64 @@ def _media_type(head: bytes) -> str:
     raise _Faulty("picture-format", f"is not a JPEG, PNG or WebP by its content{found}; convert it")
 
 
+def _ends_too_early() -> _Faulty:
+    return _Faulty("picture-damaged", "is damaged: it ends too early or its header is wrong; export or copy it again")
+
+
 def _survey(file: BinaryIO, media_type: str, size: int) -> Parts:
     """Find a file that ends early, or that would keep a parser busy: before Pillow sees it."""
     parts = survey(file, media_type, size)
-    if not parts.is_whole:
-        raise _Faulty(
-            "picture-damaged",
-            "is damaged: it ends too early or its header is wrong; export or copy it again",
-        )
+    if not parts.is_whole and not parts.is_open:
+        raise _ends_too_early()
     return parts
 
 
-def _measured(file: BinaryIO, media_type: str) -> tuple[int, int]:
+def _bare(file: BinaryIO, parts: Parts) -> BinaryIO:
+    """A picture without its metadata."""
+    if not parts.pieces:
+        file.seek(0)
+        return file
+    bare = io.BytesIO()
+    for position, length in parts.pieces:
+        file.seek(position)
+        bare.write(file.read(length))
+    bare.seek(0)
+    return bare
+
+
+def _flaw_of(file: BinaryIO, parts: Parts) -> str | None:
+    """What some programs overlook; a JPEG without its end marker is decoded to see whether more is missing.
+
+    The decoder looks a few bytes ahead. Eight of ones let it finish what is there and are no block by themselves, so
+    that at most the last blocks can be missing, which nobody sees.
+    """
+    if parts.is_whole:
+        return parts.flaw
+    from PIL import Image
+
+    bare = _bare(file, parts)
+    bare.seek(0, os.SEEK_END)
+    bare.write(b"\xff\0" * 8)
+    bare.seek(0)
+    try:
+        with Image.open(bare, formats=["JPEG"]) as picture:
+            picture.draft("L", (1, 1))  # an eighth of its size: all of its data is read, little is kept
+            picture.load()
+    except _FROM_PILLOW:
+        raise _ends_too_early() from None
+    return NO_END
+
+
+def _measured(file: BinaryIO, media_type: str, parts: Parts) -> tuple[int, int]:
     """Width and height by Pillow, from the header; a PNG's checksums are verified on the way."""
     from PIL import Image
 
     too_many = _Faulty("picture-too-large", f"claims more than {MAX_PIXELS // 1_000_000} million pixels")
-    file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=[_PILLOW_FORMATS[media_type]]) as picture:
+            with Image.open(_bare(file, parts), formats=[_PILLOW_FORMATS[media_type]]) as picture:
                 width, height = picture.size
                 if width * height > MAX_PIXELS:
                     raise too_many

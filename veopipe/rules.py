@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ RULES: Mapping[str, Rule] = {
         Rule("picture-lfs-pointer", "error", "a picture isn't a Git LFS pointer", _OWN),
         Rule("picture-format", "error", "a picture is a JPEG, PNG or WebP by its content", _IMAGES),
         Rule("picture-damaged", "error", "a picture isn't damaged", _OWN),
+        Rule("picture-flawed", "warning", "a picture has no flaw that only some programs overlook", _OWN),
         Rule(
             "picture-large",
             "warning",
@@ -69,6 +70,7 @@ ROLES = ("input_reference", "last_frame", "reference_images")
 _LONG_SIDE = {"720p": 1280, "1080p": 1920, "4k": 3840}
 _TOKENS = 1024  # Google, Video: the prompt's limit
 _MIRRORED = 4  # Exif orientations above it are turned by a quarter: width and height change places
+_NOTES = 8  # that a message names
 _LARGE = 10_000_000  # bytes; the limit of other gateways
 _NEGATION = re.compile(r"\s*(?:no|not|don't|do not|without|avoid|never)\s", re.IGNORECASE)
 
@@ -257,6 +259,8 @@ def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str,
 
 def _about(facts: PictureFacts) -> Iterator[tuple[str, str]]:
     """What is to be said about a picture by itself, whatever the shot: rule and message."""
+    if facts.flaw is not None:
+        yield "picture-flawed", f"this picture {facts.flaw}: look at it, and save it again in an image editor"
     if facts.bytes > _LARGE:
         yield "picture-large", f"this picture has {facts.bytes / 1e6:.1f} MB; some gateways refuse more than 10 MB"
     if facts.media_type == "image/webp":
@@ -275,6 +279,12 @@ def _about(facts: PictureFacts) -> Iterator[tuple[str, str]]:
     elif facts.has_metadata:
         yield (
             "picture-metadata",
-            "this picture holds notes on its making (Exif or XMP: camera, date, author), and it is uploaded as it "
-            "is: export it without metadata if they are private",
+            f"this picture holds notes on its making ({_named(facts.notes)}), and it is uploaded as it is: export it "
+            "without metadata if they are private",
         )
+
+
+def _named(notes: Sequence[str]) -> str:
+    """Names of notes, some of them by strangers."""
+    named = ", ".join(printable(note, 40) for note in notes[:_NOTES])
+    return named + (f" and {len(notes) - _NOTES:,} more" if len(notes) > _NOTES else "")
