@@ -274,7 +274,8 @@ def _about(facts: PictureFacts) -> Iterator[tuple[str, str]]:
     if facts.has_location:
         yield (
             "picture-location",
-            "this picture tells where it was taken (GPS), and it is uploaded as it is: export it without location",
+            "this picture tells where it was taken (GPS), and it is uploaded as it is: export it without location"
+            + (f"; it holds other notes, too ({_named(facts.notes)})" if facts.notes else ""),
         )
     elif facts.has_metadata:
         yield (
