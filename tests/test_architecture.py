@@ -51,6 +51,7 @@ LAYERS = [
     ["answers", "redirects", "boxes", "parts", "syntax", "layers", "settings", "halt", "files"],
     ["bodies", "places", "statefiles"],
     ["probe", "samples", "nodes", "state", "pricing", "pacing", "reading", "address", "wording", "steps", "errors"],
+    ["standins"],
 ]
 
 # A server of its own, which shares nothing with the client but the way to end with a sentence.

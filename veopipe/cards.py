@@ -23,6 +23,7 @@ from veopipe.plan import Action
 from veopipe.pricing import as_text
 from veopipe.project import Project
 from veopipe.report import PENDING, Report, Row
+from veopipe.standins import StandIn
 from veopipe.state import CHARGED, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes import Attempt, ShotState, Take
 from veopipe.wording import printable
@@ -169,7 +170,8 @@ class _Linker:
         if take.file is None or take.status not in SETTLED:
             return None
         path = Shelf(self.project.places).path(take.file)
-        return self.to(path) if path.is_file() else None
+        there = path.is_file() and path.stat().st_size == take.file.bytes  # a Git LFS pointer shows nothing
+        return self.to(path) if there else None
 
 
 def _card(number: int, row: Row, linker: _Linker) -> Card:
@@ -199,7 +201,7 @@ def _card(number: int, row: Row, linker: _Linker) -> Card:
         earlier=earlier,
         facts=_facts(order, take),
         reason=clean.lines(_reason(row)),
-        note=_note(row),
+        note=_note(row, project.shelf.instead(row.shot, take) if take is not None and row.file is None else None),
         took_s=seconds_between(take.last.submitted_at, take.last.settled_at) if take and settled else None,
         charged=_sum(attempt for attempt in attempts if attempt.status in CHARGED),
         possibly=_sum(attempt for attempt in attempts if attempt.status in POSSIBLY_CHARGED),
@@ -285,11 +287,11 @@ def _reason(row: Row) -> str:
     return "" if told else row.reason or ""
 
 
-def _note(row: Row) -> str:
+def _note(row: Row, away: StandIn | None) -> str:
     if not row.wanted:
         return "The list doesn't want this take any more."
     if row.status == Status.VERIFIED and row.file is None:
-        return "Its file isn't on this disk."
+        return f"Its file isn't on this disk: {away}." if away else "Its file isn't on this disk."
     return ""
 
 

@@ -16,10 +16,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from veopipe import files
+from veopipe import files, standins
 from veopipe.errors import EnvironmentFault
 from veopipe.places import Places
+from veopipe.standins import StandIn
+from veopipe.state import Status
 from veopipe.takes import Delivered, Take
+
+
+class Away(Exception):
+    """The bytes of a take are kept elsewhere; the text says what lies in their place, and what brings them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +58,36 @@ class Shelf:
         """The downloaded file of a take that isn't judged yet: its part, or its final name after a crash.
 
         None if neither has the recorded content.
+
+        Raises:
+            Away: there is only a stand-in for it.
         """
         if take.file is None:
             return None
-        final = self.path(take.file)  # named by the shot's id at that time; it may have another one now
-        for path in (final, final.with_name(f".{final.stem}.part")):
-            if holds(path, take.file):
+        away = []
+        for path in self._names(take.file):
+            found = lack(path, take.file)
+            if found is None:
                 return path
+            away += [found] if isinstance(found, StandIn) else []
+        if away:
+            raise Away(str(away[0]))
+        return None
+
+    def _names(self, file: Delivered) -> tuple[Path, Path]:
+        """The final name and the part, by the shot's id at that time; it may have another one now."""
+        final = self.path(file)
+        return final, final.with_name(f".{final.stem}.part")
+
+    def instead(self, shot: str, take: Take) -> StandIn | None:
+        """What lies in the place of a take's file and only stands for it. Large files aren't read for it."""
+        if take.file is None:
+            return None
+        names = [*self._names(take.file), *([self.finished(shot)] if take.status is Status.VERIFIED else [])]
+        for path in names:
+            found = standins.of(path)
+            if found is not None and found.may_be(take.file.sha256):
+                return found
         return None
 
     def put_away(self, source: Path, file: Delivered) -> Delivered:
@@ -101,14 +130,23 @@ class Shelf:
         source, target = self.path(take.file), self.finished(shot)
         if files.is_same_file(source, target):
             return None
-        if os.path.lexists(target) and not self._is_ours(target, others):
-            return f"{self.shown(target)} holds none of the takes of {shot}: left alone"
+        if os.path.lexists(target):
+            if target.is_symlink() and source.is_symlink() and target.exists() and target.samefile(source):
+                return None  # git-annex: two links, one object
+            found = standins.of(target)
+            if not self._is_ours(target, found, others):
+                words = f": {found}" if found and found.sha256 else f" holds none of the takes of {shot}"
+                return f"{self.shown(target)}{words}: left alone"
+            if (fault := lack(source, take.file)) is not None:  # what is there may be all that is left of it
+                return f"{self.shown(target)} is left alone, since {self.shown(source)} is {fault}"
         files.make_folder(target.parent)
-        files.publish(source, target)
+        files.publish(source.resolve(), target)  # of a link the file: from here a relative link leads elsewhere
         return None
 
-    def _is_ours(self, target: Path, takes: Iterable[Take]) -> bool:
+    def _is_ours(self, target: Path, found: StandIn | None, takes: Iterable[Take]) -> bool:
         size = os.lstat(target).st_size
+        if found is not None:
+            return any(take.file is not None and take.file.sha256 == found.sha256 for take in takes)
         delivered = [take.file for take in takes if take.file is not None and take.file.bytes == size]
         if any(files.is_same_file(self.path(file), target) for file in delivered):
             return True
@@ -126,7 +164,7 @@ class Shelf:
         if path.is_file() and path.stat().st_size == take.file.bytes:
             return True
         finished = self.finished(shot)
-        if finished.is_symlink() or not holds(finished, take.file):
+        if standins.of(path) is not None or finished.is_symlink() or not holds(finished, take.file):
             return False
         files.make_folder(path.parent)
         files.publish(finished, path)
@@ -135,10 +173,25 @@ class Shelf:
 
 def holds(path: Path, file: Delivered) -> bool:
     """Whether `path` is a regular file with exactly the recorded content."""
+    return lack(path, file) is None
+
+
+def lack(path: Path, file: Delivered) -> StandIn | str | None:
+    """Why `path` isn't the delivered file: a stand-in for it, or something else in words. None: it is."""
+    found = standins.of(path)
+    if found is not None:
+        return found if found.may_be(file.sha256) else f"{found.what} to another file than was delivered"
     try:
-        return path.is_file() and path.stat().st_size == file.bytes and files.sha256_of(path) == file.sha256
-    except OSError:
-        return False
+        if not path.is_file():
+            return "a folder" if path.is_dir() else "missing"
+        size = path.stat().st_size
+        if size == file.bytes and files.sha256_of(path) == file.sha256:
+            return None
+    except OSError as error:
+        return standins.of_error(error)
+    if size == 0:
+        return "empty: a copy that failed, perhaps"
+    return standins.without_blocks(path) or "not the file that was delivered any more"
 
 
 def strays(places: Places, known: Iterable[tuple[str, int]], ids: Iterable[str]) -> dict[str, str]:
@@ -165,6 +218,7 @@ def strays(places: Places, known: Iterable[tuple[str, int]], ids: Iterable[str])
         shot, _, rest = name.removeprefix(".").partition(".")
         number, _, kind = rest.partition(".")
         number = number.partition("-")[0]
+        kind = kind.removesuffix(".icloud").removesuffix(".dvc")  # which stand for it
         named = kind in {"mp4", "part"} and shot in wanted and number.isascii() and number.isdigit()
         if named and (shot, int(number)) not in accounted:
             found.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from veopipe import syntax
+from veopipe import standins, syntax
 from veopipe.errors import Problem
 from veopipe.nodes import MappingNode, Node, ScalarNode, SequenceNode, resolved
 from veopipe.wording import printable
@@ -78,7 +78,8 @@ def load(path: Path, *, shown_as: str | None = None) -> Document:
     try:
         data = _bytes_of(path)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = (isinstance(error, OSError) and standins.of(path)) or said
         problem = Problem(file, 1, 1, "error", "file-unreadable", f"can't read this file: {reason}")
         return Document(file, None, (problem,))
     return read(data, file)
@@ -113,6 +114,8 @@ def _bytes_of(path: Path) -> bytes:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ValueError("it is larger than 128 MiB")
+    if (found := standins.of_bytes(data)) is not None:
+        raise ValueError(str(found))
     return data
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from veopipe import takes
-from veopipe.delivery import holds
+from veopipe.delivery import lack
 from veopipe.errors import ExitCode
 from veopipe.ledger import now
 from veopipe.project import Project
@@ -73,10 +73,8 @@ async def _inspect(project: Project, prober: Prober, shot: str, take: Take, want
         raise ValueError("only delivered takes are inspected")
     path = project.shelf.path(take.file)
     shown = project.shelf.shown(path)
-    if not path.is_file():
-        return Finding(shot, take.number, shown, fine=False, said="missing")
-    if not holds(path, take.file):
-        return Finding(shot, take.number, shown, fine=False, said="not the file that was delivered any more")
+    if (found := lack(path, take.file)) is not None:
+        return Finding(shot, take.number, shown, fine=False, said=str(found))
     measured = await prober.measure(path)
     if isinstance(measured, Unmeasurable):
         return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")

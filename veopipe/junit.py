@@ -46,7 +46,8 @@ def render(manifest: str, cards: Sequence[Card]) -> str:
 def _add(suite: Xml.Element, card: Card, list_name: str) -> str:
     case = Xml.SubElement(suite, "testcase", classname=list_name, name=card.shot, time=f"{card.took_s or 0:.0f}")
     properties = Xml.SubElement(case, "properties")
-    for name, value in (("status", card.label), ("take", str(card.take)), ("cost", card.cost), *_measured(card)):
+    facts = [("status", card.label), ("take", str(card.take)), ("cost", card.cost), *_measured(card)]
+    for name, value in [*facts, *([("note", card.note)] if card.note else [])]:
         Xml.SubElement(properties, "property", name=name, value=_held(value))
     outcome = _outcome(card)
     if outcome != "passed":

@@ -30,10 +30,10 @@ from typing import Any
 
 import filelock
 
-from veopipe import files, statefiles
+from veopipe import files, standins, statefiles
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
 from veopipe.places import Places
-from veopipe.reading import strict_json
+from veopipe.reading import NotHere, strict_json
 from veopipe.wording import printable
 
 FORMAT = 1
@@ -159,7 +159,7 @@ def _free(path: Path) -> Path:
 
 
 def _check_output(places: Places, ledger: Ledger) -> None:
-    owner = _owner_of(places.output)
+    owner = _owner_of(places.output, ledger.id)
     if owner is None or owner == ledger.id:
         return
     where = f"{places.output_base}/{places.name}"
@@ -179,9 +179,15 @@ def _check_output(places: Places, ledger: Ledger) -> None:
     )
 
 
-def _owner_of(output: Path) -> str | None:
+def _owner_of(output: Path, guess: str | None = None) -> str | None:
+    """The id of the ledger that an output folder belongs to; a pointer to a file that holds `guess` says so, too."""
     try:
-        return files.read_bounded(output / ".ledger", 256).decode("ascii", "replace").strip()
+        text = files.read_bounded(output / ".ledger", 256)
+        if (found := standins.of_bytes(text)) is None:
+            return text.decode("ascii", "replace").strip()
+        if guess is not None and found.sha256 == files.sha256_of_bytes(f"{guess}\n".encode()):
+            return guess
+        raise NotHere(found)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -216,15 +222,14 @@ def _read(path: Path) -> Ledger | None:
         if attempts is not None and not _is_count(attempts):
             raise ValueError("its attempts aren't a number for each shot")
     except (FileNotFoundError, NotADirectoryError):
-        if away := statefiles.why_away(path):
-            raise EnvironmentFault(f"{path} isn't on this disk: {away}") from None
+        if (found := standins.of(path)) is not None:
+            raise EnvironmentFault(f"{path} isn't here: {found}") from None
         return None
     except _Newer as error:
         raise EnvironmentFault(f"{path} can't be read: {error}", hint="update veopipe: a newer one wrote it") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EnvironmentFault(
-            f"{path} can't be read: {_said(error)}", hint=f"bring it back: git checkout {shlex.quote(str(path))}"
-        ) from None
+        remedy = error.remedy if isinstance(error, NotHere) else f"git checkout {shlex.quote(str(path))}"
+        raise EnvironmentFault(f"{path} can't be read: {_said(error)}", hint=f"bring it back: {remedy}") from None
     return ledger
 
 
@@ -470,7 +475,7 @@ def claim_output(places: Places, ledger: Ledger) -> None:
         files.make_folder(takes)
         if not os.access(takes, os.W_OK):  # before anything is paid for that would find no place there
             raise PermissionError(errno.EACCES, f"{takes.name}/ in it can't be written")
-        if _owner_of(places.output) is None:
+        if _owner_of(places.output, ledger.id) is None:
             files.claim(places.output / ".ledger", f"{ledger.id}\n".encode())
     except OSError as error:
         raise EnvironmentFault(f"{places.output} can't be used: {_said(error)}") from None

@@ -68,7 +68,8 @@ def _table(cards: Sequence[Card]) -> list[str]:
     lines.append("| --- | --- | --- | ---: | ---: | --- |")
     for card in cards[:_MOST]:
         measured = ", ".join(fact.measured for fact in card.facts if fact.ordered)
-        cells = (card.shot, card.label, measured, card.took, card.cost, card.prompt)
+        status = f"{card.label}. {card.note}" if card.note else card.label
+        cells = (card.shot, status, measured, card.took, card.cost, card.prompt)
         lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
     if len(cards) > _MOST:
         lines.append(f"\n{counted(len(cards) - _MOST, 'more shot')}.")

@@ -26,6 +26,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from veopipe import standins
 from veopipe.parts import NO_END, Parts, survey
 from veopipe.wording import printable
 
@@ -51,7 +52,6 @@ _FROM_PILLOW = (
 """What Pillow raises on damaged files; it has no base class of its own for them."""
 
 _HEAD = 64
-_LFS_POINTERS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 
 # What people put in by mistake, so that the message can name it: (offset, bytes, name).
 _OTHER_FORMATS = (
@@ -232,7 +232,8 @@ def _opened(path: Path) -> BufferedReader:
         descriptor = os.open(path, flags)
     except OSError as error:
         rule = "picture-not-regular" if error.errno == errno.ELOOP else "picture-missing"
-        raise _Faulty(rule, _because(error)) from None
+        away = standins.of(path) if error.errno == errno.ENOENT else None
+        raise _Faulty(rule, f"isn't here: {away}" if away else _because(error)) from None
     try:
         _refuse_not_regular(os.fstat(descriptor).st_mode)  # it could have been swapped since
         return os.fdopen(descriptor, "rb")
@@ -278,11 +279,9 @@ def _media_type(head: bytes) -> str:
         return "image/png"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
-    if head.startswith(_LFS_POINTERS):
-        raise _Faulty(
-            "picture-lfs-pointer",
-            "is only a Git LFS pointer, the picture itself isn't here; run `git lfs pull` and try again",
-        )
+    if (pointer := standins.of_bytes(head)) is not None:
+        rule = "picture-lfs-pointer" if "LFS" in pointer.what else "picture-missing"
+        raise _Faulty(rule, f"is only {pointer.what}, the picture itself isn't here; {pointer.remedy} and try again")
     other = next((name for at, magic, name in _OTHER_FORMATS if head[at:].startswith(magic)), None)
     found = f" (it looks like {other})" if other else ""
     raise _Faulty("picture-format", f"is not a JPEG, PNG or WebP by its content{found}; convert it")

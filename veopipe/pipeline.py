@@ -18,7 +18,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from veopipe import document, schema
+from veopipe import document, schema, standins
 from veopipe.errors import Problem, UsageError
 from veopipe.layers import Overrides
 from veopipe.nodes import MappingNode, Node, ScalarNode, place, plain
@@ -189,6 +189,8 @@ def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
     if "/" in name or name.endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.exists():
+            if (away := standins.of(path)) is not None:
+                raise UsageError(f"{printable(name)}: {away}")
             raise UsageError(f"there is no pipeline file {printable(name)}", hint=_existing(folder))
         return _Found(path.stem, path, name, path.absolute())
     for ending in (".yaml", ".yml"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from veopipe import delivery, ledger, pictures
+from veopipe import delivery, ledger, pictures, standins
 from veopipe.address import Address
 from veopipe.delivery import Shelf
 from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
@@ -244,6 +244,8 @@ def _manifest_path(written: Path) -> Path:
     if path.is_dir():
         raise UsageError(f"{written} is a folder; name the shot list in it, such as {written / 'shots.yaml'}")
     if not path.exists():
+        if (away := standins.of(path)) is not None:
+            raise UsageError(f"{written}: {away}")
         raise UsageError(f"there is no {written}", hint="veopipe init makes a small list to start from")
     return path.parent.resolve() / path.name
 

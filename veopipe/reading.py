@@ -12,9 +12,24 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from veopipe import standins
+from veopipe.standins import StandIn
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _T = TypeVar("_T")
+
+
+class NotHere(ValueError):
+    """Only a stand-in of the file is here; the sentence says what it is and what brings the file.
+
+    Attributes:
+        remedy: the latter alone.
+    """
+
+    def __init__(self, found: StandIn) -> None:
+        super().__init__(str(found))
+        self.remedy = found.remedy
 
 
 class Unreadable(ValueError):
@@ -25,8 +40,11 @@ def strict_json(text: bytes) -> Any:
     """The value of a JSON text without what Python's reader adds to JSON or passes over.
 
     Raises:
+        NotHere: it is a pointer to the file.
         ValueError: it is no JSON, or has a key twice, a number that isn't one, or too deep a nest.
     """
+    if (found := standins.of_bytes(text)) is not None:
+        raise NotHere(found)
     try:
         return json.loads(
             text.decode("utf-8-sig"),  # given bytes, Python guesses: zeros that a power cut left would be UTF-32

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from veopipe.answers import Scope
@@ -171,18 +172,20 @@ def _rank(row: Row) -> int:
 def _row(item: Item, ground: Ground) -> Row:
     take = _take_of(item, ground.states)
     file = take.file if take is not None else None
+    shown = _file_shown(item.shot, take, ground.shelf) if take else None
+    away = ground.shelf.instead(item.shot, take) if take and shown is None else None
     return Row(
         shot=item.shot,
         status=_status(item, take, ground),
         take=item.number,
         wanted=item.wanted,
         task_id=take.last.task_id if take else None,
-        file=_file_shown(item.shot, take, ground.shelf) if take else None,
+        file=shown,
         sha256=file.sha256 if file else None,
         width=file.width if file else None,
         height=file.height if file else None,
         duration_s=file.duration_s if file else None,
-        reason=_reason(item, take, ground),
+        reason=str(away) if away else _reason(item, take, ground),
         item=item,
     )
 
@@ -222,19 +225,22 @@ def _reason(item: Item, take: Take | None, ground: Ground) -> str | None:
 def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
     if take.file is None or take.status not in SETTLED:
         return None
-    path = shelf.path(take.file)
-    try:
-        size = path.stat().st_size
-    except OSError:
-        return None
-    if size != take.file.bytes:
-        return None
-    finished = shelf.finished(shot)
+    finished, path = shelf.finished(shot), shelf.path(take.file)
+    if not _has_size(path, take.file.bytes):  # of two names in Git LFS one may have been pulled
+        only = take.status is Status.VERIFIED and _has_size(finished, take.file.bytes)
+        return shelf.shown(finished) if only else None
     try:
         same = finished.samefile(path)
     except OSError:
         same = False
     return shelf.shown(finished if same else path)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
 
 
 def money_of(plan: Plan, states: Iterable[ShotState], run: str | None) -> Money:

@@ -412,7 +412,7 @@ class Run:
 
 def _same(path: Path, finished: Path, size: int) -> bool:
     try:
-        there = os.lstat(path)
-        return there.st_size == size and os.path.samestat(there, os.lstat(finished))
+        there = path.stat()  # of a git-annex link the file it leads to
+        return there.st_size == size and os.path.samestat(there, finished.stat())
     except OSError:
         return False

@@ -21,7 +21,7 @@ from typing import Any
 
 from veopipe import files, steps
 from veopipe.answers import PollAnswer, Progress
-from veopipe.delivery import Shelf
+from veopipe.delivery import Away, Shelf
 from veopipe.download import Fetched, Part, fetch
 from veopipe.errors import ExitCode
 from veopipe.gateway import Gateway
@@ -102,6 +102,8 @@ class Settler:
             outdone = self.store.shots[shot].is_outdone(number, self.wanted.get(shot))
             if take.status is Status.VERIFIED and not outdone:
                 await self.show(shot, take)
+        except Away as away:  # nothing is asked for, fetched or recorded in its stead
+            self.journal.note("missing", shot, number, str(away))
         except (NotRecorded, OSError) as error:
             self._environment(f"{shot}: {_said(error)}")
         return self.store.shots[shot].take(number).status
@@ -280,10 +282,12 @@ class Settler:
         Never bought again. Returns whether it is there.
         """
         try:
-            lack = None if self.shelf.restore(shot, take) else await self._fetch_again(shot, take)
-            if lack is not None:
-                self.journal.note("missing", shot, take.number, f"its file is gone, and {lack}")
-                return False
+            if not self.shelf.restore(shot, take):
+                away = self.shelf.instead(shot, take)
+                lack = str(away) if away else await self._fetch_again(shot, take)
+                if lack is not None:
+                    self.journal.note("missing", shot, take.number, lack if away else f"its file is gone, and {lack}")
+                    return False
             await self.show(shot, self.store.shots[shot].take(take.number))
         except (NotRecorded, OSError) as error:
             self._environment(f"{shot}: {_said(error)}")

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, statefiles, takes
+from veopipe import files, standins, statefiles, takes
 from veopipe.errors import EnvironmentFault
 from veopipe.ledger import now
 from veopipe.places import Places
@@ -309,7 +309,8 @@ def open_store(places: Places, counted: Mapping[str, int] | None = None) -> Stor
             store.unreadable[shot] = printable(str(error))
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else str(error)
-            store.unreadable[shot] = f"it can't be read ({printable(said or '')})"
+            away = standins.of(places.state / f"{shot}.json")
+            store.unreadable[shot] = str(away) if away else f"it can't be read ({printable(said or '')})"
         else:
             store.shots[shot] = ShotState(shot, state.takes, state.unknown)
             if state.shot != shot:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, schema
+from veopipe import files, schema, standins
 from veopipe.errors import UsageError
 from veopipe.wording import printable
 
@@ -70,6 +70,8 @@ def read_shots(
 def _text(path: Path) -> str:
     try:
         data = files.read_bounded(path, LARGEST)
+        if (found := standins.of_bytes(data)) is not None:
+            raise UsageError(f"{path}: {found}")
         # Excel's "Unicode text" is UTF-16 with a byte order mark.
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
         return text.replace("\r\n", "\n").replace("\r", "\n")  # spreadsheets write all three
@@ -78,7 +80,8 @@ def _text(path: Path) -> str:
     except ValueError as error:
         raise UsageError(f"{path} {error}") from None
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}") from None
+        away = standins.of(path)
+        raise UsageError(f"{path}: {away}" if away else f"{path} can't be read: {error.strerror}") from None
 
 
 def _separated(text: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from veopipe import state
 from veopipe.bodies import is_task_id
 from veopipe.order import SIZES, fingerprint_of
 from veopipe.pricing import as_text
-from veopipe.reading import NOTHING, Reader, strict_json
+from veopipe.reading import NOTHING, NotHere, Reader, strict_json
 from veopipe.reading import Unreadable as Unreadable
 from veopipe.state import Event, Status
 
@@ -270,6 +270,8 @@ def parse(text: bytes) -> ShotState:
     """
     try:
         document = strict_json(text)
+    except NotHere as error:
+        raise Unreadable(str(error)) from None
     except ValueError as error:
         raise Unreadable(f"it isn't JSON ({error})") from None
     read = Reader(document, "the file")

@@ -43,7 +43,9 @@ def show_report(report: Report) -> None:
         rows = [row for row in report.rows if row.status == status]
         if rows:
             console.print(Text(f"{len(rows):,} {heading}", COLOURS.get(status, "bold")))
-            if status != Status.VERIFIED or len(report.rows) <= _MANY:
+            if status == Status.VERIFIED and len(report.rows) > _MANY:
+                rows = [row for row in rows if row.file is None and row.reason]
+            if rows:
                 _show_rows(console, rows)
     for note in report.notes:
         console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
