@@ -267,12 +267,65 @@ def test_a_take_of_another_real_gateway_satisfies() -> None:
     assert only(planned(ORDER, take(attempt(Status.VERIFIED, gateway=OTHER)))).action is Action.KEEP
 
 
-@pytest.mark.parametrize("local", [LOCAL, "http://localhost:80", "http://[::1]:8080", "simulator"])
-def test_a_take_of_this_machine_satisfies_no_real_run_and_was_no_purchase(local: str) -> None:
-    item = only(planned(ORDER, take(attempt(Status.VERIFIED, gateway=local))))
+@pytest.mark.parametrize("local", [LOCAL, "http://localhost:80", "http://[::1]:8080", "https://127.0.0.2:443"])
+@pytest.mark.parametrize("status", [Status.VERIFIED, Status.MISMATCHED, Status.PARKED, Status.FAILED])
+def test_a_take_of_this_machine_satisfies_no_real_run_and_is_named_before_it_is_bought_again(
+    local: str, status: Status
+) -> None:
+    plan = planned(ORDER, take(attempt(status, gateway=local)))
+    item = plan.items[0]
 
-    assert (item.action, item.number, item.bought_before) == (Action.CREATE, 2, False)
-    assert item.reason == f"its take was made at {local}, which satisfies no real run"
+    assert (item.action, item.number, item.bought_before, item.bought_at) == (Action.CREATE, 2, False, local)
+    bought = "ordered" if status is Status.FAILED else "bought"
+    assert item.reason == f"already {bought} at {local} (take 1: {status}), which satisfies no run elsewhere"
+    (words,) = plans.elsewhere_words(plan)
+    assert words.startswith(f"1 shot was already bought at {local}, ")
+    assert words.endswith(f"this buys it again for $0.30; with --base-url {local} it is kept")
+
+
+def test_going_back_to_a_text_that_was_bought_on_this_machine_is_named_though_a_later_take_is_of_another() -> None:
+    first, later = take(attempt(Status.VERIFIED, gateway=LOCAL)), take(Status.VERIFIED, number=2, order=EDITED)
+
+    item = only(planned(ORDER, first, later))
+
+    assert (item.action, item.number, item.bought_before, item.bought_at) == (Action.CREATE, 3, True, LOCAL)
+    assert planned(ORDER, first, later).again == []
+
+
+@pytest.mark.parametrize("other", ["simulator", LOCAL])
+def test_a_rehearsal_or_a_refusal_is_never_named_as_bought(other: str) -> None:
+    status = Status.VERIFIED if other == "simulator" else Status.REFUSED
+    plan = planned(ORDER, take(attempt(status, gateway=other, scope="shot")))
+
+    assert only(plan).bought_at is None
+    assert only(plan).reason == f"its take was made at {other}, which satisfies no real run"
+    assert plans.elsewhere_words(plan) == []
+
+
+def test_takes_of_several_gateways_on_this_machine_are_named_one_by_one() -> None:
+    states = {name: ShotState(name, (take(attempt(Status.VERIFIED, gateway=LOCAL)),)) for name in ("a", "b")}
+    states["c"] = ShotState("c", (take(attempt(Status.VERIFIED, gateway="http://localhost:3000")),))
+
+    first, second = plans.elsewhere_words(planned(dict.fromkeys("abc", ORDER), states=states))
+
+    assert first.startswith(f"2 shots were already bought at {LOCAL}, ")
+    assert first.endswith(f"buys them again for $0.60; with --base-url {LOCAL} they are kept")
+    assert second.startswith("1 shot was already bought at http://localhost:3000, ")
+
+
+@pytest.mark.parametrize(
+    "near", ["https://192.168.1.5:443", "https://host.docker.internal:443", "https://0.0.0.0:443", OTHER]
+)
+def test_a_take_of_a_gateway_that_is_not_this_machine_is_no_take_of_this_machine(near: str) -> None:
+    plan = planned(ORDER, take(attempt(Status.VERIFIED, gateway=near)))
+
+    assert (only(plan).action, plans.elsewhere_words(plan)) == (Action.KEEP, [])
+
+
+def test_a_take_in_doubt_on_this_machine_holds_its_shot_everywhere() -> None:
+    plan = planned(ORDER, take(attempt(Status.IN_DOUBT, gateway=LOCAL)))
+
+    assert (plan.items[0].action, plan.creates) == (Action.HOLD, [])
 
 
 def test_a_take_of_this_machine_satisfies_a_run_on_this_machine() -> None:

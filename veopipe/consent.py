@@ -17,7 +17,7 @@ from veopipe import ledger
 from veopipe.address import Address
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
 from veopipe.journal import Note
-from veopipe.plan import Item, Plan, bought_words
+from veopipe.plan import Item, Plan, bought_words, elsewhere_words
 from veopipe.pricing import as_text
 from veopipe.project import Project
 from veopipe.wording import counted
@@ -67,11 +67,11 @@ def agree(plan: Plan, project: Project, terms: Terms) -> None:
     _need_ledger(len(creates), project, terms)
     if terms.permission is not None:
         _check_permission(creates, terms.permission)
-        return
-    if project.choices.simulate or terms.yes:
-        return
     cap, cost = project.cap, plan.cost_usd
-    if cap is not None and (cap >= cost or terms.ask is None):
+    allowed = terms.permission is not None or project.choices.simulate or terms.yes
+    if allowed or (cap is not None and (cap >= cost or terms.ask is None)):
+        for sentence in elsewhere_words(plan):  # nobody is asked, so it is said before the first create
+            terms.tell(f"warning: {sentence}")
         return
     question = _question(plan, cap)
     if terms.ask is None:
@@ -138,7 +138,7 @@ def _check_permission(creates: list[Item], permission: Permission) -> None:
 
 def _question(plan: Plan, cap: Decimal | None) -> str:
     creates = plan.creates
-    again = bought_words(plan)
+    again = "\n".join(line for line in (bought_words(plan), *elsewhere_words(plan)) if line)
     limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
     worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
     sentence = f"Buy {counted(len(creates), 'video')} for ${as_text(plan.cost_usd)}{worst}{limit}"

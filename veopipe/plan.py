@@ -9,18 +9,18 @@ Source: design, sections 4 to 7.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from veopipe import order as orders
-from veopipe.address import is_loopback
+from veopipe.address import SIMULATOR, is_loopback
 from veopipe.answers import Scope
 from veopipe.moves import takeovers
 from veopipe.order import Order
 from veopipe.pricing import Model, as_text
-from veopipe.state import CARRIED_ON, UNKNOWN_OUTCOME, Status
+from veopipe.state import CARRIED_ON, CHARGED, UNKNOWN_OUTCOME, Status
 from veopipe.takes import ShotState, Take
 from veopipe.wording import counted
 
@@ -92,6 +92,8 @@ class Item:
         attempt: the number of the next create among those that may cost money, from 1.
         wanted: whether the manifest wants this take now.
         bought_before: an earlier take of this shot may have cost money, and this one is bought on top.
+        bought_at: the gateway on this machine where the same order was bought, perhaps through a port that is
+            forwarded; it satisfies no run elsewhere.
         renamed_from: the shot whose state this one takes over first.
         status: where the take stands on disk, None if it isn't there yet.
         never_tried: no create was ever made for it.
@@ -108,6 +110,7 @@ class Item:
     attempt: int = 1
     wanted: bool = True
     bought_before: bool = False
+    bought_at: str | None = None
     renamed_from: str | None = None
     status: Status | None = None
     never_tried: bool = True
@@ -165,7 +168,16 @@ class Plan:
     @property
     def again(self) -> list[Item]:
         """What is bought though an earlier take of the shot was bought before."""
-        return [item for item in self.items if item.buys and item.bought_before]
+        return [item for item in self.items if item.buys and item.bought_before and item.bought_at is None]
+
+    @property
+    def elsewhere(self) -> dict[str, list[Item]]:
+        """What is bought though a gateway on this machine was paid for the same order, by that gateway."""
+        found: dict[str, list[Item]] = {}
+        for item in self.items:
+            if item.buys and item.bought_at is not None:
+                found.setdefault(item.bought_at, []).append(item)
+        return found
 
     @property
     def renames(self) -> list[Item]:
@@ -266,8 +278,7 @@ class _Planner:
 
     def _match(self, state: ShotState, fingerprint: str) -> Take | None:
         """The take that this order already has, the best of them if a rehearsal left several."""
-        fitting = [take for take in state.takes if take.fingerprint == fingerprint and self._satisfies(take)]
-        return max(fitting, key=lambda take: (_WORTH[take.status], take.number), default=None)
+        return _best(take for take in state.takes if take.fingerprint == fingerprint and self._satisfies(take))
 
     def _satisfies(self, take: Take) -> bool:
         here = self.world.gateway
@@ -276,13 +287,18 @@ class _Planner:
     def _new(self, blank: Item, state: ShotState) -> Item:
         if not state.takes or blank.order is None:
             return blank
-        latest = state.takes[-1]
-        if latest.fingerprint == blank.fingerprint:
-            reason = f"its take was made at {latest.last.gateway}, which satisfies no real run"
-        else:
-            words = orders.changes(latest.order, blank.order)
-            reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
         paid = any(self._cost_money(take) for take in state.takes)
+        local = _best(take for take in state.takes if take.fingerprint == blank.fingerprint)  # or it were a match
+        if local is not None:
+            at = local.last.gateway
+            if at == SIMULATOR or local.status is Status.REFUSED:
+                reason = f"its take was made at {at}, which satisfies no real run"
+                return replace(blank, reason=reason, bought_before=paid)
+            bought = "bought" if local.status in CHARGED else "ordered"
+            reason = f"already {bought} at {at} (take {local.number}: {local.status}), which satisfies no run elsewhere"
+            return replace(blank, reason=reason, bought_before=paid, bought_at=at)
+        words = orders.changes(state.takes[-1].order, blank.order)
+        reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
         return replace(blank, reason=reason, bought_before=paid)
 
     def _cost_money(self, take: Take) -> bool:
@@ -342,6 +358,10 @@ _WORTH = {
 }
 
 
+def _best(takes: Iterable[Take]) -> Take | None:
+    return max(takes, key=lambda take: (_WORTH[take.status], take.number), default=None)
+
+
 def elsewhere(take: Take) -> str:
     """Why a take can't be carried on at this run's gateway, and what to do."""
     gateway = take.last.gateway
@@ -373,3 +393,16 @@ def bought_words(plan: Plan) -> str | None:
     shown = "; ".join(reasons[:3]) + ("; …" if len(reasons) > 3 else "")
     were, them = ("was", "it") if len(again) == 1 else ("were", "them")
     return f"{counted(len(again), 'shot')} {were} already bought; this buys {them} again: ${total} ({shown})"
+
+
+def elsewhere_words(plan: Plan) -> list[str]:
+    """`3 shots were already bought at http://localhost:3000: …`, a sentence for each gateway on this machine."""
+    found = []
+    for gateway, items in plan.elsewhere.items():
+        total = as_text(sum((item.price_usd for item in items), Decimal(0)))
+        were, them, kept = ("was", "it", "it is kept") if len(items) == 1 else ("were", "them", "they are kept")
+        found.append(
+            f"{counted(len(items), 'shot')} {were} already bought at {gateway}, perhaps the same gateway under another "
+            f"name: this buys {them} again for ${total}; with --base-url {gateway} {kept}"
+        )
+    return found

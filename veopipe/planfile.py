@@ -97,6 +97,8 @@ def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
         "cost_usd": as_text(item.cost_usd),
         "bought_before": item.bought_before,
     }
+    if item.bought_at:
+        entry["bought_at"] = item.bought_at
     if item.renamed_from:
         entry["renamed_from"] = item.renamed_from
     if item.buys:

@@ -98,6 +98,7 @@ class Report:
         exit_code: of the command.
         notes: why the run ended early, for people.
         simulated: it is about a rehearsal: no money was spent.
+        warnings: what the run said before it bought anything.
     """
 
     manifest: str
@@ -106,6 +107,7 @@ class Report:
     exit_code: ExitCode = ExitCode.OK
     notes: tuple[str, ...] = ()
     simulated: bool = False
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The JSON report (contract: design, section 7; `schemas/report.schema.json`)."""
@@ -115,8 +117,8 @@ class Report:
             "cost_usd": self.money.as_json(),
             "shots": {row.shot: row.as_json() for row in self.rows},
         }
-        if self.notes:
-            document["notes"] = list(self.notes)
+        if self.warnings or self.notes:
+            document["notes"] = [*self.warnings, *self.notes]
         return document
 
 

@@ -31,7 +31,7 @@ from veopipe.halt import Halt
 from veopipe.journal import Journal
 from veopipe.order import form_file
 from veopipe.pacing import Tempo
-from veopipe.plan import Action, Item, Plan
+from veopipe.plan import Action, Item, Plan, elsewhere_words
 from veopipe.pricing import as_text
 from veopipe.project import Project
 from veopipe.report import Ground, Report
@@ -177,6 +177,8 @@ class Run:
             spent_usd=as_text(self.budget.spent),
             cap_usd=as_text(self.budget.cap) if self.budget.cap is not None else None,
         )
+        for sentence in elsewhere_words(plan):
+            self.journal.note("bought elsewhere", message=sentence)
         try:
             if plan.worst_usd:
                 project.store.keep_reserve()
@@ -407,7 +409,7 @@ class Run:
         )
         found = self.project.report(plan or self.project.plan(), ground)
         code = report.code_of(found.rows, self.halt.codes)
-        return report.with_code(found, code, self.halt.notes)
+        return replace(report.with_code(found, code, self.halt.notes), warnings=tuple(elsewhere_words(self.plan)))
 
 
 def _same(path: Path, finished: Path, size: int) -> bool:

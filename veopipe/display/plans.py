@@ -12,7 +12,7 @@ from rich.text import Text
 
 from veopipe.display.screen import console as screen
 from veopipe.display.screen import show_indented
-from veopipe.plan import Action, Item, Plan, bought_words
+from veopipe.plan import Action, Item, Plan, bought_words, elsewhere_words
 from veopipe.pricing import as_text
 from veopipe.state import UNKNOWN_OUTCOME
 from veopipe.wording import counted, printable
@@ -52,11 +52,12 @@ def show_plan(plan: Plan, cap: Decimal | None) -> None:
 
 def _show_again(console: Console, plan: Plan) -> None:
     """What this edit buys although it was bought before, with the first names."""
-    words, again = bought_words(plan), plan.again
-    if words:
-        console.print(Text(words, "bold yellow"))
-        more = f", … {len(again) - _NAMED:,} more" if len(again) > _NAMED else ""
-        show_indented(console, Text(", ".join(item.shot for item in again[:_NAMED]) + more, "yellow"), 2)
+    elsewhere = zip(elsewhere_words(plan), plan.elsewhere.values(), strict=True)
+    for words, again in [(bought_words(plan), plan.again), *elsewhere]:
+        if words:
+            console.print(Text(words, "bold yellow"))
+            more = f", … {len(again) - _NAMED:,} more" if len(again) > _NAMED else ""
+            show_indented(console, Text(", ".join(item.shot for item in again[:_NAMED]) + more, "yellow"), 2)
 
 
 def _cells(item: Item) -> tuple[str, ...]:

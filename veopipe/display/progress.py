@@ -30,7 +30,7 @@ from veopipe.pricing import as_text
 from veopipe.state import CHARGED, IN_FLIGHT, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.wording import printable
 
-_UNSHOWN = frozenset({"polled", "received", "downloading", "started", "left"})
+_UNSHOWN = frozenset({"polled", "received", "downloading", "started", "left", "bought elsewhere"})
 _STEPS = frozenset({Status.SUBMITTING, Status.RENDERING, Status.RENDERED, Status.DOWNLOADED})
 _STATUSES = frozenset(Status)
 _REFRESH = 8  # times a second: smooth for the eye, nothing for the processor
