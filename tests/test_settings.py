@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from veopipe import schema, settings
 from veopipe.errors import EnvironmentFault
 from veopipe.settings import parse_base_url, parse_duration, read_key
 
@@ -103,3 +104,52 @@ def test_a_missing_or_odd_key_is_an_environment_fault_that_never_shows_it(value)
         read_key("MY_KEY", {} if value is None else {"MY_KEY": value})
     assert "hunter2" not in str(caught.value) + str(caught.value.hint) + repr(caught.value)
     assert caught.value.exit_code == 6
+
+
+MEANT_ELSEWHERE = [
+    *("s3://bucket/film", "S3://bucket", "gs://b", "az://c/d", "s3:/bucket", "s3:bucket", "s3:", "dask+tls://h:8786"),
+    *("file:///tmp/film", "https://h/film", "user@host:film", "my_remote:film", " s3://bucket", "data:,x"),
+    *("C:\\films", "C:/films", "C:", "c:films", "\\\\server\\share", "renders\\draft"),
+    *("~", "~/films", "~ann/films", " ~/films"),
+    *("$HOME/films", "${HOME}/films", "renders/$USER", "renders-$DATE", "$(date)", "%USERPROFILE%/films", "a/%TEMP%"),
+]
+FOLDERS = [
+    *(".", "..", "../renders", "renders", "renders/draft", "My Films/draft 2", "renders.v2/..draft", "größe-映画"),
+    *("renders/12:30", "Film: Part 1", "12:30", "A$AP/$5", "100% done", "-renders", "renders [draft]", "a*", "x~"),
+    *("./s3://bucket", "./C:\\films", "./~", "./$HOME", "renders/~", ".veopipe", "renders ", "@home"),
+]
+
+
+@pytest.mark.parametrize("written", MEANT_ELSEWHERE)
+def test_a_text_that_means_a_place_elsewhere_is_no_path(written: str) -> None:
+    said = settings.meant_elsewhere(written)
+    assert said is not None
+    assert "./ in front" in said
+
+
+@pytest.mark.parametrize("written", FOLDERS)
+def test_a_path_is_a_path_however_odd(written: str) -> None:
+    assert settings.meant_elsewhere(written) is None
+
+
+def test_what_is_said_of_an_address_repeats_no_password() -> None:
+    assert "secret" not in str(settings.meant_elsewhere("s3://key:secret@bucket"))
+    assert "secret" not in str(settings.meant_elsewhere("secret@host:films"))
+
+
+@pytest.mark.parametrize("key", ["output", "ledger"])
+def test_editors_refuse_the_same_folders(key: str) -> None:
+    for written in [*MEANT_ELSEWHERE, "/films", " /films", "", " ", "a\x07b", "a\nb", "./a\0"]:
+        assert schema.check("pipeline", {key: written}) != [], written
+    for written in FOLDERS:
+        assert schema.check("pipeline", {key: written}) == [], written
+
+
+@pytest.mark.parametrize("word", ["s3://b/x", "https://h/x", "file:/x", "C:\\x", "C:/x", "\\\\s\\x", "~/x", "$HOME/x"])
+def test_a_word_of_the_command_line_that_is_no_path_is_known(word: str) -> None:
+    assert settings.is_no_path(word)
+
+
+@pytest.mark.parametrize("word", ["plan:1.json", "/tmp/x", "../x", "~x", "a\\b.yaml", "$5.yaml", "s3:x", "./s3://x"])
+def test_a_word_of_the_command_line_that_may_be_a_file_is_one(word: str) -> None:
+    assert not settings.is_no_path(word)

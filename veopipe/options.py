@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import click
 
 from veopipe.completions import complete_pipeline, complete_shot
 from veopipe.project import Choices
+from veopipe.settings import is_no_path
 from veopipe.wording import printable
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -33,7 +35,18 @@ class Money(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         return Decimal(written)
 
 
-manifest_argument = click.argument("manifest", type=click.Path(path_type=Path))
+class LocalPath(click.Path):
+    """A path on this machine: `s3://film` would silently become a folder called `s3:`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; what is none is refused, unless there is a file of that name."""
+        if isinstance(value, str) and is_no_path(value) and not os.path.lexists(value):
+            shown = printable(value.partition(":")[0], 40)  # behind it there may be a password
+            self.fail(f"{shown}… must be a local file or folder: an address, `~` or a variable isn't one", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+manifest_argument = click.argument("manifest", type=LocalPath(path_type=Path))
 rehearsal_option = click.option("--simulate", is_flag=True, help="Of the rehearsal, not of the real runs.")
 format_option = click.option(
     "--format",

@@ -28,6 +28,7 @@ from typing import BinaryIO
 
 from veopipe import standins
 from veopipe.parts import NO_END, Parts, survey
+from veopipe.settings import meant_elsewhere
 from veopipe.wording import printable
 
 MAX_BYTES = 20_000_000
@@ -212,6 +213,8 @@ def _locate(written: str, folder: Path, boundary: Path) -> Path:
     except (OSError, ValueError):  # a NUL or a lone surrogate in the name
         raise _Faulty("picture-missing", "doesn't exist: no file can have that name") from None
     _refuse_outside(path, boundary)
+    if (why := meant_elsewhere(written)) is not None and not path.exists():
+        raise _Faulty("picture-missing", f"doesn't exist; it {why}")
     return path
 
 

@@ -23,7 +23,7 @@ from veopipe.errors import Problem, UsageError
 from veopipe.layers import Overrides
 from veopipe.nodes import MappingNode, Node, ScalarNode, place, plain
 from veopipe.schema import Finding
-from veopipe.settings import parse_base_url, parse_duration
+from veopipe.settings import is_no_path, meant_elsewhere, parse_base_url, parse_duration
 from veopipe.wording import hide, printable
 
 __all__ = ["DEFAULTS", "DURATIONS", "Notify", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
@@ -189,6 +189,9 @@ def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
     if "/" in name or name.endswith((".yaml", ".yml")):
         path = Path(name)
         if not path.exists():
+            if is_no_path(name):
+                shown = printable(name.partition(":")[0], 40)
+                raise UsageError(f"-p {shown}…: a pipeline must be a local file", hint=_existing(folder))
             if (away := standins.of(path)) is not None:
                 raise UsageError(f"{printable(name)}: {away}")
             raise UsageError(f"there is no pipeline file {printable(name)}", hint=_existing(folder))
@@ -225,7 +228,7 @@ def _problems(file: str, root: Node) -> list[Problem]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
     _hide_secrets(root)
     found: dict[tuple[str, int, int], Problem] = {}
-    precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root)]
+    precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root), *_folder_findings(root)]
     for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
         where = place(root, finding.path, of_key=finding.at == "key")
         problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
@@ -264,6 +267,18 @@ def _base_url_findings(root: Node) -> list[Finding]:
     except ValueError as error:
         return [Finding("base-url", "error", f"`base_url`: {error}", ("provider", "base_url"))]
     return []
+
+
+def _folder_findings(root: Node) -> list[Finding]:
+    """Folders that are meant to be somewhere else: said more precisely than a pattern can."""
+    found = []
+    for key in ("output", "ledger"):
+        written = _get(root, key)
+        text = written.value if isinstance(written, ScalarNode) and isinstance(written.value, str) else ""
+        if (why := meant_elsewhere(text)) is not None:
+            yet = "; output to object storage doesn't exist yet" if key == "output" and "an address" in why else ""
+            found.append(Finding(f"{key}-folder", "error", f"`{key}` {why}{yet}", (key,)))
+    return found
 
 
 def _duration_findings(root: Node) -> list[Finding]:

@@ -22,6 +22,10 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 # One header value in ASCII: other characters make the HTTP library raise with the key in its message
 # (reliability.md, e 39).
 _KEY = re.compile(r"[\x21-\x7e]{1,512}")
+_DRIVE = re.compile(r"[A-Za-z]:(?:\S|$)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]*:(?=\S|$)")  # s3:, and name@host: as scp and rclone write it
+_VARIABLE = re.compile(r"(?:^|[^A-Za-z0-9])\$[A-Za-z_{(]|(?:^|/)%[A-Za-z_][A-Za-z0-9_]*%")
+_NO_PATH = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:[/\\]|\\\\|~[\w.-]*/|~$|\$\{?\w+\}?/|%\w+%[/\\])")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
 
@@ -111,6 +115,39 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def meant_elsewhere(written: str) -> str | None:
+    """What a text is that means a place to other programs, and here would silently become a folder's name.
+
+    Args:
+        written: a path as a person wrote it. One that begins with `./` is always a path.
+
+    Returns:
+        What is wrong and what to do, for people, or None: it is a path.
+    """
+    text = written.lstrip()
+    if text.startswith("./"):
+        return None
+    if _DRIVE.match(text) or "\\" in text:
+        what = "is a path of Windows"
+    elif (scheme := _SCHEME.match(text)) is not None:
+        what = f"is an address (`{scheme[0].rpartition('@')[2]}`)"  # what stands before it may be a password
+    elif text.startswith("~"):
+        what = "begins with `~`, which isn't expanded here"
+    elif _VARIABLE.search(text) is not None:
+        what = "names a variable, which isn't expanded here"
+    else:
+        return None
+    return f"{what}: write the path of a file or folder here (./ in front if that is really its name)"
+
+
+def is_no_path(word: str) -> bool:
+    """Whether a word of the command line is an address, or a path that only a shell or Windows understands.
+
+    Narrower than `meant_elsewhere`: `plan:1.json` is a file's name there.
+    """
+    return _NO_PATH.match(word) is not None
 
 
 def read_key(variable: str, environ: Mapping[str, str]) -> str:

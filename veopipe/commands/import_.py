@@ -12,7 +12,7 @@ from veopipe.display.diagnostics import show_problems
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, ExitCode, UsageError
 from veopipe.manifest import load_manifest
-from veopipe.options import example
+from veopipe.options import LocalPath, example
 from veopipe.wording import counted
 
 
@@ -23,8 +23,8 @@ from veopipe.wording import counted
         "0 made; 2 not made, or made with errors to repair; 6 it can't be written",
     ),
 )
-@click.argument("source", metavar="FILE.csv", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The new shot list.")
+@click.argument("source", metavar="FILE.csv", type=LocalPath(path_type=Path))
+@click.option("-o", "--output", required=True, type=LocalPath(path_type=Path), help="The new shot list.")
 @click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="A column to leave out; repeatable.")
 def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
     """Make a shot list from a CSV file with the columns id, prompt and other keys of a shot."""

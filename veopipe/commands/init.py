@@ -11,7 +11,7 @@ import click
 from veopipe import files, ledger, schema
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
-from veopipe.options import example
+from veopipe.options import LocalPath, example
 
 LIST = """\
 # yaml-language-server: $schema=.veopipe/manifest.schema.json
@@ -37,7 +37,7 @@ _GITIGNORE = "# What veopipe makes and can make again; the ledger in .veopipe/ b
 
 
 @click.command("init", epilog=example("veopipe init film", "0 made; 2 there is a list already; 6 it can't be written"))
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", default=".", type=LocalPath(path_type=Path))
 def command(folder: Path) -> int:
     """Make a small shot list in DIR (here), ready for veopipe run shots.yaml --simulate."""
     if os.path.lexists(folder / "shots.yaml"):

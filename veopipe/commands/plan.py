@@ -14,7 +14,7 @@ from veopipe.display.diagnostics import show_problems
 from veopipe.display.plans import show_plan
 from veopipe.display.screen import say
 from veopipe.errors import ExitCode
-from veopipe.options import about_manifest, about_spending, choices, example, the_same
+from veopipe.options import LocalPath, about_manifest, about_spending, choices, example, the_same
 from veopipe.wording import counted
 
 _CODES = (
@@ -25,7 +25,7 @@ _CODES = (
 @click.command("plan", epilog=example("veopipe plan shots.yaml -o plan.json", _CODES))
 @about_manifest
 @about_spending
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the plan for run --plan.")
+@click.option("-o", "--output", type=LocalPath(path_type=Path), help="Write the plan for run --plan.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 8 when there is something to do.")
 def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitcode: bool, **options: Any) -> int:
     """Show what a run of MANIFEST would do and cost. No network, nothing is changed."""

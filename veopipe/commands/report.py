@@ -15,7 +15,7 @@ from veopipe.display.reports import show_report
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import now
-from veopipe.options import choices, example, manifest_argument, rehearsal_option
+from veopipe.options import LocalPath, choices, example, manifest_argument, rehearsal_option
 from veopipe.project import Project
 from veopipe.report import Ground, Report
 from veopipe.wording import printable
@@ -47,7 +47,7 @@ _ENDINGS = {
     type=click.Choice(["text", "html", "json", "junit", "markdown"]),
     help="What it is. Without it the ending of -o decides, else text.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="A file instead of stdout.")
+@click.option("-o", "--output", type=LocalPath(path_type=Path), help="A file instead of stdout.")
 @click.option("--open", "open_", is_flag=True, help="Show the HTML report in a browser.")
 def command(manifest: Path, format_: str | None, *, output: Path | None, open_: bool, **options: Any) -> int:
     """Write a report of what MANIFEST's ledger holds. Reads only, also while a run is on.

@@ -19,7 +19,7 @@ from veopipe.display.diagnostics import show_problems
 from veopipe.display.progress import Progress
 from veopipe.display.reports import show_report
 from veopipe.display.screen import say
-from veopipe.options import about_manifest, about_spending, choices, example
+from veopipe.options import LocalPath, about_manifest, about_spending, choices, example
 from veopipe.project import Project
 from veopipe.report import Report
 
@@ -33,7 +33,7 @@ SIMULATED_KEY = "a-rehearsal-needs-no-key"
 @about_manifest
 @about_spending
 @click.option("--yes", is_flag=True, help="Agree to the price without being asked.")
-@click.option("--plan", "plan_file", type=click.Path(path_type=Path), help="Make only the creates this plan lists.")
+@click.option("--plan", "plan_file", type=LocalPath(path_type=Path), help="Make only the creates this plan lists.")
 @click.option("--new-ledger", is_flag=True, help="Start a new ledger on purpose.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what stops the run or needs a person.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every step and every wait.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from veopipe.options import LocalPath
 from veopipe.settings import parse_duration
 
 PORT = 8787
@@ -45,7 +46,7 @@ def _dollars(context: click.Context, option: click.Parameter, written: str | Non
 @click.option("--wallet", metavar="USD", callback=_dollars, help="Money at the start. Without it there is no limit.")
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(path_type=Path, file_okay=False),
     help="Keep tasks and charges here, so that a killed simulator goes on. Without it: in memory.",
 )
 @click.option("--list-faults", is_flag=True, help="Show every fault that can be ordered, then leave.")

@@ -11,7 +11,7 @@ import click
 from veopipe.display.diagnostics import show_problems
 from veopipe.errors import ExitCode, InvalidInput, Problem
 from veopipe.manifest import Manifest, load_manifest
-from veopipe.options import example
+from veopipe.options import LocalPath, example
 from veopipe.pipeline import load_pipeline
 from veopipe.pricing import models_with
 from veopipe.wording import counted, printable
@@ -20,7 +20,7 @@ from veopipe.wording import counted, printable
 @click.command(
     "validate", epilog=example("veopipe validate shots.yaml -p final-4k", "0 no error; 2 an error, or wrong usage")
 )
-@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MANIFEST…")
+@click.argument("manifests", nargs=-1, required=True, type=LocalPath(path_type=Path), metavar="MANIFEST…")
 @click.option("-p", "--pipeline", metavar="NAME|PATH", help="Check with this pipeline's overrides and models too.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--format", "format_", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
