@@ -5,7 +5,7 @@ aren't other files: the bytes can be brought, free of charge, by whoever keeps t
 are, with the command, and nothing is fetched, named or recorded in their stead.
 
 Sources: git-lfs, `docs/spec.md` (the pointer); git-annex, "pointer file" and "key format"; DVC, `.dvc` files;
-Apple, `.NAME.icloud` placeholders.
+Apple, `.NAME.icloud`; Nextcloud, ownCloud and odrive, `NAME.nextcloud`, `.owncloud`, `.cloud` (placeholders).
 """
 
 from __future__ import annotations
@@ -46,6 +46,26 @@ class StandIn:
     def may_be(self, sha256: str) -> bool:
         """Whether it stands for these bytes, as far as it tells: another sha256 is another file."""
         return self.sha256 in {None, sha256}
+
+
+# What a placeholder is called beside the name of the file that it stands for.
+_NAMED = {
+    ".{}.icloud": StandIn("an iCloud placeholder", "download it in the Finder, or run `brctl download` on it"),
+    "{}.dvc": StandIn("a DVC file", "run `dvc pull`"),
+    **dict.fromkeys(
+        ("{}.nextcloud", "{}.owncloud", "{}.cloud"),
+        StandIn("a placeholder of a sync client", "let the client make the file available offline"),
+    ),
+}
+
+
+def of_name(name: str) -> tuple[str, StandIn] | None:
+    """The name of the file that a placeholder of this name stands for; None: it is no placeholder's name."""
+    for form, found in _NAMED.items():
+        before, after = form.split("{}")
+        if name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after):
+            return name.removeprefix(before).removesuffix(after), found
+    return None
 
 
 def of_bytes(head: bytes) -> StandIn | None:
@@ -103,10 +123,9 @@ def _of_missing(path: Path) -> StandIn | None:
             return _of_link(place, os.readlink(place))
         if place.exists():
             return None
-        if place.with_name(f".{place.name}.icloud").exists():
-            return StandIn("an iCloud placeholder", "download it in the Finder, or run `brctl download` on it")
-        if place.with_name(f"{place.name}.dvc").exists():
-            return StandIn("a DVC file", "run `dvc pull`")
+        for form, found in _NAMED.items():
+            if place.with_name(form.format(place.name)).exists():
+                return found
     return None
 
 

@@ -301,7 +301,7 @@ def open_store(places: Places, counted: Mapping[str, int] | None = None) -> Stor
     except OSError as error:
         raise EnvironmentFault(f"{places.state} can't be read: {error.strerror}") from None
     store.strange = found.strange
-    store.missing = {shot: f"isn't on this disk: {how}" for shot, how in found.away}
+    store.missing = {shot: f"isn't here: {what}" for shot, what in found.away}
     for shot in found.shots:
         try:
             state = takes.parse(files.read_bounded(places.state / f"{shot}.json", takes.LARGEST_STATE_FILE))

@@ -398,7 +398,7 @@ def test_a_placeholder_of_a_state_holds_its_shot_by_name(
     run = bought.run()
     assert (run.code, len(gateway.ledger)) == (6, 3)
     assert run.statuses == {"a": "pending", "b": "verified", "c": "verified"}
-    assert "isn't on this disk" in run.shots["a"]["reason"]
+    assert "its state file isn't here: a" in run.shots["a"]["reason"]
 
 
 def test_a_ledger_json_that_a_sync_client_keeps_elsewhere_is_not_a_new_ledger(bought: Film, gateway: Simulator) -> None:
@@ -409,4 +409,4 @@ def test_a_ledger_json_that_a_sync_client_keeps_elsewhere_is_not_a_new_ledger(bo
     shutil.rmtree(bought.folder / "renders")
     run = bought.run()
     assert (run.code, len(gateway.ledger)) == (6, 2)
-    assert "ledger.json isn't on this disk: iCloud has it" in run.document["error"]
+    assert "ledger.json isn't here: an iCloud placeholder in place of the file" in run.document["error"]
