@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from veopipe.boxes import BoxFault, looks_like_mp4, walk
+from veopipe.boxes import BoxFault, Film, look, looks_like_mp4, walk
 from veopipe.samples import MAX_BOXES
 
 MEDIA = Path(__file__).parent / "media"
@@ -87,6 +87,113 @@ def test_a_file_with_a_tail_of_zeros_is_refused(path: Path, tmp_path: Path) -> N
         assert walk(tmp_path / "zeros.mp4") is not None, kept
 
 
+TAILS = {
+    "newline": b"\n",
+    "zeros": bytes(4096),
+    "tag": b"TAG" + bytes(125),
+    "page": b"</body></html>",
+    "words": b'{"error": {"message": "stream closed"}}',
+    "huge-box": b"\x7f\xff\xff\xfffree",
+    "box-of-no-size": b"\0\0\0\x04free" + bytes(4),
+    "random": Random(1).randbytes(500),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_what_follows_a_whole_film_is_looked_at_no_more(path: Path, tail: str, tmp_path: Path) -> None:
+    """Zeros behind a stream of fragments that has no index could stand for more of them."""
+    content = path.read_bytes()
+    for film in (content, content[: content.rindex(b"mfra") - 4] if b"mfra" in content else content):
+        (tmp_path / "a.mp4").write_bytes(film + TAILS[tail])
+        told = b"moof" not in film or b"mfra" in film or b"sidx" in film
+        assert (walk(tmp_path / "a.mp4") is None) is (told or tail != "zeros")
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_an_index_or_a_film_behind_a_film_is_looked_at_no_more(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    if content.endswith(b"mdat") or b"\0\0\0\0mdat" in content:
+        return  # its media reach to the end of the file, whatever follows
+    (tmp_path / "twice.mp4").write_bytes(content * 2)
+
+    assert walk(tmp_path / "twice.mp4") is None
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_what_follows_a_part_of_a_film_makes_it_no_whole_one(path: Path, tail: str, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    boundaries, random, longest = top_level_ends(content), Random(path.stem), len(TAILS[tail])
+    for _ in range(20):
+        kept = random.randrange(24, len(content) - longest)
+        if b"moof" in content and kept in boundaries:
+            continue  # a stream of fragments may end after any of them
+        if any(0 < end - kept <= longest for end in boundaries):
+            continue  # no box is cut off: what follows stands for its last bytes
+        (tmp_path / "a.mp4").write_bytes(content[:kept] + TAILS[tail])
+        assert walk(tmp_path / "a.mp4") is not None, kept
+
+
+@pytest.mark.parametrize("name", ["fragmented", "fragmented-old-style", "fragmented-with-index"])
+def test_a_stream_that_is_cut_in_the_first_bytes_of_a_fragment_is_refused(name: str, tmp_path: Path) -> None:
+    content = (MEDIA / f"whole/{name}.mp4").read_bytes()
+    end = content.rindex(b"moof") - 4
+    for more in range(1, 20):
+        for zeros in (0, 1, 9, 5000):
+            (tmp_path / "a.mp4").write_bytes(content[: end + more] + bytes(zeros))
+            assert walk(tmp_path / "a.mp4") is not None, (more, zeros)
+    (tmp_path / "a.mp4").write_bytes(content[:end] + bytes(5000))
+    assert walk(tmp_path / "a.mp4") is not None
+
+
+def test_media_that_claim_more_than_there_is_may_hold_every_sample_all_the_same(tmp_path: Path) -> None:
+    content = (MEDIA / "whole/moov-first.mp4").read_bytes()
+    at = content.index(b"mdat") - 4
+    size = struct.unpack_from(">I", content, at)[0]
+    (tmp_path / "a.mp4").write_bytes(content[:at] + struct.pack(">I", size + 5000) + content[at + 4 :])
+    assert walk(tmp_path / "a.mp4") is None
+    (tmp_path / "a.mp4").write_bytes(content[:at] + struct.pack(">I", size + 5000) + content[at + 4 : -1])
+    assert walk(tmp_path / "a.mp4") == BoxFault("is cut off: its mdat box needs 5,001 more bytes")
+
+
+def begun_with(*front: bytes) -> bytes:
+    """A whole film that begins with these boxes instead of its own `ftyp`, and as long as that was."""
+    content = (MEDIA / "whole/moov-last.mp4").read_bytes()
+    end = struct.unpack_from(">I", content)[0]
+    begin = b"".join(front)
+    return begin + box(b"free", bytes(end - len(begin) - 8)) + content[end:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(begun_with(box(b"wide")), id="wide-and-no-brand"),
+        pytest.param(begun_with(box(b"free"), box(b"ftyp", b"qt  \0\0\0\0")), id="free-before-the-brand"),
+        pytest.param(begun_with(box(b"styp", b"msdh\0\0\0\0")), id="a-segment"),
+        *(
+            pytest.param(begun_with(box(b"ftyp", brand, bytes(4))), id=brand.decode().strip())
+            for brand in (b"isom", b"mp42", b"qt  ", b"M4V ", b"dash", b"iso6", b"XXXX")
+        ),
+    ],
+)
+def test_a_film_may_begin_as_older_and_newer_ones_do(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+
+    assert walk(tmp_path / "a.mp4") is None
+    assert looks_like_mp4(content[:12])
+
+
+def test_a_film_says_how_long_it_is_and_who_else_says_so() -> None:
+    found = look(MEDIA / "whole/moov-last.mp4")
+    stream = look(MEDIA / "odd/frame-by-frame.mp4")
+
+    assert found == Film(closed=True, seconds=2.0, count=48, witnesses=(2.0, 2.0, 2.0))
+    assert isinstance(stream, Film)
+    assert (stream.closed, stream.count) == (False, 96)
+    assert stream.seconds == pytest.approx(4, abs=0.05)
+
+
 def test_zeros_in_the_last_bytes_of_the_last_picture_are_found(tmp_path: Path) -> None:
     content = (MEDIA / "whole/portrait-silent-30fps.mp4").read_bytes()
     end = content.index(b"moov") - 4  # the media data comes before, and its last sample is a picture
@@ -137,6 +244,7 @@ def test_silence_in_uncompressed_sound_is_not_taken_for_lost_data(tmp_path: Path
         pytest.param(FTYP + struct.pack(">I4sQ", 1, b"free", 8), "impossible size", id="64-bit-size-too-small"),
         pytest.param(FTYP + b"\0\0\0\x01free\0\0", "ends inside", id="cut-64-bit-header"),
         pytest.param(FTYP + b"\0\0", "ends inside", id="two-bytes-left"),
+        pytest.param(box(b"wide"), "no moov", id="nothing-but-wide"),
     ],
 )
 def test_a_malformed_file_gets_the_reason_that_fits(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -187,6 +295,9 @@ def test_a_file_that_is_gone_is_an_error_of_its_own(tmp_path: Path) -> None:
         pytest.param(b"<!doctype ht", False, id="html"),
         pytest.param(b'{"error":{"m', False, id="json"),
         pytest.param(b"#EXTM3U\nftyp", False, id="playlist"),
+        pytest.param(b"\0\0\0\x08wide\0\0\0\1", True, id="wide"),
+        pytest.param(b"\1\2\3\4mdat1234", True, id="media-first"),
+        pytest.param(b"abc free of c", False, id="words"),
         pytest.param(b"\0\0\0\x04ftypisom", False, id="impossible-size"),
         pytest.param(b"\0\0\0", False, id="too-short"),
         pytest.param(b"", False, id="nothing"),

@@ -3,10 +3,13 @@
 libmediainfo calls a half-downloaded file perfect (reliability.md, 0.7), so this is what decides that a
 download is complete. A file passes when
 
-* its top-level boxes fill it exactly, and there are `ftyp` (first), one `moov` and an `mdat`;
+* there are one `moov` and an `mdat`, and an `ftyp` or what older files begin with;
 * each track's tables agree with themselves (`samples`), and all its samples lie inside an `mdat`;
 * no sample that is looked at is zeros where a coded sample can't be: a disk or a proxy that lost data
-  gives back zeros.
+  gives back zeros;
+* a stream of fragments, which could always go on, doesn't end in the midst of another one.
+
+What follows is looked at no more: gateways and disks put a newline, zeros or a tag behind a whole film.
 
 Everything is bounded: bytes held, boxes, samples, samples looked at. To refuse a good file costs the user
 more than to pass a bad one on to the measurement, which can be killed; so what is unusual isn't refused.
@@ -23,7 +26,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
-from veopipe.samples import MAX_BOXES, Box, Damaged, Track, add_fragment, box_at, tracks_of
+from veopipe.samples import MAX_BOXES, Box, Damaged, Movie, Track, add_fragment, box_at, index_end, movie_of
 
 MAX_TABLE_BYTES = 16 * 1024 * 1024
 """The largest `moov` or `moof` in bytes: it is held in memory. Eight seconds need less than 20 KB."""
@@ -35,6 +38,12 @@ _ENDS = 16  # bytes looked at, at the beginning and the end of a sample
 # sixteen zeros (ITU-T H.264 and H.265, 7.3.1; 0x000000 doesn't occur inside).
 _NAL_CODECS = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"dvh1", b"dvhe"})
 
+# A film begins with its brand; QuickTime of before 2001 has none, and some writers put these in front.
+_FIRST = frozenset({b"ftyp", b"styp", b"pdin", b"free", b"skip", b"wide", b"uuid", b"moov", b"mdat", b"pnot"})
+# What a stream of fragments consists of: one of these that is cut off is missed.
+_TAG = 1024  # bytes behind a stream without an index that are no lost fragments: those have thousands
+_STREAMED = (b"moof", b"mdat", b"sidx", b"styp", b"emsg", b"prft", b"mfra")
+
 
 @dataclass(frozen=True, slots=True)
 class BoxFault:
@@ -43,13 +52,58 @@ class BoxFault:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What the boxes of a whole file say of its pictures.
+
+    Attributes:
+        closed: a table lists all its samples, so nothing is missing, whatever cut the transport short. A stream
+            of fragments could have gone on.
+        seconds: of the first track of pictures, by the durations of its samples; None if they have none.
+        count: how many pictures these are.
+        witnesses: what else in the file says how long it is, the most trustworthy first: its sound, by its
+            samples, then the headers.
+    """
+
+    closed: bool
+    seconds: float | None = None
+    count: int = 0
+    witnesses: tuple[float, ...] = ()
+
+
 @dataclass(slots=True)
 class _Layout:
-    """The top-level boxes of one file."""
+    """The top-level boxes of one file, as far as there are proper ones.
 
+    Attributes:
+        end: where they end.
+        rest: what is wrong with what follows, if something does.
+        indexes: before the first fragment; they list all there are, if there are no more of them further on.
+        has_end: there is what stands at the end of a stream of fragments (`mfra`, 8.8.9).
+    """
+
+    end: int = 0
+    rest: Damaged | None = None
     moov: Box | None = None
     media: list[Box] = field(default_factory=list)
     fragments: list[Box] = field(default_factory=list)
+    indexes: list[Box] = field(default_factory=list)
+    has_more_indexes: bool = False
+    has_end: bool = False
+
+    def take(self, box: Box) -> None:
+        """Note the next one."""
+        self.end = box.end
+        if box.kind == b"moov":
+            self.moov = box
+        elif box.kind == b"mdat":
+            self.media.append(box)
+        elif box.kind == b"moof":
+            self.fragments.append(box)
+        elif box.kind == b"sidx" and not self.fragments:
+            self.indexes.append(box)
+        self.has_more_indexes |= box.kind == b"sidx" and bool(self.fragments)
+        self.has_end |= box.kind == b"mfra"
 
 
 def looks_like_mp4(head: bytes) -> bool:
@@ -57,16 +111,25 @@ def looks_like_mp4(head: bytes) -> bool:
 
     An error page, a playlist or JSON sent instead of a video is told apart here, at no cost.
     """
-    return len(head) >= 8 and head[4:8] == b"ftyp" and int.from_bytes(head[:4], "big") >= 8
+    kind, size = head[4:8], int.from_bytes(head[:4], "big")
+    if kind == b"ftyp":
+        return size >= 8
+    return kind in _FIRST and (size == 1 or 8 <= size < 9 << 24)  # of letters, it would be a text
 
 
 def walk(path: Path) -> BoxFault | None:
-    """Check that the file is a complete MP4.
+    """Check that the file is a complete MP4: None when nothing is wrong, else the first thing that is. See `look`."""
+    found = look(path)
+    return found if isinstance(found, BoxFault) else None
+
+
+def look(path: Path) -> Film | BoxFault:
+    """Check that the file is a complete MP4, and how long it says that it is.
 
     Takes about a millisecond for eight seconds of video, whatever their size in bytes.
 
     Returns:
-        None when nothing is wrong, else the first thing that is.
+        What it says of itself when nothing is wrong, else the first thing that is.
 
     Raises:
         OSError: the file is gone or can't be read; that says nothing about its content.
@@ -76,53 +139,96 @@ def walk(path: Path) -> BoxFault | None:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             return BoxFault("is not a regular file")
-        _check(descriptor, facts.st_size)
+        return _checked(descriptor, facts.st_size)
     except Damaged as damage:
         return BoxFault(str(damage))
     finally:
         os.close(descriptor)
-    return None
 
 
-def _check(descriptor: int, size: int) -> None:
+def _checked(descriptor: int, size: int) -> Film:
     if size == 0:
         raise Damaged("is empty")
     if not looks_like_mp4(os.pread(descriptor, 12, 0)):
         raise Damaged("is not an MP4: it doesn't begin with an ftyp box")
     layout = _layout(descriptor, size)
+    try:
+        movie = _accounted(descriptor, layout)
+    except Damaged as damage:
+        raise layout.rest or damage from None  # what a box lacks that is cut off is the better reason
+    film = _film(movie)
+    if layout.rest and not film.closed and not _has_ended(descriptor, layout):
+        raise layout.rest
+    return film
+
+
+def _accounted(descriptor: int, layout: _Layout) -> Movie:
+    """What the film says, every sample of it being there."""
     if layout.moov is None:
         raise Damaged("is cut off: it has no moov box, which says where the pictures are")
     if not any(box.end > box.body for box in layout.media):
         raise Damaged("has no media data (no mdat box, or an empty one)")
-    data, moov = _held(descriptor, layout.moov)
-    tracks = tracks_of(data, moov)
-    for fragment in layout.fragments:
+    movie = movie_of(*_held(descriptor, layout.moov))
+    for fragment in layout.fragments if movie.goes_on else ():
         data, moof = _held(descriptor, fragment)
-        add_fragment(data, moof, fragment.start, tracks)
-    if not any(track.spans for track in tracks.values()):
+        add_fragment(data, moof, fragment.start, movie.tracks)
+    if not any(track.spans for track in movie.tracks.values()):
         raise Damaged("has no samples in any track")
-    for track in tracks.values():
+    for track in movie.tracks.values():
         _require_present(track, layout.media)
         _refuse_zeros(descriptor, track)
+    return movie
+
+
+def _film(movie: Movie) -> Film:
+    tracks = movie.tracks.values()
+    pictures = next((track for track in tracks if track.handler == b"vide"), None)
+    sound = next((track for track in tracks if track.handler == b"soun"), None)
+    said = (sound and sound.seconds, pictures and pictures.claimed_s, *movie.claimed_s)
+    witnesses = tuple(seconds for seconds in said if seconds)
+    if pictures is None:
+        return Film(not movie.goes_on, witnesses=witnesses)
+    return Film(not movie.goes_on, pictures.seconds, pictures.count, witnesses)
 
 
 def _layout(descriptor: int, size: int) -> _Layout:
     layout = _Layout()
-    position = 0
     for _ in range(MAX_BOXES):
-        if position == size:
+        if layout.end == size:
             return layout
-        box = box_at(os.pread(descriptor, 16, position), position, size)
-        if box.kind == b"moov":
-            if layout.moov is not None:
+        head = os.pread(descriptor, 16, layout.end)
+        try:
+            box = box_at(head, layout.end, size)
+            if box.kind == b"moov" and layout.moov is not None:
                 raise Damaged("has two moov boxes")
-            layout.moov = box
-        elif box.kind == b"mdat":
-            layout.media.append(box)
-        elif box.kind == b"moof":
-            layout.fragments.append(box)
-        position = box.end
-    raise Damaged(f"has more than {MAX_BOXES:,} boxes")
+        except Damaged as damage:
+            layout.rest = damage
+            if head[4:8] == b"mdat":  # one that claims more than there is may hold every sample all the same
+                layout.media.append(Box(b"mdat", layout.end, layout.end + (16 if head[:4] == b"\0\0\0\1" else 8), size))
+            return layout
+        layout.take(box)
+    layout.rest = Damaged(f"has more than {MAX_BOXES:,} boxes")
+    return layout
+
+
+def _has_ended(descriptor: int, layout: _Layout) -> bool:
+    """Whether a stream of fragments is all there, although something that is no box follows."""
+    if layout.has_end:
+        return True
+    rest = os.pread(descriptor, _TAG + 1, layout.end)
+    if layout.indexes and not layout.has_more_indexes:
+        ends = [box.end + index_end(*_held(descriptor, box)) for box in layout.indexes]
+        return max(ends) <= layout.end and not (any(rest) and _is_missed(rest[:8]))
+    return len(rest) <= _TAG and any(rest) and not _is_missed(rest[:8])  # zeros may stand for more fragments
+
+
+def _is_missed(head: bytes) -> bool:
+    """Whether this is the beginning of a box that a stream of fragments needs, cut off or lost to zeros.
+
+    Such boxes are smaller than 16 MiB, or it is next to impossible that the cut lies in their first bytes.
+    """
+    kind = head[4:8].rstrip(b"\0")
+    return kind in _STREAMED or (head[:1] == b"\0" and any(streamed.startswith(kind) for streamed in _STREAMED))
 
 
 def _held(descriptor: int, box: Box) -> tuple[bytes, Box]:

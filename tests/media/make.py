@@ -1,11 +1,12 @@
 """Makes the MP4s in this folder again: `python tests/media/make.py` (needs PyAV).
 
-`whole/` are files that a player plays; `damaged/` are made from them byte by byte, `odd/` are whole and no
-video. The file names say what each is; tests take every file of the first two folders.
+`whole/` are files that a player plays; `damaged/` are made from them byte by byte, `odd/` are whole and hard
+to measure. The file names say what each is; tests take every file of the first two folders.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from fractions import Fraction
@@ -27,6 +28,28 @@ def frames(width: int, height: int, count: int):
             padding = bytes(plane.line_size - plane.width)
             plane.update(b"".join(ramp[at : at + plane.width] + padding for at in shift))
         yield frame
+
+
+def frame_by_frame(seconds: int, width: int, height: int) -> bytes:
+    """A fragment for each frame, with sound: the muxer can't know yet what a frame lasts, and says none."""
+    flags = {"movflags": "+frag_every_frame+empty_moov+default_base_moof+skip_trailer"}
+    made = io.BytesIO()
+    with av.open(made, "w", format="mp4", options=flags) as out:
+        video, sound = out.add_stream("libx264", rate=FPS), out.add_stream("aac", rate=48000, options={"b": "8000"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.codec_context.time_base = Fraction(1, FPS)
+        video.options = {"crf": "51", "g": "48", "preset": "ultrafast", "tune": "zerolatency"}
+        wave = tone(seconds)
+        for number, frame in enumerate(frames(width, height, seconds * FPS)):
+            frame.pts = number
+            out.mux(video.encode(frame))
+            for _ in range(2):
+                out.mux(sound.encode(next(wave)))
+        for samples in wave:
+            out.mux(sound.encode(samples))
+        out.mux(sound.encode(None))
+        out.mux(video.encode(None))
+    return made.getvalue()
 
 
 def make(name: str, width: int = 320, height: int = 180, *, codec="libx264", audio="aac", fps=FPS, **options: str):
@@ -123,7 +146,6 @@ def damaged() -> None:
         "damaged/zero-media.mp4",
         first[: find(first, b"mdat") + 8] + bytes(len(first) - find(first, b"mdat") - 8),
     )
-    save("damaged/zeros-appended.mp4", first + bytes(4096))
     save("damaged/no-media.mp4", first[: find(first, b"mdat")] + struct.pack(">I4s", 8, b"mdat"))
     save("damaged/no-moov.mp4", first[: find(first, b"moov") + 4] + b"free" + first[find(first, b"moov") + 8 :])
     start = struct.unpack(">I", last[:4])[0]
@@ -147,7 +169,8 @@ def damaged() -> None:
 
 
 def odd() -> None:
-    """A file that is whole and can't be measured: it has no picture."""
+    """Files that are whole: one has no picture, in the other nothing says how long a picture lasts."""
+    save("odd/frame-by-frame.mp4", frame_by_frame(4, 160, 90))
     with av.open(str(HERE / "odd/sound-only.mp4"), "w", format="mp4") as out:
         sound = out.add_stream("aac", rate=48000, options={"b": "32000"})
         for samples in tone(seconds=2):
