@@ -8,13 +8,15 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import psutil
 import pytest
 
-from veopipe.verification import Measured, Prober, Unmeasurable, Verdict, Wanted, judge
+from veopipe.boxes import Film
+from veopipe.verification import Measured, Prober, Unmeasurable, Verdict, Wanted, judge, reconciled
 
 ROOT = Path(__file__).parent.parent
 MEDIA = Path(__file__).parent / "media"
@@ -58,6 +60,104 @@ def test_every_whole_file_is_measured() -> None:
     assert portrait == Measured(180, 320, 2.0, 30.0, "AVC", None, "MPEG-4")
     assert isinstance(full, Measured)
     assert (full.width, full.height) == (1920, 1080)
+
+
+@pytest.mark.parametrize("name", ["moov-last", "frame-by-frame"])
+def test_a_film_is_as_long_as_its_pictures_last(name: str) -> None:
+    """Of the second libmediainfo adds up what its fragments claim of themselves: 0.105 s."""
+    measured = measure(next(MEDIA.glob(f"*/{name}.mp4")))
+
+    assert isinstance(measured, Measured)
+    assert measured.duration_s == pytest.approx(2 if name == "moov-last" else 4, abs=0.05)
+    assert measured.fps == pytest.approx(24, abs=0.2)
+
+
+UNKNOWN = 2**32 - 1
+
+
+def lying(name: str, *lies: tuple[bytes, int, int]) -> bytes:
+    """A file of `whole/` with other numbers at these places of boxes: kind, bytes behind it, number."""
+    content = bytearray((MEDIA / f"whole/{name}.mp4").read_bytes())
+    for kind, behind, number in lies:
+        at = content.index(kind) + 4 + behind
+        content[at : at + 4] = number.to_bytes(4, "big")
+    return bytes(content)
+
+
+MVHD, TKHD, MDHD, ELST = (b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16), (b"elst", 8)
+TIMES = (b"stts", 12)
+"""Where durations stand; the first track of pictures plays 2 s: 2000 of 1/1000 s, 24576 of 1/12288 s."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            pytest.param(lying("moov-last", (*place, number)), id=f"{place[0].decode()}-{name}")
+            for place in (MVHD, TKHD, MDHD)
+            for name, number in (("unknown", UNKNOWN), ("zero", 0), ("too-long", 99_000), ("too-short", 90))
+        ),
+        pytest.param(lying("moov-last", (*MVHD, 0), (*TKHD, 0), (*MDHD, 0), (*ELST, 0)), id="nothing-said"),
+        pytest.param(lying("moov-last", (*MVHD, 9000), (*TKHD, 9000), (*MDHD, 110_592)), id="all-headers-too-long"),
+        pytest.param(lying("portrait-silent-30fps", (*TKHD, UNKNOWN)), id="silent-and-unknown"),
+        pytest.param(lying("portrait-silent-30fps", (*TKHD, 9000)), id="silent-and-too-long"),
+        *(
+            pytest.param(lying(name, (*place, number)), id=f"{name}-{place[0].decode()}-{number}")
+            for name in ("fragmented", "fragmented-old-style", "fragmented-with-index")
+            for place in (MVHD, TKHD, MDHD)
+            for number in (UNKNOWN, 700)
+        ),
+    ],
+)
+def test_a_header_that_says_otherwise_changes_no_duration(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    found = measure(tmp_path / "a.mp4")
+
+    assert isinstance(found, Measured), found
+    assert found.duration_s == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(lying("moov-last", (*TIMES, 1)), id="each-frame-a-tick"),
+        pytest.param(lying("moov-last", (*ELST, 900)), id="a-cut-that-nobody-else-knows"),
+        pytest.param(lying("portrait-silent-30fps", (*MDHD, 138_240), (*TKHD, 9000)), id="silent-and-two-that-agree"),
+    ],
+)
+def test_where_the_witnesses_contradict_each_other_nobody_is_believed(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    found = measure(tmp_path / "a.mp4")
+
+    assert isinstance(found, Unmeasurable), found
+    assert found.reason.startswith("it contradicts itself: libmediainfo measures ")
+    assert not found.damaged
+
+
+SIX = Film(closed=True, seconds=6.0, count=144)
+LIBRARY = Measured(1280, 720, 8.0, 18.0, "AVC", "AAC", "MPEG-4")
+
+
+@pytest.mark.parametrize(
+    ("film", "duration_s"),
+    [
+        pytest.param(Film(closed=True, seconds=8.021, count=192), 8.021, id="about-the-same"),
+        pytest.param(SIX, 6.0, id="no-other-witness"),
+        pytest.param(replace(SIX, witnesses=(6.02, 8.0, 8.0)), 6.0, id="the-sound-before-the-headers"),
+        pytest.param(replace(SIX, witnesses=(8.02, 6.0, 6.0)), None, id="the-sound-beside-the-library"),
+        pytest.param(replace(SIX, witnesses=(3.0, 6.0)), 6.0, id="the-first-that-sides-with-one"),
+        pytest.param(replace(SIX, witnesses=(3.0, 8.0)), None, id="the-first-that-sides-with-the-other"),
+        pytest.param(Film(closed=False), 8.0, id="samples-without-durations"),
+    ],
+)
+def test_the_samples_are_believed_before_the_library(film: Film, duration_s: float | None) -> None:
+    found = reconciled(LIBRARY, film)
+
+    if duration_s is None:
+        assert isinstance(found, Unmeasurable)
+    else:
+        assert isinstance(found, Measured)
+        assert found.duration_s == duration_s
 
 
 def test_no_damaged_file_is_measured_and_one_child_is_enough_for_all() -> None:
@@ -298,8 +398,6 @@ ORDERED = Wanted(3840, 2160, 8)
 
 
 def changed(**facts: object) -> Measured:
-    from dataclasses import replace
-
     return replace(UHD, **facts)
 
 

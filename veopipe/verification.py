@@ -6,6 +6,9 @@
   off, by the time limit or by a cancellation, is killed and never asked again: its late answer would be
   taken for the next file's.
 * The child knows no key: its environment is a list of what it needs, not ours minus something.
+* libmediainfo's word alone decides no duration: it adds up what fragments claim of themselves, and believes
+  headers. What the samples last (`boxes.look`) is asked first; where libmediainfo contradicts it and the file's
+  other witnesses side with libmediainfo, nobody is believed and the file counts as unmeasurable.
 * `judge` is pure. Resolution and duration decide; frame rate and sound are only notes, because the API
   document promises neither in figures (api-facts, b 38).
 """
@@ -18,12 +21,12 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from veopipe.boxes import walk
+from veopipe.boxes import BoxFault, Film, look
 from veopipe.wording import printable
 
 LIMIT_S = 20.0
@@ -34,6 +37,7 @@ _GRACE_S = 2.0  # the child's own alarm rings so much later than ours
 _FILES_PER_CHILD = 1_000  # then a fresh one: what libmediainfo leaks stays small
 _EXPECTED_FPS, _FPS_TOLERANCE = 24.0, 0.1  # api-facts, b 38
 _ROUNDING_S = 0.0005  # libmediainfo gives whole milliseconds
+_AGREED_S = 0.1  # two witnesses of a duration that differ by less agree: some frames, or the sound's padding
 
 # What a child needs to find libmediainfo and the user's packages; everything else stays here.
 _PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "PYTHONHOME", "HOME", "LANG")
@@ -46,7 +50,7 @@ class Measured:
     Attributes:
         width: pixels as displayed: cropping and rotation applied (1080, although 1088 rows are coded).
         height: pixels as displayed.
-        duration_s: seconds of the video track.
+        duration_s: seconds of the video track; 0 where libmediainfo finds none.
         fps: frames per second, or None where that isn't known.
         video_codec: as libmediainfo names it, such as `AVC`.
         audio_codec: of the first audio track; None when there is none.
@@ -120,6 +124,31 @@ def judge(measured: Measured, wanted: Wanted, duration_tolerance: float) -> Verd
     return Verdict(not differences, tuple(differences), tuple(notes))
 
 
+def reconciled(measured: Measured, film: Film) -> Measured | Unmeasurable:
+    """What libmediainfo measured, with the duration that can be believed.
+
+    Args:
+        measured: libmediainfo's facts.
+        film: what the file's boxes say of it.
+
+    Returns:
+        The facts, with what the pictures last by their samples; or that the file contradicts itself, when
+        libmediainfo says otherwise and the first other witness that sides with one of the two is on its side.
+    """
+    if film.seconds is None:
+        return measured if measured.duration_s else Unmeasurable("nothing in it says how long it is")
+    lasts = round(film.seconds, 3)
+    if abs(measured.duration_s - film.seconds) <= _AGREED_S:
+        return replace(measured, duration_s=lasts)
+    for witness in film.witnesses:
+        if abs(witness - film.seconds) <= _AGREED_S:
+            break
+        if abs(witness - measured.duration_s) <= _AGREED_S:
+            said = f"libmediainfo measures {measured.duration_s:g} s, its pictures last {lasts:g} s"
+            return Unmeasurable(f"it contradicts itself: {said}")
+    return replace(measured, duration_s=lasts, fps=round(film.count / film.seconds, 3))
+
+
 class Prober:
     """Measures files, one after the other, in a child process that is started when first needed.
 
@@ -149,19 +178,21 @@ class Prober:
 
         Args:
             path: the file.
-            walked: `boxes.walk` has just passed it, so it isn't walked again.
+            walked: `boxes.walk` has just passed it, so it isn't refused for its boxes.
         """
-        if not walked:
-            try:
-                fault = await asyncio.to_thread(walk, path)
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or "no file can have that name"
-                return Unmeasurable(f"the file can't be read: {reason}")
-            if fault is not None:
-                return Unmeasurable(f"the file {fault.reason}", damaged=True)
+        try:
+            film = await asyncio.to_thread(look, path)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "no file can have that name"
+            return Unmeasurable(f"the file can't be read: {reason}")
+        if isinstance(film, BoxFault) and not walked:
+            return Unmeasurable(f"the file {film.reason}", damaged=True)
         async with self._turn:
             # A child can die between two questions (out of memory, killed): then a new one is asked once.
-            return await self._ask(path) or await self._ask(path) or Unmeasurable("libmediainfo crashed on the file")
+            found = await self._ask(path) or await self._ask(path) or Unmeasurable("libmediainfo crashed on the file")
+        if isinstance(film, BoxFault) or isinstance(found, Unmeasurable):
+            return found
+        return reconciled(found, film)
 
     async def trouble(self) -> str | None:
         """Why nothing can be measured here, or None: a child that loads libmediainfo can be started."""
