@@ -466,34 +466,39 @@ def test_trouble_keeps_what_the_gateway_asks_to_wait() -> None:
 # --- content ---------------------------------------------------------------------------------------
 
 CONTENTS = {
-    "a video": (200, {"content-type": "video/mp4"}, Content.VIDEO),
-    "octets": (200, {"content-type": "application/octet-stream"}, Content.VIDEO),
-    "no type": (200, {}, Content.VIDEO),
-    "identity": (200, {"content-encoding": "identity"}, Content.VIDEO),
-    "gzip": (200, {"content-encoding": "gzip", "content-type": "video/mp4"}, Content.NOT_READY),
-    "gzip twice": (200, {"content-encoding": "gzip, gzip"}, Content.NOT_READY),
-    "JSON": (200, {"content-type": "application/json; charset=utf-8"}, Content.NOT_READY),
-    "HTML": (200, {"content-type": "TEXT/HTML"}, Content.NOT_READY),
-    "a charset that raises": (200, {"content-type": "text/plain; charset=base64"}, Content.NOT_READY),
-    "a part": (206, {"content-type": "video/mp4"}, Content.NOT_READY),
-    "no content": (204, {}, Content.NOT_READY),
-    **{
-        f"lag {status}": (status, {}, Content.NOT_READY)
-        for status in (400, 404, 409, 416, 422, 425, 429, 500, 502, 504)
-    },
-    **{f"redirect {status}": (status, {"location": "/x"}, Content.REDIRECT) for status in (301, 302, 303, 307, 308)},
-    "key refused": (401, {}, Content.KEY_REFUSED),
-    "forbidden": (403, {}, Content.KEY_REFUSED),
-    "gone": (410, {}, Content.GONE),
+    **{f"success {status}": (status, Content.VIDEO) for status in (200, 201, 202, 203, 204, 206, 226)},
+    **{f"lag {status}": (status, Content.NOT_READY) for status in (400, 404, 409, 416, 422, 425, 429, 500, 502, 504)},
+    **{f"redirect {status}": (status, Content.REDIRECT) for status in (301, 302, 303, 307, 308)},
+    "not modified": (304, Content.NOT_READY),
+    "key refused": (401, Content.KEY_REFUSED),
+    "forbidden": (403, Content.KEY_REFUSED),
+    "gone": (410, Content.GONE),
 }
 
 
-@pytest.mark.parametrize(("status", "headers", "kind"), CONTENTS.values(), ids=CONTENTS)
-def test_the_head_of_a_content_answer_promises(status: int, headers: dict[str, str], kind: Content) -> None:
-    found, why = answers.judge_content(status, headers)
+@pytest.mark.parametrize(("status", "kind"), CONTENTS.values(), ids=CONTENTS)
+def test_the_head_of_a_content_answer_promises(status: int, kind: Content) -> None:
+    found, why = answers.judge_content(status)
 
     assert found is kind
     assert bool(why) is (kind is not Content.VIDEO)
+
+
+LABELS = {
+    "a video": (200, {"content-type": "video/mp4", "content-encoding": "identity"}, ""),
+    "octets": (200, {"content-type": "application/octet-stream"}, ""),
+    "nothing": (200, {}, ""),
+    "JSON": (200, {"content-type": "application/json; charset=utf-8"}, "HTTP 200 with application/json"),
+    "HTML": (202, {"content-type": "TEXT/HTML"}, "HTTP 202 with text/html instead of a video"),
+    "packed": (200, {"content-encoding": "BR"}, "an encoded body (br)"),
+    "a part": (206, {"content-type": "video/mp4"}, "HTTP 206"),
+}
+
+
+@pytest.mark.parametrize(("status", "headers", "said"), LABELS.values(), ids=LABELS)
+def test_a_label_only_says_what_came_instead(status: int, headers: dict[str, str], said: str) -> None:
+    assert answers.content_label(status, headers).startswith(said)
+    assert bool(answers.content_label(status, headers)) is bool(said)
 
 
 # --- hostile bodies --------------------------------------------------------------------------------

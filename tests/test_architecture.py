@@ -45,7 +45,7 @@ LAYERS = [
     ["manifest", "pipeline"],
     ["rules", "findings", "table"],
     # the outside
-    ["gateway", "verification", "pictures", "document", "schema"],
+    ["gateway", "verification", "wrapping", "pictures", "document", "schema"],
     ["network"],
     ["proxies", "trust"],
     ["answers", "redirects", "boxes", "parts", "syntax", "layers", "settings", "halt", "files"],

@@ -295,30 +295,35 @@ def _names_no_task(code: str | None, words: str | None) -> bool:
 class Content(StrEnum):
     """What the head of a content answer says."""
 
-    VIDEO = "video"
+    VIDEO = "video"  # or whatever its bytes say
     NOT_READY = "not ready"
     GONE = "gone"
     KEY_REFUSED = "key refused"
     REDIRECT = "redirect"
 
 
-def judge_content(status: int, headers: Mapping[str, str]) -> tuple[Content, str]:
-    """What the head of a content answer promises, and why not if it promises nothing.
+def judge_content(status: int) -> tuple[Content, str]:
+    """What may follow the head of a content answer, and why nothing can.
 
-    Whatever isn't a video, final or a matter of the key may still become one (api-facts.md, a).
+    A head refuses nothing that its body can decide: gateways label whole videos as text, as packed, as a part or
+    as created. Whatever isn't a success, final or a matter of the key may still become a video (api-facts.md, a).
     """
+    if 200 <= status < 300:
+        return Content.VIDEO, ""
+    why = f"HTTP {status}"
     if status in {301, 302, 303, 307, 308}:
-        return Content.REDIRECT, f"HTTP {status}"
+        return Content.REDIRECT, why
     if status in {401, 403}:
-        return Content.KEY_REFUSED, f"HTTP {status}"
-    if status == 410:
-        return Content.GONE, "HTTP 410"
-    if status != 200:
-        return Content.NOT_READY, f"HTTP {status}"
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"", "identity"}:
-        return Content.NOT_READY, f"an encoded body ({printable(encoding, 40)}), which wasn't asked for"
+        return Content.KEY_REFUSED, why
+    return (Content.GONE if status == 410 else Content.NOT_READY), why
+
+
+def content_label(status: int, headers: Mapping[str, str]) -> str:
+    """What the head calls a body that turned out to be no video; empty where it calls it a video."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json" or kind.startswith("text/"):
-        return Content.NOT_READY, f"HTTP 200 with {printable(kind, 40)} instead of a video"
-    return Content.VIDEO, ""
+        return f"HTTP {status} with {printable(kind, 40)} instead of a video"
+    packed = headers.get("content-encoding", "identity").strip().lower()
+    if packed not in {"", "identity"}:
+        return f"an encoded body ({printable(packed, 40)}), which wasn't asked for"
+    return f"HTTP {status}" if status != 200 else ""

@@ -2,6 +2,8 @@
 
 * A part counts as delivered only when it is whole by its own box structure, hashed and synced: gateways
   cut downloads in ways that HTTP calls complete (api-facts.md, 0.8).
+* What came is decided by its bytes, never by its label: by the first ones, by the boxes, by measuring. Only
+  where they are no video, status and type help to say what came instead.
 * Always from the first byte; no range requests. Bytes go to disk as they come, so memory doesn't grow.
 * Only the part is ever removed here, never a take.
 
@@ -14,15 +16,16 @@ import asyncio
 import errno
 import hashlib
 import os
+import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from veopipe import boxes, files, steps
+from veopipe import boxes, files, steps, wrapping
 from veopipe.answers import Content
 from veopipe.bodies import error_words, parse_json
 from veopipe.gateway import ContentStream, Gateway, Interrupted
@@ -38,6 +41,8 @@ than 2 MB (reliability.md, b: a total deadline and a minimum rate)."""
 ROOM_TO_LEAVE = 64 << 20
 """Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
 _PIECE = 1 << 20
+_WORDS = 64 << 10  # bytes of a text that is no video
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DISK = _FULL | {errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
 _NO_ROOM = "no room for the video; free some and run again, it is kept"
@@ -94,9 +99,12 @@ async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) 
     """
     try:
         async with asyncio.timeout(gateway.timeouts.download), gateway.content(task_id) as stream:
-            if stream.kind is Content.VIDEO:
-                return await _receive(stream, part, received)
-            return await _explained(stream)
+            arrival = _Arrival(stream)
+            opening = await arrival.first(wrapping.OPENING)
+            wrapped = wrapping.wrapping_of(opening) if stream.kind is Content.VIDEO else None
+            if wrapped is None:
+                return _explained(stream, opening + await arrival.first(_WORDS - len(opening)), arrival.cut)
+            return await _receive(arrival, opening, wrapped, part, received)
     except TimeoutError:
         return await _dropped(part, Fetched.CORRUPT, f"not complete after {gateway.timeouts.download:g} s")
     except Interrupted as error:
@@ -108,28 +116,90 @@ async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) 
         return await _dropped(part, Fetched.DISK, f"{what}: {error.strerror} ({part.parent})")
 
 
-async def _explained(stream: ContentStream) -> Part:
-    body = await stream.head(64 << 10)
+@dataclass(slots=True)
+class _Arrival:
+    """The body of an answer while it arrives.
+
+    Attributes:
+        stream: the answer.
+        size: bytes that came.
+        cut: why there is no more, if the transport says that there should be.
+    """
+
+    stream: ContentStream
+    size: int = 0
+    cut: str = ""
+    _chunks: AsyncIterator[bytes] = field(init=False)
+    _pace: _Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._chunks, self._pace = self.stream.chunks(), _Pace(self.stream.patience)
+
+    async def next(self) -> bytes | None:
+        """The next bytes, or None: there are no more, and `cut` says whether there should be."""
+        try:
+            chunk = await anext(self._chunks, None)
+            self._pace.count(len(chunk or b""))
+        except Interrupted as error:
+            self.cut, chunk = str(error), None
+        if chunk is None:
+            length = self.stream.length
+            if not self.cut and length is not None and self.size < length:
+                self.cut = f"{self.size:,} of {length:,} bytes"
+            return None
+        self.size += len(chunk)
+        return chunk
+
+    async def first(self, wanted: int) -> bytes:
+        """At least so many bytes, or all there are."""
+        found = bytearray()
+        while len(found) < wanted and not self.cut and (chunk := await self.next()) is not None:
+            found += chunk
+        return bytes(found)
+
+
+def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
+    """What came instead of a video.
+
+    Words mean that there is none yet, or never. Bytes that are no words may be one that nobody here can read:
+    that is never taken for "no video", after which a take is given up in the end.
+    """
+    body = stream.unpacked(body)
     _, words = error_words(parse_json(body))
-    why = f"{stream.why}: {words}" if words else stream.why
-    kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED}
-    fetched = kinds.get(stream.kind, Fetched.NOT_READY)
+    kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED, Content.VIDEO: Fetched.CORRUPT}
+    fetched, why = kinds.get(stream.kind, Fetched.NOT_READY), stream.why
+    if fetched is Fetched.CORRUPT:
+        if words or (why and _is_text(body)):
+            fetched, why = Fetched.NOT_READY, why or "words instead of a video"
+        elif cut or not body:
+            why = cut or "no bytes at all"
+        else:
+            why = f"{why or 'not a video'}: it begins with {printable(body[:40].decode('latin-1'))}"
+    why = f"{why}: {words}" if words else why
     return Part(fetched, why, busy=stream.busy, retry_after=stream.retry_after)
 
 
-async def _receive(stream: ContentStream, part: Path, received: Received) -> Part:
-    if stream.length is not None and stream.length > LARGEST_VIDEO:  # a lie must not stop all downloads
-        return Part(Fetched.CORRUPT, f"it claims {stream.length:,} bytes")
-    lack = await asyncio.to_thread(_lack_of_room, part.parent, stream.length or 0)
+def _is_text(body: bytes) -> bool:
+    """Whether a body is for people: no controls but those of a text. An empty one is."""
+    return not _NO_TEXT.search(body[: 4 << 10])
+
+
+async def _receive(
+    arrival: _Arrival, opening: bytes, wrapped: wrapping.Wrapping, part: Path, received: Received
+) -> Part:
+    length = arrival.stream.length
+    if length is not None and length > LARGEST_VIDEO:  # a lie must not stop all downloads
+        return Part(Fetched.CORRUPT, f"it claims {length:,} bytes")
+    lack = await asyncio.to_thread(_lack_of_room, part.parent, length or 0)
     if lack:
         return Part(Fetched.DISK, f"{_NO_ROOM}: {lack}")
     await asyncio.to_thread(files.remove_quietly, part)
     sink = _Sink(await asyncio.to_thread(files.create_exclusively, part), part)
     try:
-        head = await _write_down(stream, sink, received)
+        await _write_down(arrival, opening, wrapped, sink, received)
         await asyncio.to_thread(sink.sync)
-    except _Words as words:
-        return await _dropped(part, Fetched.NOT_READY, str(words))
+    except wrapping.Unwrappable as error:
+        return await _dropped(part, Fetched.CORRUPT, f"it {error}")
     except Interrupted as error:
         return await _dropped(part, Fetched.CORRUPT, str(error))
     except asyncio.CancelledError:  # the run is ended, perhaps because the disk is full
@@ -139,21 +209,11 @@ async def _receive(stream: ContentStream, part: Path, received: Received) -> Par
     finally:
         sink.close()
     await asyncio.to_thread(files.sync_folder, part.parent)
-    fault = await asyncio.to_thread(_fault_of, part, sink.size, head, stream.length)
+    cut = arrival.cut or ("" if wrapped.is_over else "it ends in the midst of what it is packed in")
+    fault = await asyncio.to_thread(_fault_of, part, sink.size, cut)
     if fault:
         return await _dropped(part, Fetched.CORRUPT, fault)
     return Part(Fetched.COMPLETE, sha256=sink.digest.hexdigest(), bytes=sink.size)
-
-
-class _Words(Exception):
-    """The gateway says in words, as if they were a video, why there is none yet."""
-
-
-def _no_video(body: bytes) -> Exception:
-    _, words = error_words(parse_json(body))
-    if words:
-        return _Words(f"words instead of a video: {words}")
-    return Interrupted(f"not a video: it begins with {printable(body[:40].decode('latin-1'))}")
 
 
 class _Sink:
@@ -208,36 +268,33 @@ class _Pace:
             self._size, self._since = 0, time.monotonic()
 
 
-async def _write_down(stream: ContentStream, sink: _Sink, received: Received) -> bytes:
-    """Write the body as it comes; returns its first bytes."""
-    head, waiting, pace = b"", bytearray(), _Pace(stream.patience)
-    async for chunk in stream.chunks():
-        pace.count(len(chunk))
-        waiting += chunk
-        if len(head) < 64:
-            head += chunk[:64]
-            if len(head) >= 12 and not boxes.looks_like_mp4(head):
-                raise _no_video(bytes(waiting))
-        if len(waiting) >= _PIECE:
-            await asyncio.to_thread(sink.write, bytes(waiting))
-            waiting.clear()
-            received(sink.size, stream.length)
-        if sink.size > LARGEST_VIDEO:
-            raise Interrupted(f"more than {LARGEST_VIDEO:,} bytes")
+async def _write_down(
+    arrival: _Arrival, opening: bytes, wrapped: wrapping.Wrapping, sink: _Sink, received: Received
+) -> None:
+    """Write the film down as it comes."""
+    waiting, chunk = bytearray(), opening or None
+    while chunk is not None:
+        for piece in wrapped.feed(chunk):
+            waiting += piece
+            if len(waiting) >= _PIECE:
+                await asyncio.to_thread(sink.write, bytes(waiting))
+                waiting.clear()
+                received(sink.size, arrival.stream.length)
+            if sink.size > LARGEST_VIDEO:
+                raise Interrupted(f"more than {LARGEST_VIDEO:,} bytes")
+        chunk = None if arrival.cut else await arrival.next()
     await asyncio.to_thread(sink.write, bytes(waiting))
-    return head
 
 
-def _fault_of(part: Path, size: int, head: bytes, length: int | None) -> str | None:
+def _fault_of(part: Path, size: int, cut: str) -> str | None:
+    """Why what arrived isn't whole. Its boxes decide, not the transport, unless more could have followed."""
     if size < SMALLEST_VIDEO:
-        return f"only {counted(size, 'byte')}"
-    if length is not None and length != size:
-        return f"{size:,} of {length:,} bytes"
-    if not boxes.looks_like_mp4(head):
-        return "not an MP4 file"
+        return cut or f"only {counted(size, 'byte')}"
     steps.reach("walk", part)
-    fault = boxes.walk(part)
-    return str(fault.reason) if fault else None
+    film = boxes.look(part)
+    if isinstance(film, boxes.BoxFault):
+        return cut or film.reason
+    return None if film.closed else cut or None
 
 
 def _lack_of_room(folder: Path, wanted: int) -> str | None:

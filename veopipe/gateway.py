@@ -26,7 +26,16 @@ import httpx
 
 from veopipe import __version__, network, redirects, steps
 from veopipe.address import Address
-from veopipe.answers import Content, Evidence, PollAnswer, Progress, judge_content, judge_poll, retry_after
+from veopipe.answers import (
+    Content,
+    Evidence,
+    PollAnswer,
+    Progress,
+    content_label,
+    judge_content,
+    judge_poll,
+    retry_after,
+)
 from veopipe.bodies import LARGEST_JSON
 from veopipe.errors import EnvironmentFault
 from veopipe.network import Network
@@ -250,12 +259,13 @@ class Gateway:
                 response = await client.send(request, stream=True)
             except Exception as error:  # noqa: BLE001  see create
                 raise Interrupted(self._said(error, url)) from None
-            kind, why = judge_content(response.status_code, _headers(response))
+            kind, why = judge_content(response.status_code)
             if not own and kind in {Content.KEY_REFUSED, Content.GONE}:
                 kind = Content.NOT_READY  # another host saw no key; what it lacks, the gateway may still give
             if kind is not Content.REDIRECT:
                 try:
-                    yield ContentStream(kind, why, response, self)
+                    label = content_label(response.status_code, _headers(response))
+                    yield ContentStream(kind, why or label, response, self)
                 finally:
                     await response.aclose()
                 return
@@ -329,7 +339,7 @@ class ContentStream:
 
     Attributes:
         kind: what its head promises.
-        why: for people, where it promises no video.
+        why: for people, what its head calls the body, where that is no video.
     """
 
     kind: Content
@@ -354,8 +364,13 @@ class ContentStream:
 
     @property
     def length(self) -> int | None:
-        """Bytes that the answer announces, if it does."""
-        said = self._response.headers.get("content-length", "")
+        """Bytes that the answer announces, if it does: of the whole video, where it is a part (206)."""
+        headers = self._response.headers
+        if "transfer-encoding" in headers:
+            return None  # then Content-Length says nothing (RFC 9112, 6.3)
+        said = headers.get("content-length", "")
+        if self._response.status_code == 206:
+            said = headers.get("content-range", "").rpartition("/")[2].strip() or said
         return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -372,12 +387,9 @@ class ContentStream:
         except Exception as error:  # noqa: BLE001  see Gateway.create
             raise Interrupted(self._gateway._said(error)) from None
 
-    async def head(self, limit: int) -> bytes:
-        """At most the first `limit` bytes: an error's text. Never raises."""
-        try:
-            return self._gateway._unpacked(_headers(self._response), await _bounded(self._response, limit))
-        except Exception:  # noqa: BLE001  see Gateway.create
-            return b""
+    def unpacked(self, body: bytes) -> bytes:
+        """The body of an answer in words, unpacked if it came packed."""
+        return self._gateway._unpacked(_headers(self._response), body)
 
 
 async def _bounded(response: httpx.Response, limit: int) -> bytes:

@@ -21,7 +21,16 @@ from hypothesis import strategies as st
 
 from veopipe import redirects
 from veopipe.address import Address
-from veopipe.answers import LONGEST_RETRY_AFTER, Evidence, Outcome, judge_content, judge_create, judge_poll, retry_after
+from veopipe.answers import (
+    LONGEST_RETRY_AFTER,
+    Evidence,
+    Outcome,
+    content_label,
+    judge_content,
+    judge_create,
+    judge_poll,
+    retry_after,
+)
 from veopipe.bodies import error_words, is_task_id, parse_json
 from veopipe.wording import SHOWN, hide, printable
 
@@ -61,10 +70,10 @@ def test_a_poll_answer_about_another_task_settles_nothing(status: int, head: dic
 
 @given(STATUSES | st.integers(0, 999), headers, bodies)
 def test_a_content_answer_gets_a_kind_and_words_that_are_safe(status: int, head: dict[str, str], body: bytes) -> None:
-    kind, why = judge_content(status, head)
+    kind, why = judge_content(status)
     code, words = error_words(parse_json(body))
     assert (kind == "video") == (why == "")
-    for text in (why, code or "", words or ""):
+    for text in (why, content_label(status, head), code or "", words or ""):
         assert not UNSAFE.search(text)
         assert len(text) < 2 * SHOWN
 
