@@ -37,7 +37,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.CHANGES: "`plan --detailed-exitcode`: there is something to do",
     ExitCode.BUG: "a bug: the traceback is in a private log file, its path is printed",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); state is saved",
-    ExitCode.TERMINATED: "terminated (SIGTERM); state is saved",
+    ExitCode.TERMINATED: "terminated (SIGTERM), or the terminal was closed; state is saved",
 }
 
 

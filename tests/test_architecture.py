@@ -38,7 +38,7 @@ LAYERS = [
     ["asking", "settling", "resolution", "report"],
     ["download", "watching", "plan"],
     # what is on disk
-    ["delivery", "store", "journal", "moves"],
+    ["delivery", "store", "journal", "moves", "merging"],
     ["takes", "ledger"],
     ["order"],
     # what people write
@@ -51,7 +51,7 @@ LAYERS = [
     ["answers", "redirects", "boxes", "parts", "syntax", "layers", "settings", "halt", "files"],
     ["bodies", "places", "statefiles"],
     ["probe", "samples", "nodes", "state", "pricing", "pacing", "reading", "address", "wording", "steps", "errors"],
-    ["standins"],
+    ["standins", "signals"],
 ]
 
 # A server of its own, which shares nothing with the client but the way to end with a sentence.

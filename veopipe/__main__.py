@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-ENDING = frozenset({signal.SIGINT, signal.SIGTERM})
+from veopipe import signals
 
 
 def _open_what_is_closed() -> None:
@@ -26,22 +26,25 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until there is somebody to answer (`cli.main`)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)  # until there is somebody to answer (`cli.main`)
     from veopipe.cli import main as run_command_line
-    from veopipe.cli import terminate
 
-    signal.signal(signal.SIGTERM, terminate)
+    signals.listen()
     code = run_command_line(sys.argv[1:])
-    for _ in ENDING:  # once more if one arrives right here
+    for _ in signals.ENDING:  # once more if one arrives right here
         with contextlib.suppress(KeyboardInterrupt):
-            _ignore_signals()
+            signals.hush()  # all is said; while Python tidies up, a signal would only change the code
+    _drop_what_nobody_takes()
     sys.exit(code)
 
 
-def _ignore_signals() -> None:
-    """All is said; while Python tidies up, a signal would only change the code."""
-    for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)
+def _drop_what_nobody_takes() -> None:
+    """Let Python's own last flush find nothing: it would complain in public and change the code."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError):
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  until the process ends
 
 
 if __name__ == "__main__":

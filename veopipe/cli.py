@@ -16,17 +16,17 @@ import os
 import platform
 import signal
 import stat
-import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from veopipe import __version__
+from veopipe import __version__, signals
 from veopipe.errors import ExitCode, InvalidInput, Problem, VeopipeError
 from veopipe.proxies import hide_logins
+from veopipe.signals import Terminated
 from veopipe.wording import printable, without_keys
 
 # In the order of a day's work; the text is shown by `veopipe --help` without importing the command.
@@ -97,57 +97,53 @@ def veopipe() -> None:
     """  # noqa: D301  \b is click's sign for "don't rewrap", so it must be the character itself
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a command as Ctrl-C does, wherever it is."""
-
-
-def terminate(_number: int, _frame: object) -> None:
-    """What SIGTERM does, except in a run's event loop, which has a gentler way.
-
-    Raises:
-        Terminated: always.
-    """
-    raise Terminated
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. No exception and no traceback leaves here."""
     try:
         hide_logins(os.environ)  # before anything can be said
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # `__main__` held them back
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)  # `__main__` held them back
         result = veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except click.ClickException as error:
         return _usage(error, arguments)
     except (click.Abort, KeyboardInterrupt) as error:
-        by_whom = ExitCode.INTERRUPTED
-        if isinstance(error, Terminated) or isinstance(error.__context__, Terminated):  # click makes an Abort of it
-            by_whom = ExitCode.TERMINATED
-        return _ended(by_whom, f"{by_whom.name.lower()}; state is saved, the same command goes on", None, arguments)
+        return _interrupted(error, arguments)
     except VeopipeError as error:
         problems = error.problems if isinstance(error, InvalidInput) else ()
         return _ended(error.exit_code, error.message, error.hint, arguments, problems)
-    except (BrokenPipeError, SystemExit):  # click makes the one from the other
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  so that the interpreter's last flush says nothing
+    except SystemExit:  # click makes it from a BrokenPipeError
         return ExitCode.OK
     except OSError as error:
-        if error.errno not in _FULL:
-            return _bug(arguments)
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as above: most likely it's stdout that takes nothing more
-        with _last_words():  # on stderr in any case: nobody reads a document that can't be written
-            click.echo(f"Error: the result can't be written: {error.strerror}", err=True)
-        return ExitCode.ENVIRONMENT
+        return _unwritten(error, arguments)
     except Exception:  # noqa: BLE001  the boundary
         return _bug(arguments)
 
 
-@contextlib.contextmanager
-def _last_words() -> Iterator[None]:
+def _interrupted(error: BaseException, arguments: Sequence[str]) -> int:
+    signals.hush()
+    by_whom = ExitCode.INTERRUPTED
+    if isinstance(error, Terminated) or isinstance(error.__context__, Terminated):  # click makes an Abort of it
+        by_whom = ExitCode.TERMINATED
+    return _ended(by_whom, f"{by_whom.name.lower()}; state is saved, the same command goes on", None, arguments)
+
+
+def _unwritten(error: OSError, arguments: Sequence[str]) -> int:
+    if isinstance(error.__context__, KeyboardInterrupt):  # click ends the line on stderr first, where there may be none
+        return _interrupted(error, arguments)
+    from veopipe.display.screen import is_unread  # rich, when there is something to show
+
+    if is_unread(error):
+        return ExitCode.OK
+    if error.errno not in _FULL:
+        return _bug(arguments)
+    with _last_words():  # on stderr in any case: nobody reads a document that can't be written
+        click.echo(f"Error: the result can't be written: {error.strerror}", err=True)
+    return ExitCode.ENVIRONMENT
+
+
+def _last_words() -> contextlib.suppress:
     """Nobody there to hear them, or a full disk: the exit code says it all the same."""
-    try:
-        yield
-    except OSError:
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115  so that their last flush says nothing
+    return contextlib.suppress(OSError)
 
 
 def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:

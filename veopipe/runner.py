@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, ledger, pictures, report, rules, takes
+from veopipe import files, ledger, pictures, report, rules, signals, takes
 from veopipe.asking import Asker
 from veopipe.consent import Terms, agree
 from veopipe.creation import Budget, Creator, Held
@@ -67,11 +67,14 @@ def run(project: Project, terms: Terms) -> Report:
             return current.finish(plan)
         current.connect()
         current.make_ready(plan)
-        on_sigterm = signal.getsignal(signal.SIGTERM)
+        answers = {number: signal.getsignal(number) for number in signals.heard()}
         try:
             asyncio.run(current.go())
         finally:
-            signal.signal(signal.SIGTERM, on_sigterm)  # the loop leaves the system's own way behind
+            for number, answer in answers.items():  # the loop leaves the system's own way behind
+                signal.signal(number, answer)
+            if current.signalled is not None:
+                signals.hush(signals.ENDING - signals.WISHES)
             current.journal.close()
         return current.finish()
 
@@ -92,6 +95,7 @@ class Run:
     creator: Creator | None = None
     bugs: list[BaseException] = field(default_factory=list)
     signalled: ExitCode | None = None
+    wished: bool = False
     may_leave: bool = False
     counted_at: float = -math.inf
 
@@ -348,26 +352,37 @@ class Run:
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
-        for number, code in ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)):
-            loop.add_signal_handler(number, self._on_signal, code)
+        for number in signals.heard():
+            loop.add_signal_handler(number, self._on_signal, number)
 
-    def _on_signal(self, code: ExitCode) -> None:
-        """First: finish the create in flight, start nothing new. Second: leave now; all that counts is on disk."""
-        if self.signalled is None:
+    def _on_signal(self, number: signal.Signals) -> None:
+        """First: finish the create in flight, start nothing new. A second wish: leave now; all that counts is on disk.
+
+        A terminal that goes, however often it says so, is no second wish.
+        """
+        code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+        is_first, is_wish = self.signalled is None, number in signals.WISHES
+        if is_first:
             self.signalled = code
-            asking = self.creator is not None and self.creator.is_asking
             self.halt.leave(_ENDED_BY[code], code)
-            if asking:  # said only once a second signal counts as one
-                asyncio.get_running_loop().call_later(ECHO, self._offer_to_leave)
-            else:
-                self.may_leave = True
-                self.terms.tell(f"{_ENDED_BY[code]}: leaving")
-        elif self.may_leave:
+        if is_wish and self.may_leave:
             self._leave_now(code)
+        elif is_first or (is_wish and not self.wished):
+            self._say_what_is_left(offers=is_wish)
+        self.wished = self.wished or is_wish
 
-    def _offer_to_leave(self) -> None:
-        self.may_leave = True
+    def _say_what_is_left(self, *, offers: bool) -> None:
         why = _ENDED_BY[self.signalled or ExitCode.INTERRUPTED]
+        if self.creator is None or not self.creator.is_asking:
+            self.may_leave = offers
+            self.terms.tell(f"{why}: leaving")
+        elif offers:  # said only once a second signal counts as one
+            asyncio.get_running_loop().call_later(ECHO, self._offer_to_leave, why)
+        else:
+            self.terms.tell(f"{why}: waiting for the answer to the create in flight")
+
+    def _offer_to_leave(self, why: str) -> None:
+        self.may_leave = True
         self.terms.tell(f"{why}: waiting for the answer to the create in flight; again to leave now")
 
     def _leave_now(self, code: ExitCode) -> None:

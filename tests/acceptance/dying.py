@@ -3,7 +3,7 @@
     python dying.py kill 17 run shots.yaml …        SIGKILL just before the 17th step
     python dying.py kill gate run shots.yaml …      SIGKILL just before the first step of that name
     python dying.py full 17 run shots.yaml …        from the 17th step on, nothing can be written any more
-    python dying.py interrupt 17 run shots.yaml …   Ctrl-C just before the 17th step; likewise `terminate`
+    python dying.py interrupt 17 run shots.yaml …   Ctrl-C just before the 17th step; likewise `terminate`, `hangup`
     python dying.py odd poll run shots.yaml …       that step raises what nobody expects
     python dying.py count - run shots.yaml …        goes through; the steps are listed in $STEPS
 
@@ -46,7 +46,7 @@ def _listener(how: str, where: str) -> steps.Listener:
     return listen
 
 
-_SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
+_SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM, "hangup": signal.SIGHUP}
 
 
 def _happen(how: str, step: str) -> None:

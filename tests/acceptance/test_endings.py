@@ -34,7 +34,14 @@ def batch(number: int, words: str = "shot number") -> dict[str, str]:
 # --- signals ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+ENDINGS = [
+    (signal.SIGINT, 130),
+    *((number, 143) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)),
+    (signal.SIGXCPU, 143),
+]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
 def test_a_signal_during_a_create_waits_for_its_answer(
     film: Film, gateway: Simulator, until: Until, number: int, code: int
 ) -> None:
@@ -80,7 +87,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_create_is_in_doubt(
     assert len(gateway.ledger) == 2
 
 
-@pytest.mark.parametrize(("how", "code"), [("interrupt", 130), ("terminate", 143)])
+@pytest.mark.parametrize(("how", "code"), [("interrupt", 130), ("terminate", 143), ("hangup", 143)])
 @pytest.mark.parametrize("at", [1, 4, 9, 14, 19])
 def test_a_signal_before_the_first_create_ends_with_one_document_and_sends_nothing(
     film: Film, gateway: Simulator, dying: tuple[str, ...], at: int, how: str, code: int
@@ -92,7 +99,7 @@ def test_a_signal_before_the_first_create_ends_with_one_document_and_sends_nothi
     assert set(film.run().statuses.values()) == {"verified"}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
 def test_a_signal_while_it_is_being_loaded_ends_with_one_document(film: Film, number: int, code: int) -> None:
     """The command is imported when it starts: a tenth of a second in which nobody used to answer."""
     early = (
@@ -108,7 +115,7 @@ def test_a_signal_while_it_is_being_loaded_ends_with_one_document(film: Film, nu
     assert (ended.code, ended.document["exit_code"]) == (code, code)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [number for number, _ in ENDINGS])
 def test_a_signal_after_the_last_word_changes_nothing(film: Film, number: int) -> None:
     late = (
         "import atexit, os\n"
@@ -137,7 +144,7 @@ def test_a_second_ctrl_c_ends_with_one_document_also_when_the_ledger_takes_nothi
     assert run.result(limit=10).document["exit_code"] == 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_cuts_the_notice_short_leaves_one_document(film: Film, until: Until, number: int) -> None:
     film.list(batch(1))
     film.pipeline(

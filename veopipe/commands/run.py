@@ -18,7 +18,7 @@ from veopipe.consent import Terms
 from veopipe.display.diagnostics import show_problems
 from veopipe.display.progress import Progress
 from veopipe.display.reports import show_report
-from veopipe.display.screen import say
+from veopipe.display.screen import is_unread, say
 from veopipe.options import LocalPath, about_manifest, about_spending, choices, example
 from veopipe.project import Project
 from veopipe.report import Report
@@ -86,8 +86,9 @@ def _show(report: Report, format_: str) -> None:
             click.echo(json.dumps(report.as_json(), indent=2))
         else:
             show_report(report)
-    except BrokenPipeError:  # nobody reads it; the run has its code and its notice all the same
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  so that the interpreter's last flush says nothing
+    except OSError as error:
+        if not is_unread(error):
+            raise  # else the run has its code and its notice all the same
 
 
 def _leave_as_json(code: int) -> None:
@@ -101,6 +102,8 @@ def _ask(question: str) -> bool:
         if isinstance(error.__context__, EOFError):  # Ctrl-D is an answer, Ctrl-C ends the command
             return False
         raise
+    except OSError:  # the terminal is gone: whoever could have agreed, too
+        return False
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def command(
 
     \b
     Exit codes:
-      0  stopped with Ctrl-C or SIGTERM, or the faults were listed
+      0  stopped with Ctrl-C or SIGTERM, or with its terminal, or the faults were listed
       2  wrong usage
       6  the port or the folder can't be used, or the extra `simulator` isn't installed
     """  # noqa: D301 - \b is click's mark for lines to be left as they are

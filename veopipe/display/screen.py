@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import stat
 import sys
 
 from rich.console import Console
@@ -45,6 +48,16 @@ def console(*, stderr: bool) -> Console:
     """A console that shows text as it is: no markup, no emoji, no guessed colours; honours NO_COLOR."""
     stream = sys.stderr if stderr else sys.stdout
     return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def is_unread(error: OSError) -> bool:
+    """Whether stdout took nothing because nobody is there: a pipe closed, or a terminal that is gone.
+
+    A terminal says that as a broken disk does (EIO); but it is a device.
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(1).st_mode)
 
 
 def say(text: str) -> None:

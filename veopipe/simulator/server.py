@@ -165,7 +165,7 @@ def start(options: Options, port: int = 0) -> Simulator:
 
 
 def serve(options: Options, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT, SIGTERM, or until the terminal is closed, as far as these aren't ignored.
 
     Args:
         options: how it behaves.
@@ -180,8 +180,9 @@ def serve(options: Options, port: int, ready: Callable[[str], None]) -> None:
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, stop.set)
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(name) != signal.SIG_IGN:
+                loop.add_signal_handler(name, stop.set)
         await _serving(gateway, port, lambda bound: ready(f"http://{HOST}:{bound}"), stop)
 
     try:
