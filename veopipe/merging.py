@@ -1,0 +1,112 @@
+"""Two versions of a state file that grew apart, made one: `python -m veopipe.merging BASE OURS THEIRS`.
+
+A night recorded takes on one machine while a person resolved some on another. A merge by lines can mix the halves of
+two records; this goes by takes:
+
+* What one side left alone is as the other side has it.
+* What both changed is the same create call seen at two times: the later one holds (`state.TABLE` says which can
+  follow which).
+* Whatever else: two calls where one was wanted, a take that is gone, another file. Both may be paid: only a person
+  can say, and nothing is written.
+
+Git calls it as a merge driver: the merged file takes the place of OURS and the exit code is 0, or it is 1.
+
+Source: gitattributes(5), "Defining a custom merge driver"; design, section 5.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from veopipe import files, state, takes
+from veopipe.state import Status
+from veopipe.takes import Attempt, ShotState, Take
+
+
+class Apart(ValueError):
+    """The two can't both be true of one take."""
+
+
+def merged(base: ShotState | None, ours: ShotState, theirs: ShotState) -> ShotState:
+    """The state that holds what both sides recorded since `base`; None: both began the file.
+
+    Raises:
+        Apart: only a person can say.
+    """
+    before = _by_number(base) if base is not None else {}
+    mine, others = _by_number(ours), _by_number(theirs)
+    numbers = sorted({*before, *mine, *others})
+    kept = tuple(_one(before.get(number), mine.get(number), others.get(number)) for number in numbers)
+    return replace(ours, takes=kept, unknown={**theirs.unknown, **ours.unknown})
+
+
+def _by_number(shot: ShotState) -> dict[int, Take]:
+    return {take.number: take for take in shot.takes}
+
+
+def _one(before: Take | None, mine: Take | None, other: Take | None) -> Take:
+    if mine is None or other is None:
+        only = mine or other
+        if only is None or before is not None:
+            raise Apart("a take is gone")
+        return only
+    if mine in (before, other):
+        return other
+    if other == before:
+        return mine
+    return _later(mine, other)
+
+
+def _later(one: Take, two: Take) -> Take:
+    if _can_become(one, two):
+        return two
+    if _can_become(two, one):
+        return one
+    raise Apart(f"it is {one.status} here and {two.status} there")
+
+
+def _can_become(first: Take, then: Take) -> bool:
+    """Whether `then` is what may have become of `first`, further attempts included."""
+    last = len(first.attempts) - 1
+    if last >= len(then.attempts) or (first.fingerprint, first.attempts[:-1]) != (
+        then.fingerprint,
+        then.attempts[:last],
+    ):
+        return False
+    is_same_file = first.file is None or (then.file is not None and first.file.sha256 == then.file.sha256)
+    return is_same_file and _is_one_call(first.last, then.attempts[last])
+
+
+def _is_one_call(first: Attempt, then: Attempt) -> bool:
+    same = (first.number, first.run, first.submitted_at) == (then.number, then.run, then.submitted_at)
+    return same and first.task_id in (None, then.task_id) and then.status in _reachable(first.status)
+
+
+def _reachable(status: Status) -> set[Status]:
+    """What an attempt of that status can be at some time, itself included."""
+    found, waiting = {status}, [status]
+    while waiting:
+        for then in state.TABLE[waiting.pop()].values():
+            if then not in found:
+                found.add(then)
+                waiting.append(then)
+    return found
+
+
+def main() -> int:
+    """Merge the three files that git names; the exit code it asks for."""
+    base, ours, theirs = map(Path, sys.argv[1:4])
+    try:
+        common = files.read_bounded(base, takes.LARGEST_STATE_FILE)
+        mine, others = (takes.parse(files.read_bounded(path, takes.LARGEST_STATE_FILE)) for path in (ours, theirs))
+        text = takes.dump(merged(takes.parse(common) if common else None, mine, others))
+        ours.write_bytes(text)
+    except (OSError, ValueError):  # unreadable, or apart: git says which file it is
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
