@@ -29,8 +29,10 @@ Posts = Callable[[], int]
 
 RECORD = 'case "$(git log -1 --format=%s "$to")" in Record*) exit 1 ;; esac'
 HOOKS = {
-    "nothing": 'case "$to" in 0*) ;; *) exit 1 ;; esac',
-    "nothing new": "exit 1",
+    "nothing": "exit 1",
+    "nothing of a bot": '[ "$(git log -1 --format=%an "$to")" != veopipe ] || exit 1',
+    "nothing unsigned": 'git cat-file commit "$to" | grep -q ^gpgsig || exit 1',
+    "no file of the ledger": 'git diff --name-only "$from" "$to" | grep -q ^.veopipe/ && exit 1',
     "no record on main": f'[ "$name" != refs/heads/main ] || {RECORD}',
     "no record": RECORD,
 }
@@ -281,7 +283,7 @@ def test_what_found_no_place_among_the_states_is_saved_too(studio: Studio) -> No
 # --- a night that can't be saved ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["nothing", "nothing new"])
+@pytest.mark.parametrize("what", ["nothing", "nothing of a bot", "nothing unsigned", "no file of the ledger"])
 def test_a_branch_that_refuses_the_push_costs_nothing_in_any_night(studio: Studio, posts: Posts, what: str) -> None:
     studio.refuse(what)
     for _ in range(2):
