@@ -417,6 +417,32 @@ def test_a_take_that_a_person_resolved_while_the_night_touched_its_shot_ends_wel
     assert (doubtful.statuses("SC02"), posts()) == (["parked", "verified"], before)
 
 
+@pytest.mark.parametrize(
+    ("found", "then"), [("--task-id {}", "verified"), ("--write-off", "abandoned")], ids=["found", "given-up"]
+)
+def test_a_create_that_was_killed_and_a_person_resolved_while_the_night_doubted_it_ends_well(
+    studio: Studio, gateway: Simulator, posts: Posts, until: Callable[..., None], found: str, then: str
+) -> None:
+    """Both change the same lines of the same record: for a merge by lines a conflict."""
+    gateway.order_fault("slow_create", seconds=30)
+    run = studio.film.start("run", "shots.yaml", "-p", "nightly")
+    until(lambda: len(gateway.ledger) == 2)
+    run.process.kill()
+    run.process.communicate()
+    studio.save("As it was left")
+    assert studio.statuses("SC02") == ["submitting"]
+
+    def resolve() -> None:
+        task = gateway.ledger[-1]["task_id"]
+        studio.shell(f"git pull -q && veopipe resolve shots.yaml SC02 {found.format(task)}")
+        studio.save("Looked it up")
+
+    night = studio.job(studio.machine(), {"Commit the ledger": resolve})
+    assert (night.codes["Run the list"], night.codes["Commit the ledger"]) == (3, 0), night.said
+    studio.run()
+    assert (studio.statuses("SC02"), posts()) == ([then], 2)
+
+
 def test_a_take_that_a_person_wrote_off_stays_so(doubtful: Studio, posts: Posts) -> None:
     before = posts()
 
