@@ -339,7 +339,10 @@ def _look_for_twin(store: Store, shot: str, state: ShotState) -> None:
         del store.shots[shot]
         store.strange = (*store.strange, f"{shot}.json")
         if here - there:
-            why = f"has a copy, {shot}.json, that knows of attempts which it doesn't know: bring the two together"
+            why = (
+                f"has a copy, {shot}.json, that knows of attempts which it doesn't know: write them into one file, "
+                f'or keep both and let "shot" in the copy be "{shot}"'
+            )
             store.missing[state.shot] = why
 
 

@@ -381,6 +381,13 @@ def test_a_copy_that_knows_more_than_the_state_holds_the_shot(bought: Film, gate
     run = bought.run()
     assert (run.code, len(gateway.ledger)) == (6, 3)
     assert "a-LAPTOP.json" in run.shots["a"]["reason"]
+    kept = json.loads((state / "a-LAPTOP.json").read_text("utf-8"))
+    (state / "a-LAPTOP.json").write_text(json.dumps({**kept, "shot": "a-LAPTOP"}), "utf-8")
+    bought.list(SHOTS)
+    path = bought.folder / ".veopipe/shots/ledger.json"
+    path.write_text(json.dumps({**ledger_of(bought), "attempts": {"a": 1, "b": 1}}))
+    assert bought.run().statuses == PAID
+    assert len(gateway.ledger) == 3
 
 
 @pytest.mark.parametrize("placeholder", [".{}.icloud", "{}.nextcloud", "{}.owncloud", "{}.cloud"])

@@ -471,9 +471,10 @@ def test_a_shot_that_was_bought_on_both_sides_is_left_to_a_person_and_not_bought
 
     # what the summary says: keep both
     state = ".veopipe/shots/state/SC02"
-    assert re.search(r"further file in `state/`, such as `SHOT-day.json`", night.summary)
+    assert re.search(r'further file in `state/`: `SHOT-day.json`, with `"shot": "SHOT-day"`', night.summary)
     studio.shell("git pull -q && git fetch -q && git merge -q origin/veopipe-night-1001-1 || true")
-    studio.shell(f"git show HEAD:{state}.json > {state}-day.json && git checkout -q --theirs {state}.json")
+    own = "sed 's/SC02/SC02-day/'"
+    studio.shell(f"git show HEAD:{state}.json | {own} > {state}-day.json && git checkout -q --theirs {state}.json")
     studio.shell("git add -A && git commit -qm 'Both were bought' && git push -q")
     kept = {studio.state(shot)["takes"][0]["attempts"][0]["task_id"] for shot in ("SC02", "SC02-day")}
     assert kept == {entry["task_id"] for entry in gateway.ledger[1:]}
