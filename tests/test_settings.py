@@ -92,6 +92,33 @@ def test_what_is_no_address_of_a_gateway_is_refused_without_repeating_it(written
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [
+        ("https://gateway.example/v1/", "https://gateway.example"),
+        ("https://gateway.example/V1/Videos/", "https://gateway.example"),
+        ("https://gateway.example//v1//videos", "https://gateway.example"),
+        ("https://gateway.example/v1/v1/videos", "https://gateway.example"),
+        ("https://gateway.example:8443/api/v1/chat/completions", "https://gateway.example:8443/api"),
+        ("https://gateway.example/v1/video/generations/task_1", "https://gateway.example"),
+        ("https://gateway.example/v1/videos?key=secret#secret", "https://gateway.example"),
+        ("https://gateway.example/v1/videos/secret", "https://gateway.example"),
+        ("https://gateway.example/veo/?key=secret", "https://gateway.example/veo"),
+        ("https://[2001:DB8::0:1]/v1", "https://[2001:db8::1]"),
+    ],
+)
+def test_an_address_that_holds_the_apis_own_path_is_met_with_the_right_one(written, right):
+    with pytest.raises(ValueError, match="; write ") as caught:
+        parse_base_url(written)
+    assert str(caught.value).endswith(f"; write {right}")
+    assert "secret" not in str(caught.value)
+    assert parse_base_url(right) == right
+
+
+def test_a_gateway_that_stands_below_a_v1_of_its_own_is_left_alone():
+    assert parse_base_url("https://gateway.example/v1/account/openai") == "https://gateway.example/v1/account/openai"
+
+
 def test_a_key_is_stripped():
     assert read_key("MY_KEY", {"MY_KEY": "  sk-0123456789\r\n"}) == "sk-0123456789"
 

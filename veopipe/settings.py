@@ -26,6 +26,11 @@ _DRIVE = re.compile(r"[A-Za-z]:(?:\S|$)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]*:(?=\S|$)")  # s3:, and name@host: as scp and rclone write it
 _VARIABLE = re.compile(r"(?:^|[^A-Za-z0-9])\$[A-Za-z_{(]|(?:^|/)%[A-Za-z_][A-Za-z0-9_]*%")
 _NO_PATH = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:[/\\]|\\\\|~[\w.-]*/|~$|\$\{?\w+\}?/|%\w+%[/\\])")
+# The API's own paths, at the end of an address that was copied from a program or a page: OpenAI's ends in /v1.
+_API_PATH = re.compile(
+    r"/+v1(?:/+(?:videos?|chat|completions|responses|models|images|audio|files|generations|messages)(?:/.*)?)?/*$",
+    re.IGNORECASE,
+)
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
 
@@ -69,14 +74,26 @@ def parse_base_url(written: str) -> str:
     except ValueError:
         raise ValueError("this is no address; write https://host or https://host:port") from None
     host = _checked_host(parts)
-    path = parts.path.rstrip("/")
-    if path == "/v1" or path.endswith("/v1"):
-        raise ValueError("leave /v1 off: veopipe adds the API's paths itself")
-    if ".." in path or "//" in path:
-        raise ValueError("the path of an address has no `..` and no empty part")
     default = {"https": 443, "http": 80}[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, default) else "") + path
+    origin = f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, default) else "")
+    path, api = _split_path(parts.path)
+    if api:
+        raise ValueError(f"leave {api} off: veopipe adds the API's paths itself; write {origin}{path}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"an address has no ?query and no #fragment; write {origin}{path}")
+    return origin + path
+
+
+def _split_path(written: str) -> tuple[str, str]:
+    """The path that a gateway stands under, and what of the API's own paths was written behind it."""
+    path = written.rstrip("/")
+    while match := _API_PATH.search(path):
+        path = path[: match.start()].rstrip("/")
+    if ".." in path or "//" in path:
+        raise ValueError("the path of an address has no `..` and no empty part")
+    api = written[len(path) :].strip("/")
+    return path, "/v1 and what follows it" if "/" in api else f"/{api}" if api else ""
 
 
 def _checked_host(parts: SplitResult) -> str:
@@ -84,8 +101,6 @@ def _checked_host(parts: SplitResult) -> str:
         raise ValueError("an address starts with https:// (or with http:// for this machine only)")
     if parts.username is not None or parts.password is not None:
         raise ValueError("an address holds no user name or password; the key comes from the environment")
-    if parts.query or parts.fragment:
-        raise ValueError("an address has no ?query and no #fragment")
     host = parts.hostname.lower()
     if ":" in host:
         host = _spelt(host)
