@@ -130,6 +130,41 @@ def test_an_accepted_create_that_names_no_task_is_in_doubt(said: Any) -> None:
     assert "names no task" in answer.message
 
 
+COMPLAINING = {
+    "a task object": ({"id": TASK, "status": "queued", "error": {"code": "13", "message": "slow"}}, "13: slow"),
+    "a failed one": ({"id": TASK, "status": "failed", "fail_reason": "blocked"}, "blocked"),
+    "an envelope": ({"code": "busy", "message": "queue is long", "data": {"task_id": TASK}}, "queue is long"),
+    "MiniMax": ({"task_id": TASK, "base_resp": {"status_code": 1026, "status_msg": "sensitive"}}, "1026: sensitive"),
+    "object": ({"id": TASK, "object": "video", "error": "half"}, "half"),
+}
+
+
+@pytest.mark.parametrize(("said", "words"), COMPLAINING.values(), ids=COMPLAINING)
+def test_a_task_beside_an_error_is_carried_on_and_the_words_are_kept(said: Any, words: str) -> None:
+    answer = answered(200, said)
+
+    assert (answer.outcome, answer.task_id) == (Outcome.ACCEPTED, TASK)
+    assert words in answer.message
+
+
+@pytest.mark.parametrize(
+    "error", [{"message": "no credit"}, "no credit", [{"msg": "no credit"}], {"error": {"message": "no credit"}}]
+)
+def test_an_id_beside_an_error_is_in_doubt_and_both_are_kept(error: Any) -> None:
+    answer = answered(200, {"id": TASK, "error": error})
+
+    assert (answer.outcome, answer.reason, answer.named) == (Outcome.IN_DOUBT, "id_beside_an_error", TASK)
+    assert answer.task_id is None
+    assert "no credit" in answer.message
+
+
+@pytest.mark.parametrize("nothing", [None, "", {}, [], False, 0, "none", "success", {"code": 0, "message": "ok"}])
+def test_an_error_that_is_none_is_no_error(nothing: Any) -> None:
+    answer = answered(200, {"id": TASK, "error": nothing, "base_resp": {"status_code": 0, "status_msg": "success"}})
+
+    assert (answer.outcome, answer.message) == (Outcome.ACCEPTED, "")
+
+
 # --- create: refused -------------------------------------------------------------------------------
 
 REFUSED = {
@@ -181,11 +216,8 @@ REFUSED = {
     ),
     "busy, empty": (429, b"", Scope.THROTTLE, "too_many_requests"),
     "busy, HTML": (429, HTML, Scope.THROTTLE, "too_many_requests"),
-    **{
-        f"HTTP {status}": (status, b"", Scope.SHOT, f"http_{status}")
-        for status in (400, 404, 405, 413, 414, 415, 422, 431)
-    },
-    **{f"HTTP {status}, HTML": (status, HTML, Scope.SHOT, f"http_{status}") for status in (400, 404, 405, 422)},
+    **{f"HTTP {status}": (status, b"", Scope.SHOT, f"http_{status}") for status in (400, 413, 414, 422, 431)},
+    **{f"HTTP {status}, HTML": (status, HTML, Scope.SHOT, f"http_{status}") for status in (400, 413, 422)},
     "FastAPI": (422, {"detail": [{"loc": ["body"], "msg": "no"}]}, Scope.SHOT, "http_422"),
 }
 
@@ -197,6 +229,74 @@ def test_a_provable_refusal_is_refused(status: int, said: Any, scope: Scope, rea
     assert (answer.outcome, answer.scope, answer.reason) == (Outcome.REFUSED, scope, reason)
     assert answer.message
     assert answer.task_id is None
+
+
+NO_ROUTE = {
+    "new-api": (404, o_error("Invalid URL (POST /v1/v1/videos)", "", "invalid_request_error")),
+    "OpenAI": (404, o_error("Unrecognized request URL (POST: /v1/v1/videos)", "unknown_url")),
+    "nginx": (404, b"<html><head><title>404 Not Found</title></head><body><center>nginx</center></body></html>"),
+    "a page that speaks of models": (404, b"<!DOCTYPE html><html><title>All AI models - 404</title></html>"),
+    "IIS": (404, b"<html><title>404 - File or directory not found.</title></html>"),
+    "Express": (404, b"<!DOCTYPE html><html><body><pre>Cannot POST /v1/videos</pre></body></html>"),
+    "Nest": (404, {"statusCode": 404, "message": "Cannot POST /v1/videos", "error": "Not Found"}),
+    "Go": (404, b"404 page not found\n"),
+    "FastAPI": (404, {"detail": "Not Found"}),
+    "FastAPI, method": (405, {"detail": "Method Not Allowed"}),
+    "Kong": (404, {"message": "no Route matched with those values", "request_id": "ab12"}),
+    "AWS": (404, {"message": "Not Found"}),
+    "Spring": (404, {"status": 404, "error": "Not Found", "path": "/api/v1/videos"}),
+    "problem+json": (404, {"type": "about:blank", "title": "Not Found", "status": 404}),
+    "S3": (
+        404,
+        b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>",
+    ),
+    "S3, method": (405, b"<Error><Code>MethodNotAllowed</Code><Message>The method is not allowed</Message></Error>"),
+    "a bare word": (404, b"Not Found"),
+    "an empty object": (404, {}),
+    "a code that says nothing": (404, o_error("Not Found", "not_found")),
+    "nginx, method": (405, b"<html><head><title>405 Not Allowed</title></head></html>"),
+    "JSON only": (415, {"message": "Unsupported Media Type"}),
+    "plain HTTP": (400, b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"),
+    "another host": (400, b"<html><title>Bad Request</title><h2>Bad Request - Invalid Hostname</h2></html>"),
+    "a router's 400": (400, o_error("Invalid URL (POST /v1/v1/videos)")),
+    **{f"HTTP {status}": (status, b"") for status in (404, 405, 415)},
+    **{f"HTTP {status}, HTML": (status, HTML) for status in (404, 405, 415)},
+}
+
+
+@pytest.mark.parametrize(("status", "said"), NO_ROUTE.values(), ids=NO_ROUTE)
+def test_an_answer_about_the_address_is_about_the_gateway_and_not_about_the_shot(status: int, said: Any) -> None:
+    answer = answered(status, said)
+
+    assert (answer.outcome, answer.scope, answer.task_id) == (Outcome.REFUSED, Scope.GATEWAY, None)
+    assert "provider.base_url" in answer.message
+    assert str(status) in answer.message
+
+
+ABOUT_THE_SHOT = {
+    "OpenAI's model": (404, o_error("The model 'veo-9' does not exist", "model_not_found")),
+    "model in words only": (404, o_error("The model `veo-9` does not exist or you do not have access to it.")),
+    "Google's model": (404, {"error": {"code": 404, "message": "models/veo-9 is not found for API version v1beta"}}),
+    "Google's entity": (404, {"error": {"code": 404, "message": "Requested entity was not found."}}),
+    "no channel": (404, t_error("channel_not_found", "无可用渠道")),
+    "model, plain text": (404, b"model not found"),
+    "a code of its own": (404, t_error("fail_to_fetch_task", "nothing there")),
+    "a model at this address": (405, o_error("This model isn't served at this endpoint")),
+    "a picture's type": (415, o_error("image/webp is not a supported image type")),
+    "a picture's address": (400, o_error("the image URL was not found")),
+    "a page in front, too large": (413, b"<html><title>413 Request Entity Too Large</title></html>"),
+}
+
+
+@pytest.mark.parametrize(("status", "said"), ABOUT_THE_SHOT.values(), ids=ABOUT_THE_SHOT)
+def test_the_same_statuses_about_the_order_stay_about_the_shot(status: int, said: Any) -> None:
+    assert (answered(status, said).outcome, answered(status, said).scope) == (Outcome.REFUSED, Scope.SHOT)
+
+
+@pytest.mark.parametrize("status", [421, 426, 501, 505])
+@pytest.mark.parametrize("said", [HTML, o_error("Invalid URL (POST /v1/videos)"), b"404 page not found"])
+def test_words_about_the_address_make_no_refusal_of_what_is_in_doubt(status: int, said: Any) -> None:
+    assert answered(status, said).outcome is Outcome.IN_DOUBT
 
 
 def test_googles_words_are_taken_out_of_the_message() -> None:
@@ -406,14 +506,90 @@ def test_a_poll_says(status: int, said: Any, progress: Progress) -> None:
     assert polled(status, said).progress is progress
 
 
-@pytest.mark.parametrize("word", ["completed", "succeeded", "success", "complete", "done"])
+DONE = {
+    "completed": ("OpenAI", "Completed", "COMPLETED", "TASK_STATUS_COMPLETED"),
+    "succeeded": ("Runway", "SUCCEEDED", "Succeeded", "JOB_STATE_SUCCEEDED", "state-succeeded"),
+    "success": ("Zhipu", "Success", " SUCCESS\n", "video_generation_status_success"),
+    "complete": ("", "Complete"),
+    "done": ("Google", "Done", "DONE"),
+    "succeed": ("Kling", "Succeed", "SUCCEED"),
+    "finished": ("Pika", "FINISHED", "taskStatusFinished"),
+    "ready": ("BFL", "Ready"),
+}
+FAILED = {
+    "failed": ("OpenAI", "FAILED", "TASK_STATUS_FAILED", "video_failed"),
+    "failure": ("new-api", "FAILURE"),
+    "fail": ("MiniMax, Zhipu, kie.ai", "Fail", "FAIL"),
+    "error": ("BFL", "Error"),
+    "cancelled": ("Azure", "CANCELLED"),
+    "canceled": ("Replicate, Wan", "CANCELED"),
+    "aborted": ("Replicate", "Aborted"),
+    "rejected": ("new-api",),
+    "expired": ("Seedance",),
+    "timed_out": ("", "TimedOut", "timed-out", "timed out"),
+    "moderated": ("BFL", "Moderated"),
+    "request_moderated": ("BFL", "Request Moderated"),
+    "content_moderated": ("BFL", "Content Moderated", "content-moderated"),
+    "content_filtered": ("Azure, Bedrock", "CONTENT_FILTERED", "contentFiltered"),
+    "nsfw": ("Higgsfield", "NSFW"),
+    "sensitive_word_error": ("kie.ai", "SENSITIVE_WORD_ERROR"),
+}
+GOES_ON = (
+    *("queued", "queueing", "in_progress", "Preparing", "Queueing", "processing", "IN_QUEUE", "preprocessing"),
+    *("THROTTLED", "PENDING", "dreaming", "submitted", "created", "InProgress", "unknown", "UNKNOWN", "", None),
+)
+NEVER_FINAL = (
+    *("not_found", "Task not found", "paused", "on_hold", "requires_action", "blocked", "incomplete", "cancelling"),
+    *("half_done", "unfinished", "not_failed", "retrying_after_error", "partially_completed", "已完成", "失败"),
+    *(0, 1, 2, 3, 99, -1, "2", "99", 10**30),
+)
+
+
+@pytest.mark.parametrize("word", [word for plain, spelt in DONE.items() for word in (plain, *spelt[1:])])
 def test_every_word_of_success_is_understood(word: str) -> None:
-    assert polled(200, job(word.upper())).progress is Progress.COMPLETED
+    assert polled(200, job(word)).progress is Progress.COMPLETED
 
 
-@pytest.mark.parametrize("word", ["failed", "failure", "error", "cancelled", "canceled", "rejected", "expired"])
+@pytest.mark.parametrize("word", [word for plain, spelt in FAILED.items() for word in (plain, *spelt[1:])])
 def test_every_word_of_failure_is_understood(word: str) -> None:
-    assert polled(200, job(word.title())).progress is Progress.FAILED
+    assert polled(200, job(word)).progress is Progress.FAILED
+    assert polled(200, job(word, message="because")).message.endswith("because")
+
+
+@pytest.mark.parametrize("key", ["task_status", "taskStatus", "state", "job_status"])
+def test_the_word_may_stand_under_another_name(key: str) -> None:
+    assert polled(200, {"task_id": TASK, key: "succeed"}).progress is Progress.COMPLETED
+    assert polled(200, {"data": {"task_id": TASK, key: "fail"}, "code": 0}).progress is Progress.FAILED
+    assert polled(200, {"output": {"task_id": TASK, key: "RUNNING"}}).progress is Progress.RUNNING
+
+
+@pytest.mark.parametrize("word", GOES_ON)
+def test_a_usual_word_is_kept_for_the_end_and_is_no_news(word: Any) -> None:
+    answer = polled(200, job(word))
+
+    assert (answer.progress, answer.is_news) == (Progress.RUNNING, False)
+    assert (f'"{word}"' if word else "no status") in answer.message
+
+
+@pytest.mark.parametrize("word", NEVER_FINAL)
+def test_a_word_that_is_not_known_is_never_final_and_is_said_with_what_stands_beside_it(word: Any) -> None:
+    answer = polled(200, job(word, failure_reason="out of credits"))
+
+    assert (answer.progress, answer.is_news) == (Progress.RUNNING, True)
+    assert answer.message == f'the gateway says "{word}": out of credits'
+
+
+def test_the_status_of_a_wrapper_is_not_the_tasks() -> None:
+    wrapped = {"status": "success", "data": {"task_id": TASK, "status": "processing"}}
+
+    assert polled(200, wrapped).progress is Progress.RUNNING
+
+
+def test_an_error_beside_a_usual_word_is_news() -> None:
+    answer = polled(200, job("in_progress", error={"code": "slow", "message": "retrying upstream"}))
+
+    assert (answer.progress, answer.is_news) == (Progress.RUNNING, True)
+    assert answer.message == 'the gateway says "in_progress": slow: retrying upstream'
 
 
 @pytest.mark.parametrize(
@@ -449,6 +625,35 @@ REASONS = {
     "none": ({}, "the gateway gave no reason"),
     "nulls": ({"error": None, "fail_reason": ""}, "the gateway gave no reason"),
     "an empty object": ({"error": {}}, "the gateway gave no reason"),
+    "failure_reason": ({"failure_reason": "moderated"}, "moderated"),
+    "failureReason": ({"failureReason": "moderated"}, "moderated"),
+    "failure_code": ({"failure_code": "SAFETY.INPUT"}, "SAFETY.INPUT"),
+    "Runway": ({"failure": "An unexpected error", "failureCode": "INTERNAL.BAD"}, "An unexpected error; INTERNAL.BAD"),
+    "task_status_msg": ({"task_status_msg": "risk control"}, "risk control"),
+    "base_resp": ({"base_resp": {"status_code": 1027, "status_msg": "sensitive"}}, "sensitive"),
+    "detail": ({"detail": "no memory"}, "no memory"),
+    "FastAPI's list": ({"detail": [{"loc": ["body", "seconds"], "msg": "too many"}]}, "body.seconds: too many"),
+    "errors": ({"errors": [{"message": "one"}, {"message": "two"}]}, "one; two"),
+    "a list of texts": ({"error": ["one", "two"]}, "one; two"),
+    "an error in an error": ({"error": {"error": {"message": "inner"}}}, "inner"),
+    "error_message": ({"error_message": "late"}, "late"),
+    "last_error": ({"last_error": {"code": "server_error", "message": "late"}}, "server_error: late"),
+    "incomplete_details": ({"incomplete_details": {"reason": "content_filter"}}, "content_filter"),
+    "data.error": ({"data": {"error": {"message": "within"}}}, "within"),
+    "Wan": ({"output": {"code": "DataInspectionFailed", "message": "inappropriate"}}, "inappropriate"),
+    "reason": ({"reason": "quota"}, "quota"),
+    "description": ({"error": {"description": "why not"}}, "why not"),
+    "Google's filter": ({"response": {"raiMediaFilteredReasons": ["a celebrity"]}}, "a celebrity"),
+    "JSON in a string": ({"error": {"message": '{"error": {"code": 403, "message": "inner"}}'}}, "403: inner"),
+    "JSON in a string in a string": ({"message": json.dumps(json.dumps({"message": "deep"}))}, '"{\\"message'),
+    "a type alone": ({"error": {"type": "server_error"}}, "server_error"),
+    "a code alone": ({"error": {"code": 13}}, "13"),
+    "the same twice": ({"error": {"message": "once"}, "message": "once", "detail": "once"}, "once"),
+    "no news": ({"message": "success", "error": "none", "code": 0}, "the gateway gave no reason"),
+    "the order isn't said": (
+        {"prompt": "a cat", "description": "a cat", "title": "a cat"},
+        "the gateway gave no reason",
+    ),
     "a key inside": ({"error": {"message": "for sk-abcdef0123456789"}}, "for sk-…"),
     "escapes": ({"error": {"message": "\x1b]0;x\x07\ud800"}}, "\\u001b]0;x\\u0007\\ud800"),
 }
@@ -456,7 +661,54 @@ REASONS = {
 
 @pytest.mark.parametrize(("more", "words"), REASONS.values(), ids=REASONS)
 def test_the_reason_of_a_failure_is_the_gateways_own(more: dict[str, Any], words: str) -> None:
-    assert polled(200, job("failed", **more)).message == words
+    found = polled(200, job("failed", **more)).message
+
+    assert found.startswith(words) if words.startswith('"') else found == words
+
+
+@pytest.mark.parametrize("status", [200, 400, 409, 500, 502])
+@pytest.mark.parametrize(
+    "said", [o_error("upstream is ill"), {"detail": [{"msg": "upstream is ill"}]}, {"errors": ["upstream is ill"]}]
+)
+def test_a_poll_that_settles_nothing_passes_the_words_on(status: int, said: Any) -> None:
+    answer = polled(status, said)
+
+    assert (answer.progress, answer.is_news) == (Progress.TROUBLE, True)
+    assert "upstream is ill" in answer.message
+
+
+def test_what_is_no_json_is_named() -> None:
+    assert "a web page (Log in)" in polled(200, b"<!doctype html><title>Log in</title>").message
+    assert (
+        "AccessDenied: Request has expired"
+        in polled(500, b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>").message
+    )
+    assert "upstream connect error" in polled(503, b"upstream connect error").message
+
+
+LOST = {
+    "FastAPI": {"detail": "Not Found"},
+    "new-api": o_error(f"Invalid URL (GET /v1/v1/videos/{TASK})"),
+    "a page": HTML,
+}
+KNOWN = {
+    "sglang": {"detail": "Video not found"},
+    "words": o_error("Task not found"),
+    "a code": t_error("task_gone", ""),
+}
+
+
+@pytest.mark.parametrize("said", LOST.values(), ids=LOST)
+def test_a_poll_at_an_address_that_is_not_there_says_so(said: Any) -> None:
+    answer = polled(404, said)
+
+    assert (answer.progress, answer.is_about_route) == (Progress.NO_SUCH_TASK, True)
+    assert "provider.base_url" in answer.message
+
+
+@pytest.mark.parametrize("said", KNOWN.values(), ids=KNOWN)
+def test_a_task_that_is_not_there_says_nothing_of_the_address(said: Any) -> None:
+    assert not polled(404, said).is_about_route
 
 
 def test_trouble_keeps_what_the_gateway_asks_to_wait() -> None:

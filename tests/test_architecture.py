@@ -49,7 +49,7 @@ LAYERS = [
     ["network"],
     ["proxies", "trust"],
     ["answers", "redirects", "boxes", "parts", "syntax", "layers", "settings", "halt", "files"],
-    ["bodies", "places", "statefiles"],
+    ["bodies", "jobs", "places", "statefiles"],
     ["probe", "samples", "nodes", "state", "pricing", "pacing", "reading", "address", "wording", "steps", "errors"],
     ["standins", "signals"],
 ]

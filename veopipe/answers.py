@@ -17,7 +17,18 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
-from veopipe.bodies import created_at, error_words, parse_json, task_id_of
+from veopipe import jobs
+from veopipe.bodies import (
+    A_PAGE,
+    code_of,
+    complaint_of,
+    created_at,
+    error_words,
+    parse_json,
+    task_id_of,
+    words_of,
+    words_of_body,
+)
 from veopipe.wording import printable
 
 LONGEST_RETRY_AFTER = 600.0
@@ -31,6 +42,20 @@ _ACCOUNT_STATUS = frozenset({401, 402, 403})
 _ACCOUNT_CODE = re.compile(r"quota|balance|invalid_api_key|pre_consume", re.ASCII)
 # 5xx by which new-api refuses all the same (api-facts.md, a).
 _REFUSED_CODES = frozenset({"model_not_found", "build_request_failed"})
+# What routers and web servers say of an address, whatever the status (new-api, OpenAI, Express, Kong, nginx, IIS).
+_NO_ROUTE = re.compile(
+    r"invalid url \(|unrecognized request url|cannot (?:post|get) /|no route matched|page not found"
+    r"|method not allowed|plain http request|invalid hostname",
+    re.IGNORECASE,
+)
+_ROUTE_STATUS = frozenset({404, 405, 415})
+# What the same statuses speak of when they are about the order: its model (new-api, Google), for 415 its pictures.
+_ABOUT_MODEL = re.compile(r"model|channel|engine|entity|prompt|no longer available|模型|渠道|分组", re.IGNORECASE)
+_ABOUT_PICTURE = re.compile(r"image|picture|file|webp|jpe?g|png", re.IGNORECASE)
+_ABOUT_TASK = re.compile(r"task|video|job|generation|operation|任务|视频", re.IGNORECASE)
+_NO_CODE = re.compile(
+    r"|[0-9]+|not_?found|method_?not_?allowed|unsupported_?media_?type|invalid_request\w*", re.IGNORECASE
+)
 
 
 class Outcome(StrEnum):
@@ -47,6 +72,7 @@ class Scope(StrEnum):
 
     SHOT = "shot"
     ACCOUNT = "account"
+    GATEWAY = "gateway"
     THROTTLE = "throttle"
 
 
@@ -76,6 +102,7 @@ class CreateAnswer:
 
     Attributes:
         reason: a short id, such as `no_answer`, or the gateway's own code.
+        named: an id that stands in the answer, of which it isn't known whether it is the task's.
         message: for people; the gateway's words where it gave some.
         retry_after: seconds that a 429 asks to wait, if it says.
     """
@@ -85,6 +112,7 @@ class CreateAnswer:
     message: str
     scope: Scope | None = None
     task_id: str | None = None
+    named: str | None = None
     created_at: int | None = None
     http_status: int | None = None
     request_id: str | None = None
@@ -103,6 +131,7 @@ def judge_create(evidence: Evidence) -> CreateAnswer:
     if 200 <= evidence.status < 300:
         return _taken(document, evidence, common)
     code, words = error_words(document)
+    words = words or words_of_body(evidence.body)
     if evidence.status == 429 and not _is_about_account(429, code):
         return CreateAnswer(
             Outcome.REFUSED,
@@ -113,12 +142,38 @@ def judge_create(evidence: Evidence) -> CreateAnswer:
             **common,
         )
     if evidence.status in _REFUSED or evidence.status == 429 or code in _REFUSED_CODES:
-        scope = Scope.ACCOUNT if _is_about_account(evidence.status, code) else Scope.SHOT
-        reason, message = code or f"http_{evidence.status}", words or f"HTTP {evidence.status}"
-        if "no longer available" in message:
-            reason, message = "model_retired", f"the model was switched off upstream: {message}"
-        return CreateAnswer(Outcome.REFUSED, reason, message, scope, **common)
+        return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words), **common)
     return CreateAnswer(Outcome.IN_DOUBT, *_unclear(evidence, code, words, headers), **common)
+
+
+def _refusal(status: int, code: str | None, words: str | None) -> tuple[str, str, Scope]:
+    """Why a create was refused, and what that is about."""
+    reason, message = code or f"http_{status}", words or (f"{code} (HTTP {status})" if code else f"HTTP {status}")
+    if _is_about_account(status, code):
+        return reason, message, Scope.ACCOUNT
+    if _is_about_route(status, code, words):
+        said = f"HTTP {status}: {words}" if words else f"HTTP {status}"
+        message = (
+            f"it takes no creates at this address ({said}); check provider.base_url, which is what stands before /v1"
+        )
+        return reason, message, Scope.GATEWAY
+    if "no longer available" in message:
+        return "model_retired", f"the model was switched off upstream: {message}", Scope.SHOT
+    return reason, message, Scope.SHOT
+
+
+def _is_about_route(status: int, code: str | None, words: str | None) -> bool:
+    """Whether an answer speaks of the address and not of what was asked for there.
+
+    A page or an empty answer comes from whoever found nothing at the address; a gateway that refuses a model names it.
+    """
+    if words and _NO_ROUTE.search(words):
+        return True
+    if status not in _ROUTE_STATUS or not _NO_CODE.fullmatch(code or ""):
+        return False
+    if not words or words.startswith(A_PAGE):
+        return True
+    return not (_ABOUT_MODEL.search(words) or (status == 415 and _ABOUT_PICTURE.search(words)))
 
 
 def _unanswered(evidence: Evidence) -> CreateAnswer:
@@ -132,12 +187,25 @@ def _unanswered(evidence: Evidence) -> CreateAnswer:
 
 
 def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
-    task_id = task_id_of(document)
+    task_id, complaint = task_id_of(document), complaint_of(document)
     if task_id is None:
-        said = printable(evidence.body.decode("utf-8", "replace"))
+        said = words_of(document) or code_of(document) or words_of_body(evidence.body)
+        said = said or printable(evidence.body.decode("utf-8", "replace"))
         message = f"accepted, but the answer names no task ({evidence.error or said or 'empty body'})"
         return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
-    return CreateAnswer(Outcome.ACCEPTED, "accepted", "accepted", None, task_id, created_at(document), **common)
+    if complaint and not _is_task(document):  # the id may be the request's, not a task's
+        message = f"accepted or refused? The answer holds an id beside an error: {complaint}"
+        return CreateAnswer(Outcome.IN_DOUBT, "id_beside_an_error", message, named=task_id, **common)
+    message = f"accepted, and the gateway says: {complaint}" if complaint else ""
+    told = created_at(document)
+    return CreateAnswer(Outcome.ACCEPTED, "accepted", message, task_id=task_id, created_at=told, **common)
+
+
+def _is_task(document: Any) -> bool:
+    """Whether an answer is a task object and not only something with an id."""
+    job = jobs.job_of(document) or document
+    named = any(isinstance(job.get(key), str) and job[key] for key in ("task_id", "taskId"))
+    return named or bool(jobs.word_of(job)) or job.get("object") == "video"
 
 
 def _unclear(evidence: Evidence, code: str | None, words: str | None, headers: Mapping[str, str]) -> tuple[str, str]:
@@ -192,19 +260,17 @@ class Progress(StrEnum):
     TROUBLE = "trouble"
 
 
-_DONE = frozenset({"completed", "succeeded", "success", "complete", "done"})
-_FAILED = frozenset({"failed", "failure", "error", "cancelled", "canceled", "rejected", "expired"})
-
-
 @dataclass(frozen=True, slots=True)
 class PollAnswer:
     """The verdict on one poll.
 
     Attributes:
-        message: for people: the gateway's reason of a failure, or what went wrong.
+        message: for people: the gateway's reason of a failure, its word for a task that isn't over, or what went wrong.
         percent: 0 to 100, if the gateway says.
         retry_after: seconds that the gateway asks to wait, if it says.
         busy: the gateway says that it is asked too much (429).
+        is_news: people must hear the message though nothing is decided: a word that isn't known, an error beside it.
+        is_about_route: there is no such address; the answer isn't about the task.
     """
 
     progress: Progress
@@ -212,67 +278,58 @@ class PollAnswer:
     percent: int | None = None
     retry_after: float | None = None
     busy: bool = False
+    is_news: bool = False
+    is_about_route: bool = False
 
 
 def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: str) -> PollAnswer:
     """What the answer to a status request says. An unknown word means that the task still runs."""
     document = parse_json(body)
-    job = job_of(document)
+    job = jobs.job_of(document)
     wait = retry_after(headers)
-    if job is not None and _is_about(job, task_id, named=status >= 300 or _word(job) == "error"):
-        return _progress_of(job)
+    if job is not None:
+        named = status >= 300 or jobs.meaning_of(jobs.word_of(job)) == "error"
+        if jobs.is_about(job, task_id, named=named):
+            return _progress_of(job, document)
     code, words = error_words(document)
-    said = words or f"HTTP {status}"
+    words = words or code or words_of_body(body)
+    said = f"HTTP {status}: {words}" if words else f"HTTP {status}"
     if status in {401, 403}:
-        return PollAnswer(Progress.KEY_REFUSED, said)
+        return PollAnswer(Progress.KEY_REFUSED, words or said)
     if status in {404, 410} or (status == 400 and _names_no_task(code, words)):
-        return PollAnswer(Progress.NO_SUCH_TASK, said)
+        return _no_such_task(status, code, words)
     if status < 300:
         said = "the answer is no task object" if job is None else "the answer isn't about this task"
-    return PollAnswer(Progress.TROUBLE, said, retry_after=wait, busy=status == 429)
+        said = f"{said}: {words}" if words else said
+    lost = _is_about_route(status, code, words)
+    return PollAnswer(
+        Progress.TROUBLE, said, retry_after=wait, busy=status == 429, is_news=status != 429, is_about_route=lost
+    )
 
 
-def job_of(document: Any) -> dict[str, Any] | None:
-    """The task object of an answer: flat, or inside `data` of a wrapper (api-facts.md, a)."""
-    if not isinstance(document, dict):
-        return None
-    inner = document.get("data")
-    if isinstance(inner, dict) and ("status" in inner or "task_id" in inner) and "status" not in document:
-        return inner
-    known = {"status", "progress"} & document.keys()
-    named = {"id", "task_id"} & document.keys()
-    return document if known or (named and "error" not in document) else None
+def _no_such_task(status: int, code: str | None, words: str | None) -> PollAnswer:
+    if words is None:  # who says nothing may mean either
+        return PollAnswer(Progress.NO_SUCH_TASK, f"HTTP {status}", is_news=True)
+    plain = words.startswith(A_PAGE) or _NO_ROUTE.search(words) or not _ABOUT_TASK.search(words)
+    if not (plain and _is_about_route(status, code, words)):
+        return PollAnswer(Progress.NO_SUCH_TASK, words, is_news=True)
+    said = f"there is no such address (HTTP {status}: {words}); provider.base_url is what stands before /v1/videos"
+    return PollAnswer(Progress.NO_SUCH_TASK, said, is_news=True, is_about_route=True)
 
 
-def _is_about(job: Mapping[str, Any], task_id: str, *, named: bool) -> bool:
-    """Whether a job is that task. `named`: it must say so; a proxy says `{"status": "error"}` of anything."""
-    names = [job[key] for key in ("task_id", "id") if isinstance(job.get(key), str) and job[key]]
-    return task_id in names or not (names or named)
-
-
-def _word(job: Mapping[str, Any]) -> str:
-    return str(job.get("status") or "").strip().lower()
-
-
-def _progress_of(job: Mapping[str, Any]) -> PollAnswer:
-    if _word(job) in _DONE:
+def _progress_of(job: Mapping[str, Any], document: Any) -> PollAnswer:
+    word, percent = jobs.word_of(job), _percent(job.get("progress"))
+    meaning = jobs.meaning_of(word)
+    if meaning in jobs.DONE:
         return PollAnswer(Progress.COMPLETED, percent=100)
-    if _word(job) in _FAILED:
-        return PollAnswer(Progress.FAILED, _failure_words(job))
-    return PollAnswer(Progress.RUNNING, percent=_percent(job.get("progress")))
-
-
-def _failure_words(job: Mapping[str, Any]) -> str:
-    error = job.get("error")
-    if isinstance(error, Mapping):
-        code, words = error.get("code"), error.get("message")
-        parts = [str(part) for part in (code, words) if isinstance(part, str | int) and part != ""]
-        if parts:
-            return printable(": ".join(parts))
-    for key in ("fail_reason", "message", "error"):
-        if isinstance(job.get(key), str) and job[key].strip():
-            return printable(job[key].strip())
-    return "the gateway gave no reason"
+    words = words_of(job) or words_of(document)
+    if meaning in jobs.FAILED:
+        said = words or code_of(job) or "the gateway gave no reason"
+        return PollAnswer(Progress.FAILED, said if meaning in {"failed", "error"} else f"{word}: {said}")
+    said = f'the gateway says "{word}"' if word else "the gateway gives no status"
+    said = f"{said}: {words}" if words else said
+    news = not jobs.is_usual(word) or complaint_of(document) is not None
+    return PollAnswer(Progress.RUNNING, said, percent, is_news=news)
 
 
 def _percent(said: Any) -> int | None:

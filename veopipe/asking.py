@@ -104,19 +104,28 @@ class Asker:
         self.store.save(state.with_take(take))
 
     def _write_answer(self, item: Item, answer: CreateAnswer) -> CreateAnswer:
-        key = (self.gateway.address.name, answer.task_id or "")
-        if answer.outcome is Outcome.ACCEPTED and not self._is_news(key):
-            message = f"the gateway answered with the task {answer.task_id}, which another take has"
-            answer = replace(answer, outcome=Outcome.IN_DOUBT, reason="duplicate_id", message=message, task_id=None)
-        facts = {"message": answer.message, "http_status": answer.http_status, "request_id": answer.request_id}
-        event, more = _EVENTS[answer.outcome], {"reason": answer.reason}
+        task_id = answer.task_id or answer.named
+        if task_id is not None and not self._is_news((self.gateway.address.name, task_id)):
+            message = f"the gateway answered with the task {task_id}, which another take has"
+            answer = replace(answer, outcome=Outcome.IN_DOUBT, reason="duplicate_id", message=message)
+            answer = replace(answer, task_id=None, named=None)
+        facts: dict[str, object] = {
+            "message": answer.message or None,
+            "http_status": answer.http_status,
+            "request_id": answer.request_id,
+        }
+        event = _EVENTS[answer.outcome]
         if answer.outcome is Outcome.ACCEPTED:
-            more = {"task_id": answer.task_id, "created_at": answer.created_at, "message": None}  # type: ignore[dict-item]
-        elif answer.scope is not None:
-            more["scope"] = answer.scope.value
+            facts |= {"task_id": answer.task_id, "created_at": answer.created_at}
+        else:
+            facts |= {"reason": answer.reason}
+        if answer.named is not None:  # kept, so that no other take gets it, and shown where people look it up
+            facts |= {"task_id": answer.named}
+        if answer.scope is not None:
+            facts |= {"scope": answer.scope.value}
         steps.reach("record", item.shot)
         try:
-            self.record_answer(item, event, {**facts, **more})
+            self.record_answer(item, event, facts)
         except NotRecorded as error:
             paid = "; its task id is kept: free some room and run again" if answer.outcome is Outcome.ACCEPTED else ""
             return replace(answer, outcome=Outcome.IN_DOUBT, reason="not_recorded", message=f"{error}{paid}")

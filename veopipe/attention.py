@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from veopipe.cards import HELD, Card
 from veopipe.report import UNREADABLE
 from veopipe.state import Status
+from veopipe.wording import without_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,6 @@ _FOR_PEOPLE = (
         "",
     ),
 )
-# Ids in a gateway's texts: long words with a digit, long numbers. Sizes and seconds are no ids.
-_VARYING = re.compile(r"(?=[A-Za-z_-]*[0-9])[0-9A-Za-z_-]{16,}|[0-9]{5,}")
 
 
 def for_people(cards: Iterable[Card]) -> tuple[Group, ...]:
@@ -88,7 +86,7 @@ def for_people(cards: Iterable[Card]) -> tuple[Group, ...]:
     for card in cards:
         if card.wanted or card.status in {Status.IN_DOUBT, Status.PARKED}:
             # Two refusals for one cause differ in request ids and time stamps only.
-            key = _VARYING.sub("…", card.reason)
+            key = without_ids(card.reason)
             by_status.setdefault(card.status, {}).setdefault(key, []).append(card)
     groups = []
     for status, title, advice, command in _FOR_PEOPLE:

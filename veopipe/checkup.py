@@ -167,9 +167,10 @@ def _answer(address: Address, pipeline: Pipeline, answer: PollAnswer) -> Check:
     if answer.progress is Progress.KEY_REFUSED:
         remedy = f"make a new token in the console and put it into {pipeline.api_key_env}"
         return Check("gateway", "bad", f"{where} refuses the key: {answer.message}", remedy)
-    if answer.progress is Progress.NO_SUCH_TASK and answer.message.startswith(("HTTP ", "Invalid URL")):
-        found = f"{where} answers, but has no such API ({answer.message})"
-        return Check("gateway", "bad", found, "check base_url and status_endpoint")
+    silent = answer.progress is Progress.NO_SUCH_TASK and answer.message.startswith("HTTP ")
+    if answer.is_about_route or silent:
+        found = f"{where} answers, but has no such API: {answer.message}"
+        return Check("gateway", "bad", found, "check base_url (what stands before /v1/videos) and status_endpoint")
     if answer.progress is Progress.TROUBLE:
         return Check("gateway", "bad", f"{where}: {answer.message}", "check base_url, the network and the proxy")
     return Check("gateway", "good", f"{where} answers and takes the key")

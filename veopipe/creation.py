@@ -2,8 +2,8 @@
 
 * Money is reserved before the call and durable before its first body byte (the intent). What is in doubt
   stays reserved.
-* Two answers in doubt in a row, a refused account, a silent gateway, the budget, the deadline or failures
-  in a row end creating; what is under way goes on.
+* Two answers in doubt in a row, a refused account, a silent gateway or one that takes no creates at its address,
+  the budget, the deadline or failures in a row end creating; what is under way goes on.
 
 Source: design, sections 4 and 6; reliability.md (b) Submit.
 """
@@ -95,6 +95,7 @@ class Creator:
         halt: the run's brakes.
         tempo: how hard the gateway is asked.
         in_flight: takes that count against `limits.in_flight`.
+        aside: takes under way that don't: parked by an earlier run, and asked for once more.
     """
 
     asker: Asker
@@ -108,6 +109,7 @@ class Creator:
     permitted: Mapping[tuple[str, str], tuple[int, Decimal]] | None = None
     queue: deque[Item] = field(default_factory=deque)
     in_flight: set[tuple[str, int]] = field(default_factory=set)
+    aside: set[tuple[str, int]] = field(default_factory=set)
     held: dict[str, str] = field(default_factory=dict)
     _asking: int = 0
     _answered: bool = False
@@ -154,7 +156,7 @@ class Creator:
                     return self.queue.popleft()
                 else:
                     await self.halt.pause(min(wait, self._rest_of_time()))
-            elif self._asking or self.in_flight:
+            elif self._asking or self.in_flight or self.aside:
                 await self._until_changed()  # a take under way may still fail and be tried again
             else:
                 return None
@@ -268,6 +270,9 @@ class Creator:
             self._stop(
                 f"the gateway refuses this account: {answer.message}; nothing was charged for it", ExitCode.ENVIRONMENT
             )
+        elif answer.scope is Scope.GATEWAY:
+            name = self.asker.gateway.address.name
+            self._stop(f"no shot can be made at {name}: {answer.message}; nothing was charged", ExitCode.ENVIRONMENT)
         elif answer.scope is Scope.THROTTLE:
             self._on_throttled(item, answer)
         else:
@@ -316,6 +321,7 @@ class Creator:
     def landed(self, item: Item | None, shot: str, take: Take) -> None:
         """A take isn't in flight any more: count its result, and try it again if the pipeline says so."""
         self.in_flight.discard((shot, take.number))
+        self.aside.discard((shot, take.number))
         if take.status is Status.VERIFIED:
             self._streaks.bad = 0
         elif take.status in {Status.FAILED, Status.MISMATCHED}:

@@ -27,7 +27,7 @@ from veopipe.wording import counted
 NOT_CHARGED = "not_charged"
 """The scope that `resolve --not-charged` gives a refusal: a person looked it up, so it may be sent again."""
 
-_TRIED_AGAIN = frozenset({Scope.ACCOUNT.value, Scope.THROTTLE.value, NOT_CHARGED})
+_TRIED_AGAIN = frozenset({Scope.ACCOUNT.value, Scope.GATEWAY.value, Scope.THROTTLE.value, NOT_CHARGED})
 
 
 class Action(StrEnum):

@@ -207,7 +207,7 @@ def _status(item: Item, take: Take | None, ground: Ground) -> str:
         return UNREADABLE
     if take is None:
         return PENDING
-    if take.status is Status.REFUSED and take.last.scope == Scope.THROTTLE:
+    if take.status is Status.REFUSED and take.last.scope in {Scope.THROTTLE, Scope.GATEWAY}:
         return PENDING
     if take.status is Status.SUBMITTING and not ground.running:
         return Status.IN_DOUBT.value

@@ -110,8 +110,10 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     if not is_task_id(task_id):
         raise UsageError(f"{printable(task_id, 60)!r} can't be a task id; copy it from the gateway's console")
     for other, state in store.shots.items():
-        if any(attempt.task_id == task_id for take in state.takes for attempt in take.attempts):
-            raise UsageError(f"the task {printable(task_id, 60)} is already known: {other} has it")
+        for take in state.takes:
+            own = other == shot and take.status in UNKNOWN_OUTCOME  # an id that its answer named beside an error
+            if any(attempt.task_id == task_id for attempt in (take.attempts[:-1] if own else take.attempts)):
+                raise UsageError(f"the task {printable(task_id, 60)} is already known: {other} has it")
     try:
         elsewhere = Address(parse_base_url(base_url)).name if base_url is not None else None
     except ValueError as error:

@@ -283,10 +283,11 @@ class Run:
             if item.action in {Action.CONTINUE, Action.RENAME} and state is not None:
                 take = state.take(item.number)
                 if take.status in IN_FLIGHT:
-                    carried.append((take.last.submitted_at, item.shot, item.number))
-        for _, shot, number in sorted(carried):
+                    carried.append((take.last.submitted_at, item.shot, item.number, item.status is Status.PARKED))
+        for _, shot, number, was_parked in sorted(carried):
             if self.creator is not None:
-                self.creator.in_flight.add((shot, number))
+                # What had its time in an earlier run holds no new create back: it may never end.
+                (self.creator.aside if was_parked else self.creator.in_flight).add((shot, number))
             begin(shot, number)
 
     async def _settle(self, settler: Settler, item: Item | None, shot: str, number: int) -> None:

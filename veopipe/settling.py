@@ -35,6 +35,7 @@ from veopipe.store import NotRecorded, Store
 from veopipe.takes import Attempt, Take
 from veopipe.verification import Measured, Prober, Unmeasurable, Wanted, judge
 from veopipe.watching import Watch
+from veopipe.wording import counted
 
 CONFIRMATIONS = 3
 """Polls in a row that must say `failed`: a gateway takes it back after an upstream hiccup (api-facts.md, 0.4)."""
@@ -116,17 +117,26 @@ class Settler:
             return Event.COMPLETED, {}
         while await self._rested():
             answer = await self._ask(take)
-            self.journal.note("polled", shot, take.number, answer.message, percent=answer.percent)
             decided = self._read(watch, answer)
+            await self._pass_on(shot, take, watch, answer)
             if decided is not None:
                 return decided
             if watch.is_over():
-                return _overdue(watch)
+                return _overdue(watch, take)
             if answer.busy:
                 self.tempo.slow_down(answer.retry_after)
             if not await self.halt.pause(watch.wait(answer, self.tempo)):
                 return None
         return None
+
+    async def _pass_on(self, shot: str, take: Take, watch: Watch, answer: PollAnswer) -> None:
+        """Let people hear what the gateway says of a task that isn't over, now and from the state file."""
+        said = "" if answer.progress is Progress.RUNNING and not answer.is_news else answer.message
+        self.journal.note("polled", shot, take.number, said, percent=answer.percent)
+        if watch.is_news(answer):
+            self.journal.note("waiting", shot, take.number, answer.message)
+            if answer.progress is Progress.RUNNING:
+                await asyncio.to_thread(self.store.change, shot, take.number, lambda old: _saying(old, answer.message))
 
     async def _has_file(self, shot: str, take: Take) -> bool:
         """Whether a complete file is on disk that only couldn't be measured: then the gateway isn't needed again.
@@ -160,6 +170,8 @@ class Settler:
             return Event.FAILED, {"reason": "failed", "message": answer.message}
         if answer.progress is Progress.KEY_REFUSED:
             return self._key_refused(answer.message)
+        if watch.lost >= CONFIRMATIONS:  # what is bought now couldn't be asked for
+            self._environment(f"the gateway has no address for what is bought there: {answer.message}")
         if answer.progress is Progress.NO_SUCH_TASK and watch.unknown_for() >= UNKNOWN_FOR:
             return _parked("unknown_to_server", f"the gateway doesn't know the task: {answer.message}")
         return None
@@ -196,7 +208,7 @@ class Settler:
             if part.fetched is Fetched.NOT_READY and (await self._ask(take)).progress is Progress.RUNNING:
                 # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
                 again = Event.RUNNING_AGAIN, {"message": "the gateway says that it is still running"}
-                return _overdue(watch) if watch.is_over() else again
+                return _overdue(watch, take) if watch.is_over() else again
 
     async def _fetch(self, shot: str, take: Take) -> Part:
         if self.gateway is None or take.last.task_id is None:  # guards the types
@@ -333,9 +345,20 @@ def _parked(reason: str, message: str) -> Step:
     return Event.UNSETTLED, {"reason": reason, "message": message}
 
 
-def _overdue(watch: Watch) -> Step:
+def _overdue(watch: Watch, take: Take) -> Step:
     problem = f" ({watch.problem})" if watch.problem else ""
-    return _parked("poll_timeout", f"not ready {watch.seconds():.0f} s after this run began to ask{problem}; run again")
+    days = int(age(take.last) // 86_400)
+    old = f", {counted(days, 'day')} after it was ordered" if days else ""
+    todo = "run again"
+    if age(take.last) > KEPT_FOR:
+        todo = "look it up in the gateway's console; the next run asks again, or veopipe resolve gives it up"
+    message = f"not ready {watch.seconds():.0f} s after this run began to ask{old}{problem}; {todo}"
+    return _parked("poll_timeout", message)
+
+
+def _saying(take: Take, words: str) -> Take:
+    """The take with what the gateway says of it, where it stands."""
+    return replace(take, attempts=(*take.attempts[:-1], replace(take.last, message=words)))
 
 
 def compare(take: Take, measured: Measured, tolerance: float) -> tuple[bool, str]:

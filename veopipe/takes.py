@@ -77,11 +77,11 @@ class Attempt:
         price_usd: what one call costs, US dollars.
         submitted_at: when the intent was written, UTC, ISO 8601.
         settled_at: when `status` was last recorded.
-        task_id: the gateway's job, once accepted.
+        task_id: the gateway's job, once accepted; in doubt: an id that the answer named beside an error.
         created_at: the gateway's own time of the task, Unix seconds.
         reason: why it stands where it stands, a short id such as `no_answer`.
         message: the same for people; the gateway's own words where it gave some.
-        scope: of a refusal: `shot`, `account` or `throttle`.
+        scope: of a refusal: `shot`, `account`, `gateway` or `throttle`.
         http_status: of the answer to the create.
         request_id: the gateway's name for the request, for its support.
     """

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 
 from veopipe.answers import PollAnswer, Progress
 from veopipe.pacing import Tempo, about, after_trouble
+from veopipe.wording import without_ids
+
+MOST_NEWS = 20
+"""Different things that a gateway may say of one take in one run; one that says something else each time says noise."""
 
 
 @dataclass(slots=True)
@@ -18,6 +22,7 @@ class Watch:
 
     Attributes:
         limit: seconds from when this run began to poll the take (`poll.timeout`).
+        problem: what the gateway said last, for people.
     """
 
     limit: float
@@ -26,11 +31,14 @@ class Watch:
     troubles: int = 0
     unknown_since: float | None = None
     problem: str = ""
+    lost: int = 0
+    _heard: set[str] = field(default_factory=set)
 
     def count(self, answer: PollAnswer) -> None:
         """Take one answer into account; a different one ends a row."""
         progress = answer.progress
-        self.problem = "" if progress is Progress.RUNNING else answer.message
+        self.problem = answer.message
+        self.lost = self.lost + 1 if answer.is_about_route else 0
         if progress is not Progress.TROUBLE:
             self.failed = self.failed + 1 if progress is Progress.FAILED else 0
         self.troubles = self.troubles + 1 if progress is Progress.TROUBLE else 0
@@ -38,6 +46,14 @@ class Watch:
             self.unknown_since = self.unknown_since or time.monotonic()
         elif progress is not Progress.TROUBLE:
             self.unknown_since = None
+
+    def is_news(self, answer: PollAnswer) -> bool:
+        """Whether people must hear what the gateway says, and haven't in this run."""
+        said = without_ids(answer.message)
+        if not answer.is_news or said in self._heard or len(self._heard) >= MOST_NEWS:
+            return False
+        self._heard.add(said)
+        return True
 
     def is_over(self) -> bool:
         """Whether this run has asked for long enough."""

@@ -19,6 +19,8 @@ _LOGIN = re.compile(r"://(?:[^\s/?#@:]{0,256}:[^\s@]{0,256}|[^\s/?#@]{1,256})@")
 # all can redraw or reorder a terminal line (reliability.md, e 44).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
+# Ids in a gateway's texts: long words with a digit, long numbers. Sizes and seconds are no ids.
+_VARYING = re.compile(r"(?=[A-Za-z_-]*[0-9])[0-9A-Za-z_-]{16,}|[0-9]{5,}")
 # Blanks, controls and formats by their category, and what else Unicode has shown as nothing at all
 # (DerivedCoreProperties, Default_Ignorable_Code_Point), fillers and the empty Braille cell among it.
 _EMPTY = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
@@ -87,6 +89,11 @@ def _without_cut(text: str, secret: str) -> str:
         if text.endswith(secret[:length]):
             return text[:-length] + "sk-…"
     return text
+
+
+def without_ids(text: str) -> str:
+    """`text` without what differs each time that the same is said: request ids, time stamps."""
+    return _VARYING.sub("…", text)
 
 
 def holds_secret(text: str) -> bool:

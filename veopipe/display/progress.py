@@ -52,6 +52,7 @@ class _Flight:
     percent: int | None = None
     received: int = 0
     length: int | None = None
+    said: str = ""
 
 
 @dataclass(slots=True)
@@ -182,7 +183,7 @@ class Progress:
         elif note.event in _STATUSES:
             self._move(key, flight, Status(note.event))
         elif flight is not None and note.event == "polled":
-            flight.percent = note.facts.get("percent")
+            flight.percent, flight.said = note.facts.get("percent"), printable(note.message)
         elif flight is not None and note.event == "received":
             flight.received, flight.length = int(note.facts["bytes"]), note.facts.get("length")
         elif note.event in {"waiting", "downloading"} and note.message:
@@ -269,7 +270,7 @@ class Progress:
         if flight.received and flight.status == Status.RENDERED:
             return _size(flight.received) + (f" of {_size(flight.length)}" if flight.length else "")
         if flight.status == Status.RENDERING:
-            return self._left(now - flight.since, flight.percent)
+            return flight.said or self._left(now - flight.since, flight.percent)
         return ""
 
     def _left(self, took: float, percent: int | None) -> str:

@@ -14,7 +14,7 @@ from veopipe.pricing import as_text
 from veopipe.report import PENDING, Report, Row
 from veopipe.resolution import Entry
 from veopipe.state import Status
-from veopipe.wording import printable
+from veopipe.wording import SHOWN, printable
 
 _HEADINGS = (
     (Status.IN_DOUBT, "in doubt: perhaps paid; look them up, then veopipe resolve"),
@@ -32,6 +32,7 @@ _HEADINGS = (
     (Status.VERIFIED, "verified"),
 )
 _MANY = 12
+_LONGEST = 2 * SHOWN  # characters of a reason: the gateway's own words, and ours around them
 _SIZE = len("3840x2160")
 _WIDEST = 32  # characters that names are padded to, at most
 
@@ -62,7 +63,7 @@ def show_waiting(entries: Iterable[Entry]) -> None:
         text.append(entry.status.replace("_", " "), COLOURS[Status(entry.status)])
         show_indented(console, text.append(f" since {entry.since}, ${as_text(entry.price_usd)}", "not bold"), 0)
         for name, value in entry.facts():
-            show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value)))
+            show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST)))
 
 
 def _show_rows(console: Console, rows: list[Row]) -> None:
@@ -73,7 +74,7 @@ def _show_rows(console: Console, rows: list[Row]) -> None:
     for reason, group in by_reason.items():
         if len(group) > (3 if reason else _MANY):
             if reason:
-                show_indented(console, Text(printable(reason)), 2)
+                show_indented(console, Text(printable(reason, _LONGEST)), 2)
             names = ", ".join(row.shot for row in group[:_MANY])
             more = f", … {len(group) - _MANY:,} more" if len(group) > _MANY else ""
             show_indented(console, Text(f"{names}{more}", "dim"), 4)
@@ -104,7 +105,7 @@ def _facts(row: Row) -> Iterator[str]:
     elif row.status == Status.VERIFIED:
         yield "its file isn't on this disk"
     if row.reason:
-        yield printable(row.reason)
+        yield printable(row.reason, _LONGEST)
     if not row.wanted:
         yield "(not wanted any more)"
 
