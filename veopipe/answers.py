@@ -149,6 +149,8 @@ def judge_create(evidence: Evidence) -> CreateAnswer:
 def _refusal(status: int, code: str | None, words: str | None) -> tuple[str, str, Scope]:
     """Why a create was refused, and what that is about."""
     reason, message = code or f"http_{status}", words or (f"{code} (HTTP {status})" if code else f"HTTP {status}")
+    if words and words.startswith(A_PAGE):
+        message = f"HTTP {status}: {words}"
     if _is_about_account(status, code):
         return reason, message, Scope.ACCOUNT
     if _is_about_route(status, code, words):
@@ -215,7 +217,9 @@ def _unclear(evidence: Evidence, code: str | None, words: str | None, headers: M
         place = printable(target[1]) if target else "another address"
         return "redirect", f"the gateway redirects creates to {place} (HTTP {status}); check provider.base_url"
     kind = "server_error_enveloped" if code else "server_error"
-    return kind, f"HTTP {status}: {words or 'an answer of something in front of the gateway'}"
+    if not words or words.startswith(A_PAGE):
+        words = "an answer of something in front of the gateway"
+    return kind, f"HTTP {status}: {words}"
 
 
 def _is_about_account(status: int, code: str | None) -> bool:
@@ -293,9 +297,10 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
             return _progress_of(job, document)
     code, words = error_words(document)
     words = words or code or words_of_body(body)
-    said = f"HTTP {status}: {words}" if words else f"HTTP {status}"
+    page = status >= 300 and words is not None and words.startswith(A_PAGE)  # its title is the status once more
+    said = f"HTTP {status}: {words}" if words and not page else f"HTTP {status}"
     if status in {401, 403}:
-        return PollAnswer(Progress.KEY_REFUSED, words or said)
+        return PollAnswer(Progress.KEY_REFUSED, said if page else words or said)
     if status in {404, 410} or (status == 400 and _names_no_task(code, words)):
         return _no_such_task(status, code, words)
     if status < 300:
