@@ -27,7 +27,7 @@ from pathlib import Path
 
 from veopipe import boxes, files, steps, wrapping
 from veopipe.answers import Content
-from veopipe.bodies import error_words, parse_json
+from veopipe.bodies import A_PAGE, words_of_body
 from veopipe.gateway import ContentStream, Gateway, Interrupted
 from veopipe.wording import counted, printable
 
@@ -165,7 +165,7 @@ def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
     that is never taken for "no video", after which a take is given up in the end.
     """
     body = stream.unpacked(body)
-    _, words = error_words(parse_json(body))
+    words = words_of_body(body)
     kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED, Content.VIDEO: Fetched.CORRUPT}
     fetched, why = kinds.get(stream.kind, Fetched.NOT_READY), stream.why
     if fetched is Fetched.CORRUPT:
@@ -175,7 +175,7 @@ def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
             why = cut or "no bytes at all"
         else:
             why = f"{why or 'not a video'}: it begins with {printable(body[:40].decode('latin-1'))}"
-    why = f"{why}: {words}" if words else why
+    why = f"{why}: {words}" if words and not words.startswith(A_PAGE) else why
     return Part(fetched, why, busy=stream.busy, retry_after=stream.retry_after)
 
 

@@ -27,6 +27,7 @@ class Blunt:
     def __init__(self) -> None:
         self.creates: list[tuple[int, Any]] = []
         self.polls: tuple[int, Any] = (200, {"status": "in_progress"})
+        self.content: tuple[int, Any] = (404, {"error": {"message": "Task not found"}})
         self.posts: list[str] = []
         self.asked = 0
         blunt = self
@@ -41,7 +42,7 @@ class Blunt:
 
             def do_GET(self) -> None:
                 blunt.asked += 1
-                status, body = blunt.polls
+                status, body = blunt.content if self.path.endswith("/content") else blunt.polls
                 if isinstance(body, dict) and "status" in body:
                     body = {"id": self.path.rpartition("/")[2], **body}
                 self.say(status, body)
@@ -169,6 +170,23 @@ def test_a_word_of_failure_is_confirmed_and_recorded_with_its_reason(told: Film,
     assert (run.code, run.statuses) == (1, {"a": "failed"})
     assert WORDS in run.shots["a"]["reason"]
     assert blunt.asked >= 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"failure_reason": WORDS},
+        {"errors": [{"detail": WORDS}]},
+        f"<?xml version='1.0'?><Error><Code>Busy</Code><Message>{WORDS}</Message></Error>".encode(),
+    ],
+    ids=["a key of its own", "a list", "XML"],
+)
+def test_what_a_gateway_says_in_place_of_a_video_is_said(told: Film, blunt: Blunt, body: Any) -> None:
+    told.pipeline(provider__base_url=blunt.base_url, download__not_ready_for="300ms")
+    blunt.polls, blunt.content = (200, {"status": "succeed"}), (409, body)
+    run = told.run("--only", "a")
+    assert (run.code, run.statuses) == (4, {"a": "parked"})
+    assert WORDS in run.shots["a"]["reason"]
 
 
 # --- an id beside an error -------------------------------------------------------------------------
