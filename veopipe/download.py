@@ -27,7 +27,7 @@ from pathlib import Path
 
 from veopipe import boxes, files, steps, wrapping
 from veopipe.answers import Content
-from veopipe.bodies import A_PAGE, words_of_body
+from veopipe.bodies import A_PAGE, error_words, parse_json, words_of_body
 from veopipe.gateway import ContentStream, Gateway, Interrupted
 from veopipe.wording import counted, printable
 
@@ -42,6 +42,8 @@ ROOM_TO_LEAVE = 64 << 20
 """Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
 _PIECE = 1 << 20
 _WORDS = 64 << 10  # bytes of a text that is no video
+_LONGEST_WORD = 1_000  # bytes
+_BLANK = re.compile(rb"\s")
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DISK = _FULL | {errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
@@ -169,19 +171,25 @@ def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
     kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED, Content.VIDEO: Fetched.CORRUPT}
     fetched, why = kinds.get(stream.kind, Fetched.NOT_READY), stream.why
     if fetched is Fetched.CORRUPT:
-        if words or (why and _is_text(body)):
+        _, told = error_words(parse_json(body))  # under a video's label only an error counts as words
+        if (told or why) and _is_text(body):
             fetched, why = Fetched.NOT_READY, why or "words instead of a video"
         elif cut or not body:
             why = cut or "no bytes at all"
         else:
             why = f"{why or 'not a video'}: it begins with {printable(body[:40].decode('latin-1'))}"
-    why = f"{why}: {words}" if words and not words.startswith(A_PAGE) else why
+    if words and not words.startswith(A_PAGE) and fetched is not Fetched.CORRUPT:
+        why = f"{why}: {words}"
     return Part(fetched, why, busy=stream.busy, retry_after=stream.retry_after)
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether a body is for people: no controls but those of a text. An empty one is."""
-    return not _NO_TEXT.search(body[: 4 << 10])
+    """Whether a body is for people: blanks between its words, no controls but those of a text. An empty one is.
+
+    A thousand bytes without a blank (base64) may be a film that nobody here can read.
+    """
+    head = body[: 4 << 10]
+    return not _NO_TEXT.search(head) and (len(head) < _LONGEST_WORD or bool(_BLANK.search(head[:_LONGEST_WORD])))
 
 
 async def _receive(
