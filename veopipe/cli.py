@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import signal
-import stat
+import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
@@ -47,6 +47,13 @@ COMMANDS = {
 }
 _MODULES = {"import": "import_"}
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+# The system's own no to a file or folder that is named: about the place, not about veopipe.
+_NO_WAY = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ESTALE}
+    | {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
+)
+_GONE = "the working folder is gone: it was deleted or moved away"
+_GO = "go to a folder that is there (cd) and try again"
 
 
 class Commands(click.Group):
@@ -110,13 +117,43 @@ def main(arguments: Sequence[str]) -> int:
         return _interrupted(error, arguments)
     except VeopipeError as error:
         problems = error.problems if isinstance(error, InvalidInput) else ()
-        return _ended(error.exit_code, error.message, error.hint, arguments, problems)
+        return _ended(error.exit_code, error.message, _with_folder(error.hint), arguments, problems)
     except SystemExit:  # click makes it from a BrokenPipeError
         return ExitCode.OK
     except OSError as error:
         return _unwritten(error, arguments)
     except Exception:  # noqa: BLE001  the boundary
         return _bug(arguments)
+
+
+def _system_error(error: OSError, arguments: Sequence[str]) -> int:
+    lost = _working_folder()
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None
+    if lost and (named is None or not os.path.isabs(named)):
+        return _ended(ExitCode.ENVIRONMENT, lost, _GO, arguments)
+    if error.errno in _NO_WAY and named:
+        return _ended(ExitCode.ENVIRONMENT, f"{named} can't be used: {error.strerror}", None, arguments)
+    return _bug(arguments)
+
+
+def _working_folder() -> str | None:
+    """What is wrong with the folder that veopipe was started in; None: nothing is."""
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return _GONE
+    except OSError as error:
+        return f"the working folder can't be used: {error.strerror}"
+    if not os.access(os.curdir, os.X_OK):
+        return f"the working folder {here} can't be used: {os.strerror(errno.EACCES)}"
+    return None
+
+
+def _with_folder(hint: str | None) -> str | None:
+    """A hint that also says that the working folder is gone, since then no relative path leads anywhere."""
+    if _working_folder() != _GONE:
+        return hint
+    return "\n".join(line for line in (hint, f"{_GONE}; {_GO}") if line)
 
 
 def _interrupted(error: BaseException, arguments: Sequence[str]) -> int:
@@ -135,7 +172,7 @@ def _unwritten(error: OSError, arguments: Sequence[str]) -> int:
     if is_unread(error):
         return ExitCode.OK
     if error.errno not in _FULL:
-        return _bug(arguments)
+        return _system_error(error, arguments)
     with _last_words():  # on stderr in any case: nobody reads a document that can't be written
         click.echo(f"Error: the result can't be written: {error.strerror}", err=True)
     return ExitCode.ENVIRONMENT
@@ -190,12 +227,11 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _bug(arguments: Sequence[str]) -> int:
-    """Write the traceback where only this user can read it, without local values, and say where."""
+    """Write the traceback where only this user can read it (`mkstemp`), without local values, and say where."""
     text = without_keys(traceback.format_exc())
     text = f"veopipe {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n{text}"
     try:
         descriptor, path = tempfile.mkstemp(prefix="veopipe-bug-", suffix=".log")
-        os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except OSError:

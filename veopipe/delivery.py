@@ -54,6 +54,14 @@ class Shelf:
         """The name under which a shot's verified take is found."""
         return self.places.output / f"{shot}.mp4"
 
+    def is_shown(self, shot: str, file: Delivered) -> bool:
+        """Whether a take is whole on disk and the finished name shows it (two looks at the folder, no reading)."""
+        path = self.path(file)
+        try:
+            return os.lstat(path).st_size == file.bytes and files.is_published(path, self.finished(shot))
+        except OSError:
+            return False
+
     def locate(self, take: Take) -> Path | None:
         """The downloaded file of a take that isn't judged yet: its part, or its final name after a crash.
 
@@ -91,7 +99,7 @@ class Shelf:
         return None
 
     def put_away(self, source: Path, file: Delivered) -> Delivered:
-        """Give a measured part its final name, read-only; the record says which name it got.
+        """Give a measured part its final name, read-only where that can be had; the record says which name it got.
 
         Raises:
             OSError: it couldn't be named; the part is still there.
@@ -106,7 +114,7 @@ class Shelf:
             free = target.with_name(f"{target.stem}-{copy}{target.suffix}")
         else:
             raise FileExistsError(errno.EEXIST, "a thousand other files have its name", str(target))
-        os.chmod(source, 0o444)
+        files.protect(source)
         files.rename(source, free)
         return replace(file, name=free.name)
 

@@ -5,12 +5,16 @@
   the kernel may have dropped the pages and says yes the second time).
 * macOS: `fsync` doesn't reach the platter, `F_FULLFSYNC` does (where the file system knows it).
 * Temporary names are created exclusively and without following links, so nothing planted is overwritten.
+* Content, its fsync and the rename are promises: whoever refuses them ends the run. Links, read-only bits and the
+  fsync of a folder are courtesies: many disks (exFAT, NTFS, SMB, FUSE) have none, and everything goes on without.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
+import filecmp
 import hashlib
 import os
 import secrets
@@ -20,10 +24,15 @@ from pathlib import Path
 
 from veopipe import steps
 
-# Errors by which a file system says "I can't sync a folder", not "the sync failed" (restic ignores the same).
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
-# Errors by which a file system says that it has no hard links at all, or not between these two places.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS}
+# Errors by which a file system says "I don't have this", not "it failed". Seen: vfat, exFAT and bindfs EPERM, CIFS and
+# 9p EOPNOTSUPP, FUSE ENOSYS, Android's shared storage EACCES, macOS ENOTSUP and ENOTTY.
+_LACKING = frozenset(
+    {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOTTY}
+)
+# As PostgreSQL (fsync_fname): a folder that can't be opened can't be synced, and some refuse the descriptor.
+_NO_FOLDER_SYNC = _LACKING | {errno.EBADF, errno.EISDIR}
+# No hard links at all, or not between these two places.
+_NO_LINKS = _LACKING | {errno.EXDEV, errno.EMLINK}
 
 TEMPORARY_PREFIX = ".new-"
 """What temporary names begin with; a crash may leave one behind, and anybody may delete it."""
@@ -41,7 +50,7 @@ def sync(descriptor: int, subject: object = "") -> None:
         try:
             fcntl.fcntl(descriptor, full)
         except OSError as error:
-            if error.errno not in {errno.ENOTTY, *_NO_FOLDER_SYNC}:
+            if error.errno not in _LACKING:
                 raise
         else:
             return
@@ -49,20 +58,21 @@ def sync(descriptor: int, subject: object = "") -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force the names in `folder` onto the disk.
+    """Force the names in `folder` onto the disk, where it can do that.
 
     Raises:
         OSError: the last rename, link or removal must be taken as not done.
     """
-    steps.reach("fsync-folder", folder)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        steps.reach("fsync-folder", folder)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(folder: Path, mode: int = 0o755) -> None:
@@ -181,7 +191,7 @@ def publish(source: Path, target: Path) -> None:
 
     A hard link costs no space and can't differ. `os.replace` between two links of one file does nothing
     and leaves the temporary name, which is why that case is asked for before and the name removed after.
-    Where links aren't possible: a synced copy.
+    Where links aren't possible: a synced copy, unless there is one already.
 
     Raises:
         OSError: `target` is what it was before.
@@ -196,18 +206,34 @@ def publish(source: Path, target: Path) -> None:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
+            if _is_copy(source, target):
+                return
             _copy(source, temporary)
         rename(temporary, target)
     finally:
         remove_quietly(temporary)
 
 
+def _is_copy(source: Path, target: Path) -> bool:
+    return target.is_file() and not target.is_symlink() and filecmp.cmp(source, target, shallow=False)
+
+
 def _copy(source: Path, target: Path) -> None:
-    descriptor = create_exclusively(target, 0o444)
+    descriptor = create_exclusively(target, 0o644)
     with open(descriptor, "wb") as out, source.open("rb") as content:
         shutil.copyfileobj(content, out, 1 << 20)
         out.flush()
         sync(out.fileno(), target)
+    with contextlib.suppress(OSError):
+        status = source.stat()
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))  # by which `is_published` knows it again
+    protect(target)
+
+
+def protect(path: Path) -> None:
+    """Let nobody write `path` by mistake. A courtesy: where the disk doesn't permit it, the file is as good without."""
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o444)
 
 
 def is_same_file(one: Path, other: Path) -> bool:
@@ -216,6 +242,17 @@ def is_same_file(one: Path, other: Path) -> bool:
         return os.path.samestat(os.lstat(one), os.lstat(other))
     except OSError:
         return False
+
+
+def is_published(source: Path, target: Path) -> bool:
+    """Whether `target` looks as `publish` leaves it: the same file, or a copy with its size and time. Reads neither."""
+    try:
+        one, other = os.lstat(source), os.lstat(target)
+    except OSError:
+        return False
+    regular = stat.S_ISREG(one.st_mode) and stat.S_ISREG(other.st_mode)
+    is_copy = regular and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return is_copy or os.path.samestat(one, other)
 
 
 def sha256_of_bytes(content: bytes) -> str:

@@ -16,12 +16,13 @@ import errno
 import itertools
 import json
 import os
+import pwd
 import re
 import secrets
 import shlex
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -62,6 +63,9 @@ _UNANCHORED = frozenset({b"lock", b"runs/", b"rescue/", b"*.simulated/", b".new-
 _FIRST_HEADING = b"# The ledger (state/ and ledger.json) belongs into git; these don't."
 _LARGEST = 16 << 20
 """Bytes. 100,000 shots, each with the longest id, need half of it."""
+# How file systems without locks answer (flock(2), and NFS without its lock service).
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+_ROOT = 0
 _LONGEST_NAME = 255  # bytes, on every usual file system
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KNOWN = ("format", "id", "manifest", "open_runs", "attempts")
@@ -319,19 +323,26 @@ def _command(*words: str) -> str:
 # --- writing ---------------------------------------------------------------------------------------
 
 
+def _to_nobody(_note: str) -> None:
+    return
+
+
 @contextmanager
-def locked(places: Places) -> Iterator[None]:
+def locked(places: Places, tell: Callable[[str], None] = _to_nobody) -> Iterator[None]:
     """Hold the ledger's lock: for runs and for every other command that writes.
+
+    Args:
+        places: whose ledger.
+        tell: is given a note for people about who else may write there.
 
     Raises:
         LedgerLocked: another process holds it.
-        EnvironmentFault: the lock file can't be made.
+        EnvironmentFault: the lock file can't be made or the disk has no locks, or somebody else may have written there.
     """
     try:
         _make_folders(places)
-        lock = filelock.FileLock(
-            places.folder / "lock", timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False, mode=0o600
-        )
+        _close_to_others(places, tell)
+        lock = filelock.FileLock(_lock_file(places), timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False)
         lock.acquire()
     except filelock.Timeout:
         raise LedgerLocked(
@@ -339,7 +350,12 @@ def locked(places: Places) -> Iterator[None]:
             hint="wait for it, or look at it: veopipe status " + shlex.quote(places.manifest.name),
         ) from None
     except OSError as error:
-        raise EnvironmentFault(f"the ledger {places.folder} can't be locked: {_said(error)}") from None
+        raise EnvironmentFault(
+            f"the ledger {places.folder} can't be locked: {_said(error)}",
+            hint="this disk has no locks, and two runs at once could buy a take twice: keep the list on another disk"
+            if error.errno in _NO_LOCKS
+            else None,
+        ) from None
     try:
         with suppress(OSError):  # for people only; on a full disk the lock holds without it
             (places.folder / "lock").write_text(f"pid {os.getpid()} since {now()}\n", "ascii")
@@ -347,6 +363,14 @@ def locked(places: Places) -> Iterator[None]:
     finally:
         _tidy(places)
         lock.release()
+
+
+def _lock_file(places: Places) -> Path:
+    """The lock's file, made with its mode: to change the mode afterwards isn't permitted on every disk."""
+    path = places.folder / "lock"
+    with suppress(FileExistsError):
+        os.close(files.create_exclusively(path, 0o600))
+    return path
 
 
 def _tidy(places: Places) -> None:
@@ -383,9 +407,10 @@ def is_locked(places: Places) -> bool:
 def _make_folders(places: Places) -> None:
     base = places.folder.parent
     files.make_folder(base)
+    if _is_open_to_all(base.stat()) and not _is_foreign(base.stat()):
+        _closed(base)
     _keep_gitignore(base / ".gitignore")
     files.make_folder(places.folder, 0o700)
-    _refuse_open_to_all(places)
 
 
 def _keep_gitignore(path: Path) -> None:
@@ -426,17 +451,85 @@ def hidden_by(places: Places) -> str | None:
     return printable(source) if asked.returncode == 0 and not pattern.startswith("!") else None
 
 
-def _refuse_open_to_all(places: Places) -> None:
-    """A ledger that everybody on the machine can change says nothing about what was paid (reliability.md, e 22).
+def _close_to_others(places: Places, tell: Callable[[str], None]) -> None:
+    """See that not everybody can change what says what was paid (reliability.md, e 22).
 
+    What is ours is closed, which a clone made with a umask of 000 needs. Where that has no effect (WSL's /mnt/c, exFAT,
+    SMB) the disk keeps no permissions, and there is nothing to be done but to say so. Somebody else's is refused.
     Writable by the group is fine: with a umask of 002 a clone's folders are.
+
+    Raises:
+        EnvironmentFault: somebody else may have written what it says.
     """
+    found = _pieces(places)
+    open_ = [path for path, status in found.items() if _is_open_to_all(status)]
+    foreign = [path for path, status in found.items() if open_ and _is_foreign(status)]
+    if foreign and _keeps_permissions(places.folder):
+        raise _not_ours(places.folder, open_[0], foreign[0], found[foreign[0]].st_uid)
+    shown = f"the ledger {places.ledger_base}/{places.name}"
+    if not all(map(_closed, open_)):
+        tell(f"{shown} lies on a disk that keeps no permissions: whoever can use the disk can change it")
+    elif open_:
+        tell(f"{shown} could be changed by everybody on this machine; now only by its owner and group")
+
+
+def _pieces(places: Places) -> dict[Path, os.stat_result]:
+    """The folders and files that say what was paid, as far as they are there and can be read."""
+    found = {}
     for folder in (places.folder, places.state, places.rescue):
-        if folder.is_dir() and folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            raise EnvironmentFault(
-                f"everybody on this machine can write into {folder}, so it proves nothing about what was paid",
-                hint=f"look at what it holds, then: {_command('chmod', 'o-w', str(folder))}",
-            )
+        with suppress(OSError):
+            found[folder] = folder.stat()
+            for entry in os.scandir(folder):
+                with suppress(FileNotFoundError):  # a run that is on puts new files in their places
+                    if not entry.is_symlink():
+                        found[Path(entry.path)] = entry.stat(follow_symlinks=False)
+    return found
+
+
+def _is_open_to_all(status: os.stat_result) -> bool:
+    """Whether everybody can write there. In a folder with the sticky bit nobody can replace what others made."""
+    is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    return bool(status.st_mode & stat.S_IWOTH) and not is_sticky
+
+
+def _is_foreign(status: os.stat_result) -> bool:
+    """Whether somebody else may have written it: another user, or whoever can write what root left open."""
+    return status.st_uid != os.geteuid() and (status.st_uid != _ROOT or _is_open_to_all(status))
+
+
+def _keeps_permissions(folder: Path) -> bool:
+    """Whether a file made for its owner only is for its owner only. Else no mode and no owner there means anything."""
+    path = folder / f"{files.TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    try:
+        descriptor = files.create_exclusively(path, 0o600)
+    except OSError:
+        return True
+    try:
+        return not _is_open_to_all(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+        files.remove_quietly(path)
+
+
+def _closed(path: Path) -> bool:
+    """Let not everybody write `path`; whether that is so now. Some disks refuse it, some agree and do nothing."""
+    with suppress(OSError):
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~stat.S_IWOTH)
+    return not (path.exists() and _is_open_to_all(path.stat()))
+
+
+def _not_ours(folder: Path, open_: Path, foreign: Path, uid: int) -> EnvironmentFault:
+    try:
+        owner = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        owner = f"user {uid}"
+    which = "it" if foreign == open_ else str(foreign)
+    who = "" if os.geteuid() == _ROOT else f", as {owner} or root"
+    return EnvironmentFault(
+        f"everybody on this machine can write into {open_}, and {which} belongs to {owner}, "
+        "so it proves nothing about what was paid",
+        hint=f"look at what it holds, then{who}: {_command('chmod', '-R', 'o-w', str(folder))}",
+    )
 
 
 def write(places: Places, ledger: Ledger) -> Ledger:

@@ -240,7 +240,7 @@ def load(choices: Choices) -> Project:
 
 
 def _manifest_path(written: Path) -> Path:
-    path = Path.cwd() / written
+    path = written.absolute()
     if path.is_dir():
         raise UsageError(f"{written} is a folder; name the shot list in it, such as {written / 'shots.yaml'}")
     if not path.exists():

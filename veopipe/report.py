@@ -232,7 +232,7 @@ def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
         only = take.status is Status.VERIFIED and _has_size(finished, take.file.bytes)
         return shelf.shown(finished) if only else None
     try:
-        same = finished.samefile(path)
+        same = shelf.is_shown(shot, take.file) or finished.samefile(path)
     except OSError:
         same = False
     return shelf.shown(finished if same else path)

@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from veopipe import files, ledger, pictures, report, rules, signals, takes
@@ -57,7 +56,7 @@ def run(project: Project, terms: Terms) -> Report:
     Raises:
         VeopipeError: something stopped it before anything was sent.
     """
-    with ledger.locked(project.places), contextlib.closing(project):
+    with ledger.locked(project.places, terms.tell), contextlib.closing(project):
         current = Run(project, terms)
         current.look()
         plan = project.plan()
@@ -139,9 +138,8 @@ class Run:
         """Whether a verified take is on disk under both names (two looks at the folder, no reading)."""
         if item.status is not Status.VERIFIED or not item.wanted:
             return True
-        take = self.project.store.shots[item.shot].take(item.number)
-        finished, shelf = self.project.shelf.finished(item.shot), self.project.shelf
-        return take.file is not None and _same(shelf.path(take.file), finished, take.file.bytes)
+        file = self.project.store.shots[item.shot].take(item.number).file
+        return file is not None and self.project.shelf.is_shown(item.shot, file)
 
     def connect(self) -> None:
         """Make the gateway's clients, if anything needs it. Sends nothing.
@@ -426,11 +424,3 @@ class Run:
         found = self.project.report(plan or self.project.plan(), ground)
         code = report.code_of(found.rows, self.halt.codes)
         return replace(report.with_code(found, code, self.halt.notes), warnings=tuple(elsewhere_words(self.plan)))
-
-
-def _same(path: Path, finished: Path, size: int) -> bool:
-    try:
-        there = path.stat()  # of a git-annex link the file it leads to
-        return there.st_size == size and os.path.samestat(there, finished.stat())
-    except OSError:
-        return False

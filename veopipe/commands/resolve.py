@@ -50,7 +50,7 @@ def command(
         return _list(loaded, format_)
     if shot is None or said != 1:
         raise UsageError("say one SHOT and one of --task-id, --not-charged, --write-off")
-    with ledger.locked(loaded.places):
+    with ledger.locked(loaded.places, say):
         loaded.read_again()
         try:
             for known in loaded.store.merge_rescued():  # nobody is asked for what an answer has said already

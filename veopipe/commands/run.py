@@ -115,7 +115,7 @@ def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]
     from veopipe.simulator import server  # an extra, and heavy
 
     with ledger.locked(loaded.places):
-        pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run
+        pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run; notes follow
     memory = loaded.places.folder / "gateway"
     with server.start(server.Options(folder=memory)) as simulator:
         address = Address(simulator.base_url, simulated=True)

@@ -27,7 +27,7 @@ _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs o
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Measure the takes of MANIFEST on disk again and compare them with their orders."""
     loaded = project.load(choices(manifest, options))
-    with ledger.locked(loaded.places):
+    with ledger.locked(loaded.places, say):
         loaded.read_again()
         for remark in loaded.remarks:
             say(remark)
