@@ -139,13 +139,12 @@ def _system_error(error: OSError, arguments: Sequence[str]) -> int:
 def _working_folder() -> str | None:
     """What is wrong with the folder that veopipe was started in; None: nothing is."""
     try:
-        here = os.getcwd()
+        os.getcwd()
+        os.stat(os.curdir)  # which needs the permission to enter it
     except FileNotFoundError:
         return _GONE
     except OSError as error:
         return f"the working folder can't be used: {error.strerror}"
-    if not os.access(os.curdir, os.X_OK):
-        return f"the working folder {here} can't be used: {os.strerror(errno.EACCES)}"
     return None
 
 

@@ -38,7 +38,7 @@ def _manifest(ctx: click.Context) -> Path | None:
 
 def _folder(ctx: click.Context) -> Path:
     manifest = _manifest(ctx)
-    return manifest.absolute().parent if manifest else Path.cwd()
+    return manifest.parent if manifest else Path()
 
 
 def _shots(ctx: click.Context) -> list[str]:

@@ -18,7 +18,8 @@ from veopipe.wording import counted, printable
 
 
 @click.command(
-    "validate", epilog=example("veopipe validate shots.yaml -p final-4k", "0 no error; 2 an error, or wrong usage")
+    "validate",
+    epilog=example("veopipe validate shots.yaml -p final-4k", "0 no error; 2 an error, or wrong usage; 6 environment"),
 )
 @click.argument("manifests", nargs=-1, required=True, type=LocalPath(path_type=Path), metavar="MANIFEST…")
 @click.option("-p", "--pipeline", metavar="NAME|PATH", help="Check with this pipeline's overrides and models too.")
