@@ -63,8 +63,8 @@ def sync_folder(folder: Path) -> None:
     Raises:
         OSError: the last rename, link or removal must be taken as not done.
     """
+    steps.reach("fsync-folder", folder)
     try:
-        steps.reach("fsync-folder", folder)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

@@ -306,7 +306,7 @@ def test_what_needs_no_working_folder_works_without_one(film: Film) -> None:
 ENTER_AND_SHUT = """
 import ctypes, os, sys
 os.chdir(sys.argv[1])
-os.chmod(".", 0)
+os.chmod(".", int(os.environ.get("MODE", "0"), 8))
 if os.geteuid() == 0:
     for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: from now on modes hold for root, too
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
@@ -334,6 +334,16 @@ def test_a_list_elsewhere_is_used_from_a_folder_that_may_not_be_entered(film: Fi
     film.list({"shot": "a cat"})
     words = ["run", str(film.folder / "shots.yaml"), "-p", str(film.folder / "quick.yaml"), "--simulate"]
     assert in_a_shut_folder(film, *words).code == 0
+
+
+def test_a_folder_that_may_be_written_and_not_listed_is_used_without_syncing_it(film: Film) -> None:
+    """It can't be opened, so nobody can sync it: PostgreSQL goes on there, too."""
+    film.environment = {**film.environment, "MODE": "0300"}
+    film.list({"shot": "a cat"})
+    program = (sys.executable, "-c", ENTER_AND_SHUT, str(film.folder), *VEOPIPE)
+    result = film.start(*film.arguments("--simulate"), program=program).result()
+    film.folder.chmod(0o755)
+    assert (result.code, result.statuses) == (0, {"shot": "verified"}), result
 
 
 def test_a_list_in_a_folder_that_may_not_be_entered_is_no_bug(film: Film) -> None:

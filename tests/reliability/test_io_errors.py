@@ -81,9 +81,9 @@ def failed_well(film: Film, ended: Ended, simulator: Simulator, trial: tuple[Poi
 def harmless(point: Point, number: int) -> bool:
     """What a run may do without: the lock's text for people, the event log, modes, the removal of temporary names.
 
-    Links and the sync of a folder, too, where they aren't permitted: that is how a disk says that it has none.
+    Links, too, where they aren't permitted: that is how a disk says that it has none.
     """
-    courtesy = point.kind == "chmod" or (point.kind in {"link", "fsync-folder"} and number == errno.EACCES)
+    courtesy = point.kind == "chmod" or (point.kind == "link" and number == errno.EACCES)
     once_more = point.kind == "mkdir" and point.subject == ".veopipe/shots"  # the lock's library makes sure
     return courtesy or point.kind == "remove" or "/lock" in point.subject or "/runs" in point.subject or once_more
 
