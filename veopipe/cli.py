@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import signal
-import sys
 import tempfile
 import traceback
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from veopipe import ledger
+from veopipe import ledger, safekeeping
 from veopipe.address import Address
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
 from veopipe.journal import Note
@@ -114,7 +114,7 @@ def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
     if not terms.new_ledger:
         ledger.refuse_if_renamed(project.places)
     terms.tell(f"no ledger here: {counted(creates, 'shot')} will be bought")
-    if (rule := ledger.hidden_by(project.places)) is not None:
+    if (rule := safekeeping.hidden_by(project.places)) is not None:
         terms.tell(f"git ignores {where} ({rule}): a clone won't know what was bought, and would buy it again")
 
 

@@ -58,7 +58,7 @@ class Shelf:
         """Whether a take is whole on disk and the finished name shows it (two looks at the folder, no reading)."""
         path = self.path(file)
         try:
-            return os.lstat(path).st_size == file.bytes and files.is_published(path, self.finished(shot))
+            return path.stat().st_size == file.bytes and files.is_published(path, self.finished(shot))
         except OSError:
             return False
 

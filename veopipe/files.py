@@ -245,9 +245,12 @@ def is_same_file(one: Path, other: Path) -> bool:
 
 
 def is_published(source: Path, target: Path) -> bool:
-    """Whether `target` looks as `publish` leaves it: the same file, or a copy with its size and time. Reads neither."""
+    """Whether `target` looks as `publish` leaves it: the same file, or a copy with its size and time. Reads neither.
+
+    Links are followed: a take may be one (git-annex).
+    """
     try:
-        one, other = os.lstat(source), os.lstat(target)
+        one, other = source.stat(), target.stat()
     except OSError:
         return False
     regular = stat.S_ISREG(one.st_mode) and stat.S_ISREG(other.st_mode)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from veopipe import files, ledger, schema
+from veopipe import files, safekeeping, schema
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.options import LocalPath, example
@@ -43,7 +43,7 @@ def command(folder: Path) -> int:
     if os.path.lexists(folder / "shots.yaml"):
         raise UsageError(f"{folder / 'shots.yaml'} is there already; nothing was changed")
     wanted = {
-        folder / ".veopipe" / ".gitignore": ledger.GITIGNORE,
+        folder / ".veopipe" / ".gitignore": safekeeping.GITIGNORE,
         **{folder / ".veopipe" / f"{name}.schema.json": schema.read_text(name) for name in _FOR_EDITORS},
         folder / ".gitignore": _GITIGNORE,
         folder / "shots.yaml": LIST,
