@@ -124,14 +124,31 @@ def test_a_blank_before_a_quote_is_no_part_of_the_text(tmp_path: Path) -> None:
     assert shots(tmp_path, 'id, prompt, tags\na, "x, y", k\n') == {"a": {"prompt": "x, y", "tags": ["k"]}}
 
 
+def test_a_quote_behind_a_blank_may_be_around_a_part_of_the_text(tmp_path: Path) -> None:
+    text = 'id, prompt,seconds\nSC01, "Hello" she says to the sea,8\n'
+    assert shots(tmp_path, text) == {"SC01": {"prompt": '"Hello" she says to the sea', "seconds": 8}}
+
+
+@pytest.mark.parametrize(
+    "rows", ['a,"x" y,\n', 'a, "Hello" she says,\nb, "x, y",\n', 'a,"x\n', 'a, "x" y,\nb,"x" y,\n']
+)
+def test_quotes_that_cant_be_told_apart_say_how_they_are_written(rows: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r":[23]: this is no CSV: ") as caught:
+        shots(tmp_path, f"id,prompt,notes\n{rows}")
+    assert 'id,"""Hello"" she says"' in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("written", ["8", "8.0", "8,0", "8.00"])
 def test_a_whole_number_is_one_however_a_program_writes_it(written: str, tmp_path: Path) -> None:
     assert shots(tmp_path, f"id;seconds\na;{written}\n") == {"a": {"seconds": 8}}
 
 
-@pytest.mark.parametrize("written", ["8.5", "0,30", "2.03E+07", "8.0.0", "٨"])
+@pytest.mark.parametrize(
+    "written", ["8.5", "0,30", "2.03E+07", "8.0.0", "٨", "42,000", "12.000", "1,000", "2.000", "1,000,000"]
+)
 def test_another_number_stays_as_written_for_the_lists_own_rules(written: str, tmp_path: Path) -> None:
-    assert shots(tmp_path, f"id;seconds\na;{written}\n") == {"a": {"seconds": written}}
+    for key in ("seconds", "seed"):
+        assert shots(tmp_path, f"id;{key}\na;{written}\n") == {"a": {key: written}}
 
 
 # --- columns that aren't keys ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import io
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ LARGEST = 64 << 20
 _NAMED = 100  # columns that a message names: more than a person makes
 _LISTS = frozenset({"reference_images", "tags"})
 _NUMBERS = frozenset({"seconds", "seed", "take"})
-_WHOLE = re.compile(r"(\d{1,11})(?:[.,]0+)?", re.ASCII)  # some programs write 8 as 8.0, or 8,0
+# Some programs write 8 as 8.0, or 8,00; three zeros are thousands: 42,000.
+_WHOLE = re.compile(r"(\d{1,11})(?:[.,]0{1,2})?", re.ASCII)
 
 # Excel's own line before the first row: it names the separator, and other programs keep it as a row.
 _SEPARATOR_LINE = re.compile(r'\s*("?)sep=(\\t|[^\w\n" ])\1[,;\t ]*$', re.IGNORECASE | re.MULTILINE)
 _QUOTED = re.compile(r'"[^"]*"')
+_QUOTING = 'a text with quotes in it stands in quotes, and has its own ones twice: id,"""Hello"" she says"'
 
 
 def read_shots(
@@ -47,21 +50,18 @@ def read_shots(
         UsageError: it can't be read, has no `id` column, an unknown column, or an id twice.
     """
     text, delimiter = _separated(_text(path))
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True, skipinitialspace=True)
-    try:
-        header = _header(rows)
-        _check_ignored(path, max(1, rows.line_num), header, ignored)
-        _check_header(path, max(1, rows.line_num), [name for name in header if name not in ignored], known)
-        shots: dict[str, dict[str, Any]] = {}
-        for cells in rows:
-            if any(cell.strip() for cell in cells):
-                _check_row(path, rows.line_num, header, cells)
-                if "" not in ignored:
-                    _check_named(path, rows.line_num, header, cells)
-                row = {name: cell for name, cell in zip(header, cells, strict=False) if name not in ignored}
-                _add(path, rows.line_num, row, shots)
-    except csv.Error as error:
-        raise UsageError(f"{path}:{rows.line_num}: this is no CSV: {error}") from None
+    rows = _rows(path, text, delimiter)
+    header = _header(rows)
+    _check_ignored(path, max(1, rows.line_num), header, ignored)
+    _check_header(path, max(1, rows.line_num), [name for name in header if name not in ignored], known)
+    shots: dict[str, dict[str, Any]] = {}
+    for cells in rows:
+        if any(cell.strip() for cell in cells):
+            _check_row(path, rows.line_num, header, cells)
+            if "" not in ignored:
+                _check_named(path, rows.line_num, header, cells)
+            row = {name: cell for name, cell in zip(header, cells, strict=False) if name not in ignored}
+            _add(path, rows.line_num, row, shots)
     if not shots:
         raise UsageError(f"{path} has no row below its header")
     return shots
@@ -92,6 +92,33 @@ def _separated(text: str) -> tuple[str, str]:
     lines = (_QUOTED.sub("", line) for line in io.StringIO(text) if line.strip(",;\t \n"))
     first = next(lines, "")
     return text, max(",;\t", key=first.count)
+
+
+def _rows(path: Path, text: str, delimiter: str) -> Any:
+    """A reader of the rows, which can all be read.
+
+    A blank before a quote is none of the text's, unless the quote isn't around all of it: `, "Hello" she says,`.
+    """
+
+    def reader(*, skips_blanks: bool) -> Any:
+        return csv.reader(io.StringIO(text), delimiter=delimiter, strict=True, skipinitialspace=skips_blanks)
+
+    rows = reader(skips_blanks=True)
+    try:
+        for _ in rows:
+            pass
+        return reader(skips_blanks=True)
+    except csv.Error as error:
+        fault = UsageError(f"{path}:{rows.line_num}: this is no CSV: {error}", hint=_QUOTING)
+    with suppress(csv.Error):
+        if not any(_is_half_quoted(cell) for cells in reader(skips_blanks=False) for cell in cells):
+            return reader(skips_blanks=False)
+    raise fault
+
+
+def _is_half_quoted(cell: str) -> bool:
+    """Whether a cell is most likely the half of one that was put in quotes behind a blank: ` "a cat`."""
+    return cell[:1] == " " and cell.lstrip(" ")[:1] == '"' and cell.count('"') % 2 == 1
 
 
 def _header(rows: Iterable[list[str]]) -> list[str]:
