@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -448,6 +449,10 @@ GOOD = {
     "ComfyUI's workflow, compressed": png_with((b"zTXt", b"workflow\0\0" + zlib.compress(LARGE))),
     "a prompt, compressed, in Unicode": png_with((b"iTXt", b"prompt\0\1\0\0\0" + zlib.compress(LARGE))),
     "a prompt, not compressed": png_with((b"iTXt", b"prompt\0\0\0\0\0" + LARGE)),
+    "a colour profile behind many notes": png_with(
+        *[(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(b"x"))] * 20,
+        (b"iCCP", b"x\0\0" + zlib.compress(LARGE)),
+    ),
     "a large colour profile": png_with((b"iCCP", b"x\0\0" + zlib.compress(LARGE))),
     "texts of 80 MB": png_with(*[(b"zTXt", b"k%d\0\0" % n + zlib.compress(b"0" * 10**6)) for n in range(80)]),
     "20,000 texts": png_with(*[(b"tEXt", b"k%d\0x" % n) for n in range(20_000)]),
@@ -509,7 +514,39 @@ def test_a_progressive_jpeg_that_lacks_whole_scans_is_damaged(folder: Path) -> N
     for at in starts:
         (folder / "cut").write_bytes(whole[:at])
         assert fault("cut", folder).rule == "picture-damaged"
-    assert flawed(whole[: starts[-1] + 20], folder)
+
+
+@pytest.mark.parametrize("quality", [30, 75, 95])
+@pytest.mark.parametrize("name", ["noise", "gradient"])
+def test_a_progressive_jpeg_that_was_cut_within_its_last_scan_is_damaged(name: str, quality: int, folder: Path) -> None:
+    buffer = io.BytesIO()
+    drawn = Image.linear_gradient("L").resize((640, 360)) if name == "gradient" else Image.effect_noise((640, 360), 60)
+    drawn.convert("RGB").save(buffer, "JPEG", progressive=True, quality=quality)
+    whole = buffer.getvalue()
+    last = whole.rindex(b"\xff\xda")
+    for share in (0.1, 0.5, 0.9):
+        (folder / "cut").write_bytes(whole[: last + 10 + int((len(whole) - last - 12) * share)])
+        assert fault("cut", folder).rule == "picture-damaged"
+    (folder / "a").write_bytes(whole[:-2])
+    found = inspect("a", folder, folder)
+    assert isinstance(found, PictureFacts)
+    assert found.flaw is not None
+
+
+@pytest.mark.parametrize(
+    ("rest", "kind"),
+    [
+        (b"\xff" * 15_000_000, PictureFacts),
+        (b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" * 1_500_000, PictureFault),
+        (b"\xff\xdd\0\4\0\0" * 2_500_000, PictureFacts),
+    ],
+    ids=["fill bytes", "scans", "intervals"],
+)
+def test_what_stands_in_place_of_the_end_marker_is_read_in_moments(rest: bytes, kind: type, folder: Path) -> None:
+    (folder / "a.jpg").write_bytes(encoded("JPEG", progressive=True)[:-2] + rest)
+    start = time.process_time()
+    assert isinstance(inspect("a.jpg", folder, folder), kind)
+    assert time.process_time() - start < 2  # 0.6 s
 
 
 @pytest.mark.parametrize(
@@ -562,6 +599,12 @@ CREDENTIALS = "content credentials"
         (png_with((b"zTXt", b"Description\0\0damaged")), ("Description",)),
         (png_with((b"zTXt", profile(b"iptc", b"8BIM"))), ("IPTC",)),
         (png_with((b"zTXt", profile(b"icc", b"x"))), ()),
+        (png_with((b"zTXt", profile(b"icm", b"x"))), ()),
+        (png_with((b"zTXt", profile(b"8bim", b"8BIM"))), ("IPTC",)),
+        (png_with((b"zTXt", profile(b"exif", b"x"))), ("Exif",)),
+        (png_with((b"tEXt", "Künstler\0x".encode())), ("Künstler",)),
+        (png_with((b"iTXt", "作者\0\0\0\0\0x".encode())), ("作者",)),
+        (png_with((b"tEXt", "Künstler\0x".encode("latin-1"))), ("Künstler",)),
         (png_with((b"tEXt", b"date:create\0today"), (b"tEXt", b"")), ()),
         (png_with((b"caBX", b"x")), (CREDENTIALS,)),
         (jpeg_with((0xFE, b"by Ann")), ("a comment",)),
@@ -594,6 +637,19 @@ def test_notes_are_named(content: bytes, notes: tuple[str, ...], folder: Path) -
 )
 def test_a_position_is_found_wherever_a_program_keeps_it(content: bytes, folder: Path) -> None:
     assert notes_of(content, folder)[1]
+
+
+def test_a_note_of_19_mb_takes_a_few_times_its_size_in_memory(folder: Path) -> None:
+    text = b"Raw profile type exif\0\nexif\n 9\n" + b"4 " * 9_500_000
+    (folder / "a.png").write_bytes(png_with((b"tEXt", text)))
+    inspect("a.png", folder, folder)  # loads what it needs
+    tracemalloc.start()
+    try:
+        assert isinstance(inspect("a.png", folder, folder), PictureFacts)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 100_000_000
 
 
 def test_the_names_of_notes_are_printable_and_few(folder: Path) -> None:

@@ -22,6 +22,7 @@ from typing import BinaryIO, Literal
 
 _MAX_PARTS = 50_000  # chunks of a PNG, segments of a JPEG's header; 20 MB in chunks of 1 KiB are 20,000
 _MAX_METADATA = 1 << 20  # bytes that are read of one part, or that one unfolds into
+_PROFILE_HEAD = 4096  # bytes of a colour profile that are unfolded to see whether it is one
 _MAX_UNFOLDED = 8  # texts that are unfolded to look for a position; a picture has one
 
 # Programs read each entry of an Exif block whole, and their values may overlap: 1 MB became more than 3 GB. A right
@@ -34,6 +35,7 @@ _PHOTOSHOP, _IPTC_BLOCK = b"Photoshop 3.0\0", b"8BIM\x04\x04"
 _ENCODERS = (b"CREATOR: gd-jpeg", b"Lavc", b"LEAD Technologies", b"Intel(R) JPEG", b"File written by Adobe")
 _PNG_TEXTS = frozenset({b"iTXt", b"tEXt", b"zTXt"})
 _PNG_XMP, _PNG_PROFILE = "XML:com.adobe.xmp", "Raw profile type "
+_PROFILES: Mapping[str, str] = {"exif": "Exif", "app1": "Exif", "iptc": "IPTC", "8bim": "IPTC", "xmp": "XMP"}
 # What a program says of itself and of its file: nothing about people and pictures.
 _TECHNICAL_TEXTS = frozenset({"", "Software", "date:create", "date:modify", "date:timestamp"})
 # Chunks that any program may leave out (PNG, section 11.3 and its extensions): a wrong checksum is their own matter.
@@ -104,9 +106,14 @@ class Parts:
         """A compressed text, as far as it is looked at; nothing where it is damaged."""
         self.unfolded += 1
         if self.unfolded <= _MAX_UNFOLDED:
-            with suppress(zlib.error):
-                return zlib.decompressobj().decompress(data, _MAX_METADATA)
+            return _unfolded(data, _MAX_METADATA)
         return b""
+
+
+def _unfolded(data: bytes, limit: int) -> bytes:
+    with suppress(zlib.error):
+        return zlib.decompressobj().decompress(data, limit)
+    return b""
 
 
 _BYTE_ORDERS: Mapping[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
@@ -154,7 +161,7 @@ def _png(file: BinaryIO, _size: int, parts: Parts) -> bool:
             is_right = zlib.crc32(kind + body[:-4]) == int.from_bytes(body[-4:], "big")
             if not is_right and kind not in _PNG_ANCILLARY:  # it may be a damaged piece of the picture
                 return False
-            if not is_right or not _is_sound(kind, body[:-4], parts):
+            if not is_right or not _is_sound(kind, body[:-4]):
                 parts.flaw = f"has a damaged {kind.decode()} part beside the picture: some programs refuse it"
             _note_chunk(kind, body[:-4], parts)
         else:
@@ -165,11 +172,11 @@ def _png(file: BinaryIO, _size: int, parts: Parts) -> bool:
     return False
 
 
-def _is_sound(kind: bytes, body: bytes, parts: Parts) -> bool:
+def _is_sound(kind: bytes, body: bytes) -> bool:
     """Whether a chunk is so far what it has to be that programs don't stumble over it."""
     if kind == b"iCCP":
         method, profile = body.partition(b"\0")[2][:1], body.partition(b"\0")[2][1:]
-        return method == b"\0" and bool(parts.unfold(profile))
+        return method == b"\0" and bool(_unfolded(profile, _PROFILE_HEAD))
     return len(body) >= _PNG_LENGTHS.get(kind, 0)
 
 
@@ -184,13 +191,21 @@ def _note_chunk(kind: bytes, body: bytes, parts: Parts) -> None:
 
 def _note_text(kind: bytes, body: bytes, parts: Parts) -> None:
     name, _, rest = body.partition(b"\0")
-    keyword = name[:79].decode("latin-1")  # PNG, section 11.3.3: at most 79 characters
+    keyword = _keyword(name[:316])[:79]  # PNG, section 11.3.3: at most 79 characters
     if keyword == _PNG_XMP:
         parts.note_xmp(_text(kind, rest, parts))
     elif keyword.startswith(_PNG_PROFILE):
         _note_profile(keyword.removeprefix(_PNG_PROFILE), _text(kind, rest, parts), parts)
     elif keyword not in _TECHNICAL_TEXTS:
         parts.note(keyword)
+
+
+def _keyword(name: bytes) -> str:
+    """Latin-1 by the document, UTF-8 by many programs."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
 
 
 def _text(kind: bytes, rest: bytes, parts: Parts) -> bytes:
@@ -205,11 +220,12 @@ def _text(kind: bytes, rest: bytes, parts: Parts) -> bytes:
 
 def _note_profile(name: str, text: bytes, parts: Parts) -> None:
     """A block of metadata as ImageMagick keeps it: its name, its length, and its bytes as hexadecimal digits."""
-    if name.startswith("icc"):
+    if name in ("icc", "icm"):  # a colour profile
         return
-    parts.note(name.upper() if name in ("iptc", "xmp") else "Exif")
+    parts.note(_PROFILES.get(name.lower(), name))
+    digits = b"".join(text[:_MAX_METADATA].split(None, 2)[2:]).translate(None, b" \t\r\n\v\f")
     with suppress(ValueError):
-        block = bytes.fromhex(b"".join(text.split()[2:]).decode("ascii"))
+        block = bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))
         parts.note_exif(block)
         parts.has_location = parts.has_location or b"GPSLatitude" in block
 
@@ -220,6 +236,7 @@ _STARTS_A_FRAME = frozenset({0xC0, 0xC1, 0xC2})
 _STANDS_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 _NEXT_MARKER = re.compile(rb"\xff[^\0\x01\xd0-\xd7\xff]")
 _EVERY_COEFFICIENT = (1 << 64) - 1
+_MAX_SCANS = 100  # of a JPEG that has to be decoded; programs write about ten, and each costs a pass over the picture
 
 
 def _jpeg(file: BinaryIO, size: int, parts: Parts) -> bool:
@@ -259,17 +276,15 @@ def _is_ended(content: bytes, length: bytes, frame: bytes, parts: Parts) -> bool
     """Whether the picture data comes to its end; `content` is what follows the length of the first scan's header."""
     if b"\xff\xd9" in content:
         return True
-    if frame[:1] != b"\xc2":
-        parts.is_open = bool(frame)
-        return False
-    if _has_every_scan(b"\xff\xda" + length + content, frame):
-        parts.flaw = NO_END
-        return True
+    parts.is_open = bool(frame)
+    if frame[:1] == b"\xc2":
+        is_short = content.count(b"\xff\xda") < _MAX_SCANS
+        parts.is_open = is_short and _has_every_scan(b"\xff\xda" + length + content, frame)
     return False
 
 
 def _has_every_scan(content: bytes, frame: bytes) -> bool:
-    """Whether all scans of a progressive JPEG have begun, so that at most the finest details are missing.
+    """Whether all scans of a progressive JPEG have begun; decoding tells whether the last one is whole.
 
     Source: ITU-T T.81, B.2.3 (scan header), G.1.1.1 (spectral selection, successive approximation).
     """

@@ -18,6 +18,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import stat
 import struct
 import warnings
@@ -53,6 +54,8 @@ _FROM_PILLOW = (
 """What Pillow raises on damaged files; it has no base class of its own for them."""
 
 _HEAD = 64
+_FILL = re.compile(rb"\xff{99,}")
+"""Bytes that may stand before a marker, as many as one likes; the decoder reads them again with each block."""
 
 # What people put in by mistake, so that the message can name it: (offset, bytes, name).
 _OTHER_FORMATS = (
@@ -316,26 +319,40 @@ def _bare(file: BinaryIO, parts: Parts) -> BinaryIO:
 
 
 def _flaw_of(file: BinaryIO, parts: Parts) -> str | None:
-    """What some programs overlook; a JPEG without its end marker is decoded to see whether more is missing.
-
-    The decoder looks a few bytes ahead. Eight of ones let it finish what is there and are no block by themselves, so
-    that at most the last blocks can be missing, which nobody sees.
-    """
+    """What some programs overlook; a JPEG without its end marker is decoded to see whether more is missing."""
     if parts.is_whole:
         return parts.flaw
+    data = _FILL.sub(b"\xff", _bare(file, parts).read()).rstrip(b"\xff")
+    try:
+        is_complete = _is_complete(data)
+    except _FROM_PILLOW:
+        is_complete = False
+    if not is_complete:
+        raise _ends_too_early()
+    return NO_END
+
+
+def _is_complete(data: bytes) -> bool:
+    """Whether nothing but the end marker is missing of a JPEG; raises what Pillow does where more is.
+
+    * All at once: the decoder looks a few bytes ahead. Eight of ones let it finish what is there and are no block by
+      themselves, so that at most the last blocks can be missing, which nobody sees.
+    * Progressive: decoders fill what is missing with nothing, silently. What follows a last scan that is whole makes
+      no difference; what follows one that was cut is taken for its rest, and shows.
+    """
     from PIL import Image
 
-    bare = _bare(file, parts)
-    bare.seek(0, os.SEEK_END)
-    bare.write(b"\xff\0" * 8)
-    bare.seek(0)
-    try:
-        with Image.open(bare, formats=["JPEG"]) as picture:
+    with Image.open(io.BytesIO(data + b"\xff\0" * 8), formats=["JPEG"]) as picture:
+        if not picture.info.get("progressive"):
             picture.draft("L", (1, 1))  # an eighth of its size: all of its data is read, little is kept
             picture.load()
-    except _FROM_PILLOW:
-        raise _ends_too_early() from None
-    return NO_END
+            return True
+    shown = set()
+    for rest in (b"", b"\x55" * 4096):
+        with Image.open(io.BytesIO(data + rest + b"\xff\xd9"), formats=["JPEG"]) as picture:
+            picture.draft(picture.mode, (picture.width // 2, picture.height // 2))  # a quarter of the memory
+            shown.add(hashlib.sha256(picture.tobytes()).digest())
+    return len(shown) == 1
 
 
 def _measured(file: BinaryIO, media_type: str, parts: Parts) -> tuple[int, int]:
