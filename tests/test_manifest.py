@@ -386,6 +386,8 @@ def warned(project, *lines):
         "prompt: Scene # the old house by the sea at night",
         "prompt: Scene #\u00a03: the house",
         "prompt: 场景 # 3：海边的灯塔",
+        "prompt: A man in the jersey # 10",
+        "prompt: The house # 3.",
         "prompt: &Beyond the sea",
     ],
 )
@@ -397,9 +399,9 @@ def test_a_prompt_that_yaml_cuts_is_warned_of(project, line):
     "line",
     [
         "negative_prompt: blurry # 2 heads",
-        "notes: take # 2 is better",
+        "negative_prompt: blurry # 2",
         "tags: [hero, take #2",
-        "negative_prompt: &no people",
+        "negative_prompt: &No people",
     ],
 )
 def test_other_texts_that_yaml_cuts_are_warned_of(project, line):
@@ -421,6 +423,24 @@ def test_other_texts_that_yaml_cuts_are_warned_of(project, line):
         "prompt: >-  # 3\n      Scene # 3: a house",
         "prompt: x#3 y",
         "prompt: x ## 3",
+        "prompt: Slow push-in on the lighthouse   # 2026-11-20 approved by Ann",
+        "prompt: A lighthouse # 2026-11-20 approved by Ann and by Bob",
+        "prompt: A red barn in the snow  # 2nd choice",
+        "prompt: A red barn # 2nd choice of all that we had",
+        "prompt: A red barn in the snow # 3rd of May",
+        "prompt: A red barn in the snow # 16:9, 24 fps look",
+        "prompt: A red barn in the snow # 24 fps look",
+        "prompt: A red barn in the snow # 50mm",
+        "prompt: A red barn in the snow # 50 mm",
+        "prompt: A red barn in the snow  # 3",
+        "prompt: A red barn in the snow # 3 takes wanted",
+        "prompt: A red barn in the snow # 20 November",
+        "prompt: A red barn in the snow # 1/3",
+        "prompt: A red barn in the snow # 1.5 s are enough",
+        "prompt: A red barn in the snow # 20% brighter",
+        "prompt: &look A red barn in the snow",
+        "prompt: &Look A red barn in the snow",
+        "prompt: &look_2 a red barn in the snow",
         "prompt: x #",
     ],
 )
@@ -432,6 +452,12 @@ def test_a_comment_that_is_one_is_left_alone(project, line):
     "line",
     [
         "notes: a lighthouse # the one in the north",
+        "notes: keep   # 3 takes wanted",
+        "notes: take # 2 is better",
+        "notes: v2 # 3",
+        "negative_prompt: blurry # 1 of the usual ones",
+        "negative_prompt: &neg blurry",
+        "negative_prompt: &no people",
         "negative_prompt: blurry # the usual things of this film",
         "tags: [hero] # 3 of them",
         "seed: 1  # note",
@@ -442,7 +468,7 @@ def test_a_comment_that_is_one_is_left_alone(project, line):
     ],
 )
 def test_a_comment_beside_another_key_is_left_alone(project, line):
-    assert warned(project, "prompt: x", line, "tags: [*n]" if "&n" in line else "") == []
+    assert warned(project, "prompt: x", line, "tags: [*n]" if "&n " in line else "") == []
 
 
 INVISIBLE = "\u00a0\u00ad\u034f\u061c\u115f\u180e\u200b\u200d\u200f\u2028"
@@ -460,6 +486,22 @@ def test_a_text_of_invisible_characters_is_blank(project, key, text):
 
 
 def test_the_schema_and_the_code_see_the_same_characters():
+    """The schema's pattern below U+10000, which every program can read; its `x-not-blank` above."""
     form = re.compile(schema.part("manifest", "$defs", "settings", "properties", "prompt")["pattern"])
-    every = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
-    assert [hex(ord(one)) for one in every if (form.fullmatch(one) is None) != is_blank(one)] == []
+    every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    assert [hex(ord(one)) for one in every[:0xF800] if (form.fullmatch(one) is None) != is_blank(one)] == []
+    seen = schema.ShotRules()
+    above = [one for one in every[0xF800:] if is_blank(one)] + every[-9:] + list("😀𠀀")
+    for key in ("prompt", "negative_prompt"):
+        assert [hex(ord(one)) for one in above if bool(seen.value(key, one)) != is_blank(one)] == []
+
+
+def test_what_cuts_a_text_is_told_with_both_remedies(project):
+    """Quotes around all of a line would make a remark a part of the prompt, and a new take of it."""
+    loaded = project.load(
+        listing("a: {negative_prompt: x}").replace("{negative_prompt: x}", "\n    prompt: Scene # 3: x")
+    )
+    (message,) = [problem.message for problem in loaded.problems]
+    assert (
+        "if it belongs to the text, put all of it in quotes; if it is a remark, put it on a line of its own" in message
+    )

@@ -221,6 +221,11 @@ def test_what_isnt_a_mapping_gets_the_likely_reason(value, words):
     assert words in finding.message
 
 
+def test_every_pattern_is_one_for_every_program():
+    """JavaScript without its `u` flag reads a character above U+FFFF as two, and refuses a range of them."""
+    assert [one for n in NAMES for one in schema.read_text(n) if ord(one) > 0xFFFF] == []
+
+
 def test_a_pattern_must_match_the_whole_text():
     names = schema.check("manifest", "a\n", "properties", "shots", "propertyNames")
     assert [finding.rule for finding in names] == ["shot-id"]

@@ -166,8 +166,8 @@ def _syntax_stop(error: Exception, text: str) -> _Stop:
         return _Stop("yaml-syntax", f"this isn't valid YAML: {syntax.explained(said, '', '')}")
     if "maximum nesting depth" in said:  # newer parsers have a cap of their own, and look far ahead
         return _Stop("yaml-limit", _TOO_DEEP, mark.line + 1, mark.column + 1)
-    before, after = text[max(0, mark.index - mark.column) : mark.index], text[mark.index : mark.index + 1]
-    ours = syntax.explained(said, before, after) + syntax.after_a_comment(text[: mark.index])
+    before, rest = text[max(0, mark.index - mark.column) : mark.index], text[mark.index :].partition("\n")[0]
+    ours = syntax.explained(said, before, rest[:1] or "\n") + syntax.after_a_comment(text[: mark.index], rest)
     if ours.startswith(syntax.UNCLOSED) and opened:
         mark = opened
     return _Stop("yaml-syntax", f"this isn't valid YAML: {ours}", mark.line + 1, mark.column + 1)

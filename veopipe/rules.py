@@ -26,6 +26,7 @@ from veopipe.wording import DENSE, printable
 _IMAGES = "API document, Multi-Reference Images"
 _OWN = "veopipe, Manifest"
 _EXIF = "Exif (CIPA DC-008)"
+_NOTED = f"{_EXIF}, XMP, IPTC, C2PA; PNG (third edition), textual information"
 
 RULES: Mapping[str, Rule] = {
     rule.id: rule
@@ -37,7 +38,7 @@ RULES: Mapping[str, Rule] = {
         Rule("unknown-model", "error", "`model` is one that the gateway sells", "API document, Supported Models"),
         Rule("retired-model", "info", "the model is announced as switched off", "Google, as announced 2026-10-22"),
         Rule("prompt-length", "warning", "Google reads about 1,024 tokens of a prompt", "Google, Video"),
-        Rule("text-cut-short", "warning", "a text isn't cut short by ` #`, which YAML takes for a comment", _OWN),
+        Rule("text-cut-short", "warning", "YAML takes no part of a text for a comment (` #`) or a name (`&`)", _OWN),
         Rule("negative-prompt-wording", "info", "a negative prompt names things, without `no`", "Google, Video"),
         Rule("picture-missing", "error", "a picture is there", _IMAGES),
         Rule("picture-outside", "error", "a picture lies in the manifest's folder or its git work tree", _OWN),
@@ -56,7 +57,7 @@ RULES: Mapping[str, Rule] = {
         ),
         Rule("picture-webp", "info", "some gateways take JPEG and PNG only", "other gateways of the family"),
         Rule("picture-location", "warning", "a picture doesn't tell where it was taken", f"{_EXIF}, GPS attributes"),
-        Rule("picture-metadata", "info", "a picture's notes on its making are uploaded with it", _EXIF),
+        Rule("picture-metadata", "info", "a picture's notes on its making are uploaded with it", _NOTED),
         Rule("picture-turned", "warning", "a picture is stored upright", f"{_EXIF}, Orientation"),
         Rule("picture-small", "warning", "a picture is at least as large as the video", _IMAGES),
         Rule("picture-ratio", "warning", "a picture has the video's aspect ratio", _IMAGES),
@@ -111,9 +112,15 @@ def cut_short(key: str, left: str, cut: str) -> Finding | None:
     """
     shown = printable(cut.strip(), 30)
     if cut.startswith("&"):
-        message = f"`{shown}` is a name for YAML (an anchor), so the text begins behind it: put all of it in quotes"
+        if not syntax.is_sentence(cut[1:], left):
+            return None
+        message = f"`{shown}` is a name for YAML (an anchor), so the text begins behind it"
+        message += "; if it belongs to the text, put all of it in quotes"
     elif _is_cut(key, left, cut):
-        message = f"`{shown}` is a comment for YAML, so the text ends before it: put all of it in quotes"
+        message = (
+            f"`{shown}` is a comment for YAML, so the text ends before it; if it belongs to the text, put all of it"
+        )
+        message += " in quotes; if it is a remark, put it on a line of its own"
     else:
         return None
     return finding("text-cut-short", message, (key,))
@@ -122,11 +129,10 @@ def cut_short(key: str, left: str, cut: str) -> Finding | None:
 def _is_cut(key: str, left: str, comment: str) -> bool:
     if key == "tags":  # labels: short always, so only `#word` tells
         return syntax.is_word(comment)
-    return (
-        syntax.is_word(comment)
-        or syntax.is_number(left, comment)
-        or (key == "prompt" and syntax.goes_on(left, comment))
-    )
+    if syntax.is_word(comment):
+        return True
+    is_sent = key in ("prompt", "negative_prompt")
+    return (is_sent and syntax.is_number(left, comment)) or (key == "prompt" and syntax.goes_on(left, comment))
 
 
 TEXTS = frozenset({"prompt", "negative_prompt", "notes", "tags"})

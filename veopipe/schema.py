@@ -156,8 +156,11 @@ def _if(validator: Any, if_schema: Any, instance: Any, schema: Any) -> Iterator[
         )
 
 
-def _pattern(validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "string") and not re.fullmatch(pattern, instance):
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "string"):
+        return
+    # A pattern that every program can read has no range of characters above U+FFFF: `x-not-blank` has them, too.
+    if not re.fullmatch(pattern, instance) or ("x-not-blank" in schema and is_blank(instance)):
         yield ValidationError("the text has another form")
 
 

@@ -56,10 +56,20 @@ LINE_END = re.compile("\r\n|\r|\n")
 
 # Where YAML sees a comment behind something else on its line.
 _COMMENT = re.compile(r"(?<=\S)[ \t]+#")
-_TEXT_ENDS = re.compile("[\"':\\]}|>-]$")  # nothing that can go on stands before the comment
+# Nothing that can go on stands before the comment: no text, or a number.
+_TEXT_ENDS = re.compile(r"""["':\]}|>-]$|[:-][ \t]+(?:[-+.\d]+|true|false|null|~)$""", re.IGNORECASE)
+_KEY = re.compile(r"""[ \t]*["']?[\w.-]+["']?[ \t]*:(?:\s|$)""")
 # A comment that is most likely none: people write `# like this`, and number things `#3` or `# 3`.
 _WORD = re.compile(r"\s*#[^\s#!]")
-_NUMBER = re.compile(r"\s*#\s+\d")
+_STARTS_WITH_DIGIT = re.compile(r"\s*#\s*\d")
+# A number of what stands before it; no date, ordinal, ratio or unit, and no remark on how many there are.
+_REMARKS = (
+    r"[%x×/]|mm|cm|m|km|s|secs?|seconds?|min|mins|minutes?|fps|px|k|usd|dollars?|takes?|versions?|variants?|tries|shots?"
+    r"|times|of|more|left|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+)
+_NUMBER = re.compile(
+    rf"\s+#\s+\d{{1,4}}[:\uff1a](?!\d)|\s#\s+\d{{1,4}}(?:\.?\s*$|\s+(?!(?:{_REMARKS})(?!\w))[^\W\d])", re.IGNORECASE
+)
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "\uff01", "\uff1f")
 _SHORT = 50  # characters: eight words; a number behind more than that is as likely a remark
 _NO_PROMPT = 16  # characters: two words; nobody pays for a video of `Scene`
@@ -83,11 +93,18 @@ def comments(text: str) -> dict[tuple[int, int], str]:
     }
 
 
-def after_a_comment(before: str) -> str:
-    """What to say besides where a comment may have ended a text that goes on below; `before`: all up to the place."""
+def after_a_comment(before: str, rest: str) -> str:
+    """What to say besides where a comment may have ended a text that goes on below.
+
+    Args:
+        before: all up to the place.
+        rest: what stands on its line from there on.
+    """
     above = before.rpartition("\n")[0].rpartition("\n")[2]
     found = _COMMENT.search(above)
-    if found is None or before.rpartition("\n")[2].strip() or _TEXT_ENDS.search(above[: found.start()]):
+    if found is None or above.lstrip().startswith("#") or _TEXT_ENDS.search(above[: found.start()]):
+        return ""
+    if before.rpartition("\n")[2].strip() or _KEY.match(rest):
         return ""
     return "; or does ` #` above belong to a text? It begins a comment: put all of the text in quotes"
 
@@ -99,14 +116,20 @@ def is_word(comment: str) -> bool:
 
 def is_number(left: str, comment: str) -> bool:
     """Whether a comment is most likely the number of what is left of a text: `Scene # 3: a house`."""
-    return bool(_NUMBER.match(comment)) and _length(left) <= _SHORT and not left.endswith(_SENTENCE_ENDS)
+    return _NUMBER.match(comment) is not None and _length(left) <= _SHORT and not left.endswith(_SENTENCE_ENDS)
 
 
 def goes_on(left: str, comment: str) -> bool:
     """Whether a comment is most likely the rest of a text that would be next to nothing without it."""
     blanks = len(comment) - len(comment.lstrip())
     is_remark = blanks != 1 or len(comment.split()) <= _GOES_ON  # two blanks are how comments are set off
+    is_remark = is_remark or _STARTS_WITH_DIGIT.match(comment) is not None
     return bool(left) and _length(left) <= _NO_PROMPT and not is_remark and not left.endswith(_SENTENCE_ENDS)
+
+
+def is_sentence(anchor: str, left: str) -> bool:
+    """Whether an anchor that nothing names is most likely a text's first word: `&Beyond the sea`."""
+    return anchor.isalpha() and anchor[:1].isupper() and left[:1].islower()
 
 
 def _length(text: str) -> int:
@@ -117,12 +140,12 @@ def _length(text: str) -> int:
 #
 # JSON (RFC 8259, section 7) writes an emoji as two escapes of half a character each, which YAML's parsers refuse.
 # They read its YAML spelling instead, made as long by two noncharacters, so that places stay: no file holds
-# those, and which of the two it is keeps the spelling's capitals for texts where a backslash is just one.
+# those, and which they are keeps the capitals of each half's digits for texts where a backslash is just one.
 
 _HALVES = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
-_LOWER, _UPPER = "\ufdd3", "\ufdd4"
-_WHOLE = re.compile(f"\\\\U([0-9a-fA-F]{{8}})([{_LOWER}{_UPPER}])\\2")
-_NO_FILLERS = dict.fromkeys(map(ord, _LOWER + _UPPER))
+_FILLERS = "".join(map(chr, range(0xFDD3, 0xFDE3)))  # sixteen, as four digits can have capitals
+_WHOLE = re.compile(f"\\\\U([0-9a-f]{{8}})([{_FILLERS}])([{_FILLERS}])")
+_NO_FILLERS = dict.fromkeys(map(ord, _FILLERS))
 
 
 def whole_emoji(text: str) -> str:
@@ -135,8 +158,11 @@ def _whole(match: re.Match[str]) -> str:
         return match[0]
     high, low = int(match[1], 16), int(match[2], 16)
     whole = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
-    stand_in = f"\\U{whole:08x}" + 2 * (_UPPER if match[1][0] == "D" else _LOWER)
-    return stand_in if halves(stand_in) == match[0] else match[0]  # capitals here and there: no tool writes that
+    return f"\\U{whole:08x}{_filler(match[1])}{_filler(match[2])}"
+
+
+def _filler(half: str) -> str:
+    return _FILLERS[sum(1 << place for place, digit in enumerate(half) if digit.isupper())]
 
 
 def emoji(text: str) -> str:
@@ -151,5 +177,9 @@ def halves(text: str) -> str:
 
 def _half(match: re.Match[str]) -> str:
     high, low = divmod(int(match[1], 16) - 0x10000, 0x400)
-    form = "\\u{:04X}\\u{:04X}" if match[2] == _UPPER else "\\u{:04x}\\u{:04x}"
-    return form.format(0xD800 + high, 0xDC00 + low)
+    return f"\\u{_spelled(0xD800 + high, match[2])}\\u{_spelled(0xDC00 + low, match[3])}"
+
+
+def _spelled(half: int, filler: str) -> str:
+    capitals = _FILLERS.index(filler)
+    return "".join(digit.upper() if capitals >> place & 1 else digit for place, digit in enumerate(f"{half:04x}"))
