@@ -7,9 +7,13 @@ download is complete. A file passes when
 * each track's tables agree with themselves (`samples`), and all its samples lie inside an `mdat`;
 * no sample that is looked at is zeros where a coded sample can't be: a disk or a proxy that lost data
   gives back zeros;
+* the pictures that are looked at are such: each consists of NAL units whose lengths add up to its size. Behind
+  bytes that were slipped in (framing, a piece sent twice) nothing does;
 * a stream of fragments, which could always go on, doesn't end in the midst of another one.
 
-What follows is looked at no more: gateways and disks put a newline, zeros or a tag behind a whole film.
+What follows is forgiven: gateways and disks put a newline, zeros or a tag behind a whole film. But it may as
+well be the end of the film, pushed out by bytes slipped in. So if it is neither text nor zeros nor a box, the
+samples must show that they are where the tables say; where a codec can't show that, the file is refused.
 
 Everything is bounded: bytes held, boxes, samples, samples looked at. To refuse a good file costs the user
 more than to pass a bad one on to the measurement, which can be killed; so what is unusual isn't refused.
@@ -18,6 +22,7 @@ more than to pass a bad one on to the measurement, which can be killed; so what 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from array import array
 from bisect import bisect_right
@@ -32,15 +37,20 @@ MAX_TABLE_BYTES = 16 * 1024 * 1024
 """The largest `moov` or `moof` in bytes: it is held in memory. Eight seconds need less than 20 KB."""
 
 _SAMPLES_LOOKED_AT = 400  # of each track, spread evenly, the first and the last among them
+_UNITS = 64  # NAL units of a sample that are followed; a picture has a few, one for each slice
 _ENDS = 16  # bytes looked at, at the beginning and the end of a sample
 
 # Codecs whose samples begin with the length of a NAL unit and end with its stop bit: neither end is ever
 # sixteen zeros (ITU-T H.264 and H.265, 7.3.1; 0x000000 doesn't occur inside).
 _NAL_CODECS = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"dvh1", b"dvhe"})
 
+_START_CODE = b"\0\0\0\1"  # some writers leave it where the length belongs (H.264, annex B), and players bear it
+
 # A film begins with its brand; QuickTime of before 2001 has none, and some writers put these in front.
 _FIRST = frozenset({b"ftyp", b"styp", b"pdin", b"free", b"skip", b"wide", b"uuid", b"moov", b"mdat", b"pnot"})
 # What a stream of fragments consists of: one of these that is cut off is missed.
+_TAIL = 16 << 10  # bytes behind a film that are looked at
+_TEXT_OR_ZEROS = re.compile(rb"[\0\t\n\r\x20-\x7e]*")
 _TAG = 1024  # bytes behind a stream without an index that are no lost fragments: those have thousands
 _STREAMED = (b"moof", b"mdat", b"sidx", b"styp", b"emsg", b"prft", b"mfra")
 
@@ -159,6 +169,9 @@ def _checked(descriptor: int, size: int) -> Film:
     film = _film(movie)
     if layout.rest and not film.closed and not _has_ended(descriptor, layout):
         raise layout.rest
+    harmless = layout.rest is None or _is_harmless(os.pread(descriptor, _TAIL + 1, layout.end))
+    if layout.rest and not harmless and not all(_is_in_place(descriptor, track) for track in movie.tracks.values()):
+        raise layout.rest
     return film
 
 
@@ -176,7 +189,7 @@ def _accounted(descriptor: int, layout: _Layout) -> Movie:
         raise Damaged("has no samples in any track")
     for track in movie.tracks.values():
         _require_present(track, layout.media)
-        _refuse_zeros(descriptor, track)
+        _refuse_damage(descriptor, track)
     return movie
 
 
@@ -253,7 +266,7 @@ def _require_present(track: Track, media: list[Box]) -> None:
             raise Damaged(f"lacks media data: {length:,} bytes at {offset:,} are not in an mdat box")
 
 
-def _refuse_zeros(descriptor: int, track: Track) -> None:
+def _refuse_damage(descriptor: int, track: Track) -> None:
     video = track.handler == b"vide"
     if not video and track.codec != b"mp4a":
         return  # silence in uncompressed sound is zeros
@@ -263,6 +276,44 @@ def _refuse_zeros(descriptor: int, track: Track) -> None:
         end = os.pread(descriptor, ends, offset + size - ends) if track.codec in _NAL_CODECS else beginning
         if not any(beginning) or not any(end):
             raise Damaged(f"has zeros instead of media data at byte {offset:,}")
+        if track.codec in _NAL_CODECS and track.length_bytes and not _adds_up(descriptor, offset, size, track):
+            raise Damaged(f"has something slipped in between its pictures: none begins at byte {offset:,}")
+
+
+def _adds_up(descriptor: int, offset: int, size: int, track: Track) -> bool:
+    """Whether the NAL units of a sample lie inside it."""
+    at, end = offset, offset + size
+    for _ in range(_UNITS):
+        if at + track.length_bytes > end:
+            return True  # padded, perhaps
+        at += track.length_bytes + int.from_bytes(os.pread(descriptor, track.length_bytes, at), "big")
+        if at > end:
+            return os.pread(descriptor, 4, offset) == _START_CODE
+    return True
+
+
+def _is_harmless(rest: bytes) -> bool:
+    """Whether what follows a film is nothing of the film: a text, zeros, another box; at most `_TAIL` bytes."""
+    is_box = rest[4:8] in _FIRST or rest[4:8] in _STREAMED
+    return is_box or (len(rest) <= _TAIL and _TEXT_OR_ZEROS.fullmatch(rest) is not None)
+
+
+def _is_in_place(descriptor: int, track: Track) -> bool:
+    """Whether the samples of a track show that they are where its table says."""
+    if track.handler == b"vide":
+        return track.codec in _NAL_CODECS and track.length_bytes > 0  # they were followed already
+    if track.handler != b"soun":
+        return True
+    return track.codec == b"mp4a" and all(
+        _has_end_mark(os.pread(descriptor, min(size, _ENDS), offset + size - min(size, _ENDS)))
+        for offset, size in _spread(track.spans)
+    )
+
+
+def _has_end_mark(end: bytes) -> bool:
+    """Whether AAC ends so: three ones, and zeros up to a whole byte (`ID_END`; ISO/IEC 14496-3, 4.4.2.1)."""
+    number = int.from_bytes(end, "big")
+    return number > 0 and number // (number & -number) & 7 == 7
 
 
 def _spread(spans: list[tuple[int, array[int]]]) -> Iterator[tuple[int, int]]:

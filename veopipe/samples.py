@@ -57,6 +57,7 @@ class Track:
     Attributes:
         handler: `vide`, `soun` and others.
         codec: kind of the first sample entry, such as `avc1`.
+        length_bytes: of a NAL unit's length, which stands in front of each; 0: the samples have none, or it isn't said.
         spans: offset in the file, and the sizes of the samples that follow each other from there.
         default_size: bytes of a sample where a fragment doesn't say (`trex`).
         default_ticks: its duration there.
@@ -69,6 +70,7 @@ class Track:
 
     handler: bytes = b""
     codec: bytes = b""
+    length_bytes: int = 0
     spans: list[tuple[int, array[int]]] = field(default_factory=list)
     default_size: int = 0
     default_ticks: int = 0
@@ -339,7 +341,7 @@ def _track(data: bytes, trak: Box, movie_timescale: int) -> tuple[int, Track]:
     description = _required(table, b"stsd")
     listed = _unpacked(data, description, 4, ">I")[0] if description.end > description.body else 0
     codec = bytes(_unpacked(data, description, 12, ">4s")[0]) if listed else b""
-    track = Track(handler, codec, _spans(data, table))
+    track = Track(handler, codec, _length_bytes(data, description) if listed == 1 else 0, _spans(data, table))
     if b"mdhd" in media:
         at = 12 if _version(data, media[b"mdhd"]) == 0 else 20
         track.timescale, length = _clock(data, media[b"mdhd"], at)
@@ -351,6 +353,16 @@ def _track(data: bytes, trak: Box, movie_timescale: int) -> tuple[int, Track]:
     if b"edts" in boxes:
         track.shown_s = _shown(data, boxes[b"edts"], movie_timescale)
     return number, track
+
+
+def _length_bytes(data: bytes, stsd: Box) -> int:
+    """Bytes of a NAL unit's length (`avcC`, `hvcC`: ISO/IEC 14496-15, 5.3.3.1 and 8.3.3.1), or 0."""
+    entry = data[stsd.body + 8 : stsd.end]
+    for kind, at in ((b"avcC", 4), (b"hvcC", 21)):
+        where = entry.find(kind) + len(kind) + at
+        if kind in entry and where < len(entry):
+            return (entry[where] & 3) + 1
+    return 0
 
 
 def _shown(data: bytes, edts: Box, timescale: int) -> float | None:
