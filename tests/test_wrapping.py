@@ -16,9 +16,9 @@ FILM = (Path(__file__).parent / "media/whole/moov-first.mp4").read_bytes()
 SIGN = b";chunk-signature=" + b"0" * 64
 
 
-def framed(body: bytes, sign: bytes = b"", size: int = 1000) -> bytes:
+def framed(body: bytes, sign: bytes = b"", size: int = 1000, line: bytes = b"%X%b\r\n%b\r\n") -> bytes:
     pieces = [body[at : at + size] for at in range(0, len(body), size)] + [b""]
-    return b"".join(b"%X%b\r\n%b\r\n" % (len(piece), sign, piece) for piece in pieces)
+    return b"".join(line % (len(piece), sign, piece) for piece in pieces)
 
 
 def deflated(body: bytes) -> bytes:
@@ -44,6 +44,20 @@ WRAPPED = {
     "one frame": framed(FILM, SIGN, 1 << 20),
     "tiny frames": framed(FILM, SIGN, 17),
     "frames with sums behind": framed(FILM).removesuffix(b"\r\n") + b"x-amz-checksum-crc32:AAAA==\r\n\r\n",
+    "frames with line feeds": framed(FILM, SIGN, line=b"%X%b\n%b\n"),
+    "frames with wide sizes": framed(FILM, line=b"%016x%b\r\n%b\r\n"),
+    "frames behind a mark": b"\xef\xbb\xbf" + framed(FILM),
+    "frames behind newlines": b"\n\r\n\n" + framed(FILM),
+    "gzip in two members": gzip.compress(FILM[:9000]) + gzip.compress(FILM[9000:]),
+    "gzip in five members": b"".join(gzip.compress(FILM[at : at + 5000]) for at in range(0, len(FILM), 5000)),
+    "gzip in frames": framed(gzip.compress(FILM)),
+    "frames in gzip": gzip.compress(framed(FILM, SIGN)),
+    "gzip in gzip": gzip.compress(gzip.compress(FILM)),
+    "deflate in gzip in frames": framed(gzip.compress(deflated(FILM))),
+    "gzip behind a mark": b"\xef\xbb\xbf" + gzip.compress(FILM),
+    "frames in frames": framed(framed(FILM), SIGN, 700),
+    "a warning in gzip": gzip.compress(b"Warning: 3\n" + FILM),
+    "one part of all": b"--b\r\nContent-Range: bytes 0-%d/%d\r\n\r\n" % (len(FILM) - 1, len(FILM)) + FILM,
     "byte order mark": b"\xef\xbb\xbf" + FILM,
     "newline": b"\r\n" + FILM,
     "warning": b"<b>Warning</b>: Undefined variable in a.php on line 3<br>\n" * 20 + FILM,
@@ -68,6 +82,9 @@ def test_the_film_comes_out(body: bytes, step: int) -> None:
         pytest.param(b"ftyp", id="only-a-word"),
         pytest.param(b" " * OPENING + FILM, id="too-far-behind"),
         pytest.param(bytes(4096), id="zeros"),
+        pytest.param(b"Warning: 3\n" + framed(FILM), id="frames-behind-words"),
+        pytest.param(b"--b\nContent-Range: bytes 0-8191/21765\n\n" + FILM[:8192] + b"\n--b\n", id="one-part-of-many"),
+        pytest.param(gzip.compress(gzip.compress(gzip.compress(gzip.compress(FILM)))), id="packed-four-times"),
         pytest.param(b"\x1f\x8b\x08", id="three-bytes-of-gzip"),
     ],
 )
@@ -91,8 +108,11 @@ def test_what_is_spoilt_on_the_way_says_so(body: bytes) -> None:
         unwrapped(spoilt)
 
 
-def test_a_bomb_is_given_up_and_never_held() -> None:
-    bomb = gzip.compress(FILM[:2000] + bytes(200 << 20))
+BOMB = gzip.compress(FILM[:2000] + bytes(200 << 20))
+
+
+@pytest.mark.parametrize("bomb", [BOMB, gzip.compress(BOMB), framed(BOMB)], ids=["gzip", "gzip-twice", "frames"])
+def test_a_bomb_is_given_up_and_never_held(bomb: bytes) -> None:
     wrapping = wrapping_of(bomb[:OPENING])
     assert wrapping is not None
     tracemalloc.start()

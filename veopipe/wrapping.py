@@ -2,7 +2,7 @@
 
 * Nobody asked for it, and it happens: a body that is packed (gzip, deflate) whatever its label says, one that
   still has the framing of an upload to S3 (`aws-chunked`) or of HTTP in it, and one with a byte order mark, a
-  newline, a warning of PHP or the head of a multipart answer in front.
+  newline, a warning of PHP or the head of a multipart answer in front; up to three of these inside each other.
 * The bytes say what they are; no label is asked. What comes out is judged like any other film (`boxes`).
 * Bounded: a piece that comes out has at most a mebibyte, and what unpacks to far more than a film ever does is
   given up.
@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from veopipe.boxes import looks_like_mp4
@@ -26,7 +27,13 @@ OPENING = 4 << 10
 
 _PIECE = 1 << 20
 _FOLD, _SLACK = 16, 16 << 20  # a film is packed already; its tables and a border of zeros shrink
-_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:;[^\r\n]{0,1000})?\r\n")
+_LAYERS = 3
+_BLANKS = re.compile(rb"(?:\xef\xbb\xbf|\s)+")
+_SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\r\n]{0,1000})?\r?\n")
+# In front of a film these say that more of their kind stands inside it.
+_FRAMING = re.compile(rb"(?:\A|\n)[0-9A-Fa-f]{2,16}(?:;[^\r\n]*)?\r?\n\Z")
+_RANGE = re.compile(rb"content-range:\s*bytes\s+\d+-(\d{1,15})/(\d{1,15})", re.IGNORECASE)
+_GZIP = b"\x1f\x8b"
 _LONGEST_LINE = 1200
 
 
@@ -53,16 +60,69 @@ def wrapping_of(opening: bytes) -> Wrapping | None:
     Args:
         opening: `OPENING` bytes, or all there are.
     """
+    layers = _layers(opening, _LAYERS)
+    return None if layers is None else _Layers(layers)
+
+
+def _layers(opening: bytes, most: int) -> list[Wrapping] | None:
+    """What is wrapped around a film, the outermost first; None: there is no film inside."""
     if looks_like_mp4(opening):
-        return _InFront(0)
-    for wrapping, again in ((_Framed(), _Framed()), (_Packed(47), _Packed(47)), (_Packed(-15), _Packed(-15))):
-        try:
-            if looks_like_mp4(b"".join(wrapping.feed(opening))):
-                return again
-        except Unwrappable:
-            continue
+        return []
+    if most == 0:
+        return None
+    blanks = _BLANKS.match(opening)
+    before = blanks.end() if blanks else 0
+    makers: list[Callable[[], Wrapping]] = [_Framed, partial(_Packed, 47), partial(_Packed, -15)]
+    if before:
+        makers.append(partial(_InFront, before))
+    for make in makers:
+        inside = _layers(_opening_of(make(), opening), most - 1)
+        if inside is not None:
+            return [make(), *inside]
     at = opening.find(b"ftyp") - 4
-    return _InFront(at) if at > 0 and looks_like_mp4(opening[at:]) and opening[at : at + 2] == b"\0\0" else None
+    is_film = at > 0 and looks_like_mp4(opening[at:]) and opening[at : at + 2] == b"\0\0"
+    return [_InFront(at)] if is_film and not _is_one_of_many(opening[:at]) else None
+
+
+def _opening_of(layer: Wrapping, opening: bytes) -> bytes:
+    """The first bytes of what a layer holds; none if it isn't such a layer."""
+    found = b""
+    try:
+        for piece in layer.feed(opening):
+            found += piece
+            if len(found) >= OPENING:
+                break
+    except Unwrappable:
+        return b""
+    return found[:OPENING]
+
+
+def _is_one_of_many(front: bytes) -> bool:
+    """Whether what stands in front of a film says that only a piece of the film follows."""
+    part = _RANGE.search(front)
+    return bool(_FRAMING.search(front)) or (part is not None and int(part[1]) + 1 < int(part[2]))
+
+
+@dataclass(slots=True)
+class _Layers:
+    """One inside the other, the outermost first."""
+
+    layers: list[Wrapping]
+
+    @property
+    def is_over(self) -> bool:
+        return all(layer.is_over for layer in self.layers)
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        return _through(self.layers, piece)
+
+
+def _through(layers: list[Wrapping], piece: bytes) -> Iterator[bytes]:
+    if not layers:
+        yield piece
+        return
+    for found in layers[0].feed(piece):
+        yield from _through(layers[1:], found)
 
 
 @dataclass(slots=True)
@@ -86,6 +146,7 @@ class _Packed:
     taken: int = 0
     given: int = 0
     _inflater: zlib._Decompress = field(init=False)
+    _behind: bytes = b""
 
     def __post_init__(self) -> None:
         self._inflater = zlib.decompressobj(self.wbits)
@@ -96,7 +157,7 @@ class _Packed:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         self.taken += len(piece)
-        while piece and not self._inflater.eof:
+        while piece := self._next_member(piece):
             try:
                 found = self._inflater.decompress(piece, _PIECE)
             except zlib.error:
@@ -105,7 +166,20 @@ class _Packed:
             if self.given > _FOLD * self.taken + _SLACK:
                 raise Unwrappable("unpacks to far more than a video does")
             yield found
-            piece = self._inflater.unconsumed_tail
+            piece = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
+
+    def _next_member(self, piece: bytes) -> bytes:
+        """What is to be unpacked: gzip may follow gzip (RFC 1952, 2.2); nothing of what else follows."""
+        if not self._inflater.eof or not piece:
+            return piece
+        self._behind += piece
+        if len(self._behind) < len(_GZIP):
+            return b""
+        if self.wbits < 0 or not self._behind.startswith(_GZIP):
+            self._behind = bytes(len(_GZIP))  # nothing more is unpacked
+            return b""
+        piece, self._behind, self._inflater = self._behind, b"", zlib.decompressobj(self.wbits)
+        return piece
 
 
 @dataclass(slots=True)
@@ -117,6 +191,8 @@ class _Framed:
     _left: int = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
+        if self.is_over:
+            return  # sums may follow
         self._waiting += piece
         while self._waiting and not self.is_over:
             if not self._left and not self._begin():
@@ -127,7 +203,7 @@ class _Framed:
 
     def _begin(self) -> bool:
         """Read the line in front of the next piece; False: it isn't all here yet."""
-        line = self._waiting.removeprefix(b"\r\n")
+        line = self._waiting.removeprefix(b"\r").removeprefix(b"\n")
         size = _SIZE_LINE.match(line)
         if size is None:
             if len(line) > _LONGEST_LINE or b"\n" in line:
