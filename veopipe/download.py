@@ -42,8 +42,8 @@ ROOM_TO_LEAVE = 64 << 20
 """Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
 _PIECE = 1 << 20
 _WORDS = 64 << 10  # bytes of a text that is no video
-_LONGEST_WORD = 1_000  # bytes
-_BLANK = re.compile(rb"\s")
+# No text for people: a thousand bytes without a blank, or lines of base64 one after the other (RFC 2045, 6.8).
+_NO_WORDS = re.compile(rb"\S{1000}|(?:[A-Za-z0-9+/=_-]{40,}+\s{1,4}){10}")
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DISK = _FULL | {errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
@@ -172,7 +172,7 @@ def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
     fetched, why = kinds.get(stream.kind, Fetched.NOT_READY), stream.why
     if fetched is Fetched.CORRUPT:
         _, told = error_words(parse_json(body))  # under a video's label only an error counts as words
-        if (told or why) and _is_text(body):
+        if (told or (why and not cut)) and _is_text(body):
             fetched, why = Fetched.NOT_READY, why or "words instead of a video"
         elif cut or not body:
             why = cut or "no bytes at all"
@@ -186,10 +186,9 @@ def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
 def _is_text(body: bytes) -> bool:
     """Whether a body is for people: blanks between its words, no controls but those of a text. An empty one is.
 
-    A thousand bytes without a blank (base64) may be a film that nobody here can read.
+    A thousand bytes without a blank anywhere, or lines of base64, may be a film that nobody here can read.
     """
-    head = body[: 4 << 10]
-    return not _NO_TEXT.search(head) and (len(head) < _LONGEST_WORD or bool(_BLANK.search(head[:_LONGEST_WORD])))
+    return not _NO_TEXT.search(body[: 4 << 10]) and not _NO_WORDS.search(body)
 
 
 async def _receive(

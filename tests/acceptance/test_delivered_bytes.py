@@ -37,9 +37,17 @@ def moov_of(video: bytes) -> bytes:
     return video[at : at + int.from_bytes(video[at : at + 4], "big")]
 
 
-def chunked(body: bytes, sign: bytes = b"", end: bytes = b"") -> bytes:
+def chunked(body: bytes, sign: bytes = b"", end: bytes = b"", eol: bytes = b"\r\n") -> bytes:
     pieces = [body[at : at + 5000] for at in range(0, len(body), 5000)] + [b""]
-    return b"".join(b"%x%b\r\n%b\r\n" % (len(piece), sign, piece) for piece in pieces) + end
+    return b"".join(b"%x%b%b%b%b" % (len(piece), sign, eol, piece, eol) for piece in pieces) + end
+
+
+def parts(video: bytes) -> bytes:
+    """As two parts of a multipart answer."""
+    half, size = len(video) // 2, len(video)
+    ranges = [(0, half), (half, size)]
+    head = b"--b\r\nContent-Type: video/mp4\r\nContent-Range: bytes %d-%d/%d\r\n\r\n"
+    return b"".join(head % (a, b - 1, size) + video[a:b] + b"\r\n" for a, b in ranges) + b"--b--\r\n"
 
 
 SIGN = b";chunk-signature=" + b"0123456789abcdef" * 4
@@ -84,6 +92,10 @@ def wrapped(v: bytes) -> dict[str, bytes]:
         "byte order mark": answer(b"\xef\xbb\xbf" + v),
         "newlines": answer(b"\r\n\r\n" + v, kind="text/html"),
         "a warning of PHP": answer(b"\nWarning: Undefined variable $x in /srv/a.php on line 3\n" + v),
+        "aws-chunked with line feeds": answer(chunked(v, SIGN, eol=b"\n")),
+        "aws-chunked behind a mark": answer(b"\xef\xbb\xbf" + chunked(v, SIGN)),
+        "aws-chunked gzip": answer(chunked(gzip.compress(v), SIGN), "Content-Encoding: gzip, aws-chunked"),
+        "gzip in two members": answer(gzip.compress(v[:9000]) + gzip.compress(v[9000:]), "Content-Encoding: gzip"),
         "multipart": answer(part, kind="multipart/byteranges; boundary=x", status="206 Partial Content"),
     }
 
@@ -156,6 +168,13 @@ def test_what_is_no_whole_film_is_not_taken_for_one_whatever_its_label_says(film
         "zeros with a tail": answer(zeros + junk),
         "half packed": answer(gzip.compress(video)[: len(half)], "Content-Encoding: gzip"),
         "a bomb": answer(gzip.compress(video[:2000] + bytes(300 << 20))),
+        "two parts": answer(parts(video), kind="multipart/byteranges; boundary=b", status="206 Partial Content"),
+        "frames behind a warning": answer(b"Warning: 3\n" + chunked(video)),
+        "frames by another rule": answer(b"Warning: 3\n" + chunked(video, eol=b" \n")),
+        "a piece twice": answer(video[:60_000] + video[30_000:]),
+        "a piece twice, cut to size": answer((video[:60_000] + video[30_000:])[: len(video)]),
+        "ten bytes more": answer(video[:60_000] + b"\r\n10000\r\n " + video[60_000:]),
+        "ten others": answer(video[:60_000] + b"x" * 20 + video[60_010:]),
         "half in frames": answer(chunked(video, SIGN)[: len(half)]),
         "packed in what nobody reads": answer(b"\x0b\x02\x80" * 2000, "Content-Encoding: br"),
         "words as a video": answer(waiting),
@@ -183,24 +202,34 @@ def test_what_is_no_whole_film_is_not_taken_for_one_whatever_its_label_says(film
     assert list((film.folder / "renders/shots/takes").iterdir()) == []
 
 
-def test_bytes_that_nobody_can_read_are_never_taken_for_no_video_however_old_the_take_is(film: Film) -> None:
+def test_bytes_that_nobody_can_read_are_never_taken_for_no_video_however_old_the_take_is(
+    film: Film, video: bytes
+) -> None:
     """A take is abandoned 48 h after its order when its gateway says in words that there is no video."""
+    document = {"created": 1, "data": [{"b64_json": base64.b64encode(video).decode()}]}
     bodies = {
         "packed": answer(b"\x0b\x02\x80\x01" * 2000, "Content-Encoding: br"),
         "another kind of film": answer(b"\x1a\x45\xdf\xa3" * 900, kind="text/plain"),
+        "cut before its first byte": answer(b"", f"Content-Length: {len(video)}", kind="text/plain"),
+        "cut document": answer(b'{"data": [', "Content-Length: 5000", kind="application/json"),
+        "base64 in JSON": answer(json.dumps(document).encode(), kind="application/json"),
+        "base64 in lines": answer(base64.encodebytes(video), kind="text/plain"),
+        "base64 behind words": answer(b"here is it:\r\n" + base64.b64encode(video), kind="text/html"),
         "words": answer(b'{"message": "expired"}', kind="application/json"),
+        "words in no frame": answer(b'{"error": {"message": "expired"}}', "Content-Length: 90", kind="text/plain"),
+        "a page": answer(HTML, kind="text/html"),
     }
     with Labelled(bodies) as gateway:
         run_all(film, gateway)
-        for shot in ("S00", "S01", "S02"):
-            path = film.folder / f".veopipe/shots/state/{shot}.json"
+        for number in range(len(bodies)):
+            path = film.folder / f".veopipe/shots/state/S{number:02}.json"
             state = json.loads(path.read_bytes())
             then = datetime.now(UTC) - timedelta(hours=49)
             for attempt in state["takes"][0]["attempts"]:
                 attempt.update(submitted_at=then.strftime("%Y-%m-%dT%H:%M:%SZ"), created_at=int(then.timestamp()))
             path.write_text(json.dumps(state))
-        assert list(film.run().statuses.values()) == ["parked", "parked", "abandoned"]
-        assert len(gateway.prompts) == 3
+        assert list(film.run().statuses.values()) == ["parked"] * 7 + ["abandoned"] * 3
+        assert len(gateway.prompts) == len(bodies)
 
 
 def test_a_take_that_was_parked_for_its_label_is_fetched_by_the_next_run(film: Film, video: bytes) -> None:
