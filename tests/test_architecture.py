@@ -40,7 +40,7 @@ LAYERS = [
     # what is on disk
     ["delivery", "store", "journal", "moves", "merging"],
     ["takes", "ledger"],
-    ["order", "safekeeping"],
+    ["order", "safekeeping", "ledgerfile"],
     # what people write
     ["manifest", "pipeline"],
     ["rules", "findings", "table"],

@@ -66,7 +66,6 @@ def test_a_started_ledger_is_what_the_design_says(places: Places) -> None:
         "id": written.id,
         "manifest": "shots.yaml",
         "open_runs": [],
-        "attempts": {},
     }
     assert (places.output / ".ledger").read_text() == f"{written.id}\n"
     assert places.folder.stat().st_mode & 0o777 == 0o700

@@ -95,27 +95,34 @@ def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
     if project.choices.simulate:
         return
     where = f"{project.places.ledger_base}/{project.places.name}"
-    if not project.ledger.is_new:
-        if project.store.shots or project.store.unusable:
-            return
-        if project.ledger.attempts is None and project.pipeline.require_ledger and not terms.new_ledger:
+    lack, hint = _what_lacks(project, where)
+    bought = f"{counted(creates, 'shot')} will be bought"
+    if lack is not None:
+        if project.pipeline.require_ledger and not terms.new_ledger:
             raise EnvironmentFault(
-                f"the ledger in {where} has no state files, and an older veopipe wrote it, which didn't count them: "
-                f"{counted(creates, 'shot')} would be bought, perhaps again",
-                hint=f"bring {where}/state back, or add --new-ledger if nothing was bought yet",
+                f"{lack}, and this pipeline requires a ledger: {counted(creates, 'shot')} would be bought",
+                hint=f"{hint}, or say that it is right so: add --new-ledger",
             )
-        terms.tell(f"the ledger here knows of no shot: {counted(creates, 'shot')} will be bought")
-        return
-    if project.pipeline.require_ledger and not terms.new_ledger:
-        raise EnvironmentFault(
-            f"no ledger in {where}, and this pipeline requires one: {counted(creates, 'shot')} would be bought",
-            hint=f"bring it back (git checkout {where}), or start a new one: add --new-ledger",
-        )
-    if not terms.new_ledger:
-        ledger.refuse_if_renamed(project.places)
-    terms.tell(f"no ledger here: {counted(creates, 'shot')} will be bought")
+        if project.ledger.is_new and not terms.new_ledger:
+            ledger.refuse_if_renamed(project.places)
+        terms.tell(f"{'no ledger here' if project.ledger.is_new else lack}: {bought}")
+    elif not project.store.shots and not project.store.unusable:
+        terms.tell(f"the ledger here knows of no shot: {bought}")
     if (rule := safekeeping.hidden_by(project.places)) is not None:
         terms.tell(f"git ignores {where} ({rule}): a clone won't know what was bought, and would buy it again")
+
+
+def _what_lacks(project: Project, where: str) -> tuple[str | None, str]:
+    """What of a ledger isn't here, and how it is brought back."""
+    found, places = project.ledger, project.places
+    if found.is_new:
+        return f"no ledger in {where}", f"bring it back: {ledger.git_checkout(places, where)}"
+    if found.is_lost:
+        path = f"{where}/ledger.json"
+        return f"{path}, which counts what was made, isn't here", f"bring it back: {ledger.git_checkout(places, path)}"
+    if found.attempts is None and not project.store.shots and not project.store.unusable:
+        return f"the ledger here knows of no shot: {where} has no state files", f"bring {where}/state back"
+    return None, ""
 
 
 def _check_permission(creates: list[Item], permission: Permission) -> None:

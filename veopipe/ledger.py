@@ -4,7 +4,8 @@
   folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a paid take.
 * A ledger names its manifest, an output folder names its ledger; whatever doesn't fit is refused before
   anything is sent. What is refused is never to be removed: a hint moves things, and only to a name that is free.
-* A ledger counts the attempts in its state files, so that one which is missing is missed (`store`).
+* What this machine counted is remembered beside `ledger.json` as well, where git doesn't reach: a checkout of an
+  older version takes both the states and their count back.
 * One run at a time: a kernel lock that dies with its process.
 
 Source: design, section 5.
@@ -14,60 +15,30 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import os
-import re
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import filelock
 
-from veopipe import files, safekeeping, standins, statefiles
+from veopipe import files, ledgerfile, safekeeping, standins, statefiles
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
+from veopipe.ledgerfile import Ledger as Ledger
+from veopipe.ledgerfile import larger
 from veopipe.places import Places
-from veopipe.reading import NotHere, strict_json
+from veopipe.reading import NotHere
 from veopipe.wording import printable
 
-FORMAT = 1
 LOCK_WAIT = 0.5
 """Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
 
 # How file systems without locks answer (flock(2), and NFS without its lock service).
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
-_LARGEST = 16 << 20
-"""Bytes. 100,000 shots, each with the longest id, need half of it."""
-_LONGEST_NAME = 255  # bytes, on every usual file system
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_KNOWN = ("format", "id", "manifest", "open_runs", "attempts")
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """What `ledger.json` says.
-
-    Attributes:
-        id: random, made once; output folders repeat it.
-        manifest: the manifest's file name.
-        open_runs: runs that spent and weren't ended by themselves or by Ctrl-C: the next run's caps
-            count what they spent.
-        attempts: shot → how many attempts its state file held when this was written; None: an older veopipe
-            wrote it and didn't count.
-        is_new: there is no ledger yet; nothing was ever bought.
-        unknown: fields of a newer veopipe, kept.
-    """
-
-    id: str
-    manifest: str
-    open_runs: tuple[str, ...] = ()
-    attempts: Mapping[str, int] | None = None
-    is_new: bool = False
-    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 def look_up(places: Places) -> Ledger:
@@ -84,13 +55,25 @@ def look_up(places: Places) -> Ledger:
         )
     found = _read(places.folder / "ledger.json")
     if found is None:
-        is_new = not _has_state(places)
-        ledger = Ledger(_lost_id(places) or secrets.token_hex(16), places.manifest.name, is_new=is_new)
+        has_state = _has_state(places)
+        ledger = Ledger(
+            _lost_id(places) or secrets.token_hex(16), places.manifest.name, is_new=not has_state, is_lost=has_state
+        )
     else:
         _check_owner(places, found)
         ledger = found
     _check_output(places, ledger)
-    return ledger
+    remembered = _remembered(places, ledger.id)
+    return ledger if remembered is None else replace(ledger, attempts=larger(ledger.attempts, remembered))
+
+
+def _remembered(places: Places, ledger: str) -> Mapping[str, int] | None:
+    """What this machine has counted in that ledger, if anything."""
+    try:
+        found = ledgerfile.parse(files.read_bounded(places.memory, ledgerfile.LARGEST))
+    except (OSError, ValueError):  # never a ledger of its own: without it, `ledger.json` counts
+        return None
+    return found.attempts if found.id == ledger else None
 
 
 def _check_owner(places: Places, found: Ledger) -> None:
@@ -103,9 +86,9 @@ def _check_owner(places: Places, found: Ledger) -> None:
     if Path(found.manifest).stem == mine.stem or _is_one(its_folder, places.folder):
         free = _free(mine).name
         hint = (
-            f"one of the two needs a name of its own: {_command('mv', mine.name, free)}"
+            f"one of the two needs a name of its own: {_mv(places, mine.name, free)}"
             if os.path.lexists(named)
-            else f"give the manifest its name back: {_command('mv', mine.name, found.manifest)}"
+            else f"give the manifest its name back: {_mv(places, mine.name, found.manifest)}"
         )
         raise LedgerRefused(f"{where} is the ledger of {printable(found.manifest)}, not of {mine.name}", hint=hint)
     original = _read(its_folder / "ledger.json") if os.path.lexists(named) else None
@@ -115,7 +98,7 @@ def _check_owner(places: Places, found: Ledger) -> None:
             f"{where} is a copy of the ledger of {printable(found.manifest)}, which is still there, "
             f"and not the ledger of {mine.name}",
             hint="a copied ledger would count its takes twice; move the copy away: "
-            + _command("mv", where, f"{places.ledger_base}/{free}"),
+            + _mv(places, where, f"{places.ledger_base}/{free}"),
         )
 
 
@@ -144,15 +127,20 @@ def _check_output(places: Places, ledger: Ledger) -> None:
         return
     where = f"{places.output_base}/{places.name}"
     away = f"{places.output_base}/{_free(places.output).name}"
-    hint = f"if its videos aren't this list's, move the folder away: {_command('mv', where, away)}"
+    hint = f"if its videos aren't this list's, move the folder away: {_mv(places, where, away)}"
     if ledger.is_new:  # else a checkout would replace records that nobody else has
-        hint = f"bring its ledger back: git checkout {places.ledger_base}/{places.name}\n{hint}"
-    for other, theirs in _neighbours(places):
+        hint = f"bring its ledger back: {git_checkout(places, f'{places.ledger_base}/{places.name}')}\n{hint}"
+    for other, theirs in _neighbours(places, strictly=False):
         if theirs.id == owner:
             target = places.output.with_name(other.name)
-            free = target if not os.path.lexists(target) else _free(target)
-            move = _command("mv", where, f"{places.output_base}/{free.name}")
-            hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {move}"
+            moves = [_mv(places, where, f"{places.output_base}/{other.name}")]
+            if os.path.lexists(target):  # exchanged, perhaps: both get their places
+                moves = [
+                    _mv(places, where, away),
+                    _mv(places, f"{places.output_base}/{other.name}", where),
+                    _mv(places, away, f"{places.output_base}/{other.name}"),
+                ]
+            hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {' && '.join(moves)}"
     raise LedgerRefused(
         f"{where} belongs to another ledger (its .ledger says {printable(owner[:12])}…)",
         hint=hint,
@@ -188,69 +176,37 @@ def _has_state(places: Places) -> bool:
 
 def _read(path: Path) -> Ledger | None:
     try:
-        document = strict_json(files.read_bounded(path, _LARGEST))
-        if document["format"] != FORMAT:
-            raise _Newer(f"its format is {document['format']!r}; this veopipe knows {FORMAT}")
-        runs, attempts = document.get("open_runs", []), document.get("attempts")
-        unknown = {key: value for key, value in document.items() if key not in _KNOWN}
-        ledger = Ledger(document["id"], document["manifest"], tuple(runs), attempts, unknown=unknown)
-        texts = [ledger.id, ledger.manifest, *ledger.open_runs]
-        if not isinstance(runs, list) or not all(isinstance(text, str) and text for text in texts):
-            raise ValueError("a field has the wrong type")
-        if not _ID.fullmatch(ledger.id) or not _is_file_name(ledger.manifest):
-            raise ValueError("its id or its manifest's name is impossible")
-        if attempts is not None and not _is_count(attempts):
-            raise ValueError("its attempts aren't a number for each shot")
+        return ledgerfile.parse(files.read_bounded(path, ledgerfile.LARGEST))
     except (FileNotFoundError, NotADirectoryError):
         if (found := standins.of(path)) is not None:
             raise EnvironmentFault(f"{path} isn't here: {found}") from None
         return None
-    except _Newer as error:
+    except ledgerfile.Newer as error:
         raise EnvironmentFault(f"{path} can't be read: {error}", hint="update veopipe: a newer one wrote it") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         remedy = error.remedy if isinstance(error, NotHere) else f"git checkout {shlex.quote(str(path))}"
         raise EnvironmentFault(f"{path} can't be read: {_said(error)}", hint=f"bring it back: {remedy}") from None
-    return ledger
-
-
-class _Newer(ValueError):
-    """A newer veopipe wrote it: an older version of the file would forget what that one knew."""
-
-
-def _is_count(attempts: object) -> bool:
-    return isinstance(attempts, dict) and all(
-        statefiles.SHOT_ID.fullmatch(shot) and type(number) is int and number > 0 for shot, number in attempts.items()
-    )
-
-
-def _is_file_name(text: str) -> bool:
-    """Whether a file in the manifest's folder can have this name."""
-    try:  # UTF-8, as the folder may have been made under another locale than today's
-        return (
-            Path(text).name == text
-            and 0 < len(text.encode("utf-8", "surrogateescape")) <= _LONGEST_NAME
-            and "\0" not in text
-        )
-    except UnicodeEncodeError:  # half a character
-        return False
 
 
 def _said(error: BaseException) -> str:
-    if isinstance(error, KeyError):
-        return f"it has no {error}"
     return printable(error.strerror or str(error)) if isinstance(error, OSError) else printable(f"{error}")
 
 
-def _neighbours(places: Places) -> Iterator[tuple[Path, Ledger]]:
+def _neighbours(places: Places, *, strictly: bool = True) -> Iterator[tuple[Path, Ledger]]:
     """The other ledgers beside this one, rehearsals left out, with their folders.
 
     Raises:
-        EnvironmentFault: one can't be read.
+        EnvironmentFault: one can't be read, and `strictly` asks for all.
     """
     base = places.folder.parent
     for other in sorted(base.iterdir()) if base.is_dir() else []:
         if other.name != places.name and not other.name.endswith(".simulated") and other.is_dir():
-            found = _read(other / "ledger.json")
+            try:
+                found = _read(other / "ledger.json")
+            except EnvironmentFault:
+                if strictly:
+                    raise
+                continue
             if found is not None:
                 yield other, found
 
@@ -264,36 +220,66 @@ def refuse_if_renamed(places: Places) -> None:
     for other, found in _neighbours(places):
         if _is_there(places, other, found):
             continue
-        move = [_move(places.folder, places.ledger_base, other.name)]
+        move = [_move(places, places.folder, places.ledger_base, other.name)]
         if (places.output.parent / other.name).is_dir():
-            move.append(_move(places.output, places.output_base, other.name))
+            move.append(_move(places, places.output, places.output_base, other.name))
         raise LedgerRefused(
             f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
-            f"{printable(found.manifest)}, which is gone. Was it renamed? Then nothing needs to be bought again",
-            hint=f"move its ledger, in the manifest's folder: {' && '.join(move)}\n"
+            f"{_whose(places, found)} Then nothing needs to be bought again",
+            hint=f"move its ledger: {' && '.join(move)}\n"
             "if this is a new list, start a ledger of its own: add --new-ledger",
         )
 
 
+def _whose(places: Places, found: Ledger) -> str:
+    name = printable(found.manifest)
+    return (
+        f"{name}. Was it moved?"
+        if found.manifest == places.manifest.name
+        else f"{name}, which is gone. Was it renamed?"
+    )
+
+
 def _is_there(places: Places, folder: Path, ledger: Ledger) -> bool:
-    """Whether the list of a ledger is in its place, under the name that this locale gives it, too."""
-    if os.path.lexists(places.manifest.parent / ledger.manifest):
+    """Whether a ledger has its list, under the name that this locale gives it, too. It may be a copy of another's."""
+    named = places.manifest.parent / ledger.manifest
+    if os.path.lexists(named) and not _is_one(named, places.manifest):
         return True
     ending = Path(ledger.manifest).suffix
     lists = (path for path in places.manifest.parent.iterdir() if path.suffix == ending)
     return any(_is_one(_beside(places, path.stem), folder) for path in lists)
 
 
-def _move(target: Path, base: str, name: str) -> str:
+def _move(places: Places, target: Path, base: str, name: str) -> str:
     """The command that gives the folder `name` the place of `target`; what is there gets another name."""
-    move = _command("mv", f"{base}/{name}", f"{base}/{target.name}")
+    move = _mv(places, f"{base}/{name}", f"{base}/{target.name}")
     if not os.path.lexists(target) or (target.is_dir() and {entry.name for entry in target.iterdir()} <= {"lock"}):
         return move  # a lock that this very command holds goes with it
-    return f"{_command('mv', f'{base}/{target.name}', f'{base}/{_free(target).name}')} && {move}"
+    return f"{_mv(places, f'{base}/{target.name}', f'{base}/{_free(target).name}')} && {move}"
 
 
-def _command(*words: str) -> str:
-    return shlex.join(words)
+def _mv(places: Places, old: str, new: str) -> str:
+    """The command that renames something beside the manifest, wherever a person types it."""
+    names = [_typed(places, old), _typed(places, new)]
+    return shlex.join(["mv", *(["--"] if any(name.startswith("-") for name in names) else []), *names])
+
+
+def git_checkout(places: Places, path: str) -> str:
+    """The command that brings something beside the manifest back from git."""
+    return shlex.join(["git", "checkout", "--", path] if _is_here(places) else _git(places, path))
+
+
+def _git(places: Places, path: str) -> list[str]:
+    return ["git", "-C", str(places.manifest.parent), "checkout", "--", path]
+
+
+def _typed(places: Places, path: str) -> str:
+    """A path beside the manifest as it is typed in the working folder: another one may have a ledger of that name."""
+    return path if _is_here(places) else str(places.manifest.parent / path)
+
+
+def _is_here(places: Places) -> bool:
+    return _is_one(places.manifest.parent, Path())
 
 
 # --- writing ---------------------------------------------------------------------------------------
@@ -316,10 +302,10 @@ def locked(places: Places, tell: Callable[[str], None] = _to_nobody) -> Iterator
         EnvironmentFault: the lock file can't be made or the disk has no locks, or somebody else may have written there.
     """
     try:
-        _make_folders(places)
-        safekeeping.close_to_others(places, tell)
-        lock = filelock.FileLock(_lock_file(places), timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False)
-        lock.acquire()
+        try:
+            lock = _acquired(places, tell)
+        except FileNotFoundError:  # another command took its empty ledger away meanwhile
+            lock = _acquired(places, tell)
     except filelock.Timeout:
         raise LedgerLocked(
             f"another run of {places.manifest.name} is on{_holder(places)}",
@@ -339,6 +325,14 @@ def locked(places: Places, tell: Callable[[str], None] = _to_nobody) -> Iterator
     finally:
         _tidy(places)
         lock.release()
+
+
+def _acquired(places: Places, tell: Callable[[str], None]) -> filelock.BaseFileLock:
+    _make_folders(places)
+    safekeeping.close_to_others(places, tell)
+    lock = filelock.FileLock(_lock_file(places), timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False)
+    lock.acquire()
+    return lock
 
 
 def _lock_file(places: Places) -> Path:
@@ -389,24 +383,20 @@ def _make_folders(places: Places) -> None:
 
 
 def write(places: Places, ledger: Ledger) -> Ledger:
-    """Write `ledger.json`, naming the manifest as it is called now.
+    """Write `ledger.json`, naming the manifest as it is called now, and what this machine remembers of it.
 
     Raises:
         EnvironmentFault: it can't be written.
     """
-    written = replace(ledger, manifest=places.manifest.name, is_new=False)
-    document = {
-        "format": FORMAT,
-        "id": written.id,
-        "manifest": written.manifest,
-        "open_runs": list(written.open_runs),
-        "attempts": dict(sorted((written.attempts or {}).items())),
-        **written.unknown,
-    }
+    written = replace(ledger, manifest=places.manifest.name, is_new=False, is_lost=False, is_torn=False)
+    text = ledgerfile.dump(written)
     try:
         files.make_folder(places.state)
         files.sync_folder(places.state)  # it counts what a power cut must not take any more
-        files.replace(places.folder / "ledger.json", (json.dumps(document, indent=2) + "\n").encode())
+        files.replace(places.folder / "ledger.json", text)
+        if written.attempts:
+            files.make_folder(places.memory.parent)
+            files.replace(places.memory, text)
     except OSError as error:
         raise EnvironmentFault(f"{places.folder / 'ledger.json'} can't be written: {_said(error)}") from None
     return written

@@ -1,4 +1,4 @@
-"""Two versions of a state file that grew apart, made one: `python -m veopipe.merging BASE OURS THEIRS`.
+"""Two versions of a state file, or of `ledger.json`, made one: `python -m veopipe.merging BASE OURS THEIRS`.
 
 A night recorded takes on one machine while a person resolved some on another. A merge by lines can mix the halves of
 two records; this goes by takes:
@@ -20,7 +20,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from veopipe import files, state, takes
+from veopipe import files, ledgerfile, state, takes
 from veopipe.state import Status
 from veopipe.takes import Attempt, ShotState, Take
 
@@ -99,13 +99,21 @@ def main() -> int:
     """Merge the three files that git names; the exit code it asks for."""
     base, ours, theirs = map(Path, sys.argv[1:4])
     try:
-        common = files.read_bounded(base, takes.LARGEST_STATE_FILE)
-        mine, others = (takes.parse(files.read_bounded(path, takes.LARGEST_STATE_FILE)) for path in (ours, theirs))
-        text = takes.dump(merged(takes.parse(common) if common else None, mine, others))
-        ours.write_bytes(text)
+        texts = [files.read_bounded(path, ledgerfile.LARGEST) for path in (base, ours, theirs)]
+        merge = _merge_ledgers if b'"takes"' not in texts[1] else _merge_states
+        ours.write_bytes(merge(*texts))
     except (OSError, ValueError):  # unreadable, or apart: git says which file it is
         return 1
     return 0
+
+
+def _merge_states(base: bytes, ours: bytes, theirs: bytes) -> bytes:
+    return takes.dump(merged(takes.parse(base) if base else None, takes.parse(ours), takes.parse(theirs)))
+
+
+def _merge_ledgers(base: bytes, ours: bytes, theirs: bytes) -> bytes:
+    before = ledgerfile.parse(base) if base else None
+    return ledgerfile.dump(ledgerfile.merged(before, ledgerfile.parse(ours), ledgerfile.parse(theirs)))
 
 
 if __name__ == "__main__":

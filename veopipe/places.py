@@ -60,6 +60,11 @@ class Places:
         return self.folder / "runs"
 
     @property
+    def memory(self) -> Path:
+        """What this machine remembers of `ledger.json`; git leaves it out."""
+        return self.runs / "ledger.json"
+
+    @property
     def output(self) -> Path:
         """Where the finished videos go."""
         return self.output_of(self.output_base)

@@ -17,6 +17,7 @@ from enum import StrEnum
 from veopipe import order as orders
 from veopipe.address import SIMULATOR, is_loopback
 from veopipe.answers import Scope
+from veopipe.ledgerfile import key_of
 from veopipe.moves import takeovers
 from veopipe.order import Order
 from veopipe.pricing import Model, as_text
@@ -24,6 +25,11 @@ from veopipe.state import CARRIED_ON, CHARGED, UNKNOWN_OUTCOME, Status
 from veopipe.takes import ShotState, Take
 from veopipe.wording import counted
 
+LOST = (
+    "it was ordered before, and no state file here knows of it: bring the ledger's state/ back (from git, a backup, "
+    "the machine that ran last), or give the record up: veopipe resolve LIST SHOT --write-off"
+)
+"""Why an order is held that the ledger counted and no state file knows: one text, by which reports group them."""
 NOT_CHARGED = "not_charged"
 """The scope that `resolve --not-charged` gives a refusal: a person looked it up, so it may be sent again."""
 
@@ -57,8 +63,8 @@ class World:
     Attributes:
         states: of every shot that has a state file, wanted or not.
         unreadable: shots whose state file can't be understood, with the reason.
-        missing: shots whose state file isn't here, or is older than the ledger: what is the matter with "its state
-            file", and what to do.
+        missing: shots whose state file isn't here: what is the matter with "its state file".
+        lost: keys of orders that were made more often than is on record.
         strays: shots with takes on disk that no state file knows, with one file's name each.
         gateway: the name of the gateway of this run; None for commands that only look, which take every
             take as it is.
@@ -75,6 +81,7 @@ class World:
     retry_failed: int
     manifest_ids: Collection[str]
     missing: Mapping[str, str] = field(default_factory=dict)
+    lost: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +224,8 @@ class _Planner:
         """The items of one selected shot: what is wanted first, then older takes that are still open."""
         state, old = self.state_of(wanted.shot), self.moves.get(wanted.shot)
         item = self._decide(wanted, state or ShotState(wanted.shot))
+        if item.buys and key_of(item.fingerprint) in self.world.lost:
+            item = replace(item, action=Action.HOLD, reason=LOST, bought_before=False)
         if old is not None:
             quiet = item.action in {Action.KEEP, Action.CONTINUE}
             is_it = item.status is not None or old.casefold() == wanted.shot.casefold()

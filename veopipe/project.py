@@ -7,7 +7,8 @@ network or money.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from veopipe.address import Address
 from veopipe.delivery import Shelf
 from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
 from veopipe.ledger import Ledger
+from veopipe.ledgerfile import key_of
 from veopipe.manifest import Manifest, Picture, load_manifest
 from veopipe.order import order_of
 from veopipe.pipeline import Pipeline, load_pipeline
@@ -91,12 +93,13 @@ class Project:
     problems: tuple[Problem, ...]
     pictures: Mapping[str, tuple[tuple[Picture, str], ...]] = field(default_factory=dict)
     _store: Store | None = None
+    _writing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def store(self) -> Store:
         """Its state files, read when they are first looked at: a command that writes does so under the lock."""
         if self._store is None:
-            self._store = open_store(self.places, self.ledger.attempts)
+            self._store = open_store(self.places, None if self.places.simulated else self.ledger.attempts)
         return self._store
 
     def read_again(self) -> None:
@@ -107,37 +110,58 @@ class Project:
     def close(self) -> None:
         """The lock is given up: whatever still runs in a thread writes no state file any more."""
         if self._store is not None:
-            self._store.close()
+            with self._writing:
+                self._store.close()
 
     @property
     def remarks(self) -> list[str]:
         """What people should know of the ledger's files before they read anything else."""
-        strange = self.store.strange
-        if not strange:
-            return []
-        shown = ", ".join(printable(name, 60) for name in strange[:3]) + (", …" if len(strange) > 3 else "")
-        are = "is no state file" if len(strange) == 1 else "are no state files"
         where = f"{self.places.ledger_base}/{self.places.name}/state"
-        return [f"{where}: {shown} {are}: another program left what lies there; nothing is read from it"]
+        said = []
+        if strange := self.store.strange:
+            shown = ", ".join(printable(name, 60) for name in strange[:3]) + (", …" if len(strange) > 3 else "")
+            are = "is no state file" if len(strange) == 1 else "are no state files"
+            said = [f"{where}: {shown} {are}: another program left what lies there; nothing is read from it"]
+        for name, shot in self.store.copies.items():
+            said.append(
+                f'{where}: {name} is no state file of its own: its "shot" says {shot}, so nothing is read from it; '
+                f'if it is another record, let its "shot" be {name.removesuffix(".json")}'
+            )
+        return said
 
-    def write_ledger(self, *, passing_over: Collection[str] = (), open_runs: tuple[str, ...] | None = None) -> None:
+    def write_ledger(self, *, open_runs: tuple[str, ...] | None = None, starts: bool = False) -> None:
         """Let `ledger.json` say how things stand now, unless it does.
 
         Args:
-            passing_over: shots whose state is about to move.
             open_runs: instead of the ledger's.
+            starts: begin a ledger if there is none.
 
         Raises:
             EnvironmentFault: it can't be written.
         """
-        with self.store.exclusively():
-            if self.store.is_closed:  # the lock is another process's by now
+        with self._writing:  # not the store's: takes are recorded meanwhile
+            if self.store.is_closed or (self.ledger.is_new and not starts):  # the lock is another process's by now
                 return
-            attempts = self.store.count_attempts(but=passing_over)
             runs = self.ledger.open_runs if open_runs is None else open_runs
+            attempts = None if self.places.simulated else self.store.count()
             wanted = replace(self.ledger, manifest=self.places.manifest.name, attempts=attempts, open_runs=runs)
-            if wanted.is_new or wanted != self.ledger:
+            if wanted.is_new or wanted.is_lost or wanted.is_torn or wanted != self.ledger:
                 self.ledger = ledger.write(self.places, wanted)
+
+    def is_lost(self, shot: str) -> bool:
+        """Whether the order that a shot wants was made, and its record isn't here."""
+        if shot not in self.wanted or shot in self.store.unusable:
+            return False
+        return key_of(self.wanted[shot].order.fingerprint()) in self.store.lost
+
+    def give_up(self, shot: str) -> None:
+        """Expect no record of what was made for a shot's order: it may be made again.
+
+        Raises:
+            EnvironmentFault: that can't be written.
+        """
+        self.store.give_up(key_of(self.wanted[shot].order.fingerprint()))
+        self.write_ledger()
 
     @property
     def shelf(self) -> Shelf:
@@ -167,6 +191,7 @@ class Project:
             states=self.store.shots,
             unreadable=self.store.unreadable,
             missing=self.store.missing,
+            lost=self.store.lost,
             strays=delivery.strays(self.places, known, self.wanted),
             gateway=None if anywhere else self.address.name,
             retry_all=self.choices.retry_failed,

@@ -99,6 +99,12 @@ def _entry(shot: str, take: Take) -> Entry:
     )
 
 
+def is_waiting(store: Store, shot: str) -> bool:
+    """Whether a take of the shot is in doubt or parked."""
+    state = store.shots.get(shot)
+    return state is not None and any(take.status in _OPEN for take in state.takes)
+
+
 def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     """The gateway has the take: record its task id, so that the next run carries it on.
 

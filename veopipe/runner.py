@@ -46,6 +46,8 @@ ECHO = 0.05
 _ENDED_BY = {ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
 COUNT_PAUSE = 1.0
 """Seconds between two counts of a run's attempts in `ledger.json`: with thousands of shots it is a long file."""
+COUNT_SHARE = 0.05
+"""Of a run's time that counting may take, at most."""
 THREADS = 128
 """Twice the polls at once (`gateway.POLLS_AT_ONCE`), each of which may be looking a name up. Made when needed."""
 
@@ -96,7 +98,7 @@ class Run:
     signalled: ExitCode | None = None
     wished: bool = False
     may_leave: bool = False
-    counted_at: float = -math.inf
+    count_from: float = -math.inf
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.terms.watcher)
@@ -168,7 +170,7 @@ class Run:
         if before and self.budget.spent:
             self.terms.tell(f"the run before was killed; the ${as_text(self.budget.spent)} it spent count in this run")
         open_runs = (*before, self.id) if plan.worst_usd else before
-        project.write_ledger(passing_over={*plan.moves, *plan.moves.values()}, open_runs=open_runs)
+        project.write_ledger(open_runs=open_runs, starts=True)
         files.make_folder(project.places.state)
         ledger.claim_output(project.places, project.ledger)
         self.journal = Journal.open(project.places.runs / f"{self.id}.jsonl", self.terms.watcher)
@@ -193,13 +195,16 @@ class Run:
 
     def _count_attempts(self) -> None:
         """Let `ledger.json` know of an attempt while the run goes on; in the threads that create."""
-        if time.monotonic() - self.counted_at < COUNT_PAUSE:
+        began = time.monotonic()
+        if began < self.count_from:
             return
-        self.counted_at = time.monotonic()
+        self.count_from = math.inf  # by another thread at the same time: what it leaves out comes with the next
         try:
             self.project.write_ledger()
         except EnvironmentFault as error:
             self.halt.stop_creating(error.message, ExitCode.ENVIRONMENT)
+        took = time.monotonic() - began
+        self.count_from = began + max(COUNT_PAUSE, took / COUNT_SHARE)
 
     def _take_over(self, plan: Plan) -> None:
         """Let shots that got other ids have their states; raises `NotRecorded`."""
@@ -209,8 +214,6 @@ class Run:
                 if take.file is None:  # half a download belongs to nobody under this id from now on
                     files.remove_quietly(shelf.part(shot, take.number))
         store.move(plan.moves)
-        if plan.moves:
-            self.project.write_ledger()
         for item in plan.renames:
             self.journal.note("renamed", item.shot, item.number, f"was {item.renamed_from}")
 

@@ -55,7 +55,7 @@ def keep_gitignore(path: Path) -> None:
         return
     except ValueError:
         return  # no file of ours
-    if not _UNANCHORED.isdisjoint(lines):
+    if _FIRST_HEADING in lines:
         own = [line for line in lines if line not in _UNANCHORED and line != _FIRST_HEADING]
         files.replace(path, GITIGNORE.encode() + b"".join(line + b"\n" for line in own))
 

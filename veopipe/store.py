@@ -6,8 +6,8 @@
 * A paid answer that can't be recorded in its place is tried there again with the reserve's room, then goes
   to a rescue file, and if that fails too, to one line on stderr: it is never lost silently. The next start
   merges rescue files.
-* A file that can't be understood (`unreadable`), or isn't here, or is older than the ledger knows (`missing`),
-  holds its shot; the other shots go on.
+* A file that can't be understood (`unreadable`) or isn't on this disk (`missing`) holds its shot, and an order that was
+  made more often than is on record (`lost`) is made no more; the other shots go on.
 * Once the lock is given up nothing is written in its place any more (`close`): an answer that comes in after
   that is rescued, too, since another process may have changed the file meanwhile.
 
@@ -19,10 +19,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shlex
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +34,6 @@ from veopipe.ledger import now
 from veopipe.places import Places
 from veopipe.state import Event, IllegalTransition, Status
 from veopipe.takes import ShotState, Take
-from veopipe.wording import counted as counted_words
 from veopipe.wording import printable
 
 ASIDE = "aside-"
@@ -55,10 +54,11 @@ class Store:
         places: where the files lie.
         shots: the state of each shot that has one, by the id its file is named by.
         unreadable: shots whose file can't be understood, with the reason.
-        missing: shots whose file isn't here, or is older than the ledger: what is the matter with "its state file",
-            and what to do.
+        missing: shots whose file isn't here, or isn't all: what is the matter with "its state file".
         strange: names among the state files that no shot can have; nothing is known from them.
-        counted: shot → attempts that the ledger has counted in its state file (`Ledger.attempts`).
+        copies: names of state files that are copies of another shot's → that shot; nothing is known from them either.
+        counted: key of an order → attempts that were made for it, as the ledger and the state files know.
+        lost: orders of which fewer attempts are on record than were counted: a state file isn't here, or is older.
     """
 
     places: Places
@@ -66,7 +66,10 @@ class Store:
     unreadable: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     strange: tuple[str, ...] = ()
+    copies: dict[str, str] = field(default_factory=dict)
     counted: dict[str, int] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
+    _present: Counter[str] = field(default_factory=Counter)
     _writing: threading.RLock = field(default_factory=threading.RLock)
     _is_closed: bool = False
 
@@ -85,18 +88,33 @@ class Store:
         """Whether the state files are another process's business now."""
         return self._is_closed
 
-    def count_attempts(self, *, but: Collection[str] = ()) -> dict[str, int]:
-        """How many attempts each shot has on record, shots whose state file isn't here included.
-
-        Args:
-            but: shots whose state is about to move: until it has, nothing is expected under their names.
-        """
+    def count(self) -> dict[str, int]:
+        """How many attempts were made for each order, those included whose state file isn't here."""
         with self._writing:
-            for shot, state in self.shots.items():
-                self.counted[shot] = state.attempts()
-            for shot in but:
-                self.counted.pop(shot, None)
             return dict(self.counted)
+
+    def give_up(self, order: str) -> None:
+        """Expect no more attempts for an order than are on record: a person says that the others are gone for good."""
+        with self._writing:
+            self.counted.pop(order, None)
+            if self._present[order]:
+                self.counted[order] = self._present[order]
+            self.lost -= {order}
+
+    def _hold(self, shot: ShotState) -> None:
+        """Have a state in memory, and its attempts counted."""
+        if shot.shot in self.shots:
+            self._drop(shot.shot)
+        self.shots[shot.shot] = shot
+        tally = shot.attempts()
+        self._present.update(tally)
+        for order in tally:
+            self.counted[order] = max(self.counted.get(order, 0), self._present[order])
+
+    def _drop(self, shot: str) -> ShotState:
+        state = self.shots.pop(shot)
+        self._present.subtract(state.attempts())
+        return state
 
     def exclusively(self) -> AbstractContextManager[object]:
         """Keep other threads from changing anything between a look at a state and its save."""
@@ -115,7 +133,7 @@ class Store:
                 files.replace(self._path(shot.shot), takes.dump(shot))
             except OSError as error:
                 raise NotRecorded(f"{self._path(shot.shot)} can't be written: {error.strerror}") from error
-            self.shots[shot.shot] = shot
+            self._hold(shot)
 
     def change(self, shot: str, number: int, step: Callable[[Take], Take]) -> Take:
         """Replace one take by `step(take)`, durably.
@@ -215,9 +233,8 @@ class Store:
                 files.rename(self._path(old), self._path(new))
             except OSError as error:
                 raise NotRecorded(f"{self._path(old)} can't be renamed: {error.strerror}") from error
-            state = self.shots.pop(old)
-            self.counted.pop(old, None)
-            self.shots[new] = ShotState(new, state.takes, state.unknown)
+            state = self._drop(old)
+            self._hold(ShotState(new, state.takes, state.unknown))
             self.save(self.shots[new])
 
     def every_take(self, shot: str) -> Iterator[Take]:
@@ -289,8 +306,8 @@ def open_store(places: Places, counted: Mapping[str, int] | None = None) -> Stor
 
     Args:
         places: where they lie.
-        counted: shot → attempts that its state file held when the ledger was written. A file that is missing or
-            holds fewer is one that a checkout, a merge or a copy left out: it would let its shot be bought again.
+        counted: key of an order → attempts that were made for it when the ledger was written. Where fewer are on
+            record, a checkout, a merge or a copy left a file out, and its order would be bought again.
 
     Raises:
         EnvironmentFault: their folder can't be read, so nobody knows what was paid.
@@ -312,10 +329,12 @@ def open_store(places: Places, counted: Mapping[str, int] | None = None) -> Stor
             away = standins.of(places.state / f"{shot}.json")
             store.unreadable[shot] = str(away) if away else f"it can't be read ({printable(said or '')})"
         else:
-            store.shots[shot] = ShotState(shot, state.takes, state.unknown)
+            store._hold(ShotState(shot, state.takes, state.unknown))
             if state.shot != shot:
                 _look_for_twin(store, shot, state)
-    _miss(store)
+    for shot in store.missing.keys() & store.shots.keys():
+        store._drop(shot)
+    store.lost = frozenset(order for order, number in (counted or {}).items() if store._present[order] < number)
     return store
 
 
@@ -336,34 +355,11 @@ def _look_for_twin(store: Store, shot: str, state: ShotState) -> None:
         return
     here, there = set(state.calls()), set(original.calls())
     if here & there:
-        del store.shots[shot]
-        store.strange = (*store.strange, f"{shot}.json")
+        store._drop(shot)
+        store.copies[f"{shot}.json"] = state.shot
         if here - there:
             why = (
                 f"has a copy, {shot}.json, that knows of attempts which it doesn't know: write them into one file, "
                 f'or keep both and let "shot" in the copy be "{shot}"'
             )
             store.missing[state.shot] = why
-
-
-def _miss(store: Store) -> None:
-    """Hold the shots whose state files hold less than the ledger has counted in them."""
-    spelt = {shot.casefold(): shot for shot in (*store.shots, *store.unusable)}
-    for shot, number in store.counted.items():
-        name = spelt.get(shot.casefold(), shot)
-        known = store.shots[name].attempts() if name in store.shots else 0
-        if name not in store.unusable and known < number:
-            store.missing[name] = _what_is_missing(store, name, number)
-    for shot in store.missing:
-        store.shots.pop(shot, None)
-
-
-def _what_is_missing(store: Store, shot: str, number: int) -> str:
-    there = store.shots.get(shot)
-    what = f"holds {there.attempts()} of" if there is not None else "isn't here, and the ledger counts"
-    path = shlex.quote(f"{store.places.ledger_base}/{store.places.name}/state/{shot}.json")
-    return (
-        f"{what} {counted_words(number, 'attempt')} that may have been paid: bring {path} back, from git, a backup or "
-        f"the machine that ran last. If it is gone for good and may be bought again, take its line out of "
-        f'"attempts" in ledger.json'
-    )

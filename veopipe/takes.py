@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
@@ -20,6 +21,7 @@ from typing import Any
 
 from veopipe import state
 from veopipe.bodies import is_task_id
+from veopipe.ledgerfile import key_of
 from veopipe.order import SIZES, fingerprint_of
 from veopipe.pricing import as_text
 from veopipe.reading import NOTHING, NotHere, Reader, strict_json
@@ -160,9 +162,12 @@ class ShotState:
                 return take
         raise KeyError(number)
 
-    def attempts(self) -> int:
-        """How many creates were made for it; never less than before."""
-        return sum(len(take.attempts) for take in self.takes)
+    def attempts(self) -> Counter[str]:
+        """Key of an order (`ledgerfile.key_of`) → how many attempts were made for it here; never less than before."""
+        tally: Counter[str] = Counter()
+        for take in self.takes:
+            tally[key_of(take.fingerprint)] += len(take.attempts)
+        return tally
 
     def calls(self) -> Iterator[tuple[str, int, str, str]]:
         """What tells each of its attempts from every other: order, number, run and time."""

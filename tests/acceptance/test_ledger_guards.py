@@ -376,7 +376,8 @@ def test_a_folder_that_takes_no_video_stops_the_run_before_anything_is_bought(bo
 
 
 def of_an_older_veopipe(film: Film) -> None:
-    """Take out of `ledger.json` what the first versions didn't write."""
+    """Take out of `ledger.json` what the first versions didn't write, and what they didn't remember."""
+    (film.folder / ".veopipe/shots/runs/ledger.json").unlink()
     path = film.folder / ".veopipe/shots/ledger.json"
     path.write_text(
         json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "attempts"})
@@ -389,11 +390,11 @@ def test_an_older_ledger_without_a_single_state_file_is_said_to_be_empty(bought:
     shutil.rmtree(bought.folder / "renders")
     run = bought.run(yes=False)
     assert (run.code, len(gateway.ledger)) == (2, 2)
-    assert "the ledger here knows of no shot: 2 shots will be bought" in run.err
+    assert "the ledger here knows of no shot: .veopipe/shots has no state files: 2 shots will be bought" in run.err
     bought.pipeline(provider__require_ledger=True)
     run = bought.run()
     assert (run.code, len(gateway.ledger)) == (6, 2)
-    assert "the ledger in .veopipe/shots has no state files" in run.document["error"]
+    assert ".veopipe/shots has no state files, and this pipeline requires a ledger" in run.document["error"]
     assert "--new-ledger" in run.document["hint"]
 
 

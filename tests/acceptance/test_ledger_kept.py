@@ -167,6 +167,46 @@ def test_a_ledger_that_names_a_list_which_this_locale_cannot_write_is_taken_over
     assert (run.code, run.statuses, len(gateway.ledger)) == (0, PAID, 2)
 
 
+def test_a_hint_is_meant_for_the_folder_in_which_it_is_typed(bought: Film, gateway: Simulator) -> None:
+    """The folder above may have a list and a ledger of the same names."""
+    scene = bought.folder / "scene one"
+    shutil.copytree(bought.folder, scene, ignore=shutil.ignore_patterns("scene one"))
+    (scene / "shots.yaml").rename(scene / "new.yaml")
+    stopped = bought.run(manifest="scene one/new.yaml")
+    assert (stopped.code, len(gateway.ledger)) == (2, 2)
+    carried_out(bought, stopped)
+    assert (bought.folder / ".veopipe/shots/state/a.json").is_file()
+    assert bought.run(manifest="scene one/new.yaml", yes=False).statuses == PAID
+    assert len(gateway.ledger) == 2
+
+
+def test_a_list_that_begins_with_a_dash_is_no_option_of_mv(bought: Film) -> None:
+    bought.list({"c": "another"}, name="-x.yaml")
+    assert bought.command(*bought.arguments(manifest="./-x.yaml")).code == 0
+    bought.list({"d": "a third"}, name="-x.yml")
+    carried_out(bought, bought.command(*bought.arguments(manifest="./-x.yml")))
+    assert (bought.folder / "-x-2.yml").is_file()
+
+
+def test_a_ledger_that_was_moved_to_a_name_of_no_list_is_led_back(bought: Film, gateway: Simulator) -> None:
+    moved(bought, "shots", "shots-2")
+    stopped = bought.run()
+    assert (stopped.code, len(gateway.ledger)) == (2, 2)
+    assert "Was it moved?" in stopped.document["error"]
+    carried_out(bought, stopped)
+    assert bought.run(yes=False).statuses == PAID
+
+
+def test_a_gitignore_of_a_person_is_left_alone(film: Film) -> None:
+    film.list(SHOTS)
+    film.pipeline(ledger="ledgers")
+    (film.folder / "ledgers").mkdir()
+    own = "runs/\nlock\n!lock/keep\n# mine\n"
+    (film.folder / "ledgers/.gitignore").write_text(own)
+    assert film.run().statuses == PAID
+    assert (film.folder / "ledgers/.gitignore").read_text() == own
+
+
 # --- what our own files hide -----------------------------------------------------------------------
 
 FIRST = """\
@@ -242,12 +282,30 @@ def nightly(film: Film, gateway: Simulator) -> Film:
     film.list(SHOTS)
     film.pipeline(provider__require_ledger=True)
     assert film.run("--new-ledger").statuses == PAID
-    shutil.rmtree(film.folder / "renders")
+    as_checked_out(film)
     return film
 
 
+def as_checked_out(film: Film) -> None:
+    """Remove what git leaves out: videos, and what this machine remembers."""
+    shutil.rmtree(film.folder / "renders")
+    shutil.rmtree(film.folder / ".veopipe/shots/runs")
+
+
+def counts(film: Film) -> list[int]:
+    """How often each order was made, by the ledger's own word."""
+    attempts = ledger_of(film)["attempts"]
+    assert isinstance(attempts, dict)
+    return sorted(attempts.values())
+
+
+def state_of(film: Film, shot: str) -> Path:
+    return film.folder / f".veopipe/shots/state/{shot}.json"
+
+
 def test_a_ledger_says_what_it_stands_for(nightly: Film) -> None:
-    assert ledger_of(nightly)["attempts"] == {"a": 1, "b": 1}
+    keys = {nightly.state(shot)["takes"][0]["fingerprint"][:16] for shot in SHOTS}
+    assert ledger_of(nightly)["attempts"] == dict.fromkeys(sorted(keys), 1)
 
 
 @pytest.mark.parametrize("lost", [["a"], ["b"], ["a", "b"]])
@@ -256,54 +314,74 @@ def test_states_that_a_checkout_left_out_hold_what_they_would_buy(
     nightly: Film, gateway: Simulator, lost: list[str], required: bool
 ) -> None:
     nightly.pipeline(provider__require_ledger=required)
-    kept = {shot: (nightly.folder / f".veopipe/shots/state/{shot}.json").read_bytes() for shot in lost}
+    kept = {shot: state_of(nightly, shot).read_bytes() for shot in lost}
     for shot in lost:
-        (nightly.folder / f".veopipe/shots/state/{shot}.json").unlink()
+        state_of(nightly, shot).unlink()
     for _ in range(2):  # tonight and tomorrow night
         run = nightly.run()
         assert (run.code, len(gateway.ledger)) == (6, 2)
         assert all(run.shots[shot]["status"] == "pending" for shot in lost)
-        assert all(f"bring .veopipe/shots/state/{shot}.json back" in run.shots[shot]["reason"] for shot in lost)
-    assert ledger_of(nightly)["attempts"] == {"a": 1, "b": 1}
+        assert all("--write-off" in run.shots[shot]["reason"] for shot in lost)
+    assert counts(nightly) == [1, 1]
     plan = nightly.command("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json").document
     assert {row["action"] for row in plan["shots"] if row["shot"] in lost} == {"hold"}
     for shot, content in kept.items():
-        (nightly.folder / f".veopipe/shots/state/{shot}.json").write_bytes(content)
+        state_of(nightly, shot).write_bytes(content)
     assert nightly.run(yes=False).statuses == PAID
     assert len(gateway.ledger) == 2
 
 
-def test_a_folder_of_states_that_is_gone_holds_everything_and_other_shots_are_not_bought_either(
-    nightly: Film, gateway: Simulator
-) -> None:
-    """A shot that is new may be one of those under another id."""
-    shutil.rmtree(nightly.folder / ".veopipe/shots/state")
-    nightly.list({"renamed": SHOTS["a"], "b": SHOTS["b"]})
+def test_a_lost_order_is_held_wherever_it_is_wanted_now_and_nothing_else_is(nightly: Film, gateway: Simulator) -> None:
+    """Renumbered, exchanged or under a new id; a shot of another text is bought as ever."""
+    state_of(nightly, "a").unlink()
+    nightly.list({"a": "put in front", "b": SHOTS["a"], "c": SHOTS["b"]})
     run = nightly.run("--new-ledger")
-    assert (run.code, len(gateway.ledger)) == (6, 2)
-    assert "it may be a under a new id" in run.shots["renamed"]["reason"]
+    assert (run.code, run.statuses) == (6, {"a": "verified", "b": "pending", "c": "verified"})
+    assert "it was ordered before" in run.shots["b"]["reason"]
+    assert len(gateway.ledger) == 3
+    assert nightly.run("--only", "b").code == 6
+    assert len(gateway.ledger) == 3
 
 
-def test_a_state_that_is_older_than_its_ledger_holds_its_shot(nightly: Film, gateway: Simulator) -> None:
-    older = (nightly.folder / ".veopipe/shots/state/a.json").read_bytes()
+def test_a_state_that_is_older_than_its_ledger_buys_nothing_again(nightly: Film, gateway: Simulator) -> None:
+    older = state_of(nightly, "a").read_bytes()
     nightly.list({**SHOTS, "a": "the first, edited"})
     assert nightly.run().shots["a"]["take"] == 2
-    (nightly.folder / ".veopipe/shots/state/a.json").write_bytes(older)
+    as_checked_out(nightly)
+    state_of(nightly, "a").write_bytes(older)
     run = nightly.run()
     assert (run.code, len(gateway.ledger)) == (6, 3)
-    assert "holds 1 of 2 attempts" in run.shots["a"]["reason"]
+    assert "it was ordered before" in run.shots["a"]["reason"]
     assert nightly.command("verify", "shots.yaml", "-p", "quick.yaml", "--format", "json").code == 6
-    resolved = nightly.command("resolve", "shots.yaml", "a", "--write-off", "--format", "json")
-    assert "bring .veopipe/shots/state/a.json back" in resolved.document["error"]
+
+
+def test_an_older_version_of_the_whole_ledger_buys_nothing_again_on_the_machine_that_bought(
+    nightly: Film, gateway: Simulator
+) -> None:
+    """`git stash`, `git checkout .`, another branch: states and count go back together."""
+    older = {path: path.read_bytes() for path in (nightly.folder / ".veopipe/shots").rglob("*.json")}
+    nightly.list({**SHOTS, "a": "the first, edited"})
+    assert nightly.run().code == 0
+    shutil.rmtree(nightly.folder / "renders")
+    for path, content in older.items():
+        path.write_bytes(content)
+    run = nightly.run()
+    assert (run.code, len(gateway.ledger)) == (6, 3)
+    nightly.list(SHOTS)
+    assert nightly.run().statuses == PAID
+    assert len(gateway.ledger) == 3
 
 
 def test_what_is_gone_for_good_is_bought_again_when_a_person_says_so(nightly: Film, gateway: Simulator) -> None:
-    (nightly.folder / ".veopipe/shots/state/a.json").unlink()
+    state_of(nightly, "a").unlink()
     assert nightly.run().code == 6
-    path = nightly.folder / ".veopipe/shots/ledger.json"
-    path.write_text(json.dumps({**ledger_of(nightly), "attempts": {"b": 1}}))
+    listed = nightly.command("resolve", "shots.yaml", "-p", "quick.yaml")
+    assert "a: it was ordered before" in listed.err
+    given_up = nightly.command("resolve", "shots.yaml", "a", "--write-off", "-p", "quick.yaml", "--format", "json")
+    assert given_up.document == {"exit_code": 0, "shot": "a", "take": None, "status": "pending"}
     run = nightly.run()
     assert (run.code, run.statuses, len(gateway.ledger)) == (0, PAID, 3)
+    assert nightly.command("resolve", "shots.yaml", "a", "--write-off", "-p", "quick.yaml").code == 2
 
 
 def test_a_run_that_is_killed_has_counted_what_it_bought(
@@ -313,12 +391,12 @@ def test_a_run_that_is_killed_has_counted_what_it_bought(
     film.pipeline(provider__require_ledger=True, limits__creates_per_minute=40)
     gateway.order_fault("stuck_in_progress", times=2)
     run: Started = film.start(*film.arguments("--new-ledger"))
-    until(lambda: len(gateway.ledger) == 2 and ledger_of(film)["attempts"] == {"a": 1, "b": 1})
+    until(lambda: len(gateway.ledger) == 2 and counts(film) == [1, 1])
     run.process.kill()
     run.result()
     gateway.clear_faults()
     shutil.rmtree(film.folder / ".veopipe/shots/state")
-    shutil.rmtree(film.folder / "renders")
+    as_checked_out(film)
     assert (film.run().code, len(gateway.ledger)) == (6, 2)
 
 
@@ -327,18 +405,72 @@ def test_the_ledger_of_an_older_veopipe_is_counted_by_a_run_with_nothing_to_do(
 ) -> None:
     path = bought.folder / ".veopipe/shots/ledger.json"
     path.write_text(json.dumps({key: value for key, value in ledger_of(bought).items() if key != "attempts"}))
+    (bought.folder / ".veopipe/shots/runs/ledger.json").unlink()
     assert bought.run(yes=False).code == 0
-    assert ledger_of(bought)["attempts"] == {"a": 1, "b": 1}
+    assert counts(bought) == [1, 1]
     before = path.stat().st_mtime_ns
     assert bought.run(yes=False).code == 0
     assert path.stat().st_mtime_ns == before
 
 
-def test_shots_that_change_ids_are_counted_under_their_new_ones(nightly: Film, gateway: Simulator) -> None:
+def test_a_count_that_is_gone_while_states_are_there_is_said_and_where_a_ledger_is_required_nothing_is_bought(
+    nightly: Film, gateway: Simulator
+) -> None:
+    (nightly.folder / ".veopipe/shots/ledger.json").unlink()
+    state_of(nightly, "a").unlink()
+    run = nightly.run()
+    assert (run.code, len(gateway.ledger)) == (6, 2)
+    assert "ledger.json, which counts what was made, isn't here" in run.document["error"]
+    assert "git checkout -- .veopipe/shots/ledger.json" in run.document["hint"]
+    nightly.pipeline()
+    assert "which counts what was made, isn't here: 1 shot will be bought" in nightly.run().err
+
+
+def test_a_run_that_holds_everything_begins_no_ledger(nightly: Film, gateway: Simulator) -> None:
+    """It would be one that counts nothing, and pass for the ledger that a pipeline requires."""
+    assert nightly.run().code == 0  # the videos are fetched again
+    (nightly.folder / "renders/shots/.ledger").unlink()
+    shutil.rmtree(nightly.folder / ".veopipe")
+    assert nightly.run().code == 6
+    assert not (nightly.folder / ".veopipe/shots").exists()
+    shutil.rmtree(nightly.folder / "renders")
+    assert (nightly.run().code, len(gateway.ledger)) == (6, 2)
+
+
+def test_a_rehearsal_misses_nothing(film: Film) -> None:
+    film.list(SHOTS)
+    assert film.run("--simulate").statuses == PAID
+    shutil.rmtree(film.folder / ".veopipe/shots.simulated/state")
+    shutil.rmtree(film.folder / "renders")
+    assert film.run("--simulate").statuses == PAID
+
+
+def test_shots_that_change_ids_change_no_count(nightly: Film, gateway: Simulator) -> None:
     nightly.list({"first": "put in front", "a": SHOTS["b"], "c": SHOTS["a"]})
     assert set(nightly.run().statuses.values()) == {"verified"}
-    assert ledger_of(nightly)["attempts"] == {"a": 1, "c": 1, "first": 1}
+    assert counts(nightly) == [1, 1, 1]
     assert len(gateway.ledger) == 3
+
+
+def test_a_ledger_in_which_git_left_both_sides_of_a_conflict_says_both(nightly: Film, gateway: Simulator) -> None:
+    path = nightly.folder / ".veopipe/shots/ledger.json"
+    git(nightly.folder, "init", "-q", "-b", "main")
+    git(nightly.folder, "add", ".")
+    git(nightly.folder, "commit", "-qm", "both were bought")
+    for branch, shot in (("night", "c"), ("day", "d")):
+        git(nightly.folder, "checkout", "-q", "-B", branch, "main")
+        nightly.list({**SHOTS, shot: f"bought by {branch}"})
+        assert nightly.run().code == 0
+        git(nightly.folder, "add", ".veopipe")
+        git(nightly.folder, "commit", "-qm", branch)
+        git(nightly.folder, "checkout", "-q", "-f", ".")
+    merge = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "merge", "-q", "night"]
+    assert subprocess.run(merge, cwd=nightly.folder, capture_output=True).returncode == 1
+    assert "<<<<<<<" in path.read_text()
+    as_checked_out(nightly)
+    nightly.list({**SHOTS, "c": "bought by night", "d": "bought by day"})
+    assert (nightly.run().code, len(gateway.ledger)) == (0, 4)
+    assert counts(nightly) == [1, 1, 1, 1]
 
 
 # --- what isn't a state ----------------------------------------------------------------------------
@@ -384,8 +516,6 @@ def test_a_copy_that_knows_more_than_the_state_holds_the_shot(bought: Film, gate
     kept = json.loads((state / "a-LAPTOP.json").read_text("utf-8"))
     (state / "a-LAPTOP.json").write_text(json.dumps({**kept, "shot": "a-LAPTOP"}), "utf-8")
     bought.list(SHOTS)
-    path = bought.folder / ".veopipe/shots/ledger.json"
-    path.write_text(json.dumps({**ledger_of(bought), "attempts": {"a": 1, "b": 1}}))
     assert bought.run().statuses == PAID
     assert len(gateway.ledger) == 3
 

@@ -14,6 +14,7 @@ from veopipe.display.reports import show_waiting
 from veopipe.display.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.options import about_manifest, again, choices, example, rehearsal_option
+from veopipe.plan import LOST
 from veopipe.state import Status
 from veopipe.store import NotRecorded
 
@@ -59,6 +60,8 @@ def command(
                 taken = resolution.found(loaded.store, shot, task_id, options.get("base_url"))
             elif not_charged:
                 taken = resolution.not_charged(loaded.store, shot)
+            elif loaded.is_lost(shot) and not resolution.is_waiting(loaded.store, shot):
+                return _give_up(loaded, shot, format_)
             else:
                 taken = resolution.written_off(loaded.store, shot)
         except NotRecorded as error:
@@ -70,10 +73,22 @@ def command(
     return 0
 
 
+def _give_up(loaded: project.Project, shot: str, format_: str) -> int:
+    """The record of what was made for a shot is gone for good."""
+    loaded.give_up(shot)
+    if format_ == "json":
+        click.echo(json.dumps({"exit_code": 0, "shot": shot, "take": None, "status": "pending"}))
+    else:
+        say(f"{shot}: the record that isn't here is given up; the next run may buy its order again")
+    return 0
+
+
 def _list(loaded: project.Project, format_: str) -> int:
     running = ledger.is_locked(loaded.places)
     only = set(loaded.wanted) if loaded.choices.selects else None
     entries = resolution.unresolved(loaded.store, only, running=running)
+    for shot in filter(loaded.is_lost, loaded.wanted):
+        say(f"{shot}: {LOST}")
     for torn, why in loaded.store.unusable.items():
         say(f"{torn}: its state file {why}; whether anything waits there isn't known")
     if format_ == "json":

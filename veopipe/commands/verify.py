@@ -39,7 +39,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
             raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
     ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf)
     made = loaded.report(loaded.plan(anywhere=True), ground)
-    torn = any(row.status == report.UNREADABLE for row in made.rows) or bool(loaded.store.missing)
+    torn = any(row.status == report.UNREADABLE for row in made.rows) or bool(loaded.store.missing or loaded.store.lost)
     code = ExitCode.ENVIRONMENT if torn else inspection.code_of(findings)
     made = report.with_code(made, code, [str(finding) for finding in findings if not finding.fine])
     if format_ == "json":
