@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from veopipe import answers
-from veopipe.answers import Content, CreateAnswer, Evidence, Outcome, Progress, Scope, judge_create, judge_poll
+from veopipe.answers import Asked, Content, CreateAnswer, Evidence, Outcome, Progress, Scope, judge_create, judge_poll
 from veopipe.bodies import is_task_id
 
 TASK = "task_0123456789abcdefghijklmnopqrstuv"
+UNKNOWN_ADDRESS = Asked()
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 
 
@@ -33,9 +34,10 @@ def body_of(said: Any) -> bytes:
     return said if isinstance(said, bytes) else json.dumps(said).encode()
 
 
-def answered(status: int, said: Any = b"", **headers: str) -> CreateAnswer:
+def answered(status: int, said: Any = b"", asked: Asked = UNKNOWN_ADDRESS, **headers: str) -> CreateAnswer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return judge_create(Evidence(gate_passed=True, body_done=True, status=status, headers=named, body=body_of(said)))
+    evidence = Evidence(gate_passed=True, body_done=True, status=status, headers=named, body=body_of(said))
+    return judge_create(evidence, asked)
 
 
 # --- create: accepted ------------------------------------------------------------------------------
@@ -151,11 +153,41 @@ def test_a_task_beside_an_error_is_carried_on_and_the_words_are_kept(said: Any, 
     "error", [{"message": "no credit"}, "no credit", [{"msg": "no credit"}], {"error": {"message": "no credit"}}]
 )
 def test_an_id_beside_an_error_is_in_doubt_and_both_are_kept(error: Any) -> None:
-    answer = answered(200, {"id": TASK, "error": error})
+    answer = answered(200, {"id": "req-1", "error": error})
 
-    assert (answer.outcome, answer.reason, answer.named) == (Outcome.IN_DOUBT, "id_beside_an_error", TASK)
+    assert (answer.outcome, answer.reason, answer.named) == (Outcome.IN_DOUBT, "id_beside_an_error", "req-1")
     assert answer.task_id is None
     assert "no credit" in answer.message
+
+
+@pytest.mark.parametrize("name", [TASK, "video_1a"])
+def test_an_id_of_the_familys_form_is_a_tasks_whatever_stands_beside_it(name: str) -> None:
+    answer = answered(200, {"id": name, "error": {"message": "no credit"}})
+
+    assert (answer.outcome, answer.task_id) == (Outcome.ACCEPTED, name)
+    assert "no credit" in answer.message
+
+
+@pytest.mark.parametrize("name", [TASK, "9f1c-22"])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"code": 10000, "message": "submitted"},
+        {"code": 1, "message": "任务已提交"},
+        {"code": "1", "msg": "queued"},
+        {"err_msg": "Success."},
+        {"error": "false"},
+        {"error_msg": "no errors"},
+        {"errors": ["None"]},
+        {"safety_filter": "enabled"},
+        {"failover": "none"},
+        {"moderation": {"filtered": "no"}},
+    ],
+)
+def test_what_is_no_error_leaves_an_accepted_create_alone(name: str, beside: dict[str, Any]) -> None:
+    answer = answered(200, {"id": name, **beside})
+
+    assert (answer.outcome, answer.task_id, answer.message) == (Outcome.ACCEPTED, name, "")
 
 
 @pytest.mark.parametrize("nothing", [None, "", {}, [], False, 0, "none", "success", {"code": 0, "message": "ok"}])
@@ -258,6 +290,12 @@ NO_ROUTE = {
     "JSON only": (415, {"message": "Unsupported Media Type"}),
     "plain HTTP": (400, b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"),
     "another host": (400, b"<html><title>Bad Request</title><h2>Bad Request - Invalid Hostname</h2></html>"),
+    "plain HTTP, Go": (400, b"Client sent an HTTP request to an HTTPS server.\n"),
+    "Flask": (404, {"message": "The requested URL was not found on the server."}),
+    "Fastify": (404, {"message": "Route POST:/v1/v1/videos not found", "error": "Not Found", "statusCode": 404}),
+    "Django": (405, {"detail": 'Method "POST" not allowed.'}),
+    "PHP": (404, b"File not found."),
+    "no such endpoint": (404, {"error": "Unknown endpoint"}),
     "a router's 400": (400, o_error("Invalid URL (POST /v1/v1/videos)")),
     **{f"HTTP {status}": (status, b"") for status in (404, 405, 415)},
     **{f"HTTP {status}, HTML": (status, HTML) for status in (404, 405, 415)},
@@ -283,6 +321,15 @@ ABOUT_THE_SHOT = {
     "a code of its own": (404, t_error("fail_to_fetch_task", "nothing there")),
     "a model at this address": (405, o_error("This model isn't served at this endpoint")),
     "a picture's type": (415, o_error("image/webp is not a supported image type")),
+    "a model, however it is called": (404, o_error("veo-9-fast is not offered here", "not_found")),
+    "a picture": (404, o_error("Image not found", "not_found")),
+    "accounts": (404, o_error("No available accounts support this request")),
+    "LiteLLM": (404, {"detail": "No healthy deployment for veo-9-fast"}),
+    "a field's type": (415, o_error("Unsupported media type: multipart field reference")),
+    "a picture's host": (422, {"detail": [{"loc": ["input_reference"], "msg": "invalid hostname in image address"}]}),
+    "an echoed prompt": (400, o_error("rejected: 'a sign that reads 404 page not found'", "safety")),
+    "an echoed prompt without code": (400, o_error("rejected: 'a sign that reads 404 page not found'")),
+    "an echo beside a code": (404, o_error("'404 page not found' can't be drawn", "safety")),
     "a picture's address": (400, o_error("the image URL was not found")),
     "a page in front, too large": (413, b"<html><title>413 Request Entity Too Large</title></html>"),
 }
@@ -291,6 +338,21 @@ ABOUT_THE_SHOT = {
 @pytest.mark.parametrize(("status", "said"), ABOUT_THE_SHOT.values(), ids=ABOUT_THE_SHOT)
 def test_the_same_statuses_about_the_order_stay_about_the_shot(status: int, said: Any) -> None:
     assert (answered(status, said).outcome, answered(status, said).scope) == (Outcome.REFUSED, Scope.SHOT)
+
+
+def test_words_that_name_the_orders_model_are_about_the_shot() -> None:
+    said = o_error("no such endpoint: veo-9-fast")
+
+    assert answered(404, said).scope is Scope.GATEWAY
+    assert answered(404, said, Asked(model="veo-9-fast")).scope is Scope.SHOT
+
+
+@pytest.mark.parametrize(("status", "said"), NO_ROUTE.values(), ids=NO_ROUTE)
+def test_a_gateway_that_accepted_a_create_at_this_address_has_it(status: int, said: Any) -> None:
+    answer = answered(status, said, Asked(has_accepted=True))
+
+    assert (answer.outcome, answer.scope) == (Outcome.REFUSED, Scope.SHOT)
+    assert "base_url" not in answer.message
 
 
 @pytest.mark.parametrize("status", [421, 426, 501, 505])
@@ -687,7 +749,7 @@ def test_what_is_no_json_is_named() -> None:
 
 
 LOST = {
-    "FastAPI": {"detail": "Not Found"},
+    "Go": b"404 page not found",
     "new-api": o_error(f"Invalid URL (GET /v1/v1/videos/{TASK})"),
     "a page": HTML,
 }
@@ -695,6 +757,8 @@ KNOWN = {
     "sglang": {"detail": "Video not found"},
     "words": o_error("Task not found"),
     "a code": t_error("task_gone", ""),
+    "record": {"error": "record not found"},
+    "resource": {"message": "Resource not found", "code": 404},
 }
 
 
@@ -709,6 +773,14 @@ def test_a_poll_at_an_address_that_is_not_there_says_so(said: Any) -> None:
 @pytest.mark.parametrize("said", KNOWN.values(), ids=KNOWN)
 def test_a_task_that_is_not_there_says_nothing_of_the_address(said: Any) -> None:
     assert not polled(404, said).is_about_route
+
+
+@pytest.mark.parametrize("said", [{"detail": "Not Found"}, {"detail": "Not found."}, o_error("not found", "not_found")])
+def test_a_bare_not_found_may_be_about_either_and_blames_nothing(said: Any) -> None:
+    answer = polled(404, said)
+
+    assert (answer.progress, answer.is_about_route) == (Progress.NO_SUCH_TASK, True)
+    assert "base_url" not in answer.message
 
 
 def test_trouble_keeps_what_the_gateway_asks_to_wait() -> None:

@@ -42,20 +42,38 @@ _ACCOUNT_STATUS = frozenset({401, 402, 403})
 _ACCOUNT_CODE = re.compile(r"quota|balance|invalid_api_key|pre_consume", re.ASCII)
 # 5xx by which new-api refuses all the same (api-facts.md, a).
 _REFUSED_CODES = frozenset({"model_not_found", "build_request_failed"})
-# What routers and web servers say of an address, whatever the status (new-api, OpenAI, Express, Kong, nginx, IIS).
+_ROUTE_STATUS = frozenset({404, 405, 415})
+# What only routers and web servers say with these statuses (new-api, OpenAI, Express, Kong, Go, FastAPI).
 _NO_ROUTE = re.compile(
-    r"invalid url \(|unrecognized request url|cannot (?:post|get) /|no route matched|page not found"
-    r"|method not allowed|plain http request|invalid hostname",
+    r"invalid url \(|unrecognized request url|cannot (?:post|get) /|no route matched|page not found|method not allowed",
     re.IGNORECASE,
 )
-_ROUTE_STATUS = frozenset({404, 405, 415})
-# What the same statuses speak of when they are about the order: its model (new-api, Google), for 415 its pictures.
-_ABOUT_MODEL = re.compile(r"model|channel|engine|entity|prompt|no longer available|模型|渠道|分组", re.IGNORECASE)
-_ABOUT_PICTURE = re.compile(r"image|picture|file|webp|jpe?g|png", re.IGNORECASE)
-_ABOUT_TASK = re.compile(r"task|video|job|generation|operation|任务|视频", re.IGNORECASE)
-_NO_CODE = re.compile(
-    r"|[0-9]+|not_?found|method_?not_?allowed|unsupported_?media_?type|invalid_request\w*", re.IGNORECASE
+# The same with 400: new-api; HTTP to a port for HTTPS (nginx, Go); IIS.
+_NO_ROUTE_400 = re.compile(
+    rf"invalid url \((?:post|get) /|http request (?:was sent )?to (?:an )?https|{A_PAGE}.*invalid hostname",
+    re.IGNORECASE,
 )
+# What the statuses of a route speak of when they are about the order: its model (new-api, Google), its pictures.
+_ABOUT_ORDER = re.compile(
+    r"model|channel|engine|entity|prompt|no longer available|模型|渠道|分组"
+    r"|image|picture|file(?! not found)|field|reference|upload|webp|jpe?g|png",
+    re.IGNORECASE,
+)
+# What they may say of an address: its parts by name, or nothing but that something isn't there.
+_ABOUT_ADDRESS = re.compile(
+    r"\b(?:route|endpoint|ur[il]|path|page|method|address|api|post|(?:media|content)[ -]?type|nosuch(?:key|bucket))\b",
+    re.IGNORECASE,
+)
+_BARE = re.compile(
+    r"(?:[\W\d_]|nothing|not|found|the|requested|resource|file|was|is|here|error|http|status)*", re.IGNORECASE
+)
+_ABOUT_TASK = re.compile(r"task|video|job|generation|operation|resource|record|任务|视频", re.IGNORECASE)
+# Codes that say no more than the status does, or name the address; any other is about what was asked for there.
+_NO_CODE = re.compile(
+    r"|[0-9]+|not_?found|unsupported_?media_?type|invalid_request\w*|\w*(?:url|route|endpoint|method)\w*", re.IGNORECASE
+)
+# How this family calls its tasks (api-facts.md, a); what else has an id may be the request.
+_TASK_FORM = re.compile(r"(?:task|video)[_-].+")
 
 
 class Outcome(StrEnum):
@@ -97,6 +115,21 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of the order that was sent, and of the address that it was sent to.
+
+    Attributes:
+        model: of the order; words that name it aren't about the address.
+        is_known: some take has a task at this gateway, though perhaps below another path of it.
+        has_accepted: a create was accepted at this very address in this run.
+    """
+
+    model: str = ""
+    is_known: bool = False
+    has_accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CreateAnswer:
     """The verdict on one create call.
 
@@ -119,7 +152,7 @@ class CreateAnswer:
     retry_after: float | None = None
 
 
-def judge_create(evidence: Evidence) -> CreateAnswer:
+def judge_create(evidence: Evidence, asked: Asked = Asked()) -> CreateAnswer:
     """What a create call did, as far as it can be known. Whatever isn't provable is in doubt."""
     if evidence.status is None or not evidence.gate_passed:  # an answer to the head alone: nothing was ordered
         return _unanswered(evidence)
@@ -142,18 +175,18 @@ def judge_create(evidence: Evidence) -> CreateAnswer:
             **common,
         )
     if evidence.status in _REFUSED or evidence.status == 429 or code in _REFUSED_CODES:
-        return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words), **common)
+        return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words, asked), **common)
     return CreateAnswer(Outcome.IN_DOUBT, *_unclear(evidence, code, words, headers), **common)
 
 
-def _refusal(status: int, code: str | None, words: str | None) -> tuple[str, str, Scope]:
+def _refusal(status: int, code: str | None, words: str | None, asked: Asked) -> tuple[str, str, Scope]:
     """Why a create was refused, and what that is about."""
     reason, message = code or f"http_{status}", words or (f"{code} (HTTP {status})" if code else f"HTTP {status}")
     if words and words.startswith(A_PAGE):
         message = f"HTTP {status}: {words}"
     if _is_about_account(status, code):
         return reason, message, Scope.ACCOUNT
-    if _is_about_route(status, code, words):
+    if _is_about_route(status, code, words, asked):
         said = f"HTTP {status}: {words}" if words else f"HTTP {status}"
         message = (
             f"it takes no creates at this address ({said}); check provider.base_url, which is what stands before /v1"
@@ -164,18 +197,32 @@ def _refusal(status: int, code: str | None, words: str | None) -> tuple[str, str
     return reason, message, Scope.SHOT
 
 
-def _is_about_route(status: int, code: str | None, words: str | None) -> bool:
+def _is_about_route(status: int, code: str | None, words: str | None, asked: Asked) -> bool:
     """Whether an answer speaks of the address and not of what was asked for there.
 
     A page or an empty answer comes from whoever found nothing at the address; a gateway that refuses a model names it.
+    One that took creates here has the address, whatever it says.
     """
-    if words and _NO_ROUTE.search(words):
-        return True
-    if status not in _ROUTE_STATUS or not _NO_CODE.fullmatch(code or ""):
+    if asked.has_accepted or not _NO_CODE.fullmatch(code or ""):
         return False
-    if not words or words.startswith(A_PAGE):
+    if status == 400:
+        return bool(words and _NO_ROUTE_400.search(words))
+    if status not in _ROUTE_STATUS:
+        return False
+    if words and _is_of_router(words):
         return True
-    return not (_ABOUT_MODEL.search(words) or (status == 415 and _ABOUT_PICTURE.search(words)))
+    return not asked.is_known and (not words or _may_be_of_address(words, asked.model))
+
+
+def _is_of_router(words: str) -> bool:
+    """Whether nobody who has the address says so."""
+    return words.startswith(A_PAGE) or _NO_ROUTE.search(words) is not None
+
+
+def _may_be_of_address(words: str, model: str) -> bool:
+    if _ABOUT_ORDER.search(words) or (model and model.lower() in words.lower()):
+        return False
+    return bool(_BARE.fullmatch(words) or _ABOUT_ADDRESS.search(words))
 
 
 def _unanswered(evidence: Evidence) -> CreateAnswer:
@@ -205,6 +252,8 @@ def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateA
 
 def _is_task(document: Any) -> bool:
     """Whether an answer is a task object and not only something with an id."""
+    if _TASK_FORM.fullmatch(task_id_of(document) or ""):  # polling is free and tells the truth
+        return True
     job = jobs.job_of(document) or document
     named = any(isinstance(job.get(key), str) and job[key] for key in ("task_id", "taskId"))
     return named or bool(jobs.word_of(job)) or job.get("object") == "video"
@@ -274,7 +323,7 @@ class PollAnswer:
         retry_after: seconds that the gateway asks to wait, if it says.
         busy: the gateway says that it is asked too much (429).
         is_news: people must hear the message though nothing is decided: a word that isn't known, an error beside it.
-        is_about_route: there is no such address; the answer isn't about the task.
+        is_about_route: there is no such address, as far as one answer can tell; nothing in it is about the task.
     """
 
     progress: Progress
@@ -306,7 +355,7 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
     if status < 300:
         said = "the answer is no task object" if job is None else "the answer isn't about this task"
         said = f"{said}: {words}" if words else said
-    lost = _is_about_route(status, code, words)
+    lost = _is_about_route(status, code, words, Asked())
     return PollAnswer(
         Progress.TROUBLE, said, retry_after=wait, busy=status == 429, is_news=status != 429, is_about_route=lost
     )
@@ -315,10 +364,12 @@ def judge_poll(status: int, headers: Mapping[str, str], body: bytes, task_id: st
 def _no_such_task(status: int, code: str | None, words: str | None) -> PollAnswer:
     if words is None:  # who says nothing may mean either
         return PollAnswer(Progress.NO_SUCH_TASK, f"HTTP {status}", is_news=True)
-    plain = words.startswith(A_PAGE) or _NO_ROUTE.search(words) or not _ABOUT_TASK.search(words)
-    if not (plain and _is_about_route(status, code, words)):
+    certain = _is_of_router(words)
+    if not (_is_about_route(status, code, words, Asked()) and (certain or not _ABOUT_TASK.search(words))):
         return PollAnswer(Progress.NO_SUCH_TASK, words, is_news=True)
-    said = f"there is no such address (HTTP {status}: {words}); provider.base_url is what stands before /v1/videos"
+    said = f"HTTP {status}: {words}"
+    if certain:  # a bare "not found" may be about the task
+        said = f"there is no such address ({said}); provider.base_url is what stands before /v1/videos"
     return PollAnswer(Progress.NO_SUCH_TASK, said, is_news=True, is_about_route=True)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from veopipe import order as orders
 from veopipe import steps
-from veopipe.answers import CreateAnswer, Outcome, judge_create
+from veopipe.answers import Asked, CreateAnswer, Outcome, judge_create
 from veopipe.gateway import Gateway, Upload
 from veopipe.journal import Journal
 from veopipe.ledger import now
@@ -47,6 +47,8 @@ class Asker:
     journal: Journal
     recorded: Callable[[], None] = lambda: None
     _tasks_known: set[tuple[str, str]] = field(init=False)
+    _is_known: bool = field(init=False)
+    _has_accepted: bool = False
     _recording: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -57,6 +59,7 @@ class Asker:
             for attempt in take.attempts
             if attempt.task_id is not None
         }
+        self._is_known = any(gateway == self.gateway.address.name for gateway, _ in self._tasks_known)
 
     def ask(self, item: Item, uploads: list[Upload]) -> Call:
         """Send one create; the returned call is under way."""
@@ -73,7 +76,8 @@ class Asker:
             evidence = self.gateway.create(fields, uploads, lambda: self._write_intent(item))
         except NotRecorded as error:
             return CreateAnswer(Outcome.NOT_SENT, "not_recorded", str(error))
-        answer = judge_create(evidence)
+        answer = judge_create(evidence, Asked(item.order.model, self._is_known, self._has_accepted))
+        self._has_accepted |= answer.outcome is Outcome.ACCEPTED
         if answer.outcome is Outcome.NOT_SENT:
             return answer
         return self._write_answer(item, answer)

@@ -32,12 +32,14 @@ _DEEPEST = 5  # holders and JSON in strings inside one another; litellm around n
 _MOST_TEXTS = 4  # that are shown of one answer: enough for the reason and what the gateway adds to it
 _MOST_ENTRIES = 200  # of a list or object that are looked at; FastAPI names one per field, a task object has twenty
 _BLAMING = re.compile(r"^err|error|fail|reject|refus|violat|denied|incomplete|filter")
+_COMPLAINING = re.compile(r"^err|error|fail|reject|refus|violat|denied")  # `safety_filter` says how it is set
 _SAYING = re.compile(r"mess|msg|reason|detail|explan|cause|warn|moderat|block")
 _DESCRIBING = re.compile(r"descri|title|text|^info$|^note$|^hint$")  # in an error; elsewhere the order may stand there
 # What an answer is wrapped in, or a part of it that may hold words; everything else is the order or the result.
 _HOLDERS = frozenset({"data", "output", "result", "taskresult", "baseresp", "response", "task", "job", "status"})
 _NO_NEWS = frozenset(
-    {"", "0", "200", "success", "successful", "succeed", "succeeded", "ok", "normal", "no error", "none", "null"}
+    {"", "0", "200", "success", "successful", "succeed", "succeeded", "ok", "normal", "none", "null", "nil"}
+    | {"no error", "no errors", "false", "undefined", "n/a"}
 )
 _CODES = ("code", "error_code", "errorCode", "failure_code", "failureCode", "fail_code", "status_code")
 _MARKUP = re.compile(r"\s*<(?:!doctype|\?xml|[a-z])", re.IGNORECASE)
@@ -107,11 +109,13 @@ def words_of(document: Any) -> str | None:
 
 def complaint_of(document: Any) -> str | None:
     """The error that stands in an answer, whatever else does: its words, or its code; None if there is none."""
-    found = _joined(_texts(document, _BLAMING))
+    found = _joined(_texts(document, _COMPLAINING))
     if found is not None or not isinstance(document, dict):
         return found
     for part in (document, document.get("base_resp")):  # new-api's `code`, `message`, `data`; MiniMax
         if isinstance(part, dict) and (code := _code(part)) and (words := words_of(part)):
+            if part is document and code.isdecimal():
+                continue  # each gateway has its own number for "submitted"
             return printable(f"{code}: {words}")
     return None
 
@@ -189,7 +193,7 @@ def _of_text(text: str, depth: int) -> Iterator[str]:
     """A text, or what stands in it where it is JSON that was passed on as a string (api-facts.md, a)."""
     inner = parse_json(text.encode("utf-8", "replace")) if text[:1] in {"{", "["} else None
     found = list(islice(_told(inner, depth + 1), _MOST_TEXTS)) if inner is not None else []
-    yield from found or ([text] if text.lower() not in _NO_NEWS else [])
+    yield from found or ([text] if text.lower().rstrip(".!") not in _NO_NEWS else [])
 
 
 def _of_error(error: Mapping[str, Any], depth: int) -> Iterator[str]:

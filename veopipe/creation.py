@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from veopipe.answers import CreateAnswer, Outcome, Scope
+from veopipe.answers import CreateAnswer, Outcome, PollAnswer, Progress, Scope
 from veopipe.asking import Asker, Call
 from veopipe.errors import ExitCode
 from veopipe.gateway import Upload
@@ -95,7 +95,8 @@ class Creator:
         halt: the run's brakes.
         tempo: how hard the gateway is asked.
         in_flight: takes that count against `limits.in_flight`.
-        aside: takes under way that don't: parked by an earlier run, and asked for once more.
+        parked: takes under way that an earlier run parked: they may never end.
+        aside: those of them that aren't known to render; they don't count.
     """
 
     asker: Asker
@@ -109,6 +110,7 @@ class Creator:
     permitted: Mapping[tuple[str, str], tuple[int, Decimal]] | None = None
     queue: deque[Item] = field(default_factory=deque)
     in_flight: set[tuple[str, int]] = field(default_factory=set)
+    parked: set[tuple[str, int]] = field(default_factory=set)
     aside: set[tuple[str, int]] = field(default_factory=set)
     held: dict[str, str] = field(default_factory=dict)
     _asking: int = 0
@@ -156,7 +158,7 @@ class Creator:
                     return self.queue.popleft()
                 else:
                     await self.halt.pause(min(wait, self._rest_of_time()))
-            elif self._asking or self.in_flight or self.aside:
+            elif self._asking or self.in_flight:
                 await self._until_changed()  # a take under way may still fail and be tried again
             else:
                 return None
@@ -164,7 +166,7 @@ class Creator:
 
     def _delay(self) -> float | None:
         """Seconds until a create may be made; None: not before something changes."""
-        if len(self.in_flight) + self._asking >= self.pipeline.in_flight:
+        if len(self.in_flight - self.aside) + self._asking >= self.pipeline.in_flight:
             return None
         waits = self._rate.delay(self.tempo.factor()), self._not_before - time.monotonic(), self.tempo.rest()
         return max(*waits, 0.0)
@@ -318,10 +320,20 @@ class Creator:
 
     # --- what became of it -------------------------------------------------------------------------
 
+    def heard(self, shot: str, number: int, answer: PollAnswer) -> None:
+        """A take was asked for: only one that is known to render may hold a new create back for long."""
+        if (shot, number) not in self.parked:
+            return
+        if answer.progress is Progress.RUNNING and not answer.is_news:
+            self.aside.discard((shot, number))
+        else:
+            self.aside.add((shot, number))
+            self.wake()
+
     def landed(self, item: Item | None, shot: str, take: Take) -> None:
         """A take isn't in flight any more: count its result, and try it again if the pipeline says so."""
-        self.in_flight.discard((shot, take.number))
-        self.aside.discard((shot, take.number))
+        for takes in (self.in_flight, self.parked, self.aside):
+            takes.discard((shot, take.number))
         if take.status is Status.VERIFIED:
             self._streaks.bad = 0
         elif take.status in {Status.FAILED, Status.MISMATCHED}:

@@ -270,6 +270,7 @@ class Run:
                 permitted=self.terms.permission,
             )
             self.creator.queue.extend(self.plan.creates)
+            settler.heard = self.creator.heard
         self._resume(begin)
         follow(self._show_kept(settler))
         if self.creator is not None:
@@ -287,8 +288,9 @@ class Run:
                     carried.append((take.last.submitted_at, item.shot, item.number, item.status is Status.PARKED))
         for _, shot, number, was_parked in sorted(carried):
             if self.creator is not None:
-                # What had its time in an earlier run holds no new create back: it may never end.
-                (self.creator.aside if was_parked else self.creator.in_flight).add((shot, number))
+                self.creator.in_flight.add((shot, number))
+                if was_parked:
+                    self.creator.parked.add((shot, number))
             begin(shot, number)
 
     async def _settle(self, settler: Settler, item: Item | None, shot: str, number: int) -> None:

@@ -46,6 +46,9 @@ CORRUPT_AGAIN = 3
 KEPT_FOR = 48 * 3600.0
 """Seconds that results are kept upstream: 2 days (api-facts.md, b 35)."""
 
+# What only an answer about a task, or its video, makes of a take.
+_TOLD = frozenset({Status.RENDERED, Status.DOWNLOADED, Status.VERIFIED, Status.MISMATCHED, Status.FAILED})
+
 Step = tuple[Event, dict[str, Any]]
 
 
@@ -63,6 +66,7 @@ class Settler:
         halt: is told what stops the run, and stops the waits here.
         tempo: how hard the gateway is asked.
         wanted: shot → number of the take that the list wants now; no other takes its finished name from it.
+        heard: is told what a poll of a take said.
     """
 
     store: Store
@@ -74,7 +78,9 @@ class Settler:
     halt: Halt
     tempo: Tempo
     wanted: Mapping[str, int] = field(default_factory=dict)
+    heard: Callable[[str, int, PollAnswer], None] = lambda shot, number, answer: None
     _downloads: Line = field(init=False)
+    _has_answered: bool = False
 
     def __post_init__(self) -> None:
         self._downloads = Line(self.pipeline.downloads)
@@ -117,6 +123,7 @@ class Settler:
             return Event.COMPLETED, {}
         while await self._rested():
             answer = await self._ask(take)
+            self.heard(shot, take.number, answer)
             decided = self._read(watch, answer)
             await self._pass_on(shot, take, watch, answer)
             if decided is not None:
@@ -160,7 +167,17 @@ class Settler:
         if self.gateway is None or task_id is None:  # a settled take never comes here; guards the types
             return PollAnswer(Progress.TROUBLE, "no gateway")
         steps.reach("poll", task_id)
-        return await self.gateway.poll(task_id)
+        answer = await self.gateway.poll(task_id)
+        self._has_answered |= answer.progress in {Progress.RUNNING, Progress.COMPLETED, Progress.FAILED}
+        return answer
+
+    def _has_known_any(self) -> bool:
+        """Whether this gateway ever told about a task: then there is an address to ask at."""
+        if self._has_answered or self.gateway is None:
+            return self._has_answered
+        name, states = self.gateway.address.name, self.store.shots.values()
+        attempts = (attempt for state in states for take in state.takes for attempt in take.attempts)
+        return any(attempt.gateway == name and attempt.status in _TOLD for attempt in attempts)
 
     def _read(self, watch: Watch, answer: PollAnswer) -> Step | None:
         watch.count(answer)
@@ -170,7 +187,7 @@ class Settler:
             return Event.FAILED, {"reason": "failed", "message": answer.message}
         if answer.progress is Progress.KEY_REFUSED:
             return self._key_refused(answer.message)
-        if watch.lost >= CONFIRMATIONS:  # what is bought now couldn't be asked for
+        if watch.lost >= CONFIRMATIONS and not self._has_known_any():  # what is bought now couldn't be asked for
             self._environment(f"the gateway has no address for what is bought there: {answer.message}")
         if answer.progress is Progress.NO_SUCH_TASK and watch.unknown_for() >= UNKNOWN_FOR:
             return _parked("unknown_to_server", f"the gateway doesn't know the task: {answer.message}")

@@ -18,31 +18,39 @@ if TYPE_CHECKING:
     from veopipe.simulator.server import Simulator
 
 TASK = "task_of_a_gateway_with_words"
+REQUEST = "2026112206_request"
 WORDS = "your account's render farm is paused"
 
 
 class Blunt:
-    """A gateway that says what it is told to: `creates` in turn (the last for ever), `polls` for every task."""
+    """A gateway that says what it is told to: `creates` in turn (the last for ever), `polls` for every task.
+
+    `of_form` and `of_task` go before them, where they say something of a form's bytes or a task's id.
+    """
 
     def __init__(self) -> None:
         self.creates: list[tuple[int, Any]] = []
         self.polls: tuple[int, Any] = (200, {"status": "in_progress"})
         self.content: tuple[int, Any] = (404, {"error": {"message": "Task not found"}})
+        self.of_form: Callable[[bytes], tuple[int, Any] | None] = lambda form: None
+        self.of_task: Callable[[str], tuple[int, Any] | None] = lambda task: None
         self.posts: list[str] = []
         self.asked = 0
         blunt = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["content-length"]))
+                form = self.rfile.read(int(self.headers["content-length"]))
                 blunt.posts.append(self.path)
                 task = f"{TASK}_{len(blunt.posts)}"
                 told = blunt.creates[min(len(blunt.posts), len(blunt.creates)) - 1] if blunt.creates else None
-                self.say(*(told or (200, {"id": task, "object": "video", "status": "queued"})))
+                self.say(*(blunt.of_form(form) or told or (200, {"id": task, "object": "video", "status": "queued"})))
 
             def do_GET(self) -> None:
                 blunt.asked += 1
-                status, body = blunt.content if self.path.endswith("/content") else blunt.polls
+                name = self.path.removesuffix("/content").rpartition("/")[2]
+                polled = blunt.of_task(name) or blunt.polls
+                status, body = blunt.content if self.path.endswith("/content") else polled
                 if isinstance(body, dict) and "status" in body:
                     body = {"id": self.path.rpartition("/")[2], **body}
                 self.say(status, body)
@@ -189,22 +197,38 @@ def test_what_a_gateway_says_in_place_of_a_video_is_said(told: Film, blunt: Blun
     assert WORDS in run.shots["a"]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("words", "in_time"), [("in_progress", False), ("suspended", True)], ids=["it renders", "nobody knows"]
+)
+def test_a_task_that_was_parked_counts_as_in_flight_once_it_is_known_to_render(
+    told: Film, blunt: Blunt, words: str, in_time: bool
+) -> None:
+    blunt.polls = (200, {"status": words})
+    assert told.run("--only", "a").statuses == {"a": "parked"}
+    told.pipeline(provider__base_url=blunt.base_url, poll__timeout="2s", limits__in_flight=1)
+    told.run()
+    log = told.log()
+    first = next(number for number, note in enumerate(log) if note["event"] == "submitting" and note["shot"] == "b")
+    parked = [number for number, note in enumerate(log) if note["event"] == "parked" and note["shot"] == "a"]
+    assert (first < parked[1]) is in_time
+
+
 # --- an id beside an error -------------------------------------------------------------------------
 
 
 def test_an_id_beside_an_error_is_in_doubt_and_one_copy_away_from_going_on(
     told: Film, blunt: Blunt, everywhere: Callable[[Result], dict[str, str]]
 ) -> None:
-    blunt.creates = [(200, {"id": TASK, "error": {"message": WORDS}})]
+    blunt.creates = [(200, {"id": REQUEST, "error": {"message": WORDS}})]
     run = told.run("--only", "a")
     assert (run.code, run.statuses) == (3, {"a": "in_doubt"})
     shown = everywhere(run)
     assert [where for where, text in shown.items() if WORDS not in text] == []
-    assert [where for where in ("run", "resolve", "resolve as JSON", "log") if TASK not in shown[where]] == []
-    assert TASK not in shown["markdown"]  # a report may be passed on, and an id opens a video at some gateways
+    assert [where for where in ("run", "resolve", "resolve as JSON", "log") if REQUEST not in shown[where]] == []
+    assert REQUEST not in shown["markdown"]  # a report may be passed on, and an id opens a video at some gateways
     assert told.run("--only", "a", "--retry-failed").code == 3
     assert len(blunt.posts) == 1
-    done = told.command("resolve", "shots.yaml", "a", "--task-id", TASK, "-p", "quick.yaml")
+    done = told.command("resolve", "shots.yaml", "a", "--task-id", REQUEST, "-p", "quick.yaml")
     assert done.code == 0
     assert told.state("a")["takes"][0]["status"] == "rendering"
     told.run("--only", "a")
@@ -212,7 +236,7 @@ def test_an_id_beside_an_error_is_in_doubt_and_one_copy_away_from_going_on(
 
 
 def test_an_id_beside_an_error_is_given_to_no_other_take(told: Film, blunt: Blunt) -> None:
-    blunt.creates = [(200, {"id": TASK, "error": WORDS}), (200, {"id": TASK, "status": "queued"})]
+    blunt.creates = [(200, {"id": REQUEST, "error": WORDS}), (200, {"id": REQUEST, "status": "queued"})]
     told.pipeline(provider__base_url=blunt.base_url, poll__timeout="400ms", limits__in_flight=2)
     run = told.run()
     assert (run.code, run.statuses) == (3, {"a": "in_doubt", "b": "in_doubt"})
@@ -278,6 +302,65 @@ def test_a_gateway_that_takes_creates_and_has_no_address_to_ask_is_given_no_more
     blunt.polls = (404, {"detail": "Not Found"})
     run = told.run()
     assert (run.code, run.statuses, len(blunt.posts)) == (6, {"a": "parked", "b": "pending"}, 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (404, b""),
+        (404, PAGE),
+        (404, {"error": {"message": "Not Found", "code": "not_found"}}),
+        (415, {"message": "Unsupported Media Type"}),
+    ],
+    ids=["empty", "page", "words", "type"],
+)
+def test_what_looks_like_the_address_is_about_the_shot_once_a_create_was_accepted_there(
+    told: Film, blunt: Blunt, body: Any
+) -> None:
+    told.pipeline(provider__base_url=blunt.base_url, poll__timeout="400ms")
+    told.list({"a": "the first", "b": "the second", "c": "the third"})
+    blunt.of_form = lambda form: body if b"the second" in form else None
+    run = told.run()
+    assert (run.code, run.statuses) == (4, {"a": "parked", "b": "refused", "c": "parked"})
+    assert "base_url" not in run.shots["b"]["reason"]
+    assert told.run().statuses["b"] == "refused"
+    assert len(blunt.posts) == 3
+
+
+def test_a_ledger_that_knows_the_gateway_makes_bare_words_a_matter_of_the_shot(told: Film, blunt: Blunt) -> None:
+    told.run("--only", "a")
+    blunt.creates = [(404, {"error": {"message": "Not Found"}})]
+    assert told.run("--only", "b").statuses == {"b": "refused"}
+
+
+def test_a_ledger_that_knows_the_gateway_says_nothing_of_another_path_there(told: Film, blunt: Blunt) -> None:
+    told.run("--only", "a")
+    blunt.creates = [(404, PAGE)]
+    run = told.run("--only", "b")
+    assert (run.code, run.statuses) == (6, {"b": "pending"})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (404, {"detail": "Not found."}),
+        (404, {"error": {"message": "nope", "code": "not_found"}}),
+        (405, b""),
+        (404, {"error": "record not found"}),
+        (404, {"message": "Resource not found", "code": 404}),
+        (404, PAGE),
+    ],
+    ids=["bare", "code", "method", "record", "resource", "page"],
+)
+def test_a_task_that_is_forgotten_ends_no_creating_where_others_are_told_about(
+    told: Film, blunt: Blunt, said: Any
+) -> None:
+    told.pipeline(provider__base_url=blunt.base_url, poll__timeout="1s", limits__in_flight=2)
+    told.list({"a": "the first", "b": "the second", "c": "the third"})
+    told.run("--only", "a")
+    blunt.of_task = lambda task: said if task == f"{TASK}_1" else None
+    run = told.run()
+    assert (run.code, run.statuses) == (4, dict.fromkeys("abc", "parked"))
 
 
 def test_a_base_url_below_the_right_one_is_found_by_doctor_and_by_the_first_create(
