@@ -103,6 +103,9 @@ def test_what_is_no_address_of_a_gateway_is_refused_without_repeating_it(written
         ("https://gateway.example/v1/video/generations/task_1", "https://gateway.example"),
         ("https://gateway.example/v1/videos?key=secret#secret", "https://gateway.example"),
         ("https://gateway.example/v1/videos/secret", "https://gateway.example"),
+        ("https://gateway.example/v1/videos/task_1/content", "https://gateway.example"),
+        ("https://gateway.example/v1/models", "https://gateway.example"),
+        ("https://gateway.example/v1/images/generations", "https://gateway.example"),
         ("https://gateway.example/veo/?key=secret", "https://gateway.example/veo"),
         ("https://[2001:DB8::0:1]/v1", "https://[2001:db8::1]"),
     ],
@@ -115,8 +118,20 @@ def test_an_address_that_holds_the_apis_own_path_is_met_with_the_right_one(writt
     assert parse_base_url(right) == right
 
 
-def test_a_gateway_that_stands_below_a_v1_of_its_own_is_left_alone():
-    assert parse_base_url("https://gateway.example/v1/account/openai") == "https://gateway.example/v1/account/openai"
+@pytest.mark.parametrize(
+    "path",
+    [
+        "v1/account/openai",
+        "v1/generations/prod",
+        "api/v1/models/veo",
+        "v1/files/veo",
+        "proxy/v1/messages/relay",
+        "v1/chat/veo",
+        "v1/videos/eu/veo",
+    ],
+)
+def test_a_gateway_that_stands_below_a_v1_of_its_own_is_left_alone(path):
+    assert parse_base_url(f"https://gateway.example/{path}/") == f"https://gateway.example/{path}"
 
 
 def test_a_key_is_stripped():

@@ -26,9 +26,11 @@ _DRIVE = re.compile(r"[A-Za-z]:(?:\S|$)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]*:(?=\S|$)")  # s3:, and name@host: as scp and rclone write it
 _VARIABLE = re.compile(r"(?:^|[^A-Za-z0-9])\$[A-Za-z_{(]|(?:^|/)%[A-Za-z_][A-Za-z0-9_]*%")
 _NO_PATH = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:[/\\]|\\\\|~[\w.-]*/|~$|\$\{?\w+\}?/|%\w+%[/\\])")
-# The API's own paths, at the end of an address that was copied from a program or a page: OpenAI's ends in /v1.
+# Whole endpoints of the API at the end of an address that was copied from a program or a page: OpenAI's ends in /v1.
+# What goes on otherwise below /v1 is a gateway's own path.
 _API_PATH = re.compile(
-    r"/+v1(?:/+(?:videos?|chat|completions|responses|models|images|audio|files|generations|messages)(?:/.*)?)?/*$",
+    r"/+v1(?:/+(?:videos(?:/+[^/]+(?:/+content)?)?|video/+generations(?:/+[^/]+)?|(?:chat/+)?completions"
+    r"|responses|messages|models|files|images/+(?:generations|edits)|audio/+(?:speech|transcriptions)))?/*$",
     re.IGNORECASE,
 )
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
