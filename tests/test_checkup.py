@@ -125,6 +125,13 @@ def test_a_proxy_that_isnt_for_this_gateway_is_no_matter(doctor, closed_port):
     assert (code, checks["proxy"]["found"]) == (0, "none for this gateway")
 
 
+@pytest.mark.parametrize(("base", "state"), [(None, "note"), ("https://gateway.invalid", "bad")])
+def test_certificates_that_are_gone_matter_where_there_is_tls(doctor, film, base, state):
+    code, checks = doctor(base_url=base or film.base_url, SSL_CERT_FILE="/no/such/authority.pem")
+    assert (code, checks["certificates"]["state"]) == (6 if base else 0, state)
+    assert "SSL_CERT_FILE" in checks["certificates"]["found"]
+
+
 def test_the_key_is_in_no_output_and_in_no_file(film):
     key = "quite-unlike-a-key-4711"
     for words in (["--format", "json"], []):
