@@ -118,6 +118,15 @@ def drive(folder: Path, base: bytes, ours: bytes, theirs: bytes) -> tuple[int, b
     return done.returncode, (folder / "A").read_bytes()
 
 
+@pytest.mark.parametrize("words", [(), ("O",), ("O", "A"), ("O", "A", "B", "C")])
+def test_without_three_files_it_says_how_it_is_called(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "veopipe.merging", *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    usage = "usage: python -m veopipe.merging BASE OURS THEIRS\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", usage)
+
+
 def test_git_gets_the_merged_file_or_the_one_it_had(tmp_path: Path) -> None:
     base, ours, theirs, both = (
         takes.dump(shot(*all_takes))

@@ -96,8 +96,11 @@ def _reachable(status: Status) -> set[Status]:
 
 
 def main() -> int:
-    """Merge the three files that git names; the exit code it asks for."""
-    base, ours, theirs = map(Path, sys.argv[1:4])
+    """Merge the three files that git names; the exit code it asks for, or 2 if it doesn't name three."""
+    if len(sys.argv) != 4:
+        sys.stderr.write("usage: python -m veopipe.merging BASE OURS THEIRS\n")
+        return 2
+    base, ours, theirs = map(Path, sys.argv[1:])
     try:
         texts = [files.read_bounded(path, ledgerfile.LARGEST) for path in (base, ours, theirs)]
         merge = _merge_ledgers if b'"takes"' not in texts[1] else _merge_states
