@@ -14,7 +14,7 @@ import click
 
 from veopipe.completions import complete_pipeline, complete_shot
 from veopipe.project import Choices
-from veopipe.settings import is_no_path
+from veopipe.settings import is_no_path, meant_elsewhere
 from veopipe.wording import printable
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -42,7 +42,8 @@ class LocalPath(click.Path):
         """The path; what is none is refused, unless there is a file of that name."""
         if isinstance(value, str) and is_no_path(value) and not os.path.lexists(value):
             shown = printable(value.partition(":")[0], 40)  # behind it there may be a password
-            self.fail(f"{shown}… must be a local file or folder: an address, `~` or a variable isn't one", param, ctx)
+            why = meant_elsewhere(value) or "is none"
+            self.fail(f"{shown}… must be a local file or folder: this {why}", param, ctx)
         return super().convert(value, param, ctx)
 
 
