@@ -101,6 +101,7 @@ class Item:
         bought_before: an earlier take of this shot may have cost money, and this one is bought on top.
         bought_at: the gateway on this machine where the same order was bought, perhaps through a port that is
             forwarded; it satisfies no run elsewhere.
+        kept_there: a run at `bought_at` buys nothing: its take is verified, or carried on.
         renamed_from: the shot whose state this one takes over first.
         status: where the take stands on disk, None if it isn't there yet.
         never_tried: no create was ever made for it.
@@ -118,6 +119,7 @@ class Item:
     wanted: bool = True
     bought_before: bool = False
     bought_at: str | None = None
+    kept_there: bool = False
     renamed_from: str | None = None
     status: Status | None = None
     never_tried: bool = True
@@ -178,12 +180,12 @@ class Plan:
         return [item for item in self.items if item.buys and item.bought_before and item.bought_at is None]
 
     @property
-    def elsewhere(self) -> dict[str, list[Item]]:
-        """What is bought though a gateway on this machine was paid for the same order, by that gateway."""
-        found: dict[str, list[Item]] = {}
+    def elsewhere(self) -> dict[tuple[str, bool], list[Item]]:
+        """What is bought though a gateway on this machine had the same order, by that gateway and `kept_there`."""
+        found: dict[tuple[str, bool], list[Item]] = {}
         for item in self.items:
             if item.buys and item.bought_at is not None:
-                found.setdefault(item.bought_at, []).append(item)
+                found.setdefault((item.bought_at, item.kept_there), []).append(item)
         return found
 
     @property
@@ -251,27 +253,40 @@ class _Planner:
 
     def _decide(self, wanted: Wanted, state: ShotState) -> Item:
         blank = self._blank(wanted, state)
-        if (why := self.unreadable.get(wanted.shot.casefold())) is not None:
-            return replace(blank, action=Action.HOLD, reason=f"its state file can't be understood: {why}")
-        stray = self.world.strays.get(wanted.shot)
-        if (why := self.missing.get(wanted.shot.casefold())) is not None:
-            there = f" ({stray} is there)" if stray is not None else ""
-            return replace(blank, action=Action.HOLD, reason=f"its state file {why}{there}")
+        if (why := self._obstacle(state)) is not None:
+            return replace(blank, action=Action.HOLD, reason=why)
+        take, local = self._match(state, blank.fingerprint), self._bought_here(state, blank.fingerprint)
+        if take is None:
+            item = self._new(blank, state, local)
+        elif take.status in UNKNOWN_OUTCOME | CARRIED_ON:
+            return self._open(take, state.shot, _of(take, blank))
+        else:
+            item = self._settled(take, _of(take, blank))
+        if not item.buys:
+            return item
+        unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
+        if unclear:
+            meant = next((take for take in unclear if take.fingerprint == blank.fingerprint), None)
+            return self._open(meant or unclear[-1], state.shot, _of(meant, blank) if meant else None)
+        if local is None:
+            return item
+        kept = local.status is Status.VERIFIED or local.status in CARRIED_ON
+        return replace(item, bought_at=local.last.gateway, kept_there=kept)
+
+    def _obstacle(self, state: ShotState) -> str | None:
+        """Why nothing can be said of a shot's takes."""
+        shot = state.shot.casefold()
+        if (why := self.unreadable.get(shot)) is not None:
+            return f"its state file can't be understood: {why}"
+        stray = self.world.strays.get(state.shot)
+        if (why := self.missing.get(shot)) is not None:
+            return f"its state file {why}" + (f" ({stray} is there)" if stray is not None else "")
         if stray is not None:
-            return replace(blank, action=Action.HOLD, reason=f"there is {stray}, but no state file that knows it")
+            return f"there is {stray}, but no state file that knows it"
         if not state.takes and self.lost is not None:
             what = self.world.missing.get(self.lost, "can't be understood")
-            why = f"it may be {self.lost} under a new id, whose state file {what}"
-            return replace(blank, action=Action.HOLD, reason=why)
-        unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
-        take = self._match(state, blank.fingerprint)
-        if take is None:
-            return self._open(unclear[-1], state.shot, None) if unclear else self._new(blank, state)
-        blank = replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal(), never_tried=False)
-        if take.status in UNKNOWN_OUTCOME | CARRIED_ON:
-            return self._open(take, state.shot, blank)
-        item = self._settled(take, blank)
-        return self._open(unclear[-1], state.shot, None) if unclear and item.buys else item
+            return f"it may be {self.lost} under a new id, whose state file {what}"
+        return None
 
     def _blank(self, wanted: Wanted, state: ShotState) -> Item:
         return Item(
@@ -293,21 +308,31 @@ class _Planner:
         here = self.world.gateway
         return here is None or is_loopback(here) or not is_loopback(take.last.gateway)
 
-    def _new(self, blank: Item, state: ShotState) -> Item:
+    def _bought_here(self, state: ShotState, fingerprint: str) -> Take | None:
+        """The take of this order that a gateway on this machine may have been paid for, if it isn't a match."""
+        return _best(
+            take
+            for take in state.takes
+            if take.fingerprint == fingerprint
+            and not self._satisfies(take)
+            and take.last.gateway != SIMULATOR
+            and take.status is not Status.REFUSED
+        )
+
+    def _new(self, blank: Item, state: ShotState, local: Take | None) -> Item:
         if not state.takes or blank.order is None:
             return blank
         paid = any(self._cost_money(take) for take in state.takes)
-        local = _best(take for take in state.takes if take.fingerprint == blank.fingerprint)  # or it were a match
+        rehearsed = _best(take for take in state.takes if take.fingerprint == blank.fingerprint)  # or it were a match
         if local is not None:
-            at = local.last.gateway
-            if at == SIMULATOR or local.status is Status.REFUSED:
-                reason = f"its take was made at {at}, which satisfies no real run"
-                return replace(blank, reason=reason, bought_before=paid)
             bought = "bought" if local.status in CHARGED else "ordered"
-            reason = f"already {bought} at {at} (take {local.number}: {local.status}), which satisfies no run elsewhere"
-            return replace(blank, reason=reason, bought_before=paid, bought_at=at)
-        words = orders.changes(state.takes[-1].order, blank.order)
-        reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
+            where = f"{local.last.gateway} (take {local.number}: {local.status})"
+            reason = f"already {bought} at {where}, which satisfies no run elsewhere"
+        elif rehearsed is not None:
+            reason = f"its take was made at {rehearsed.last.gateway}, which satisfies no real run"
+        else:
+            words = orders.changes(state.takes[-1].order, blank.order)
+            reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
         return replace(blank, reason=reason, bought_before=paid)
 
     def _cost_money(self, take: Take) -> bool:
@@ -371,6 +396,11 @@ def _best(takes: Iterable[Take]) -> Take | None:
     return max(takes, key=lambda take: (_WORTH[take.status], take.number), default=None)
 
 
+def _of(take: Take, blank: Item) -> Item:
+    """The item of a wanted order that has a take."""
+    return replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal(), never_tried=False)
+
+
 def elsewhere(take: Take) -> str:
     """Why a take can't be carried on at this run's gateway, and what to do."""
     gateway = take.last.gateway
@@ -405,13 +435,16 @@ def bought_words(plan: Plan) -> str | None:
 
 
 def elsewhere_words(plan: Plan) -> list[str]:
-    """`3 shots were already bought at http://localhost:3000: …`, a sentence for each gateway on this machine."""
+    """`3 shots were already bought at http://localhost:3000, …`, one for each key of `Plan.elsewhere`."""
     found = []
-    for gateway, items in plan.elsewhere.items():
+    for (gateway, kept_there), items in plan.elsewhere.items():
         total = as_text(sum((item.price_usd for item in items), Decimal(0)))
-        were, them, kept = ("was", "it", "it is kept") if len(items) == 1 else ("were", "them", "they are kept")
+        were, them, they_are = ("was", "it", "it is") if len(items) == 1 else ("were", "them", "they are")
+        bought, billed = ("bought", "") if kept_there else ("ordered", "perhaps billed, ")
+        kept = f"; with --base-url {gateway} {they_are} kept" if kept_there else ""
         found.append(
-            f"{counted(len(items), 'shot')} {were} already bought at {gateway}, perhaps the same gateway under another "
-            f"name: this buys {them} again for ${total}; with --base-url {gateway} {kept}"
+            f"{counted(len(items), 'shot')} {were} already {bought} at {gateway}, {billed}perhaps the same gateway "
+            f"under another name: this buys {them} again for ${total}{kept} "
+            f"(if that was `veopipe simulate`, nothing was paid)"
         )
     return found
