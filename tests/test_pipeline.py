@@ -8,6 +8,7 @@ from veopipe import schema
 from veopipe.errors import UsageError
 from veopipe.manifest import load_manifest
 from veopipe.pipeline import DEFAULTS, DURATIONS, built_in_pipelines, load_pipeline
+from veopipe.wording import printable
 
 
 def load(folder, text, name="mine"):
@@ -144,6 +145,29 @@ def test_overrides_that_contradict_each_other_are_the_pipelines_problem(tmp_path
 
 def test_broken_yaml_is_a_problem_of_the_pipeline(tmp_path):
     assert [p.rule for p in load(tmp_path, "a: b: c\n")[1]] == ["yaml-syntax"]
+
+
+MISTYPED = {
+    "$VEOPIPE_API_KEY": "write it without `$`",
+    "${VEOPIPE_API_KEY}": "write it without `$`",
+    "$my_key": "write it without `$`",
+    "VEOPIPE-API-KEY": "only letters, digits and `_`",
+    "VEO_3-KEY": "only letters, digits and `_`",
+    "My Key": "only letters, digits and `_`",
+    "shots.": "only letters, digits and `_`",
+}
+
+
+@pytest.mark.parametrize(("written", "advice"), MISTYPED.items())
+@pytest.mark.parametrize(
+    ("section", "key", "rule"),
+    [("provider", "api_key_env", "api-key-env"), ("notify", "webhook_env", "notify-webhook-env")],
+)
+def test_a_mistyped_name_of_a_variable_is_shown_to_who_must_correct_it(tmp_path, section, key, rule, written, advice):
+    _, problems = load(tmp_path, f'{section}: {{{key}: "{written}"}}\n')
+    assert [p.rule for p in problems] == [rule]
+    assert advice in problems[0].message
+    assert printable(f"see {written}yaml") == f"see {written}yaml"
 
 
 def test_a_key_in_the_file_is_never_repeated(tmp_path):

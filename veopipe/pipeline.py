@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
@@ -60,6 +61,10 @@ DEFAULTS: Mapping[str, Any] = {
 MOST_DECIMALS = 9
 """Of a price: with more, `takes` would refuse the state file that holds it."""
 
+_WORD = r"(?:[A-Z_]{1,40}(?:[0-9]{1,2}(?:_[A-Z_]{0,40})?)?|[A-Z]?[a-z_]{1,20})"
+# A variable's name as a shell or an editor spells it: `$NAME`, `${NAME}`, `MY-NAME`. Keys are random: they mix digits
+# and both cases.
+_MISTYPED = re.compile(rf"(?!sk-)\$?\{{?{_WORD}(?:[-. ]{_WORD}){{0,7}}[-. ]?\}}?")
 
 DURATIONS = (
     "limits.deadline",
@@ -229,6 +234,7 @@ def _problems(file: str, root: Node) -> list[Problem]:
     _hide_secrets(root)
     found: dict[tuple[str, int, int], Problem] = {}
     precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root), *_folder_findings(root)]
+    precise += _variable_findings(root)
     for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
         where = place(root, finding.path, of_key=finding.at == "key")
         problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
@@ -236,12 +242,32 @@ def _problems(file: str, root: Node) -> list[Problem]:
     return list(found.values())
 
 
-def _hide_secrets(root: Node) -> None:
-    """What stands where a variable's name should is the key or the webhook itself: the line is shown without it."""
+def _misnamed(root: Node) -> Iterator[tuple[str, str]]:
+    """What stands where a variable's name should and is none, by its key."""
     for dotted in ("provider.api_key_env", "notify.webhook_env"):
         node = _get(root, dotted)
         if isinstance(node, ScalarNode) and isinstance(node.value, str) and not node.value.isidentifier():
-            hide(node.value)
+            yield dotted, node.value
+
+
+def _hide_secrets(root: Node) -> None:
+    """The key or the webhook itself instead of a variable's name: the line is shown without it."""
+    for _, written in _misnamed(root):
+        if not _MISTYPED.fullmatch(written):
+            hide(written)
+
+
+def _variable_findings(root: Node) -> list[Finding]:
+    """Names of variables as a shell or an editor spells them."""
+    found = []
+    for dotted, written in _misnamed(root):
+        if _MISTYPED.fullmatch(written):
+            section, key = dotted.split(".")
+            rule = schema.part("pipeline", "properties", section, "properties", key)["x-rule"]
+            advice = "write it without `$`" if written.startswith("$") else "it holds only letters, digits and `_`"
+            text = f"`{key}` is the name of an environment variable: {advice}"
+            found.append(Finding(rule, "error", text, (section, key)))
+    return found
 
 
 def _schema_findings(root: Node) -> list[Finding]:
