@@ -6,7 +6,7 @@ import pytest
 
 from veopipe import proxies
 from veopipe.errors import EnvironmentFault
-from veopipe.wording import holds_secret, without_keys
+from veopipe.wording import holds_secret, printable, without_keys
 
 PROXY = "http://proxy.corp:8080"
 
@@ -133,6 +133,8 @@ def test_logins_are_masked_in_every_form_but_are_no_keys() -> None:
                    "c29tZW9uZTprZXN0cmVsL29uZQ=="):  # fmt: skip
         assert without_keys(f"before {secret} after") == "before sk-… after"
         assert not holds_secret(f"task_{secret}")
+        assert printable(f"a prompt with {secret}", own=True) == f"a prompt with {secret}"
+    assert printable("at http://someone:kestrel%2Fone@proxy", own=True) == "at http://sk-…@proxy"
 
 
 @pytest.mark.parametrize("written", ["http://proxy.corp:8080", "http://[fd00::12]:8080/", "proxy.corp:8080/path"])

@@ -143,6 +143,11 @@ def test_a_plural_of_its_own() -> None:
         ("at socks5://token@host", "at socks5://sk-…@host"),
         ("at https://host:80/x", "at https://host:80/x"),
         ("at https://host/@me", "at https://host/@me"),
+        ("at https://cdn.example:8443/videos/a@b.mp4", "at https://cdn.example:8443/videos/a@b.mp4"),
+        ("at https://[fd00::1]:8443/a@b.mp4", "at https://[fd00::1]:8443/a@b.mp4"),
+        ("at https://[fd00::1]/a@b.mp4", "at https://[fd00::1]/a@b.mp4"),
+        ("at https://me:8443x/y@host", "at https://sk-…@host"),
+        ("at https://me:8443@host/x", "at https://sk-…@host/x"),
         ("me@host, https://host", "me@host, https://host"),
     ],
 )

@@ -191,12 +191,12 @@ def _card(number: int, row: Row, linker: _Linker) -> Card:
         status=HELD if row.status == PENDING and row.item.action is Action.HOLD else row.status,
         wanted=row.wanted,
         take=row.take,
-        prompt=clean.lines(str(order.get("prompt", ""))),
+        prompt=clean.lines(str(order.get("prompt", "")), own=True),
         settings=_settings(order, row, clean),
         summary=_summary(order),
         pictures=_pictures(row, order, linker),
-        tags=tuple(printable(tag, 60) for tag in listed.tags) if listed else (),
-        notes=clean.lines(listed.notes or "") if listed else "",
+        tags=tuple(printable(tag, 60, own=True) for tag in listed.tags) if listed else (),
+        notes=clean.lines(listed.notes or "", own=True) if listed else "",
         video=video,
         earlier=earlier,
         facts=_facts(order, take),
@@ -237,7 +237,7 @@ def _settings(order: Mapping[str, Any], row: Row, clean: _Cleaner) -> tuple[tupl
         ("seed", order.get("seed")),
         ("negative prompt", order.get("negative_prompt")),
     ]
-    return tuple((name, clean.lines(str(value))) for name, value in shown if value is not None)
+    return tuple((name, clean.lines(str(value), own=True)) for name, value in shown if value is not None)
 
 
 def _summary(order: Mapping[str, Any]) -> tuple[str, ...]:
@@ -255,7 +255,7 @@ def _pictures(row: Row, order: Mapping[str, Any], linker: _Linker) -> tuple[Pict
     for entry in order.get("pictures", ()):
         digest, role = str(entry.get("sha256", "")), str(entry.get("role", ""))
         picture = known.get(digest)
-        name = printable(picture.written, 120) if picture else f"sha256 {digest[:12]}…"
+        name = printable(picture.written, 120, own=True) if picture else f"sha256 {digest[:12]}…"
         found.append(Picture(_ROLES.get(role, role), name, linker.to(picture.path) if picture else None))
     return tuple(found)
 
@@ -335,11 +335,11 @@ def _sum(attempts: Iterable[Attempt]) -> Decimal:
 class _Cleaner:
     tasks: tuple[str, ...]
 
-    def lines(self, text: str) -> str:
-        """A foreign text, its lines kept, everything else made safe to show and task ids masked."""
+    def lines(self, text: str, *, own: bool = False) -> str:
+        """A text, its lines kept, everything else made safe to show and task ids masked; `own`: see `printable`."""
         for task in self.tasks:
             text = text.replace(task, masked(task))
-        return "\n".join(printable(line, None) for line in text.splitlines())
+        return "\n".join(printable(line, None, own=own) for line in text.splitlines())
 
 
 def masked(task_id: str) -> str:

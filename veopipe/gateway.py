@@ -200,7 +200,7 @@ class Gateway:
         except _IntentFailed as error:
             raise error.cause from None
         except Exception as error:  # noqa: BLE001  httpx lets socket, h11, ssl, unicode and value errors through
-            return Evidence(gate.passed, gate.done, error=self._said(error))
+            return Evidence(gate.passed, gate.done, error=self._said(error, arrived=gate.passed))
         return self._read_answer(gate, response)
 
     def _read_answer(self, gate: _Gate, response: httpx.Response) -> Evidence:
@@ -213,7 +213,7 @@ class Gateway:
                     error = "the answer was too long" if len(body) > LARGEST_JSON else "the answer came too slowly"
                     break
         except Exception as problem:  # noqa: BLE001  see create
-            error = self._said(problem)
+            error = self._said(problem, arrived=True)
         finally:
             response.close()
         steps.reach("answer")
@@ -226,19 +226,20 @@ class Gateway:
 
         Source: API document, Poll Status and Compatibility Status Polling.
         """
-        path = _STATUS_PATHS[self.status_endpoint].format(quote(task_id, safe=""))
+        path, arrived = _STATUS_PATHS[self.status_endpoint].format(quote(task_id, safe="")), False
         try:
             async with (
                 self._seat() as client,
                 asyncio.timeout(self.timeouts.poll),
                 client.stream("GET", self._url(path), headers=self._auth()) as response,
             ):
+                arrived = True
                 body = await _bounded(response, LARGEST_JSON + 1)
                 headers = _headers(response)
         except TimeoutError:
             return PollAnswer(Progress.TROUBLE, "no answer in time")
         except Exception as error:  # noqa: BLE001  see create
-            return PollAnswer(Progress.TROUBLE, self._said(error))
+            return PollAnswer(Progress.TROUBLE, self._said(error, arrived=arrived))
         return judge_poll(response.status_code, headers, self._unpacked(headers, body), task_id)
 
     @asynccontextmanager
@@ -285,9 +286,9 @@ class Gateway:
     def _auth(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}"}
 
-    def _said(self, error: BaseException, url: str | None = None) -> str:
+    def _said(self, error: BaseException, url: str | None = None, *, arrived: bool = False) -> str:
         """What the exception of a request says, without the key; httpx quotes header values in some."""
-        return self._network.said(error, url or self.address.base_url)
+        return self._network.said(error, url or self.address.base_url, arrived=arrived)
 
     @staticmethod
     def _unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
@@ -385,7 +386,7 @@ class ContentStream:
         except (GeneratorExit, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001  see Gateway.create
-            raise Interrupted(self._gateway._said(error)) from None
+            raise Interrupted(self._gateway._said(error, arrived=True)) from None
 
     def unpacked(self, body: bytes) -> bytes:
         """The body of an answer in words, unpacked if it came packed."""

@@ -37,7 +37,7 @@ def render(report: Report, cards: Sequence[Card]) -> str:
     verified = sum(card.status == Status.VERIFIED for card in cards)
     money = report.money
     lines = [
-        f"## {escaped(report.manifest)}: {verified:,} of {counted(len(cards), 'shot')} verified",
+        f"## {escaped(report.manifest, own=True)}: {verified:,} of {counted(len(cards), 'shot')} verified",
         "",
         f"Charged **\\${as_text(money.charged)}**, possibly charged **\\${as_text(money.possibly_charged)}**"
         f", still wanted **\\${as_text(money.planned)}**",
@@ -56,7 +56,7 @@ def _people(cards: Sequence[Card]) -> list[str]:
     for group in for_people(cards):
         lines += [f"### {group.title}: {group.count:,}", "", escaped(group.advice), ""]
         for cause in group.causes:
-            shots = ", ".join(escaped(shot) for shot in cause.shots[:40])
+            shots = ", ".join(escaped(shot, own=True) for shot in cause.shots[:40])
             more = f" and {len(cause.shots) - 40:,} more" if len(cause.shots) > 40 else ""
             lines.append(f"- **{shots}{more}**: {escaped(cause.reason)}" if cause.reason else f"- **{shots}{more}**")
         lines.append("")
@@ -70,15 +70,15 @@ def _table(cards: Sequence[Card]) -> list[str]:
         measured = ", ".join(fact.measured for fact in card.facts if fact.ordered)
         status = f"{card.label}. {card.note}" if card.note else card.label
         cells = (card.shot, status, measured, card.took, card.cost, card.prompt)
-        lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(escaped(cell, own=True) for cell in cells) + " |")
     if len(cards) > _MOST:
         lines.append(f"\n{counted(len(cards) - _MOST, 'more shot')}.")
     return [*lines, "", "</details>"]
 
 
-def escaped(text: str) -> str:
-    """`text` on one line, as nothing but text."""
-    return _SPECIAL.sub(_entity, printable(text, _LONGEST))
+def escaped(text: str, *, own: bool = False) -> str:
+    """`text` on one line, as nothing but text; `own`: see `printable`."""
+    return _SPECIAL.sub(_entity, printable(text, _LONGEST, own=own))
 
 
 def _entity(match: re.Match[str]) -> str:

@@ -22,7 +22,7 @@ from veopipe.trust import Trust
 from veopipe.wording import printable
 
 _Transport = TypeVar("_Transport")
-_CONNECTING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_OF_THE_WAY = (httpx.NetworkError, httpx.TimeoutException, httpx.ProxyError, httpx.RemoteProtocolError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +53,29 @@ class Network:
         """
         return self.proxies.carrier(url) is not None
 
-    def said(self, error: BaseException, url: str) -> str:
-        """What the exception of a request to `url` says, for people. No word of a library about a proxy's address."""
+    def said(self, error: BaseException, url: str, *, arrived: bool = False) -> str:
+        """What the exception of a request to `url` says, for people. No word of a library about a proxy's address.
+
+        Args:
+            error: the exception.
+            url: where the request went.
+            arrived: a proxy carried it to the end: what went wrong then isn't its doing.
+        """
         if isinstance(error, VeopipeError):
             return f"{error.message} {error.hint or ''}".strip()
         host = urlsplit(url).hostname or ""
         refused = self.trust.refusal(error, host)
         words = refused or printable(str(error) or type(error).__name__)
         try:
-            proxy = self.proxies.carrier(url) if isinstance(error, _CONNECTING) else None
+            proxy = self.proxies.carrier(url) if isinstance(error, _OF_THE_WAY) and not arrived else None
         except EnvironmentFault:  # guards: nothing was connected then
             proxy = None
         if proxy is None:
             return words
         if isinstance(error, httpx.ProxyError):
             return _refused_by(proxy, printable(host), words)
+        if isinstance(error, httpx.RemoteProtocolError):  # h11 repeats what it was told
+            words = "the connection was closed" if "disconnected" in words else "what was answered isn't HTTP"
         return f"{words} (through {proxy})"
 
 

@@ -111,8 +111,8 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
     style, script = _read("report.css").strip(), _read("report.js").strip()
     return environment.get_template("report.html").render(
         title=_title(project),
-        manifest=printable(report.manifest, 200),
-        pipeline=printable(project.pipeline.name, 80),
+        manifest=printable(report.manifest, 200, own=True),
+        pipeline=printable(project.pipeline.name, 80, own=True),
         simulated=project.choices.simulate,
         made=made,
         version=__version__,
@@ -134,7 +134,7 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
 def _title(project: Project) -> str:
     """The list's name, or its folder's where the list has the name that all lists have."""
     path = project.places.manifest
-    return printable(path.parent.name if path.stem == "shots" and path.parent.name else path.stem, 80)
+    return printable(path.parent.name if path.stem == "shots" and path.parent.name else path.stem, 80, own=True)
 
 
 def _read(name: str) -> str:

@@ -90,7 +90,7 @@ def _entry(shot: str, take: Take) -> Entry:
         since=last.submitted_at,
         price_usd=last.price_usd,
         model=str(take.order.get("model", "")),
-        prompt=printable(str(take.order.get("prompt", "")), 60),
+        prompt=printable(str(take.order.get("prompt", "")), 60, own=True),
         reason=last.reason or "crash",
         message=last.message or "",
         gateway=last.gateway,

@@ -13,8 +13,11 @@ import unicodedata
 # Not inside a word: `desk-lamp` is a shot, not a key.
 _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.-]{6,}")
 # User and password of an address. A password may hold what should be percent-encoded; it is bounded, so that a long
-# text without an @ takes no time.
-_LOGIN = re.compile(r"://(?:[^\s/?#@:]{0,256}:[^\s@]{0,256}|[^\s/?#@]{1,256})@")
+# text without an @ takes no time. Digits up to a slash are a port, and what follows is a path.
+_LOGIN = re.compile(
+    r"://(?!(?:[^\s/?#@:\[]{1,256}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?/)"
+    r"(?:[^\s/?#@:]{0,256}:[^\s@]{0,256}|[^\s/?#@]{1,256})@"
+)
 # C0 and C1 controls, DEL, zero-width and bidi controls, line separators, lone surrogates:
 # all can redraw or reorder a terminal line (reliability.md, e 44).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -41,14 +44,15 @@ SHOWN = 200
 """Characters of a foreign text that are shown: longer ones are cut (reliability.md, e 16)."""
 
 
-def printable(text: str, limit: int | None = SHOWN) -> str:
+def printable(text: str, limit: int | None = SHOWN, *, own: bool = False) -> str:
     """`text` on one line, controls written as escapes, keys masked, cut to `limit` characters.
 
     Args:
         text: any text.
         limit: the number of characters kept, or None for all.
+        own: the user wrote it (a prompt, an id, a file's name): a word that is also a proxy's password is no password.
     """
-    text = without_keys(text)
+    text = without_keys(text, own=own)
     if limit is None:
         return _UNSAFE.sub(_escape, text)
     shown = _UNSAFE.sub(_escape, text[: limit + 1])  # an escape is longer than what it stands for
@@ -74,10 +78,16 @@ def hide(secret: str, *, is_key: bool = True) -> None:
             _keys.add(secret)
 
 
-def without_keys(text: str) -> str:
-    """`text` with the hidden secrets, and whatever else looks like an API key or a login, replaced by `sk-…`."""
+def without_keys(text: str, *, own: bool = False) -> str:
+    """`text` with the hidden secrets, and whatever else looks like an API key or a login, replaced by `sk-…`.
+
+    Args:
+        text: any text.
+        own: see `printable`.
+    """
     for secret in _secrets:
-        text = text.replace(secret, "sk-…")
+        if not own or secret in _keys:
+            text = text.replace(secret, "sk-…")
     for key in _keys:
         text = _without_cut(text, key)
     return _LOGIN.sub("://sk-…@", _KEY.sub("sk-…", text))

@@ -242,6 +242,40 @@ def test_a_proxy_that_refuses_is_named_without_its_words_and_nothing_was_sent(
     assert len(gateway.charged) == 1
 
 
+@pytest.mark.parametrize(
+    ("junk", "why"),
+    [(b"", "the connection was closed"), (b"somebody:hunter2 says hello\r\n\r\n", "what was answered isn't HTTP")],
+    ids=["hangs up", "says something else"],
+)
+def test_a_proxy_that_speaks_no_http_is_named_without_its_words(
+    inside: Film, gateway: Simulator, company: Callable[..., CompanyProxy], junk: bytes, why: str
+) -> None:
+    with company(junk=junk) as proxy:
+        environment = {"HTTPS_PROXY": f"http://somebody:hunter2@127.0.0.1:{proxy.port}"}
+        for result in (inside.start(*inside.arguments(), **environment).result(), doctor(inside, **environment)):
+            assert result.code == 6
+            said = told(inside, result)
+            assert f"{why} (through the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY))" in said
+            assert not [word for word in ("hunter2", "somebody", "bytearray", "hello") if word in said]
+    assert gateway.wire == []
+
+
+def test_a_prompt_that_holds_a_proxys_password_is_shown_as_it_is(
+    inside: Film, company: Callable[..., CompanyProxy]
+) -> None:
+    inside.list({"harbour": {"prompt": "a harbour at dawn", "tags": ["harbour"], "notes": "the old harbour"}})
+    with company(login="bob:harbour") as proxy:
+        environment = {"HTTPS_PROXY": f"http://bob:harbour@127.0.0.1:{proxy.port}"}
+        assert inside.start(*inside.arguments(), **environment).result().statuses == {"harbour": "verified"}
+    for kind in ("html", "md", "xml"):
+        place = inside.folder / f"report.{kind}"
+        assert (
+            inside.start("report", "shots.yaml", "-p", "quick.yaml", "-o", str(place), **environment).result().code == 0
+        )
+        assert "sk-…" not in place.read_text("utf-8")
+        assert "harbour" in place.read_text("utf-8")
+
+
 def test_a_proxy_that_cant_be_reached_is_named_without_its_login(inside: Film, gateway: Simulator) -> None:
     environment = {"HTTPS_PROXY": "http://somebody:hunter2@127.0.0.1:1"}
     for result in (inside.start(*inside.arguments(), **environment).result(), doctor(inside, **environment)):
@@ -423,8 +457,11 @@ def test_json_is_told_no_login_either(film: Film) -> None:
         ({"provider__base_url": "https://tok3n-tok3n@gateway.example"}, "tok3n"),
         ({"notify": {"webhook_env": "https://hooks.example/services/T0/s3cret"}}, "s3cret"),
         ({"provider__api_key_env": "AIza-s3cret-of-google"}, "s3cret"),
+        ({"provider__api_key_env": "sk-abcdefgh-secret"}, "secret"),
+        ({"provider__api_key_env": "$QwErTzUiOpSecretXyAsDfGh"}, "Secret"),
+        ({"provider__api_key_env": "kqzvwmxjhrtplsdgfbnc-secret-kqzvwmxjhrtplsdgfbnck"}, "secret"),
     ],
-    ids=["a password", "a token", "a webhook", "a key"],
+    ids=["a password", "a token", "a webhook", "a key", "a plain key", "a key with a sign", "a key of letters"],
 )
 def test_a_secret_in_a_pipeline_isnt_shown_with_the_line_that_is_wrong(
     film: Film, setting: dict[str, Any], secret: str

@@ -81,6 +81,7 @@ class CompanyProxy:
         contexts: name → certificate that is shown for it.
         login: `user:password` that it asks for; None: nobody is asked.
         status: what it answers instead of letting anybody through, with words that repeat what it was told.
+        junk: bytes that it sends instead of an answer, before it hangs up.
         paths: name → path that is asked for in place of the one in the request.
     """
 
@@ -91,10 +92,11 @@ class CompanyProxy:
         *,
         login: str | None = None,
         status: int | None = None,
+        junk: bytes | None = None,
         paths: Mapping[str, Callable[[], str]] | None = None,
     ) -> None:
         self._routes, self._contexts, self._login, self._status = routes, contexts, login, status
-        self._paths = paths or {}
+        self._junk, self._paths = junk, paths or {}
         self.asked: list[str] = []
         self.logins: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -137,6 +139,9 @@ class CompanyProxy:
             self.asked.append(target)
             login = _login(head)
             self.logins.append(login)
+            if self._junk is not None:
+                connection.sendall(self._junk)
+                return
             if self._status or name not in self._routes or (self._login and login != self._login):
                 status = self._status or (407 if self._login and login != self._login else 502)
                 connection.sendall(f"HTTP/1.1 {status} No way for {login}\r\nContent-Length: 0\r\n\r\n".encode())

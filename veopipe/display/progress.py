@@ -231,7 +231,7 @@ class Progress:
         if note.shot is None:
             return ""
         most = max(12, self._console.width // 3) if self._console.is_terminal else _LONGEST_ID
-        shot = printable(note.shot, most)
+        shot = printable(note.shot, most, own=True)
         self._widest = max(self._widest, len(shot))
         return shot.ljust(min(self._widest, most))
 

@@ -63,7 +63,7 @@ def show_waiting(entries: Iterable[Entry]) -> None:
         text.append(entry.status.replace("_", " "), COLOURS[Status(entry.status)])
         show_indented(console, text.append(f" since {entry.since}, ${as_text(entry.price_usd)}", "not bold"), 0)
         for name, value in entry.facts():
-            show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST)))
+            show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))
 
 
 def _show_rows(console: Console, rows: list[Row]) -> None:
@@ -101,7 +101,7 @@ def _facts(row: Row) -> Iterator[str]:
     if row.duration_s:
         yield f"{row.duration_s:.2f} s"
     if row.file:
-        yield printable(row.file)
+        yield printable(row.file, own=True)
     elif row.status == Status.VERIFIED:
         yield "its file isn't on this disk"
     if row.reason:
