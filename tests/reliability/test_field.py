@@ -17,13 +17,13 @@ PAGE = (ROOT / "docs" / "reliability.md").read_text("utf-8")
 # Kind, as the page calls it → patterns of the tests that try it, each `file::test`.
 KINDS: dict[str, tuple[str, ...]] = {
     "a text of ours that costs the ledger": (
-        r"test_ledger_kept.py::.*(list|videos_left|copied_ledger|locale)_",
+        r"test_ledger_kept.py::.*(list|lists|videos_left|copied_ledger|locale|hint_is_meant)_",
         r"test_ledger.py::.*newer_veopipe",
     ),
     "a file of ours that hides it": (r"test_ledger_kept.py::.*(called_as_a_folder|gitignore)",),
     "a ledger of which a part is missing": (
-        r"test_ledger_kept.py::.*(stands_for|states_that|folder_of_states|older_than|gone_for_good|is_killed)",
-        r"test_ledger_kept.py::.*(an_older_veopipe|change_ids)",
+        r"test_ledger_kept.py::.*(stands_for|states_that|lost_order|older_than|older_version|gone_for_good|is_killed)",
+        r"test_ledger_kept.py::.*(an_older_veopipe|change_ids|count_that|holds_everything|misses_nothing|conflict)",
         r"test_ledger_guards.py::.*older_ledger",
     ),
     "a file among the states that is none, or isn't here": (
