@@ -394,11 +394,12 @@ def write(places: Places, ledger: Ledger) -> Ledger:
         files.make_folder(places.state)
         files.sync_folder(places.state)  # it counts what a power cut must not take any more
         files.replace(places.folder / "ledger.json", text)
-        if written.attempts:
-            files.make_folder(places.memory.parent)
-            files.replace(places.memory, text)
     except OSError as error:
         raise EnvironmentFault(f"{places.folder / 'ledger.json'} can't be written: {_said(error)}") from None
+    if written.attempts:
+        with suppress(OSError):  # for a checkout that comes later; what a power cut leaves of it is whole or no JSON
+            places.memory.parent.mkdir(exist_ok=True)
+            places.memory.write_bytes(text)
     return written
 
 

@@ -34,7 +34,7 @@ ATTACKS = {
     "19": "test_pictures.py::test_what_is_not_a_regular_file_is_neither_opened_nor_waited_for",
     "20": "test_pictures.py::test_a_picture_swapped_after_the_plan_is_not_read",
     "21": "reliability/test_hostile_run.py::test_a_planted_link_leads_to_nothing_that_is_written",
-    "22": "reliability/test_hostile_run.py::test_a_ledger_that_everybody_can_write_is_refused",
+    "22": "reliability/test_hostile_run.py::test_a_ledger_of_another_user_that_everybody_can_write_is_refused",
     "23": "test_pictures.py::test_what_is_not_a_usable_picture_is_said",
     "24": "test_pictures.py::test_what_a_picture_tells_besides_is_noticed",
     "25": "test_boxes.py::test_a_malformed_file_gets_the_reason_that_fits",
