@@ -393,13 +393,13 @@ def write(places: Places, ledger: Ledger) -> Ledger:
     try:
         files.make_folder(places.state)
         files.sync_folder(places.state)  # it counts what a power cut must not take any more
+        if written.attempts:
+            with suppress(OSError):  # a courtesy, for a checkout that comes later: a power cut may leave half of it
+                files.make_folder(places.memory.parent)
+                places.memory.write_bytes(text)
         files.replace(places.folder / "ledger.json", text)
     except OSError as error:
         raise EnvironmentFault(f"{places.folder / 'ledger.json'} can't be written: {_said(error)}") from None
-    if written.attempts:
-        with suppress(OSError):  # for a checkout that comes later; what a power cut leaves of it is whole or no JSON
-            places.memory.parent.mkdir(exist_ok=True)
-            places.memory.write_bytes(text)
     return written
 
 
