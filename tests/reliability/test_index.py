@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from crashchild import ON_FILES, STEPS
 from faultanswers import BEHAVIOURS
 from test_teeth import BUGS
 
 TESTS = Path(__file__).parent.parent
+PACKAGE = TESTS.parent / "veopipe"
 # Requirement → tests. Without a folder: in `reliability/`.
 SHOWN: dict[str, tuple[str, ...]] = {
     "stopped at each durable operation, SIGKILL and power loss": (
@@ -143,3 +145,12 @@ def test_a_requirement_has_its_tests(requirement: str) -> None:
 def test_there_are_as_many_behaviours_and_seeded_bugs_as_promised() -> None:
     assert len(BEHAVIOURS) >= 45
     assert len(BUGS) >= 12
+
+
+def test_the_crash_harness_names_files_and_steps_that_veopipe_has() -> None:
+    """A file that was moved, or a step that was renamed, would be disturbed no more, and no sweep would say so."""
+    sources = [path.read_text("utf-8") for path in PACKAGE.rglob("*.py")]
+    reached = {step for source in sources for step in re.findall(r"\breach\(\"([a-z-]+)\"", source)}
+
+    assert [name for name in ON_FILES if not (PACKAGE / name).is_file()] == []
+    assert STEPS - {"exit"} - reached == set()  # the exit is the child's own
