@@ -70,13 +70,15 @@ def _picture(number: int) -> bytes:
 
 def fill(manifest: Path) -> None:
     """Write the ledger and the takes of a list in which every shot is verified."""
-    from veopipe import ledger, project, takes
-    from veopipe.state import Status
-    from veopipe.takes import Attempt, Delivered, ShotState, Take
+    from veopipe import project
+    from veopipe.ledger import owner
+    from veopipe.takes import take as takes
+    from veopipe.takes.status import Status
+    from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
     loaded = project.load(project.Choices(manifest))
     places = loaded.places
-    ledger.claim_output(places, ledger.write(places, loaded.ledger))
+    owner.claim_output(places, owner.write(places, loaded.ledger))
     content = b"x" * 2000
     digest, when = hashlib.sha256(content).hexdigest(), "2026-11-22T06:00:00Z"
     for shot, wanted in loaded.wanted.items():

@@ -29,7 +29,7 @@ COMMANDS = {
 }
 _LOOK = f"""
 import sys
-from veopipe.cli import main
+from veopipe.cli.main import main
 main(sys.argv[1:])
 print("LOADED", *(name for name in {HEAVY!r} if name in sys.modules), file=sys.stderr)
 """

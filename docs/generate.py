@@ -1,25 +1,34 @@
-"""Write the generated parts of README.md: the diagram and the tables that come from code and schemas.
+"""Write the generated parts of README.md and CONTRIBUTING.md: what comes from code, schemas and tests.
 
     python docs/generate.py            writes them between their markers
     python docs/generate.py --check    exit 1 if they aren't what they should be
 
-A part stands between `<!-- generated: name -->` and `<!-- end -->`; `PARTS` says what it holds.
+A part stands between `<!-- generated: name -->` and `<!-- end -->`; `PARTS` says which file has it and what it holds.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import click
 
-from veopipe import cli, document, pipeline, pricing, rules, schema, state
+from veopipe import pipeline
+from veopipe.cli import main as cli
+from veopipe.dialects import catalogue as pricing
+from veopipe.documents import schema
+from veopipe.documents import yaml as document
+from veopipe.documents.schema import Rule
 from veopipe.errors import ExitCode
-from veopipe.schema import Rule
+from veopipe.manifest import rules
+from veopipe.takes import status
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # Design, section 7.
@@ -50,7 +59,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def diagram() -> str:
     """The attempt table as a Mermaid diagram."""
-    return f"```mermaid\n{state.diagram()}\n```"
+    return f"```mermaid\n{status.diagram()}\n```"
 
 
 def commands() -> str:
@@ -85,7 +94,7 @@ def manifest_rules() -> str:
 def pipelines() -> str:
     """The pipelines that travel with veopipe."""
     rows = []
-    for path in sorted((README.parent / "pipelines").glob("*.yaml")):
+    for path in sorted((ROOT / "pipelines").glob("*.yaml")):
         loaded, problems = pipeline.load_pipeline(path.stem, path.parent)
         if loaded is None:
             raise LookupError(f"{path}: {problems}")
@@ -106,37 +115,83 @@ def models() -> str:
     return table(("model", "per call", "upstream"), rows)
 
 
-PARTS: Mapping[str, Callable[[], str]] = {
-    "diagram": diagram,
-    "commands": commands,
-    "exit-codes": exit_codes,
-    "rules": manifest_rules,
-    "pipelines": pipelines,
-    "models": models,
+def architecture() -> str:
+    """What each part of the package is, in the words of its own first line, from the top of the ladder down."""
+    guard = _guard()
+    names = [*guard.DOORS, *(name for row in guard.LADDER for name in row if name != "ground"), *guard.GROUND]
+    return table(("part", "what it is"), ((f"`{name}`", _first_line(name)) for name in [*names, "simulator"]))
+
+
+def ladder() -> str:
+    """The rows that the guard knows, and the libraries that each row owns."""
+    guard = _guard()
+    rows = []
+    for number, row in zip(range(len(guard.LADDER), 0, -1), guard.LADDER, strict=True):
+        names = guard.GROUND if row == ["ground"] else row
+        owned = sorted(library for library, owners in guard.OWNERS.items() for owner in owners if _part(owner) in names)
+        rows.append((str(number), " · ".join(f"`{name}`" for name in names), ", ".join(owned)))
+    return table(("row", "parts", "libraries"), rows)
+
+
+def _part(owner: str) -> str:
+    return owner.partition(".")[0]
+
+
+def _guard() -> ModuleType:
+    """`tests/test_architecture.py`, which says what is so and holds the code to it."""
+    spec = importlib.util.spec_from_file_location("test_architecture", ROOT / "tests" / "test_architecture.py")
+    if spec is None or spec.loader is None:
+        raise LookupError("tests/test_architecture.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _first_line(name: str) -> str:
+    package, module = ROOT / "veopipe" / name / "__init__.py", ROOT / "veopipe" / f"{name}.py"
+    path = package if package.is_file() else module
+    return (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n")[0]
+
+
+PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {
+        "diagram": diagram,
+        "commands": commands,
+        "exit-codes": exit_codes,
+        "rules": manifest_rules,
+        "pipelines": pipelines,
+        "models": models,
+    },
+    "CONTRIBUTING.md": {"architecture": architecture, "ladder": ladder},
 }
 
 
-def filled(text: str) -> str:
+def filled(text: str, parts: Mapping[str, Callable[[], str]]) -> str:
     """`text` with every generated part as it should be.
 
     Raises:
         LookupError: a part has no place in the text, or a place names no part.
     """
-    if (names := sorted(match["name"] for match in _PART.finditer(text))) != sorted(PARTS):
-        raise LookupError(f"README.md has places for {names}, and the parts are {sorted(PARTS)}")
-    return _PART.sub(lambda match: f"{match[1]}{PARTS[match['name']]()}\n{match[3]}", text)
+    if (names := sorted(match["name"] for match in _PART.finditer(text))) != sorted(parts):
+        raise LookupError(f"there are places for {names}, and the parts are {sorted(parts)}")
+    return _PART.sub(lambda match: f"{match[1]}{parts[match['name']]()}\n{match[3]}", text)
 
 
 def main(arguments: list[str]) -> int:
     """Write the parts, or check them."""
-    before = README.read_text("utf-8")
-    after = filled(before)
-    if "--check" in arguments:
+    stale = []
+    for name, parts in PARTS.items():
+        before = (ROOT / name).read_text("utf-8")
+        after = filled(before, parts)
         if before != after:
-            sys.stderr.write("README.md: a generated part is out of date; run: make docs\n")
-        return int(before != after)
-    README.write_text(after, "utf-8")
-    return 0
+            stale.append(name)
+            if "--check" not in arguments:
+                (ROOT / name).write_text(after, "utf-8")
+    if "--check" not in arguments:
+        return 0
+    for name in stale:
+        sys.stderr.write(f"{name}: a generated part is out of date; run: make docs\n")
+    return int(bool(stale))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ import sys
 import threading
 from decimal import Decimal
 
-from veopipe.display.plans import show_plan
-from veopipe.display.progress import Progress
-from veopipe.display.reports import show_report
-from veopipe.journal import Note
-from veopipe.order import Order
-from veopipe.plan import Action, Item, Plan
-from veopipe.report import Money, Report, Row
-from veopipe.state import Status
+from veopipe.cli.terminal.plans import show_plan
+from veopipe.cli.terminal.progress import Progress
+from veopipe.cli.terminal.reports import show_report
+from veopipe.plan.plan import Action, Item, Plan
+from veopipe.report.rows import Money, Report, Row
+from veopipe.run.events import Note
+from veopipe.takes.order import Order
+from veopipe.takes.status import Status
 
 
 def note(event, shot=None, message="", **facts):

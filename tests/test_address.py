@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veopipe.address import Address, is_loopback
+from veopipe.gateway.address import Address, is_loopback
 from veopipe.settings import parse_base_url
 
 

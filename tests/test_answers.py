@@ -8,9 +8,19 @@ from typing import Any
 
 import pytest
 
-from veopipe import answers
-from veopipe.answers import Asked, Content, CreateAnswer, Evidence, Outcome, Progress, Scope, judge_create, judge_poll
-from veopipe.bodies import is_task_id
+from veopipe.dialects import videos
+from veopipe.dialects.bodies import is_task_id
+from veopipe.dialects.videos import (
+    Asked,
+    Content,
+    CreateAnswer,
+    Evidence,
+    Outcome,
+    Progress,
+    Scope,
+    judge_create,
+    judge_poll,
+)
 
 TASK = "task_0123456789abcdefghijklmnopqrstuv"
 UNKNOWN_ADDRESS = Asked()
@@ -477,24 +487,24 @@ RETRY_AFTER = {
 def test_retry_after_is_seconds_or_a_date_and_capped(said: str, seconds: float | None) -> None:
     headers = {"retry-after": said, "date": "Sun, 22 Nov 2026 06:00:00 GMT"}
 
-    assert answers.retry_after(headers) == seconds
+    assert videos.retry_after(headers) == seconds
     assert answered(429, b"", retry_after=said, date=headers["date"]).retry_after == seconds
 
 
 @pytest.mark.parametrize("date", ["", "now", "Sun, 22 Nov 99999999999 06:00:00 GMT", "\x00"])
 def test_a_date_without_a_clock_to_hold_it_against_means_now(date: str) -> None:
-    assert answers.retry_after({"retry-after": "Sun, 22 Nov 2026 06:01:00 GMT", "date": date}) == 0.0
+    assert videos.retry_after({"retry-after": "Sun, 22 Nov 2026 06:01:00 GMT", "date": date}) == 0.0
 
 
 def test_no_retry_after_is_none() -> None:
-    assert answers.retry_after({}) is None
+    assert videos.retry_after({}) is None
     assert answered(429).retry_after is None
 
 
 # --- polls -----------------------------------------------------------------------------------------
 
 
-def polled(status: int, said: Any = b"", **headers: str) -> answers.PollAnswer:
+def polled(status: int, said: Any = b"", **headers: str) -> videos.PollAnswer:
     return judge_poll(status, {name.replace("_", "-"): value for name, value in headers.items()}, body_of(said), TASK)
 
 
@@ -802,7 +812,7 @@ CONTENTS = {
 
 @pytest.mark.parametrize(("status", "kind"), CONTENTS.values(), ids=CONTENTS)
 def test_the_head_of_a_content_answer_promises(status: int, kind: Content) -> None:
-    found, why = answers.judge_content(status)
+    found, why = videos.judge_content(status)
 
     assert found is kind
     assert bool(why) is (kind is not Content.VIDEO)
@@ -821,8 +831,8 @@ LABELS = {
 
 @pytest.mark.parametrize(("status", "headers", "said"), LABELS.values(), ids=LABELS)
 def test_a_label_only_says_what_came_instead(status: int, headers: dict[str, str], said: str) -> None:
-    assert answers.content_label(status, headers).startswith(said)
-    assert bool(answers.content_label(status, headers)) is bool(said)
+    assert videos.content_label(status, headers).startswith(said)
+    assert bool(videos.content_label(status, headers)) is bool(said)
 
 
 # --- hostile bodies --------------------------------------------------------------------------------

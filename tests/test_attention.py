@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from veopipe.attention import for_people
-from veopipe.cards import Card
-from veopipe.report import PENDING
-from veopipe.state import Status
+from veopipe.report.attention import for_people
+from veopipe.report.cards import Card
+from veopipe.report.rows import PENDING
+from veopipe.takes.status import Status
 
 
 def card(shot, status, reason="", *, wanted=True):

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from veopipe.boxes import BoxFault, Film, look, looks_like_mp4, walk
-from veopipe.samples import MAX_BOXES
+from veopipe.delivery.boxes import BoxFault, Film, look, looks_like_mp4, walk
+from veopipe.delivery.samples import MAX_BOXES
 
 MEDIA = Path(__file__).parent / "media"
 WHOLE = sorted((MEDIA / "whole").glob("*.mp4"))

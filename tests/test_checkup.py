@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from veopipe import checkup
+from veopipe.cli import checkup
 from veopipe.simulator.server import Options, start
 
 KEY_VARIABLE = "VEOPIPE_API_KEY"

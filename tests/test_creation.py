@@ -12,21 +12,21 @@ from typing import Any, Literal
 
 import pytest
 
-from veopipe.address import Address
-from veopipe.asking import Asker
-from veopipe.creation import Budget, Creator
 from veopipe.errors import ExitCode
-from veopipe.gateway import Gateway
-from veopipe.halt import Halt
-from veopipe.journal import Journal
-from veopipe.order import Order
-from veopipe.pacing import Tempo
+from veopipe.gateway.address import Address
+from veopipe.gateway.client import Gateway
+from veopipe.ledger.paths import Places
+from veopipe.ledger.store import open_store
 from veopipe.pipeline import load_pipeline
-from veopipe.places import Places
-from veopipe.plan import Action, Item
-from veopipe.state import CHARGED, Event, Status
-from veopipe.store import open_store
-from veopipe.takes import Attempt, ShotState, Take
+from veopipe.plan.plan import Action, Item
+from veopipe.run.brakes import Halt
+from veopipe.run.create_call import Asker
+from veopipe.run.creating import Budget, Creator
+from veopipe.run.events import Journal
+from veopipe.run.pace import Tempo
+from veopipe.takes.order import Order
+from veopipe.takes.status import CHARGED, Event, Status
+from veopipe.takes.take import Attempt, ShotState, Take
 
 PRICE = Decimal("0.3")
 ORDER = Order("veo-3.1-fast-generate-preview", "A lighthouse", 8, "720p", "16:9", None, None, (), 1)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from veopipe import delivery
-from veopipe.delivery import Shelf
+from veopipe.delivery import shelf as delivery
+from veopipe.delivery.shelf import Shelf
 from veopipe.files import sha256_of_bytes
-from veopipe.places import Places
-from veopipe.state import Status
-from veopipe.takes import Attempt, Delivered, Take
+from veopipe.ledger.paths import Places
+from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt, Delivered, Take
 
 ATTEMPT = Attempt(1, "r1", Status.VERIFIED, "https://x:443", Decimal("0.3"), "2026-11-22T06:00:00Z", task_id="task_1")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from veopipe.display.diagnostics import MOST_FRAMES, show_problems
+from veopipe.cli.terminal.problems import MOST_FRAMES, show_problems
 from veopipe.errors import Problem
 
 SCENES = Path(__file__).with_name("display_scenes.py")

@@ -9,17 +9,12 @@ import click
 import pytest
 
 import veopipe
-from veopipe import cli
+from veopipe.cli import main
 from veopipe.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("examples/*.md")])
-MODULES = sorted(
-    path.relative_to(ROOT / "veopipe").parts[0].removesuffix(".py")
-    for path in (ROOT / "veopipe").iterdir()
-    if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").is_file()
-)
 
 
 def generator():
@@ -42,19 +37,21 @@ def calls(path):
 
 
 def command(name):
-    return cli.veopipe.get_command(click.Context(cli.veopipe), name)
+    return main.veopipe.get_command(click.Context(main.veopipe), name)
 
 
-def test_the_generated_parts_of_the_readme_are_up_to_date():
-    assert generator().filled(README) == README, "run: make docs"
+@pytest.mark.parametrize("name", generator().PARTS)
+def test_the_generated_parts_are_up_to_date(name):
+    text = (ROOT / name).read_text("utf-8")
+    assert generator().filled(text, generator().PARTS[name]) == text, "run: make docs"
 
 
 def test_a_part_that_has_no_place_is_noticed():
     with pytest.raises(LookupError, match="exit-codes"):
-        generator().filled(README.replace("<!-- generated: exit-codes -->", ""))
+        generator().filled(README.replace("<!-- generated: exit-codes -->", ""), generator().PARTS["README.md"])
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_command_stands_in_the_readme(name):
     assert f"| `{name}` | " in README
 
@@ -67,8 +64,8 @@ def test_every_exit_code_stands_in_the_readme(code):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_and_option_that_a_document_names_exists(path):
     for words in calls(path):
-        assert words[0] in {*cli.COMMANDS, "--version"}, words
-        if words[0] in cli.COMMANDS:
+        assert words[0] in {*main.COMMANDS, "--version"}, words
+        if words[0] in main.COMMANDS:
             known = {option for parameter in command(words[0]).params for option in parameter.opts}
             used = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             assert used <= known, words
@@ -83,12 +80,6 @@ def test_calls_are_found():
 def test_a_link_of_a_document_leads_somewhere(path):
     links = re.findall(r"\]\(([^)#]+)\)", path.read_text("utf-8"))
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_contributing_names_every_module(name):
-    architecture = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Architecture")[2].partition("\n## ")[0]
-    assert f"`{name}`" in architecture or f"`{name}/`" in architecture
 
 
 @pytest.mark.parametrize("marker", ["try", "tests"])

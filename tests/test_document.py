@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from veopipe import document
-from veopipe.document import MAX_DEPTH, load, read
-from veopipe.nodes import MappingNode, place, plain
+from veopipe.documents import yaml
+from veopipe.documents.nodes import MappingNode, place, plain
+from veopipe.documents.yaml import MAX_DEPTH, load, read
 
 
 def value_of(text: str):
@@ -123,12 +123,12 @@ def test_nesting_without_end_is_refused_at_once():
     assert time.monotonic() - start < 2
 
 
-@pytest.mark.parametrize("parser", [document._parser_class(), document._PureParser], ids=["C", "pure"])
+@pytest.mark.parametrize("parser", [yaml._parser_class(), yaml._PureParser], ids=["C", "pure"])
 @pytest.mark.parametrize("character", "\x85\u2028\u2029", ids=["NEL", "LS", "PS"])
 def test_what_ends_a_line_in_yaml_1_1_only_is_text(parser, character):
     """Pasted text has such characters; editors number lines without them."""
     text = f"# a{character}b\na: x{character}y\nb: 'x{character}y'\nc: |\n  x{character}y\nd{character}: 1\n"
-    composer = document._Composer("x")
+    composer = yaml._Composer("x")
     composer.run(text, parser)
     same = f"x{character}y"
     assert plain(composer.root) == {"a": same, "b": same, "c": same + "\n", "d" + character: 1}
@@ -247,14 +247,14 @@ def mutants(seed: int, number: int):
         yield bytes(mutant)
 
 
-@pytest.mark.parametrize("parser", [document._parser_class(), document._PureParser], ids=["C", "pure"])
+@pytest.mark.parametrize("parser", [yaml._parser_class(), yaml._PureParser], ids=["C", "pure"])
 def test_no_damaged_file_makes_anything_but_problems(parser):
     places, composed = [], 0
     for mutant in mutants(1, 1500):
-        composer = document._Composer("x.yaml")
+        composer = yaml._Composer("x.yaml")
         try:
-            composer.run(document._text_of(mutant), parser)
-        except document._Stop as stop:
+            composer.run(yaml._text_of(mutant), parser)
+        except yaml._Stop as stop:
             places.append((stop.line, stop.column))
         else:
             composed += 1
@@ -267,8 +267,8 @@ def test_no_damaged_file_makes_anything_but_problems(parser):
 def test_both_parsers_read_the_same():
     text = "a: 16:9\nb: &b [1, 'x', \"y\\n\", {c: ~}]\nd: {<<: {e: 1}, f: *b}\ng: |\n  block\n"
     found = []
-    for parser in (document._parser_class(), document._PureParser):
-        composer = document._Composer("x")
+    for parser in (yaml._parser_class(), yaml._PureParser):
+        composer = yaml._Composer("x")
         composer.run(text, parser)
         found.append(composer.root)
     assert found[0] == found[1]

@@ -18,7 +18,7 @@ from veopipe import files
 DRIVER = """
 import errno, json, os, sys
 from pathlib import Path
-from veopipe import files, steps
+from veopipe import crashpoints, files
 
 folder, failing, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 taken = []
@@ -28,7 +28,7 @@ def listen(step, subject):
     if step == failing:
         raise OSError(number, os.strerror(number))
 
-steps.listen(listen)
+crashpoints.listen(listen)
 try:
     exec(sys.argv[4])
 except OSError as error:
@@ -252,7 +252,7 @@ def test_publishing_in_a_race_with_oneself_leaves_no_temporary_name(tmp_path: Pa
 def race(step, subject):
     if step == "rename" and not os.path.exists(folder / "out.mp4"):
         os.link(folder / "take.mp4", folder / "out.mp4")
-steps.listen(race)
+crashpoints.listen(race)
 """
         + PUBLISH
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from veopipe.journal import Journal, Note
+from veopipe.run.events import Journal, Note
 
 
 def lines(path: Path) -> list[dict[str, object]]:

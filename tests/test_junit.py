@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from veopipe import junit
-from veopipe.cards import HELD, Card
-from veopipe.report import PENDING, UNREADABLE
-from veopipe.state import Status
+from veopipe.report import junit
+from veopipe.report.cards import HELD, Card
+from veopipe.report.rows import PENDING, UNREADABLE
+from veopipe.takes.status import Status
 
 
 def card(shot="SC01", status=Status.VERIFIED, **changes):

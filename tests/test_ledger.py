@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from veopipe import ledger
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, LedgerRefused
-from veopipe.places import Places
+from veopipe.ledger import owner
+from veopipe.ledger.paths import Places
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def places(tmp_path: Path) -> Places:
     return Places(tmp_path / "shots.yaml", ".veopipe", "renders")
 
 
-def started(places: Places) -> ledger.Ledger:
+def started(places: Places) -> owner.Ledger:
     """A ledger as a run leaves it."""
-    with ledger.locked(places):
-        written = ledger.write(places, ledger.look_up(places))
-        ledger.claim_output(places, written)
+    with owner.locked(places):
+        written = owner.write(places, owner.look_up(places))
+        owner.claim_output(places, written)
         return written
 
 
@@ -87,16 +87,16 @@ def test_two_ledgers_have_different_ids(places: Places) -> None:
 
 
 def test_looking_makes_nothing(places: Places) -> None:
-    assert ledger.look_up(places).is_new
+    assert owner.look_up(places).is_new
     assert [path.name for path in places.manifest.parent.iterdir()] == ["shots.yaml"]
 
 
 def test_what_a_run_wrote_is_found_again(places: Places) -> None:
     written = started(places)
-    with ledger.locked(places):
-        ledger.write(places, replace(written, open_runs=("20261122T060000Z",)))
+    with owner.locked(places):
+        owner.write(places, replace(written, open_runs=("20261122T060000Z",)))
 
-    found = ledger.look_up(places)
+    found = owner.look_up(places)
 
     assert (found.id, found.open_runs, found.is_new) == (written.id, ("20261122T060000Z",), False)
 
@@ -110,11 +110,11 @@ def test_another_list_of_the_same_stem_is_refused_while_both_are_there(places: P
     other.write_text("version: 1\n")
 
     with pytest.raises(LedgerRefused, match=r"is the ledger of shots\.yaml, not of shots\.yml") as caught:
-        ledger.look_up(replace(places, manifest=other))
+        owner.look_up(replace(places, manifest=other))
 
     assert caught.value.exit_code is ExitCode.INVALID
     shell(other.parent, str(caught.value.hint))
-    assert ledger.look_up(replace(places, manifest=other.with_name("shots-2.yml"))).is_new
+    assert owner.look_up(replace(places, manifest=other.with_name("shots-2.yml"))).is_new
 
 
 def test_a_list_whose_ending_changed_is_refused_and_told_how_to_go_back(places: Places) -> None:
@@ -122,16 +122,16 @@ def test_a_list_whose_ending_changed_is_refused_and_told_how_to_go_back(places: 
     other = places.manifest.rename(places.manifest.with_suffix(".yml"))
 
     with pytest.raises(LedgerRefused) as caught:
-        ledger.look_up(replace(places, manifest=other))
+        owner.look_up(replace(places, manifest=other))
 
     shell(other.parent, str(caught.value.hint))
-    assert ledger.look_up(places).id == written.id
+    assert owner.look_up(places).id == written.id
 
 
 @pytest.mark.parametrize("name", ["shots.simulated.yaml", "a.simulated.yml"])
 def test_a_list_named_like_a_rehearsal_is_refused(places: Places, name: str) -> None:
     with pytest.raises(LedgerRefused, match="that is the ledger of a rehearsal"):
-        ledger.look_up(replace(places, manifest=places.manifest.with_name(name)))
+        owner.look_up(replace(places, manifest=places.manifest.with_name(name)))
 
 
 def test_a_copied_ledger_is_refused_while_its_owner_is_there(places: Places) -> None:
@@ -140,13 +140,11 @@ def test_a_copied_ledger_is_refused_while_its_owner_is_there(places: Places) -> 
     subprocess.run(["cp", "-r", str(places.folder), str(other.folder)], check=True)
 
     with pytest.raises(LedgerRefused, match=r"is still there, and not the ledger of other\.yaml") as caught:
-        ledger.look_up(other)
+        owner.look_up(other)
 
     shell(other.manifest.parent, str(caught.value.hint).partition("; ")[2])
-    assert (
-        json.loads((other.folder.with_name("other-2") / "ledger.json").read_text())["id"] == ledger.look_up(places).id
-    )
-    assert ledger.look_up(other).is_new
+    assert json.loads((other.folder.with_name("other-2") / "ledger.json").read_text())["id"] == owner.look_up(places).id
+    assert owner.look_up(other).is_new
 
 
 def test_a_moved_ledger_takes_its_lists_new_name(places: Places) -> None:
@@ -165,17 +163,17 @@ def test_a_renamed_list_is_told_the_commands_that_move_its_ledger(places: Places
     other = replace(places, manifest=places.manifest.rename(places.manifest.with_name(name)))
 
     with pytest.raises(LedgerRefused, match=r"which is gone\. Was it renamed") as caught:
-        ledger.refuse_if_renamed(other)
+        owner.refuse_if_renamed(other)
 
     assert "--new-ledger" in str(caught.value.hint)
     shell(other.manifest.parent, str(caught.value.hint))
-    ledger.refuse_if_renamed(other)
-    assert ledger.look_up(other).id == written.id
+    owner.refuse_if_renamed(other)
+    assert owner.look_up(other).id == written.id
 
 
 def test_a_new_list_beside_a_living_one_starts_a_ledger(places: Places) -> None:
     started(places)
-    ledger.refuse_if_renamed(replace(places, manifest=places.manifest.with_name("other.yaml")))
+    owner.refuse_if_renamed(replace(places, manifest=places.manifest.with_name("other.yaml")))
 
 
 def test_rehearsals_and_other_files_beside_it_say_nothing_about_a_rename(places: Places) -> None:
@@ -184,8 +182,8 @@ def test_rehearsals_and_other_files_beside_it_say_nothing_about_a_rename(places:
     (places.folder.parent / "empty").mkdir()
     other = replace(places, manifest=places.manifest.rename(places.manifest.with_name("film.yaml")))
 
-    ledger.refuse_if_renamed(other)
-    ledger.refuse_if_renamed(replace(other, ledger_base="nowhere"))
+    owner.refuse_if_renamed(other)
+    owner.refuse_if_renamed(replace(other, ledger_base="nowhere"))
 
 
 # --- whose videos ----------------------------------------------------------------------------------
@@ -196,7 +194,7 @@ def test_an_output_folder_of_another_ledger_is_refused(places: Places) -> None:
     (places.output / ".ledger").write_text("0123456789abcdef0123456789abcdef\n")
 
     with pytest.raises(LedgerRefused, match=r"renders/shots belongs to another ledger .*0123456789ab…"):
-        ledger.look_up(places)
+        owner.look_up(places)
 
 
 def test_videos_whose_ledger_is_gone_are_not_bought_again(places: Places) -> None:
@@ -204,7 +202,7 @@ def test_videos_whose_ledger_is_gone_are_not_bought_again(places: Places) -> Non
     subprocess.run(["rm", "-r", str(places.folder)], check=True)
 
     with pytest.raises(LedgerRefused, match="belongs to another ledger"):
-        ledger.look_up(places)
+        owner.look_up(places)
 
 
 def test_a_lost_ledger_json_beside_state_files_is_made_again_with_its_id(places: Places) -> None:
@@ -212,7 +210,7 @@ def test_a_lost_ledger_json_beside_state_files_is_made_again_with_its_id(places:
     (places.state / "hero.json").write_text("{}")
     (places.folder / "ledger.json").unlink()
 
-    found = ledger.look_up(places)
+    found = owner.look_up(places)
 
     assert (found.id, found.is_new) == (written.id, False)
 
@@ -253,7 +251,7 @@ def test_a_damaged_ledger_json_is_an_environment_fault_with_a_way_out(places: Pl
     (places.folder / "ledger.json").write_text(document)
 
     with pytest.raises(EnvironmentFault, match=r"ledger\.json can't be read: ") as caught:
-        ledger.look_up(places)
+        owner.look_up(places)
 
     assert "git checkout" in str(caught.value.hint)
 
@@ -263,7 +261,7 @@ def test_the_ledger_of_a_newer_veopipe_is_not_to_be_replaced_by_an_older_one(pla
     (places.folder / "ledger.json").write_text('{"format": 2, "id": "a", "manifest": "b"}')
 
     with pytest.raises(EnvironmentFault, match="its format is 2; this veopipe knows 1") as caught:
-        ledger.look_up(places)
+        owner.look_up(places)
 
     assert caught.value.hint == "update veopipe: a newer one wrote it"
 
@@ -271,7 +269,7 @@ def test_the_ledger_of_a_newer_veopipe_is_not_to_be_replaced_by_an_older_one(pla
 def test_a_ledger_folder_that_is_a_file_is_an_environment_fault(places: Places) -> None:
     (places.manifest.parent / ".veopipe").write_text("in the way")
 
-    with pytest.raises(EnvironmentFault, match="can't be locked"), ledger.locked(places):
+    with pytest.raises(EnvironmentFault, match="can't be locked"), owner.locked(places):
         pass
 
 
@@ -287,8 +285,8 @@ def test_an_output_folder_that_is_a_file_is_an_environment_fault(places: Places)
 HOLDER = """
 import sys, time
 from pathlib import Path
-from veopipe import ledger
-from veopipe.places import Places
+from veopipe.ledger import owner as ledger
+from veopipe.ledger.paths import Places
 with ledger.locked(Places(Path(sys.argv[1]), ".veopipe", "renders")):
     print("held", flush=True)
     sys.stdin.read()
@@ -313,7 +311,7 @@ def test_a_second_process_is_told_who_holds_the_lock(places: Places, holder: Any
         started(places)
 
     assert caught.value.exit_code is ExitCode.LOCKED
-    assert ledger.is_locked(places)
+    assert owner.is_locked(places)
 
 
 def test_a_rehearsal_runs_beside_a_real_run(places: Places, holder: Any) -> None:
@@ -324,27 +322,27 @@ def test_the_lock_dies_with_its_process(places: Places, holder: Any) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
 
-    assert not ledger.is_locked(places)
+    assert not owner.is_locked(places)
     started(places)
 
 
 def test_a_look_at_the_lock_takes_it_from_nobody(places: Places) -> None:
-    assert not ledger.is_locked(places)
-    with ledger.locked(places):
-        assert ledger.is_locked(places)
-    assert not ledger.is_locked(places)
+    assert not owner.is_locked(places)
+    with owner.locked(places):
+        assert owner.is_locked(places)
+    assert not owner.is_locked(places)
 
 
 def test_a_lock_file_that_lies_about_its_holder_locks_nothing(places: Places) -> None:
     started(places)
     (places.folder / "lock").write_text("pid 1 since 2020-01-01T00:00:00Z\n")
 
-    assert not ledger.is_locked(places)
+    assert not owner.is_locked(places)
     started(places)
 
 
 def test_a_run_that_failed_before_its_ledger_leaves_no_empty_one(places: Places) -> None:
-    with pytest.raises(LedgerRefused), ledger.locked(places):
+    with pytest.raises(LedgerRefused), owner.locked(places):
         raise LedgerRefused("no")
 
     assert not places.folder.exists()
@@ -352,7 +350,7 @@ def test_a_run_that_failed_before_its_ledger_leaves_no_empty_one(places: Places)
 
 def test_a_run_that_failed_lets_the_lock_go(places: Places) -> None:
     started(places)
-    with pytest.raises(RuntimeError), ledger.locked(places):
+    with pytest.raises(RuntimeError), owner.locked(places):
         raise RuntimeError
-    with ledger.locked(places):
+    with owner.locked(places):
         pass

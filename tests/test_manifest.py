@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from veopipe import pricing, schema
-from veopipe.manifest import load_manifest
+from veopipe.dialects import catalogue
+from veopipe.documents import schema
+from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
-from veopipe.wording import is_blank
+from veopipe.text import is_blank
 
 FAST, STANDARD = "veo-3.1-fast-generate-preview", "veo-3.1-generate-preview"
-SERVED = {name: dataclasses.replace(model, retired=None) for name, model in pricing.BUILT_IN.items()}
+SERVED = {name: dataclasses.replace(model, retired=None) for name, model in catalogue.BUILT_IN.items()}
 PICTURES = Path(__file__).parent / "rules" / "pictures"
 
 
@@ -203,7 +204,7 @@ def test_one_mistake_makes_one_problem(project):
 
 
 def test_a_retired_model_is_one_note_at_its_place(project):
-    loaded = project.load(listing("a: {}", "b: {}"), models=pricing.BUILT_IN)
+    loaded = project.load(listing("a: {}", "b: {}"), models=catalogue.BUILT_IN)
     assert [(p.severity, p.rule, p.line, p.shots) for p in loaded.problems] == [("info", "retired-model", 2, 2)]
     assert loaded.manifest is not None
 

@@ -3,7 +3,7 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from veopipe.markdown import escaped
+from veopipe.report.markdown import escaped
 
 PARSER = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
 HOSTILE = "`code` | **bold** _it_ ~~x~~ <img src=x onerror=y> ![x](http://evil/p.png) [l](http://e) @team #12 \\| &lt;"

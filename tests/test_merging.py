@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from veopipe import takes
 from veopipe.merging import Apart, merged
-from veopipe.order import fingerprint_of
-from veopipe.state import CHARGED, Status
-from veopipe.takes import Attempt, Delivered, ShotState, Take
+from veopipe.takes import take as takes
+from veopipe.takes.order import fingerprint_of
+from veopipe.takes.status import CHARGED, Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 NOW = "2026-11-22T06:00:00Z"
 ORDER = {

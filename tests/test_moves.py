@@ -7,9 +7,9 @@ from decimal import Decimal
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from veopipe.moves import takeovers
-from veopipe.state import Status
-from veopipe.takes import Attempt, ShotState, Take
+from veopipe.plan.renames import takeovers
+from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt, ShotState, Take
 
 IDS = ["a", "b", "c", "d", "E", "e"]
 TEXTS = st.sampled_from("uvwxyz")

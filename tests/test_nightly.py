@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from veopipe.gateway import Timeouts
+from veopipe.gateway.client import Timeouts
 from veopipe.pipeline import load_pipeline
 
 ROOT = Path(__file__).parents[1]

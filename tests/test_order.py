@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from veopipe import order as orders
-from veopipe.layers import SIZES as NAMED_SIZES
-from veopipe.manifest import Picture, Shot
-from veopipe.order import Order, OrderedPicture, form_fields, form_file, order_of
+from veopipe.manifest.layers import SIZES as NAMED_SIZES
+from veopipe.manifest.shots import Picture, Shot
+from veopipe.takes import order as orders
+from veopipe.takes.order import Order, OrderedPicture, form_fields, form_file, order_of
 
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parent / "docs" / "api-document.txt"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from veopipe.pacing import MINUTE, Line, Rate, about, after_throttling, after_trouble
+from veopipe.run.pace import MINUTE, Line, Rate, about, after_throttling, after_trouble
 
 MANY = 2000
 

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from veopipe import pictures, rules
-from veopipe.pictures import PictureFacts, PictureFault, PictureUnreadable, inspect
+from veopipe.manifest import pictures, rules
+from veopipe.manifest.pictures import PictureFacts, PictureFault, PictureUnreadable, inspect
 
 FORMATS = [
     pytest.param("JPEG", "image/jpeg", id="jpeg"),

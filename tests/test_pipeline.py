@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from veopipe import schema
+from veopipe.documents import schema
 from veopipe.errors import UsageError
-from veopipe.manifest import load_manifest
+from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import DEFAULTS, DURATIONS, built_in_pipelines, load_pipeline
-from veopipe.wording import printable
+from veopipe.text import printable
 
 
 def load(folder, text, name="mine"):

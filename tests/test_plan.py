@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from veopipe import plan as plans
-from veopipe.order import Order, OrderedPicture
-from veopipe.plan import Action, Item, Plan, Wanted, World, make_plan
-from veopipe.pricing import BUILT_IN
-from veopipe.state import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
-from veopipe.takes import Attempt, Delivered, ShotState, Take, spent
+from veopipe.dialects.catalogue import BUILT_IN
+from veopipe.plan import plan as plans
+from veopipe.plan.plan import Action, Item, Plan, Wanted, World, make_plan
+from veopipe.takes.order import Order, OrderedPicture
+from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spent
 
 REAL = "https://api.laozhang.ai:443"
 OTHER = "https://other.example:443"

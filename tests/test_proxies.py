@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from veopipe import proxies
 from veopipe.errors import EnvironmentFault
-from veopipe.wording import holds_secret, printable, without_keys
+from veopipe.gateway import proxies
+from veopipe.text import holds_secret, printable, without_keys
 
 PROXY = "http://proxy.corp:8080"
 

@@ -7,8 +7,8 @@ import ipaddress
 
 import pytest
 
-from veopipe import redirects
-from veopipe.address import Address
+from veopipe.gateway import redirects
+from veopipe.gateway.address import Address
 
 
 def followed(gateway: str, location: str) -> bool:

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from veopipe import report
-from veopipe.delivery import Shelf
+from veopipe.delivery.shelf import Shelf
+from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.errors import ExitCode
 from veopipe.files import sha256_of_bytes
-from veopipe.order import Order
-from veopipe.places import Places
-from veopipe.plan import Action, Plan, Wanted, World, make_plan
-from veopipe.pricing import BUILT_IN
-from veopipe.report import Ground, Report, Row, code_of, make_rows, money_of
-from veopipe.state import CHARGED, Status
-from veopipe.takes import Attempt, Delivered, ShotState, Take
+from veopipe.ledger.paths import Places
+from veopipe.plan.plan import Action, Plan, Wanted, World, make_plan
+from veopipe.report import rows as report
+from veopipe.report.rows import Ground, Report, Row, code_of, make_rows, money_of
+from veopipe.takes.order import Order
+from veopipe.takes.status import CHARGED, Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 REAL = "https://api.laozhang.ai:443"
 FAST = BUILT_IN["veo-3.1-fast-generate-preview"]

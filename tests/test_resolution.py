@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from veopipe import resolution
 from veopipe.errors import UsageError
-from veopipe.order import Order
-from veopipe.places import Places
-from veopipe.state import CHARGED, UNKNOWN_OUTCOME, Status
-from veopipe.store import Store, open_store
-from veopipe.takes import Attempt, Delivered, ShotState, Take
+from veopipe.ledger.paths import Places
+from veopipe.ledger.store import Store, open_store
+from veopipe.run import resolve
+from veopipe.takes.order import Order
+from veopipe.takes.status import CHARGED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 REAL = "https://api.laozhang.ai:443"
 ORDER = Order("veo-3.1-fast-generate-preview", "A lighthouse\x1b[2J " + "x" * 100, 8, "720p", "16:9", None, None, (), 1)
@@ -51,7 +51,7 @@ def on_disk(places: Places, shot: str = "hero", number: int = 1) -> Take:
 
 def test_what_waits_for_a_person_is_listed_doubt_first(places: Places) -> None:
     shots = {status.value: take(status) for status in Status}
-    found = resolution.unresolved(store_of(places, **shots), None)
+    found = resolve.unresolved(store_of(places, **shots), None)
 
     assert [entry.shot for entry in found] == ["submitting", "in_doubt", "parked"]
     assert [entry.status for entry in found] == ["in_doubt", "in_doubt", "parked"]
@@ -60,13 +60,13 @@ def test_what_waits_for_a_person_is_listed_doubt_first(places: Places) -> None:
 def test_the_list_can_be_of_some_shots(places: Places) -> None:
     store = store_of(places, a=take(Status.IN_DOUBT), b=take(Status.IN_DOUBT))
 
-    assert [entry.shot for entry in resolution.unresolved(store, ["b"])] == ["b"]
-    assert resolution.unresolved(store, []) == []
+    assert [entry.shot for entry in resolve.unresolved(store, ["b"])] == ["b"]
+    assert resolve.unresolved(store, []) == []
 
 
 def test_an_entry_has_what_helps_to_look_it_up(places: Places) -> None:
     store = store_of(places, hero=take(Status.IN_DOUBT, reason="no_answer", message="no answer came", request_id="r-1"))
-    [entry] = resolution.unresolved(store, None)
+    [entry] = resolve.unresolved(store, None)
 
     facts = dict(entry.facts())
     assert facts["why"] == "no answer came"
@@ -82,7 +82,7 @@ def test_an_entry_has_what_helps_to_look_it_up(places: Places) -> None:
 
 @pytest.mark.parametrize("status", sorted(UNKNOWN_OUTCOME))
 def test_a_found_task_is_carried_on(places: Places, status: Status) -> None:
-    resolution.found(store_of(places, hero=take(status)), "hero", "task_9", None)
+    resolve.found(store_of(places, hero=take(status)), "hero", "task_9", None)
 
     last = on_disk(places).last
     assert (last.status, last.task_id, last.gateway) == (Status.RENDERING, "task_9", REAL)
@@ -91,7 +91,7 @@ def test_a_found_task_is_carried_on(places: Places, status: Status) -> None:
 def test_a_task_found_at_another_gateway_is_asked_for_there(places: Places) -> None:
     store = store_of(places, hero=take(Status.IN_DOUBT))
 
-    resolution.found(store, "hero", "task_9", "https://Other.Example/")
+    resolve.found(store, "hero", "task_9", "https://Other.Example/")
 
     assert on_disk(places).last.gateway == "https://other.example:443"
 
@@ -101,7 +101,7 @@ def test_what_can_be_no_task_id_changes_nothing(places: Places, task: str) -> No
     store = store_of(places, hero=take(Status.SUBMITTING))
 
     with pytest.raises(UsageError, match="can't be a task id") as caught:
-        resolution.found(store, "hero", task, None)
+        resolve.found(store, "hero", task, None)
 
     assert caught.value.message.isprintable()
     assert on_disk(places).status is Status.SUBMITTING
@@ -111,7 +111,7 @@ def test_a_task_that_another_shot_has_is_refused(places: Places) -> None:
     store = store_of(places, hero=take(Status.IN_DOUBT), other=take(Status.VERIFIED, task_id="task_9"))
 
     with pytest.raises(UsageError, match="already known: other has it"):
-        resolution.found(store, "hero", "task_9", None)
+        resolve.found(store, "hero", "task_9", None)
 
     assert on_disk(places).status is Status.IN_DOUBT
 
@@ -121,7 +121,7 @@ def test_a_gateway_that_cannot_be_one_changes_nothing(places: Places, url: str) 
     store = store_of(places, hero=take(Status.SUBMITTING))
 
     with pytest.raises(UsageError, match="--base-url"):
-        resolution.found(store, "hero", "task_9", url)
+        resolve.found(store, "hero", "task_9", url)
 
     assert on_disk(places).status is Status.SUBMITTING
 
@@ -129,8 +129,8 @@ def test_a_gateway_that_cannot_be_one_changes_nothing(places: Places, url: str) 
 def test_what_a_run_is_sending_right_now_waits_for_nobody(places: Places) -> None:
     store = store_of(places, sent=take(Status.SUBMITTING), doubt=take(Status.IN_DOUBT))
 
-    assert [entry.shot for entry in resolution.unresolved(store, None, running=True)] == ["doubt"]
-    assert len(resolution.unresolved(store, None)) == 2
+    assert [entry.shot for entry in resolve.unresolved(store, None, running=True)] == ["doubt"]
+    assert len(resolve.unresolved(store, None)) == 2
 
 
 # --- not charged, written off ----------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_what_a_run_is_sending_right_now_waits_for_nobody(places: Places) -> Non
 
 @pytest.mark.parametrize("status", sorted(UNKNOWN_OUTCOME))
 def test_what_was_not_charged_may_be_sent_again(places: Places, status: Status) -> None:
-    resolution.not_charged(store_of(places, hero=take(status)), "hero")
+    resolve.not_charged(store_of(places, hero=take(status)), "hero")
 
     last = on_disk(places).last
     assert (last.status, last.scope) == (Status.REFUSED, "not_charged")
@@ -146,7 +146,7 @@ def test_what_was_not_charged_may_be_sent_again(places: Places, status: Status) 
 
 @pytest.mark.parametrize("status", sorted(UNKNOWN_OUTCOME | {Status.PARKED}))
 def test_what_is_written_off_is_abandoned_and_stays_counted(places: Places, status: Status) -> None:
-    resolution.written_off(store_of(places, hero=take(status)), "hero")
+    resolve.written_off(store_of(places, hero=take(status)), "hero")
 
     last = on_disk(places).last
     assert (last.status, last.reason, last.price_usd) == (Status.ABANDONED, "written_off", Decimal("0.3"))
@@ -156,9 +156,9 @@ def test_a_parked_take_was_charged_and_can_be_neither_found_nor_denied(places: P
     store = store_of(places, hero=take(Status.PARKED))
 
     with pytest.raises(UsageError, match="no take of hero is in doubt"):
-        resolution.not_charged(store, "hero")
+        resolve.not_charged(store, "hero")
     with pytest.raises(UsageError, match="no take of hero is in doubt"):
-        resolution.found(store, "hero", "task_9", None)
+        resolve.found(store, "hero", "task_9", None)
 
     assert on_disk(places).status is Status.PARKED
 
@@ -168,7 +168,7 @@ def test_nothing_else_waits_for_a_person(places: Places, status: Status) -> None
     store = store_of(places, hero=take(status), other=take(Status.IN_DOUBT))
 
     with pytest.raises(UsageError, match="no take of hero is in doubt or parked") as caught:
-        resolution.written_off(store, "hero")
+        resolve.written_off(store, "hero")
 
     assert caught.value.hint == "in doubt or parked: other"
     assert on_disk(places).status is status
@@ -176,7 +176,7 @@ def test_nothing_else_waits_for_a_person(places: Places, status: Status) -> None
 
 def test_an_unknown_shot_is_said_to_be_one_safely(places: Places) -> None:
     with pytest.raises(UsageError) as caught:
-        resolution.written_off(store_of(places), "no\x1b[2Jbody")
+        resolve.written_off(store_of(places), "no\x1b[2Jbody")
 
     assert caught.value.message.isprintable()
     assert caught.value.hint == "in doubt or parked: nothing is"
@@ -185,6 +185,6 @@ def test_an_unknown_shot_is_said_to_be_one_safely(places: Places) -> None:
 def test_the_newest_of_several_is_meant_and_the_others_stay(places: Places) -> None:
     store = store_of(places, hero=(take(Status.PARKED), take(Status.IN_DOUBT, 2)))
 
-    resolution.written_off(store, "hero")
+    resolve.written_off(store, "hero")
 
     assert (on_disk(places, number=1).status, on_disk(places, number=2).status) == (Status.PARKED, Status.ABANDONED)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from veopipe import document, pricing, rules, schema
-from veopipe.manifest import load_manifest
-from veopipe.nodes import plain
+from veopipe.dialects import catalogue
+from veopipe.documents import schema, yaml
+from veopipe.documents.nodes import plain
+from veopipe.manifest import rules
+from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
 
 HERE = Path(__file__).parent / "rules"
@@ -18,8 +20,8 @@ PIPELINE_RULES = {rule.id for rule in schema.rules("pipeline")}
 SCHEMA_RULES = {rule.id for name in ("manifest", "pipeline") for rule in schema.rules(name)}
 
 # The models as if they were still served, so that only `retired-model` speaks of it.
-SERVED = {name: dataclasses.replace(model, retired=None) for name, model in pricing.BUILT_IN.items()}
-OWN = pricing.models_with({"my-model": 1})
+SERVED = {name: dataclasses.replace(model, retired=None) for name, model in catalogue.BUILT_IN.items()}
+OWN = catalogue.models_with({"my-model": 1})
 
 
 def files(kind: str) -> list[object]:
@@ -65,13 +67,13 @@ def test_a_rule_has_valid_and_invalid_files(folder):
 
 
 def test_every_rule_has_a_folder_and_every_folder_a_rule():
-    known = SCHEMA_RULES | rules.RULES.keys() | document.RULES.keys()
+    known = SCHEMA_RULES | rules.RULES.keys() | yaml.RULES.keys()
     assert {folder.name for folder in FOLDERS} == known
 
 
 def test_a_problem_is_as_grave_as_its_rule_says(world):
     said = {rule.id: rule.severity for name in ("pipeline", "manifest") for rule in schema.rules(name)}
-    said |= {rule.id: rule.severity for rule in rules.RULES.values()} | dict.fromkeys(document.RULES, "error")
+    said |= {rule.id: rule.severity for rule in rules.RULES.values()} | dict.fromkeys(yaml.RULES, "error")
     for folder in FOLDERS:
         for path in folder.glob("invalid-*.yaml"):
             assert {p.severity for p in problems_of(world, path)} == {said[folder.name]}, path
@@ -87,7 +89,7 @@ def test_an_editor_reports_nothing_that_veopipe_accepts(world):
     ]
     assert len(accepted) > 150
     for path in accepted:
-        read = document.load(world / path.relative_to(HERE))
+        read = yaml.load(world / path.relative_to(HERE))
         name = "pipeline" if path.parent.name in PIPELINE_RULES else "manifest"
         assert schema.check(name, plain(read.root)) == [], path
 
@@ -97,6 +99,6 @@ def test_an_editor_reports_what_one_shot_shows(rule):
     found = [
         finding.rule
         for path in (HERE / rule).glob("invalid-*.yaml")
-        for finding in schema.check("manifest", plain(document.load(path).root))
+        for finding in schema.check("manifest", plain(yaml.load(path).root))
     ]
     assert rule in found

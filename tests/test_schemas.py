@@ -10,10 +10,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from veopipe import inspection, plan, pricing, report, schema, state, takes
-from veopipe.answers import Scope
+from veopipe.dialects import catalogue
+from veopipe.dialects.videos import Scope
+from veopipe.documents import schema
 from veopipe.errors import ExitCode, Problem
-from veopipe.order import Order
+from veopipe.plan import plan
+from veopipe.report import rows as report
+from veopipe.run import verify
+from veopipe.takes import status as state
+from veopipe.takes import take as takes
+from veopipe.takes.order import Order
 
 LIST = """\
 version: 1
@@ -194,12 +200,12 @@ def test_every_field_of_a_report_is_described():
     assert rows == described["row"]["properties"].keys()
     assert {item.name for item in fields(report.Money)} == described["cost"]["properties"].keys()
     assert {item.name for item in fields(Problem)} == described["problem"]["properties"].keys()
-    assert {item.name for item in fields(inspection.Finding)} == described["checked"]["properties"].keys()
+    assert {item.name for item in fields(verify.Finding)} == described["checked"]["properties"].keys()
 
 
 @pytest.mark.parametrize("amount", ["0", "0.30", "2.70", "1000000"])
 def test_an_amount_as_the_code_writes_it_is_as_described(amount):
     pattern = schema.part("state", "$defs", "money")["pattern"]
     validator = jsonschema.Draft202012Validator({"type": "string", "pattern": pattern})
-    assert validator.is_valid(pricing.as_text(pricing.Decimal(amount)))
+    assert validator.is_valid(catalogue.as_text(catalogue.Decimal(amount)))
     assert not validator.is_valid("-1")

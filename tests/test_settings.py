@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from veopipe import schema, settings
+from veopipe import settings
+from veopipe.documents import schema
 from veopipe.errors import EnvironmentFault
 from veopipe.settings import parse_base_url, parse_duration, read_key
 

@@ -6,8 +6,8 @@ from itertools import product
 
 import pytest
 
-from veopipe import state
-from veopipe.state import TABLE, Event, IllegalTransition, Status, after
+from veopipe.takes import status as state
+from veopipe.takes.status import TABLE, Event, IllegalTransition, Status, after
 
 # Design, section 6, written down a second time on purpose: a change of the table is a change of two files.
 DESIGN = """

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from veopipe import takes
-from veopipe.order import fingerprint_of
-from veopipe.places import Places
-from veopipe.state import CHARGED, Event, IllegalTransition, Status
-from veopipe.store import NotRecorded, Store, open_store
-from veopipe.takes import Attempt, ShotState, Take
+from veopipe.ledger.paths import Places
+from veopipe.ledger.store import NotRecorded, Store, open_store
+from veopipe.takes import take as takes
+from veopipe.takes.order import fingerprint_of
+from veopipe.takes.status import CHARGED, Event, IllegalTransition, Status
+from veopipe.takes.take import Attempt, ShotState, Take
 
 ORDER = {"model": "veo", "prompt": "A pier", "seconds": 8, "resolution": "720p", "aspect_ratio": "16:9"}
 
@@ -243,18 +243,18 @@ def test_a_rescue_goes_beside_the_videos_when_the_ledger_takes_nothing(places: P
 NOWHERE = """
 import errno, sys
 from pathlib import Path
-from veopipe import steps
-from veopipe.places import Places
-from veopipe.order import fingerprint_of
-from veopipe.state import Event
-from veopipe.store import NotRecorded, open_store
+from veopipe import crashpoints
+from veopipe.ledger.paths import Places
+from veopipe.takes.order import fingerprint_of
+from veopipe.takes.status import Event
+from veopipe.ledger.store import NotRecorded, open_store
 
 def full(step, subject):
     if step in {"open", "mkdir", "write", "fsync"}:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 store = open_store(Places(Path(sys.argv[1]), ".veopipe", "renders"))
-steps.listen(full)
+crashpoints.listen(full)
 if len(sys.argv) > 2:
     import os; os.close(2)
 try:
@@ -321,17 +321,17 @@ def test_a_rename_that_fails_changes_nothing(places: Places, store: Store) -> No
 HALF_RENAMED = """
 import errno, sys
 from pathlib import Path
-from veopipe import steps
-from veopipe.places import Places
-from veopipe.order import fingerprint_of
-from veopipe.store import NotRecorded, open_store
+from veopipe import crashpoints
+from veopipe.ledger.paths import Places
+from veopipe.takes.order import fingerprint_of
+from veopipe.ledger.store import NotRecorded, open_store
 
 def full(step, subject):
     if step == "write":
         raise OSError(errno.ENOSPC, "No space left on device")
 
 store = open_store(Places(Path(sys.argv[1]), ".veopipe", "renders"))
-steps.listen(full)
+crashpoints.listen(full)
 try:
     store.move({"lead": "hero"})
 except NotRecorded:

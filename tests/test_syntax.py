@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from veopipe import document
-from veopipe.document import read
-from veopipe.nodes import place, plain
+from veopipe.documents import yaml
+from veopipe.documents.nodes import place, plain
+from veopipe.documents.yaml import read
 
-PARSERS = [document._parser_class(), document._PureParser]
+PARSERS = [yaml._parser_class(), yaml._PureParser]
 LIST = {
     "version": 1,
     "shots": {"a": {"prompt": "A cat 😀 and 👩‍🚀\U0010ffff in Œ", "notes": 'say "\\" \U0001f600'}, "b": {}},
@@ -20,7 +20,7 @@ LIST = {
 
 
 def value(text: str, parser: Any = PARSERS[0]) -> Any:
-    composer = document._Composer("x.json")
+    composer = yaml._Composer("x.json")
     composer.run(text, parser)
     assert composer.root is not None
     assert composer.problems == []

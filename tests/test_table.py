@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from veopipe import document, schema
+from veopipe.documents import schema, yaml
+from veopipe.documents.nodes import plain
 from veopipe.errors import UsageError
-from veopipe.nodes import plain
-from veopipe.table import read_shots
+from veopipe.manifest.csv import read_shots
 
 KNOWN = schema.part("manifest", "$defs", "settings", "properties")
 
@@ -251,7 +251,7 @@ def test_no_text_of_a_table_is_cut_or_changed_by_the_way_into_yaml(tmp_path: Pat
     (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbfsep=,\r\nid,prompt\r\n" + rows.encode())
     done = run_import(tmp_path, "x.csv", "-o", "x.yaml")
     assert (done.returncode, done.stderr.count("[text-cut-short]")) == (0, 0), done.stderr
-    root: Any = plain(document.load(tmp_path / "x.yaml").root)  # type: ignore[arg-type]
+    root: Any = plain(yaml.load(tmp_path / "x.yaml").root)  # type: ignore[arg-type]
     assert [shot["prompt"] for shot in root["shots"].values()] == [text.strip() for text in TEXTS]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from veopipe import takes
-from veopipe.order import fingerprint_of
-from veopipe.state import CHARGED, TABLE, Event, IllegalTransition, Status
-from veopipe.takes import Attempt, Delivered, ShotState, Take, Unreadable
+from veopipe.takes import take as takes
+from veopipe.takes.order import fingerprint_of
+from veopipe.takes.status import CHARGED, TABLE, Event, IllegalTransition, Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take, Unreadable
 
 NOW = "2026-11-22T06:00:00Z"
 ORDER = {

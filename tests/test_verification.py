@@ -15,8 +15,8 @@ from random import Random
 import psutil
 import pytest
 
-from veopipe.boxes import Film
-from veopipe.verification import Measured, Prober, Unmeasurable, Verdict, Wanted, judge, reconciled
+from veopipe.delivery.boxes import Film
+from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Verdict, Wanted, judge, reconciled
 
 ROOT = Path(__file__).parent.parent
 MEDIA = Path(__file__).parent / "media"
@@ -37,7 +37,7 @@ def measure(path: Path, *, walked: bool = False, limit_s: float = 20.0) -> Measu
 
 def child() -> psutil.Process:
     """The only child of this test process that measures."""
-    (found,) = [one for one in psutil.Process().children() if "veopipe.probe" in one.cmdline()]
+    (found,) = [one for one in psutil.Process().children() if "veopipe.delivery.probe" in one.cmdline()]
     return found
 
 
@@ -260,7 +260,7 @@ def test_the_child_knows_no_key_and_has_its_limits(monkeypatch: pytest.MonkeyPat
 ORPHAN = """
 import asyncio, signal, sys
 from pathlib import Path
-from veopipe.verification import Prober
+from veopipe.delivery.measure import Prober
 
 async def main(path):
     prober = Prober(limit_s=0.5)
@@ -329,7 +329,7 @@ def test_a_playlist_called_mp4_opens_nothing_that_it_names(tmp_path: Path) -> No
 def test_the_child_answers_one_line_for_each_line_and_ends_with_its_input() -> None:
     questions = [{"path": str(GOOD), "limit_s": 5}, {"path": "/nowhere", "limit_s": 5}]
     process = subprocess.run(
-        [sys.executable, "-m", "veopipe.probe"],
+        [sys.executable, "-m", "veopipe.delivery.probe"],
         input="".join(json.dumps(question) + "\n" for question in questions),
         capture_output=True,
         text=True,
@@ -346,7 +346,7 @@ def test_the_child_answers_one_line_for_each_line_and_ends_with_its_input() -> N
 
 def test_the_child_ends_itself_when_the_library_hangs_and_nobody_stops_it() -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "veopipe.probe"],
+        [sys.executable, "-m", "veopipe.delivery.probe"],
         input=json.dumps({"path": str(HANGS), "limit_s": 0.3}) + "\n",
         capture_output=True,
         text=True,

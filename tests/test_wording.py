@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from veopipe.wording import SHOWN, counted, printable, without_keys
+from veopipe.text import SHOWN, counted, printable, without_keys
 
 HARMFUL = {
     "window title": "\x1b]0;owned\x07",
@@ -100,7 +100,7 @@ def test_a_key_is_masked_before_the_text_is_cut() -> None:
 
 HIDING = """
 import sys
-from veopipe.wording import hide, printable
+from veopipe.text import hide, printable
 hide(sys.argv[1])
 print(printable(sys.argv[2]))
 """

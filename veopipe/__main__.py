@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from veopipe import signals
+from veopipe.run import signals
 
 
 def _open_what_is_closed() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)  # until there is somebody to answer (`cli.main`)
-    from veopipe.cli import main as run_command_line
+    from veopipe.cli.main import main as run_command_line
 
     signals.listen()
     code = run_command_line(sys.argv[1:])

@@ -22,7 +22,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from veopipe import steps
+from veopipe import crashpoints
 
 # Errors by which a file system says "I don't have this", not "it failed". Seen: vfat, exFAT and bindfs EPERM, CIFS and
 # 9p EOPNOTSUPP, FUSE ENOSYS, Android's shared storage EACCES, macOS ENOTSUP and ENOTTY.
@@ -44,7 +44,7 @@ def sync(descriptor: int, subject: object = "") -> None:
     Raises:
         OSError: the data must be taken as not written.
     """
-    steps.reach("fsync", subject)
+    crashpoints.reach("fsync", subject)
     full = getattr(fcntl, "F_FULLFSYNC", None)
     if full is not None:  # macOS
         try:
@@ -63,7 +63,7 @@ def sync_folder(folder: Path) -> None:
     Raises:
         OSError: the last rename, link or removal must be taken as not done.
     """
-    steps.reach("fsync-folder", folder)
+    crashpoints.reach("fsync-folder", folder)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -85,7 +85,7 @@ def make_folder(folder: Path, mode: int = 0o755) -> None:
         return
     if folder.parent != folder:
         make_folder(folder.parent)
-    steps.reach("mkdir", folder)
+    crashpoints.reach("mkdir", folder)
     folder.mkdir(mode=mode, exist_ok=True)
     sync_folder(folder.parent)
 
@@ -97,7 +97,7 @@ def create_exclusively(path: Path, mode: int = 0o600) -> int:
         FileExistsError: the name is taken, by a link too.
         OSError: it can't be made.
     """
-    steps.reach("open", path)
+    crashpoints.reach("open", path)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
 
 
@@ -107,7 +107,7 @@ def write_all(descriptor: int, data: bytes | memoryview, subject: object = "") -
     Raises:
         OSError: not all of it could be written.
     """
-    steps.reach("write", subject)
+    crashpoints.reach("write", subject)
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -151,7 +151,7 @@ def claim(path: Path, data: bytes) -> bool:
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
     replace(temporary, data)
     try:
-        steps.reach("link", path)
+        crashpoints.reach("link", path)
         os.link(temporary, path)
         sync_folder(path.parent)
     except FileExistsError:
@@ -171,7 +171,7 @@ def rename(source: Path, target: Path) -> None:
     Raises:
         OSError: nothing was renamed, or the folder couldn't be synced.
     """
-    steps.reach("rename", target)
+    crashpoints.reach("rename", target)
     os.replace(source, target)
     sync_folder(target.parent)
     if source.parent != target.parent:
@@ -201,7 +201,7 @@ def publish(source: Path, target: Path) -> None:
     temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
     try:
         try:
-            steps.reach("link", target)
+            crashpoints.reach("link", target)
             os.link(source, temporary, follow_symlinks=False)
         except OSError as error:
             if error.errno not in _NO_LINKS:

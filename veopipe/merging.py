@@ -20,9 +20,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from veopipe import files, ledgerfile, state, takes
-from veopipe.state import Status
-from veopipe.takes import Attempt, ShotState, Take
+from veopipe import files
+from veopipe.ledger import ledgerfile
+from veopipe.takes import status as state
+from veopipe.takes import take as takes
+from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt, ShotState, Take
 
 
 class Apart(ValueError):

@@ -19,13 +19,14 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from veopipe import document, schema, standins
+from veopipe import standins
+from veopipe.documents import schema, yaml
+from veopipe.documents.nodes import MappingNode, Node, ScalarNode, place, plain
+from veopipe.documents.schema import Finding
 from veopipe.errors import Problem, UsageError
-from veopipe.layers import Overrides
-from veopipe.nodes import MappingNode, Node, ScalarNode, place, plain
-from veopipe.schema import Finding
+from veopipe.manifest.layers import Overrides
 from veopipe.settings import is_no_path, meant_elsewhere, parse_base_url, parse_duration
-from veopipe.wording import hide, printable
+from veopipe.text import hide, printable
 
 __all__ = ["DEFAULTS", "DURATIONS", "Notify", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
 
@@ -154,9 +155,9 @@ def load_pipeline(
     """
     found = _find(wanted, folder, simulated=simulated)
     if isinstance(found.source, Path):
-        read = document.load(found.source, shown_as=found.shown_as)
+        read = yaml.load(found.source, shown_as=found.shown_as)
     else:
-        read = document.read(found.source.read_bytes(), found.shown_as)
+        read = yaml.read(found.source.read_bytes(), found.shown_as)
     problems = list(read.problems)
     if read.root is not None:
         problems += _problems(read.file, read.root)

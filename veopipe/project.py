@@ -13,22 +13,25 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from veopipe import delivery, ledger, pictures, standins
-from veopipe.address import Address
-from veopipe.delivery import Shelf
+from veopipe import standins
+from veopipe.delivery import shelf as delivery
+from veopipe.delivery.shelf import Shelf
+from veopipe.dialects.catalogue import models_with
 from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
-from veopipe.ledger import Ledger
-from veopipe.ledgerfile import key_of
-from veopipe.manifest import Manifest, Picture, load_manifest
-from veopipe.order import order_of
+from veopipe.gateway.address import Address
+from veopipe.ledger import owner
+from veopipe.ledger.ledgerfile import key_of
+from veopipe.ledger.owner import Ledger
+from veopipe.ledger.paths import Places
+from veopipe.ledger.store import Store, open_store
+from veopipe.manifest import pictures
+from veopipe.manifest.shots import Manifest, Picture, load_manifest
 from veopipe.pipeline import Pipeline, load_pipeline
-from veopipe.places import Places
-from veopipe.plan import Plan, Wanted, World, make_plan
-from veopipe.pricing import models_with
-from veopipe.report import Ground, Money, Report, make_rows, money_of
+from veopipe.plan.plan import Plan, Wanted, World, make_plan
+from veopipe.report.rows import Ground, Money, Report, make_rows, money_of
 from veopipe.settings import parse_base_url
-from veopipe.store import Store, open_store
-from veopipe.wording import counted, printable
+from veopipe.takes.order import order_of
+from veopipe.text import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ class Project:
 
     def read_again(self) -> None:
         """Forget what the ledger and the state files said: under the lock, what was read before may be stale."""
-        self.ledger = ledger.look_up(self.places)
+        self.ledger = owner.look_up(self.places)
         self._store = None
 
     def close(self) -> None:
@@ -146,7 +149,7 @@ class Project:
             attempts = None if self.places.simulated else self.store.count()
             wanted = replace(self.ledger, manifest=self.places.manifest.name, attempts=attempts, open_runs=runs)
             if wanted.is_new or wanted.is_lost or wanted.is_torn or wanted != self.ledger:
-                self.ledger = ledger.write(self.places, wanted)
+                self.ledger = owner.write(self.places, wanted)
 
     def is_lost(self, shot: str) -> bool:
         """Whether the order that a shot wants was made, and its record isn't here."""
@@ -241,7 +244,7 @@ def load(choices: Choices) -> Project:
     if loaded.manifest is None:
         raise InvalidInput(_summary(problems), problems)
     places = Places(path, pipeline.ledger, pipeline.output, choices.simulate)
-    found = ledger.look_up(places)
+    found = owner.look_up(places)
     chosen = _select(loaded.manifest, choices)
     hashes = _hash_pictures(loaded.manifest, chosen)
     wanted = {}

@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 
-from veopipe import steps
+from veopipe import crashpoints
 from veopipe.__main__ import main
 
 _lock = threading.Lock()
@@ -29,7 +29,7 @@ _seen: list[str] = []
 _WRITING = {"mkdir", "open", "write", "fsync", "fsync-folder", "rename", "link"}
 
 
-def _listener(how: str, where: str) -> steps.Listener:
+def _listener(how: str, where: str) -> crashpoints.Listener:
     def listen(step: str, subject: str) -> None:
         with _lock:
             _seen.append(step)
@@ -58,6 +58,6 @@ def _happen(how: str, step: str) -> None:
 
 if __name__ == "__main__":
     mode, place = sys.argv[1:3]
-    steps.listen(_listener(mode, place))
+    crashpoints.listen(_listener(mode, place))
     sys.argv = ["veopipe", *sys.argv[3:]]
     main()

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from languageserver import LanguageServer
 
-from veopipe import pricing, schema
-from veopipe.manifest import load_manifest
+from veopipe.dialects import catalogue
+from veopipe.documents import schema
+from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +82,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def refused(workspace: Path) -> dict[str, bool]:
     """`rule/name` of every file of the rules → whether veopipe finds an error in it."""
-    own = pricing.models_with({"my-model": 1})
+    own = catalogue.models_with({"my-model": 1})
     pipeline_rules = {rule.id for rule in schema.rules("pipeline")}
 
     def has_error(path: Path) -> bool:
@@ -89,7 +90,7 @@ def refused(workspace: Path) -> dict[str, bool]:
             found = load_pipeline(str(path), path.parent)[1]
         else:
             found = load_manifest(
-                path, models=own if path.parent.name == "retired-model" else pricing.BUILT_IN
+                path, models=own if path.parent.name == "retired-model" else catalogue.BUILT_IN
             ).problems
         return any(problem.severity == "error" for problem in found)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from veopipe import schema
+from veopipe.documents import schema
 
 ROOT = Path(__file__).parents[2]
 

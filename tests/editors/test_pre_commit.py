@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from veopipe.commands.init import LIST
+from veopipe.cli.commands.init import LIST
 
 ROOT = Path(__file__).parents[2]
 NEEDED = [".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE", "veopipe", "schemas", "pipelines"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from veopipe import document, schema
-from veopipe.nodes import plain
+from veopipe.documents import schema, yaml
+from veopipe.documents.nodes import plain
 
 HERE = Path(__file__).parent
 AJV = HERE / "ajv.cjs"
@@ -16,7 +16,7 @@ AJV = HERE / "ajv.cjs"
 @pytest.fixture(scope="module")
 def documents(workspace, refused):
     """`rule/name` → plain values, of every file that veopipe can read as YAML."""
-    read = {name: document.load(workspace / "rules" / f"{name}.yaml") for name in refused}
+    read = {name: yaml.load(workspace / "rules" / f"{name}.yaml") for name in refused}
     return {name: plain(found.root) for name, found in read.items() if found.root is not None}
 
 

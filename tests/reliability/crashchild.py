@@ -7,7 +7,7 @@ One process, warmed up and without threads, forks a child for each JSON line on 
 and answers with `{"code", "out", "err"}`. In the child every operation that a power cut could undo is a
 *point*. Names come from Python's own audit events (open for writing, mkdir, rename, link, unlink, chmod,
 connect), so that no operation has to be announced to be seen; writes, syncs and the stages of a create come
-from `veopipe.steps`; the last one is the exit, when all is said to be done. Each point is written to the log just
+from `veopipe.crashpoints`; the last one is the exit, when all is said to be done. Each point is written to the log just
 before the operation, numbered from 1; `at` is such a number, or a list of kinds that are met one after the other,
 the last being the point.
 
@@ -47,7 +47,10 @@ STEPS = frozenset(
     {"write", "fsync", "fsync-folder", "gate", "body", "answer", "record", "poll", "download", "walk", "measure"}
     | {"exit"}
 )
-ON_FILES = ("files.py", "store.py", "ledger.py", "download.py", "delivery.py", "journal.py")
+ON_FILES = (
+    *("files.py", "ledger/store.py", "ledger/owner.py", "delivery/download.py", "delivery/shelf.py"),
+    "run/events.py",
+)
 """Files of the package that work on the disk; `test_index` knows that each is there."""
 _ON_FILES = tuple(f"{os.sep}veopipe{os.sep}{name}" for name in ON_FILES)
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -183,12 +186,12 @@ def child(order: dict[str, Any], out: int, err: int) -> None:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
-    from veopipe import steps
+    from veopipe import crashpoints
     from veopipe.__main__ import main
 
     recorder = Recorder(order) if order.get("log") else None
     if recorder is not None:
-        steps.listen(recorder.step)
+        crashpoints.listen(recorder.step)
         sys.addaudithook(recorder.audit)
     sys.argv = ["veopipe", *order["arguments"]]
     code = 70
@@ -230,11 +233,12 @@ def warm_up(folder: str) -> None:
     import anyio._backends._asyncio  # noqa: F401  what httpx imports at its first request
     import httpcore._backends.anyio  # noqa: F401
 
-    from veopipe import cli, gateway, pictures, report, runner, verification  # noqa: F401
-    from veopipe.address import Address
-    from veopipe.commands import resolve, run  # noqa: F401
+    from veopipe.cli import main as cli
+    from veopipe.delivery import measure  # noqa: F401
+    from veopipe.gateway import client
+    from veopipe.gateway.address import Address
 
-    gateway.Gateway(Address("http://127.0.0.1:9"), "videos", "sk-nobodys")
+    client.Gateway(Address("http://127.0.0.1:9"), "videos", "sk-nobodys")
     path = os.path.join(folder, "warm.yaml")
     with open(path, "w", encoding="utf-8") as file:
         file.write("version: 1\nshots: {a: {prompt: a cat, model: veo-3.1-fast-generate-preview}}\n")

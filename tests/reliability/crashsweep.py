@@ -14,7 +14,7 @@ from crashdisk import LOST, WORST, Disk, Point, copy, cuts, seeded
 from crashtrial import Count, Ended, Nursery, Trial, Yard, gateway, judge, judge_all, look, may_doubt, states
 
 from veopipe.simulator.server import Simulator
-from veopipe.state import Status
+from veopipe.takes.status import Status
 
 if TYPE_CHECKING:
     from tests.conftest import Film

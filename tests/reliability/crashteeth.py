@@ -209,71 +209,71 @@ def one_at_a_time(yard: Yard) -> list[str]:
 # --- bugs -------------------------------------------------------------------------------------------
 
 _SAVED = "        self.store.save(state.with_take(take))\n"
-_BODY = '        steps.reach("body")\n        yield from self.body\n'
+_BODY = '        crashpoints.reach("body")\n        yield from self.body\n'
 BUGS: dict[str, Bug] = {
     "the intent isn't synced": Bug(
-        "asking.py",
+        "run/create_call.py",
         _SAVED,
         "        state = state.with_take(take)\n"
-        "        from veopipe.takes import dump\n"
+        "        from veopipe.takes.take import dump\n"
         "        self.store._path(item.shot).write_bytes(dump(state))\n"
         "        self.store.shots[item.shot] = state\n",
         cut_at("answer"),
     ),
     "there is no intent": Bug(
-        "asking.py", _SAVED, "        self.store.shots[item.shot] = state.with_take(take)\n", cut_at("answer")
+        "run/create_call.py", _SAVED, "        self.store.shots[item.shot] = state.with_take(take)\n", cut_at("answer")
     ),
     "what died while asking is asked again": Bug(
-        "runner.py",
+        "run/run.py",
         'Event.UNKNOWN, reason="crash"',
         'Event.REFUSED, scope="throttle", reason="crash"',
         cut_at("answer"),
     ),
     "the intent is written after the body": Bug(
-        "gateway.py",
+        "gateway/client.py",
         "        self.intent()\n        self.passed = True\n" + _BODY,
         "        self.passed = True\n" + _BODY + "        self.intent()\n",
         failing_at("gate", "open"),
         "the task id of a paid create is nowhere",
     ),
     "an intent that can't be written is passed over": Bug(
-        "gateway.py",
+        "gateway/client.py",
         "            raise _IntentFailed(error) from error\n",
         "            return\n",
         failing_at("gate", "open"),
         "something was sent",
     ),
     "a 502 is asked again": Bug(
-        "answers.py",
+        "dialects/videos.py",
         "    if evidence.status == 429 and",
         "    if evidence.status in {429, 502} and",
         with_fault("html_502", "in_doubt"),
         "('verified', 2)",
     ),
     "a redirect is followed on a create": Bug(
-        "gateway.py",
+        "gateway/client.py",
         "self._creates.send(request, stream=True)",
         "self._creates.send(request, stream=True, follow_redirects=True)",
         with_fault("redirect_307", "in_doubt"),
         "('verified', 2)",
     ),
     "creates share a connection": Bug(
-        "gateway.py", "max_keepalive_connections=0", "max_keepalive_connections=4", two_connections, "[1, 1]"
+        "gateway/client.py", "max_keepalive_connections=0", "max_keepalive_connections=4", two_connections, "[1, 1]"
     ),
     "the budget forgets a take in doubt": Bug(
-        "creation.py",
+        "run/creating.py",
         "        self._streaks.doubts += 1\n",
         "        self._streaks.doubts += 1\n        self.budget.give_back(item.price_usd)\n",
         doubt_counts,
     ),
     "the budget forgets a killed run": Bug(
-        "runner.py",
+        "run/run.py",
         "open_runs = (*before, self.id) if plan.worst_usd else before",
         "open_runs = before",
         killed_spending_counts,
     ),
     "a killed run's take in doubt costs nothing": Bug(
-        "takes.py",
+        "takes/take.py",
         "if attempt.run in runs and attempt.status is not Status.REFUSED",
         "if attempt.run in runs and attempt.status not in state.UNKNOWN_OUTCOME | {Status.REFUSED}",
         killed_spending_counts,
@@ -288,76 +288,76 @@ BUGS: dict[str, Bug] = {
         cut_at("answer"),
     ),
     "a state file is written in its place": Bug(
-        "store.py",
+        "ledger/store.py",
         "files.replace(self._path(shot.shot), takes.dump(shot))",
         "self._path(shot.shot).write_bytes(takes.dump(shot))",
         cut_at("record", "open", "poll", disks=(LOST, ZEROS)),
         "shot.json can't be read",  # and bought again no more: the ledger has counted the order
     ),
     "failed is believed at once": Bug(
-        "settling.py",
+        "run/settling.py",
         "watch.failed >= CONFIRMATIONS",
         "watch.failed >= 1",
         with_fault("flap_failed", "verified"),
         "('failed', 1)",
     ),
     "the part isn't synced before it is recorded": Bug(
-        "download.py",
+        "delivery/download.py",
         "        await asyncio.to_thread(sink.sync)\n",
         "",
         cut_at("measure", disks=(LOST,)),
         "no file on disk has these bytes",
     ),
     "the part's hash isn't looked at": Bug(
-        "delivery.py", " and files.sha256_of(path) == file.sha256", "", damaged_part, "never measured"
+        "delivery/shelf.py", " and files.sha256_of(path) == file.sha256", "", damaged_part, "never measured"
     ),
     "a task that another take has is accepted": Bug(
-        "asking.py",
+        "run/create_call.py",
         "if task_id is not None and not self._is_news((self.gateway.address.name, task_id)):",
         "if task_id in ():",
         one_task_each,
         "two takes have one task",
     ),
     "a refusal for now costs": Bug(
-        "creation.py",
+        "run/creating.py",
         "        self._streaks.doubts = 0\n        self.budget.give_back(item.price_usd)\n",
         "        self._streaks.doubts = 0\n",
         with_fault("429_busy", "verified", posts=2),
         "('pending', 1)",
     ),
     "an edited shot is bought while it is in doubt": Bug(
-        "plan.py",
+        "plan/plan.py",
         "        if unclear:\n",
         "        if unclear and take is not None:\n",
         nothing_new_while_in_doubt,
     ),
     "the finished name is given before it is measured": Bug(
-        "settling.py",
-        '        steps.reach("measure", path)\n',
+        "run/settling.py",
+        '        crashpoints.reach("measure", path)\n',
         "        early = replace(take, file=replace(take.file, name=path.name))\n"
         "        await asyncio.to_thread(self.shelf.publish, shot, early, ())\n"
-        '        steps.reach("measure", path)\n',
+        '        crashpoints.reach("measure", path)\n',
         cut_at("measure", disks=(KILL,)),
         "before its take is verified",
     ),
     "a paid answer that can't be recorded isn't rescued": Bug(
-        "store.py",
+        "ledger/store.py",
         '            self._rescue({"shot": shot,',
         '            dict({"shot": shot,',
         failing_at("record", "open", how="ever"),
         "is nowhere",
     ),
     "a take is overwritten": Bug(
-        "delivery.py",
+        "delivery/shelf.py",
         "            if not os.path.lexists(free):\n",
         "            if free == target:\n",
         taken_name,
         "a file was overwritten",
     ),
     "the key stands in the event log": Bug(
-        "asking.py",
-        '        steps.reach("record", item.shot)\n',
-        '        steps.reach("record", item.shot)\n'
+        "run/create_call.py",
+        '        crashpoints.reach("record", item.shot)\n',
+        '        crashpoints.reach("record", item.shot)\n'
         "        import base64\n"
         "        seen = base64.b64encode(b'Bearer ' + self.gateway._key.encode()).decode()\n"
         '        self.journal.note("asked", item.shot, item.number, seen)\n',
@@ -365,16 +365,16 @@ BUGS: dict[str, Bug] = {
         "the key stands in",
     ),
     "the end of the key is printed": Bug(
-        "asking.py",
-        '        steps.reach("record", item.shot)\n',
-        '        steps.reach("record", item.shot)\n'
+        "run/create_call.py",
+        '        crashpoints.reach("record", item.shot)\n',
+        '        crashpoints.reach("record", item.shot)\n'
         "        import sys\n"
         "        sys.stderr.write(f'asked with …{self.gateway._key[-8:]}')\n",
         undisturbed,
         "the key was printed",
     ),
     "nobody holds the lock": Bug(
-        "ledger.py",
+        "ledger/owner.py",
         "    lock.acquire()\n    return lock",
         "    return lock",
         one_at_a_time,

@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING, Any
 from canary import holds_key, leaks_below
 from crashdisk import Point, read_log
 
-from veopipe import boxes, files, takes
+from veopipe import files
+from veopipe.delivery import boxes
 from veopipe.simulator.server import Options, Simulator, start
-from veopipe.state import Status
+from veopipe.takes import take as takes
+from veopipe.takes.status import Status
 
 if TYPE_CHECKING:
     from tests.conftest import Film

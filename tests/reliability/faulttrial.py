@@ -16,18 +16,18 @@ from canary import KEY
 from faultserver import FaultServer
 from faultwire import TASK
 
-from veopipe import takes
-from veopipe.address import Address
-from veopipe.answers import CreateAnswer, Outcome, PollAnswer
-from veopipe.asking import Asker
-from veopipe.download import Part, fetch
-from veopipe.gateway import Gateway, Timeouts, Upload
-from veopipe.journal import Journal
-from veopipe.order import Order
-from veopipe.places import Places
-from veopipe.plan import Action, Item
-from veopipe.state import Status
-from veopipe.store import Store
+from veopipe.delivery.download import Part, fetch
+from veopipe.dialects.videos import CreateAnswer, Outcome, PollAnswer
+from veopipe.gateway.address import Address
+from veopipe.gateway.client import Gateway, Timeouts, Upload
+from veopipe.ledger.paths import Places
+from veopipe.ledger.store import Store
+from veopipe.plan.plan import Action, Item
+from veopipe.run.create_call import Asker
+from veopipe.run.events import Journal
+from veopipe.takes import take as takes
+from veopipe.takes.order import Order
+from veopipe.takes.status import Status
 
 PATIENT = Timeouts(connect=15, create_write=15, create_read=15, create_answer=15, read=15, poll=20, download=25)
 HURRIED = Timeouts(connect=0.4, create_write=0.4, create_read=0.4, create_answer=0.5, read=0.4, poll=0.6, download=0.7)

@@ -2,7 +2,7 @@
 
 `Nursery` starts this file as a script. It imports the whole of veopipe once, stays single-threaded, and forks
 a child for every command: a true process, with its own memory, signals and locks, that dies as one. A command
-can be given a way to go wrong (`Mishap`): SIGKILL, Ctrl-C or a full disk at the n-th step (`veopipe.steps`).
+can be given a way to go wrong (`Mishap`): SIGKILL, Ctrl-C or a full disk at the n-th step (`veopipe.crashpoints`).
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _listener(mishap: Mishap) -> Callable[[str, str], None]:
 
 def _grow_up(order: dict[str, Any]) -> NoReturn:
     """Become the command."""
-    from veopipe import steps
+    from veopipe import crashpoints
     from veopipe.__main__ import main
 
     code = 99
@@ -125,7 +125,7 @@ def _grow_up(order: dict[str, Any]) -> NoReturn:
         os.environ.update(order["environment"])
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if order["mishap"]:
-            steps.listen(_listener(Mishap(**order["mishap"])))
+            crashpoints.listen(_listener(Mishap(**order["mishap"])))
         sys.argv = ["veopipe", *order["words"]]
         main()
     except SystemExit as ended:
@@ -160,7 +160,7 @@ def _import_everything() -> None:
     import veopipe
 
     for module in pkgutil.walk_packages(veopipe.__path__, "veopipe."):
-        if ".simulator." not in module.name and module.name not in {"veopipe.__main__", "veopipe.probe"}:
+        if ".simulator." not in module.name and module.name not in {"veopipe.__main__", "veopipe.delivery.probe"}:
             importlib.import_module(module.name)
     assert threading.active_count() == 1, "a fork would copy half of a process"
 

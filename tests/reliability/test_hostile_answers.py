@@ -19,9 +19,8 @@ from fuzzing import (
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from veopipe import redirects
-from veopipe.address import Address
-from veopipe.answers import (
+from veopipe.dialects.bodies import error_words, is_task_id, parse_json
+from veopipe.dialects.videos import (
     LONGEST_RETRY_AFTER,
     Evidence,
     Outcome,
@@ -31,8 +30,9 @@ from veopipe.answers import (
     judge_poll,
     retry_after,
 )
-from veopipe.bodies import error_words, is_task_id, parse_json
-from veopipe.wording import SHOWN, hide, printable
+from veopipe.gateway import redirects
+from veopipe.gateway.address import Address
+from veopipe.text import SHOWN, hide, printable
 
 # --- answers ---------------------------------------------------------------------------------------
 

@@ -26,15 +26,20 @@ from fuzzing import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veopipe import boxes, document, ledger, pictures, planfile, schema, store, table, takes
+from veopipe.delivery import boxes
+from veopipe.dialects.catalogue import BUILT_IN
+from veopipe.documents import schema, yaml
 from veopipe.errors import UsageError, VeopipeError
-from veopipe.manifest import load_manifest
-from veopipe.order import Order
-from veopipe.places import Places
-from veopipe.plan import Wanted, World, make_plan
-from veopipe.pricing import BUILT_IN
-from veopipe.state import CHARGED, Status
-from veopipe.takes import Attempt, Delivered, ShotState, Take, Unreadable
+from veopipe.ledger import owner, store
+from veopipe.ledger.paths import Places
+from veopipe.manifest import csv, pictures
+from veopipe.manifest.shots import load_manifest
+from veopipe.plan import permission
+from veopipe.plan.plan import Wanted, World, make_plan
+from veopipe.takes import take as takes
+from veopipe.takes.order import Order
+from veopipe.takes.status import CHARGED, Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take, Unreadable
 
 # --- state files -----------------------------------------------------------------------------------
 
@@ -146,12 +151,12 @@ def assert_ledger(text: bytes) -> None:
         (folder / "shots.yaml").write_text("version: 1", "ascii")
         (places.folder / "ledger.json").write_bytes(text)
         try:
-            found = ledger.look_up(places)
-            ledger.claim_output(places, ledger.write(places, found))
-            ledger.refuse_if_renamed(places)
+            found = owner.look_up(places)
+            owner.claim_output(places, owner.write(places, found))
+            owner.refuse_if_renamed(places)
         except VeopipeError:
             return
-        assert ledger.look_up(places) == replace(found, manifest="shots.yaml")  # a moved ledger names it anew
+        assert owner.look_up(places) == replace(found, manifest="shots.yaml")  # a moved ledger names it anew
 
 
 @given(st.dictionaries(st.sampled_from(list(LEDGER)), values, max_size=2) | values | st.binary(max_size=40))
@@ -199,7 +204,7 @@ def assert_permission(text: bytes) -> None:
         path = folder / "plan.json"
         path.write_bytes(text)
         try:
-            allowed = planfile.read_permission(path)
+            allowed = permission.read_permission(path)
         except UsageError:
             return
     for (shot, fingerprint), (last, price) in allowed.items():
@@ -237,12 +242,12 @@ def test_a_table_is_a_shot_list_or_a_sentence(lines: list[str] | str, header: st
             (header + (lines if isinstance(lines, str) else "\n".join(lines))).encode("utf-8", "surrogatepass")
         )
         try:
-            found = table.read_shots(path, known)
+            found = csv.read_shots(path, known)
         except UsageError:
             return
         assert found
         target = folder / "shots.yaml"
-        target.write_text(document.dump({"version": 1, "shots": found}), "utf-8")
+        target.write_text(yaml.dump({"version": 1, "shots": found}), "utf-8")
         load_manifest(target)
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from fuzzing import corpus
 
-from veopipe import document, files, schema
-from veopipe.manifest import load_manifest
-from veopipe.nodes import plain
-from veopipe.wording import SHOWN
+from veopipe import files
+from veopipe.documents import schema, yaml
+from veopipe.documents.nodes import plain
+from veopipe.manifest.shots import load_manifest
+from veopipe.text import SHOWN
 
 MODEL = "veo-3.1-fast-generate-preview"
 A_MOMENT = 5.0
@@ -40,7 +41,7 @@ def problems_of(folder: Path, **shot: Any) -> list[str]:
     "written", ["16:9", "0123", "1_000", "no", "2026-05-20", "2026-13-45", "1e999", ".nan", "0x1f", "=", "9" * 5000]
 )
 def test_a_text_that_other_loaders_guess_at_stays_text(written: str) -> None:
-    found = document.read(f"a: {written}\n".encode(), "x")
+    found = yaml.read(f"a: {written}\n".encode(), "x")
     assert not found.problems
     assert found.root is not None
     assert plain(found.root) == {"a": written}
@@ -50,13 +51,13 @@ def test_a_text_that_other_loaders_guess_at_stays_text(written: str) -> None:
     "tag", ["!!int ''", "!!bool z", "!!timestamp x", "!!binary aGk=", "!!set {a}", "!!omap [a: 1]"]
 )
 def test_a_tag_is_refused_whatever_it_stands_for(tag: str) -> None:
-    assert "yaml-tag" in {problem.rule for problem in document.read(f"a: {tag}\n".encode(), "x").problems}
+    assert "yaml-tag" in {problem.rule for problem in yaml.read(f"a: {tag}\n".encode(), "x").problems}
 
 
 @pytest.mark.parametrize("path", corpus("yaml"), ids=lambda path: path.stem)
 def test_no_saved_bomb_takes_more_than_a_moment(path: Path) -> None:
     began = time.process_time()
-    document.load(path)
+    yaml.load(path)
     assert time.process_time() - began < A_MOMENT
 
 
@@ -65,7 +66,7 @@ def test_a_list_of_gigabytes_is_refused_by_its_size(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 40)
     began = time.process_time()
-    assert [problem.rule for problem in document.load(path).problems] == ["file-unreadable"]
+    assert [problem.rule for problem in yaml.load(path).problems] == ["file-unreadable"]
     assert time.process_time() - began < A_MOMENT
 
 
@@ -124,7 +125,7 @@ def test_no_schema_refers_to_anything_outside_the_package() -> None:
 
 
 def test_a_list_that_is_a_pipe_or_a_device_is_never_waited_for() -> None:
-    assert [problem.rule for problem in document.load(Path("/dev/zero")).problems] == ["file-unreadable"]
+    assert [problem.rule for problem in yaml.load(Path("/dev/zero")).problems] == ["file-unreadable"]
     with pytest.raises(ValueError, match="regular"):
         files.read_bounded(Path("/dev/zero"), 10)
     assert schema.part("manifest", "$defs")

@@ -22,11 +22,12 @@ from fuzzing import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veopipe import document, schema, settings
-from veopipe.manifest import load_manifest
-from veopipe.nodes import plain
+from veopipe import settings
+from veopipe.documents import schema, yaml
+from veopipe.documents.nodes import plain
+from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
-from veopipe.wording import SHOWN
+from veopipe.text import SHOWN
 
 # --- YAML ------------------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ yaml_texts = (
 
 
 def assert_read(data: bytes) -> None:
-    found = document.read(data, "x.yaml")
+    found = yaml.read(data, "x.yaml")
     assert found.root is not None or found.problems
     for problem in found.problems:
         assert (problem.line, problem.column) >= (1, 1)

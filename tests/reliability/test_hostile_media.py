@@ -15,8 +15,8 @@ from crashtrial import LONG
 from figures import LONGEST_INPUT, Figures
 from fuzzing import MEDIA, UNSAFE
 
-from veopipe import boxes
-from veopipe.verification import Measured, Prober, Unmeasurable
+from veopipe.delivery import boxes
+from veopipe.delivery.measure import Measured, Prober, Unmeasurable
 
 WALKED, MEASURED = (100_000, 8_000) if LONG else (4_000, 400)
 # Fragments may end after any of them, so a cut there can be a whole file.

@@ -20,7 +20,7 @@ from crashsweep import picture, points_of, text
 from crashtrial import LONG, Count, Ended, Nursery, Trial, Yard, complaints_of, figures_of, gateway, judge, look
 from figures import Figures
 
-from veopipe.store import RESERVE
+from veopipe.ledger.store import RESERVE
 
 if TYPE_CHECKING:
     from tests.conftest import Film

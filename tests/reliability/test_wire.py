@@ -14,7 +14,7 @@ from faultexpected import EXPECTED, LARGE, SLOW
 from faultserver import FaultServer
 from faulttrial import HURRIED, KEY, PATIENT, create, download, poll, word_for
 
-from veopipe.wording import SHOWN
+from veopipe.text import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +130,8 @@ def test_a_download_that_drips_is_given_up_long_before_its_time_is_over(tmp_path
 
 
 def test_the_gateway_s_clock_is_waited_for_no_longer_than_a_poll() -> None:
-    from veopipe.address import Address
-    from veopipe.gateway import Gateway
+    from veopipe.gateway.address import Address
+    from veopipe.gateway.client import Gateway
 
     async def ask(base_url: str) -> float | None:
         gateway = Gateway(Address(base_url), "videos", KEY, HURRIED)

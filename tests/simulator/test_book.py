@@ -23,7 +23,7 @@ from veopipe.simulator.server import Options, start
 KEY = {"Authorization": "Bearer k"}
 FAST = "veo-3.1-fast-generate-preview"
 ROOT = Path(__file__).parents[2]
-COMMAND = "from veopipe.commands.simulate import command; command()"
+COMMAND = "from veopipe.cli.commands.simulate import command; command()"
 
 
 @contextmanager

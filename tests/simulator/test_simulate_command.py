@@ -13,7 +13,7 @@ import pytest
 from veopipe.simulator.faults import TABLE
 
 ROOT = Path(__file__).parents[2]
-COMMAND = "from veopipe.commands.simulate import command; command()"
+COMMAND = "from veopipe.cli.commands.simulate import command; command()"
 
 
 def _run(*options: str) -> subprocess.CompletedProcess[str]:
@@ -74,7 +74,7 @@ def test_wrong_options_are_explained(options: list[str], message: str) -> None:
 
 
 def test_importing_the_package_loads_neither_library() -> None:
-    modules = "veopipe.simulator.server, veopipe.commands.simulate"
+    modules = "veopipe.simulator.server, veopipe.cli.commands.simulate"
     code = f"import sys, {modules}; print({{'aiohttp', 'av', 'PIL'}} & {{*sys.modules}})"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert ended.stdout.strip() == "set()", ended.stderr

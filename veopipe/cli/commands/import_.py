@@ -1,0 +1,51 @@
+"""`veopipe import`: a shot list from a CSV file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import files
+from veopipe.cli.options import LocalPath, example
+from veopipe.cli.terminal.problems import show_problems
+from veopipe.cli.terminal.screen import say
+from veopipe.dialects import catalogue
+from veopipe.documents import schema, yaml
+from veopipe.errors import EnvironmentFault, ExitCode, UsageError
+from veopipe.manifest import csv
+from veopipe.manifest.shots import load_manifest
+from veopipe.text import counted
+
+
+@click.command(
+    "import",
+    epilog=example(
+        "veopipe import shots.csv -o shots.yaml",
+        "0 made; 2 not made, or made with errors to repair; 6 it can't be written",
+    ),
+)
+@click.argument("source", metavar="FILE.csv", type=LocalPath(path_type=Path))
+@click.option("-o", "--output", required=True, type=LocalPath(path_type=Path), help="The new shot list.")
+@click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="A column to leave out; repeatable.")
+def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
+    """Make a shot list from a CSV file with the columns id, prompt and other keys of a shot."""
+    if output.exists():
+        raise UsageError(f"{output} is there already; nothing was changed")
+    known = schema.part("manifest", "$defs", "settings", "properties")
+    shots = csv.read_shots(source, known, {name.strip(): None for name in ignored})
+    head: dict[str, Any] = {"version": 1}
+    if not any("model" in shot for shot in shots.values()):
+        cheapest = min(catalogue.BUILT_IN.values(), key=lambda model: model.price_usd)
+        head["defaults"] = {"model": cheapest.name}
+        say(f"{source} has no model column: {cheapest.name} (${catalogue.as_text(cheapest.price_usd)} a call) for all")
+    text = yaml.dump({**head, "shots": shots})
+    try:
+        files.replace(output.absolute(), text.encode())
+    except OSError as error:
+        raise EnvironmentFault(f"{output} can't be written: {error.strerror}") from None
+    loaded = load_manifest(output.absolute(), shown_as=str(output))
+    show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    click.echo(f"{output}: {counted(len(shots), 'shot')}")
+    return ExitCode.OK if loaded.manifest else ExitCode.INVALID

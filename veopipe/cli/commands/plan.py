@@ -1,0 +1,51 @@
+"""`veopipe plan`: what a run would do, why, and what it would cost."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import project
+from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example, the_same
+from veopipe.cli.terminal.plans import show_plan
+from veopipe.cli.terminal.problems import show_problems
+from veopipe.cli.terminal.screen import say
+from veopipe.errors import ExitCode
+from veopipe.plan import permission
+from veopipe.text import counted
+
+_CODES = (
+    "0 the plan is made; 2 wrong usage or input; 6 a file can't be read; 8 with --detailed-exitcode: something to do"
+)
+
+
+@click.command("plan", epilog=example("veopipe plan shots.yaml -o plan.json", _CODES))
+@about_manifest
+@about_spending
+@click.option("-o", "--output", type=LocalPath(path_type=Path), help="Write the plan for run --plan.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 8 when there is something to do.")
+def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitcode: bool, **options: Any) -> int:
+    """Show what a run of MANIFEST would do and cost. No network, nothing is changed."""
+    loaded = project.load(choices(manifest, options))
+    plan = loaded.plan()
+    code = ExitCode.CHANGES if detailed_exitcode and permission.has_work(plan) else ExitCode.OK
+    document = permission.document(loaded, plan)
+    for remark in loaded.remarks:
+        say(remark)
+    if output:
+        permission.write(output, loaded, document)
+    if format_ == "json":
+        click.echo(json.dumps({"exit_code": int(code), **document}, indent=2))
+        return code
+    show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    if loaded.ledger.is_new and plan.creates and not loaded.choices.simulate:
+        say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
+    show_plan(plan, loaded.cap)
+    if output:
+        words = f"{the_same(loaded.choices)} --plan {shlex.quote(str(output))}"
+        say(f"written to {output}; carry it out with: veopipe run {words}")
+    return code

@@ -1,0 +1,153 @@
+"""`veopipe report`: a report of the ledger, for the morning, for a pipeline, for a pull request."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import files, project
+from veopipe.cli.options import LocalPath, choices, example, manifest_argument, rehearsal_option
+from veopipe.cli.terminal.reports import show_report
+from veopipe.cli.terminal.screen import say
+from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.ledger import owner
+from veopipe.ledger.owner import now
+from veopipe.project import Project
+from veopipe.report.rows import Ground, Report
+from veopipe.text import printable
+
+_ENDINGS = {
+    ".html": "html",
+    ".htm": "html",
+    ".json": "json",
+    ".xml": "junit",
+    ".md": "markdown",
+    ".markdown": "markdown",
+}
+
+
+@click.command(
+    "report",
+    epilog=example(
+        "veopipe report shots.yaml -o night.html --open", "0 written; 2 wrong usage or input; 6 environment"
+    ),
+)
+@manifest_argument
+@click.option("-p", "--pipeline", metavar="NAME|PATH", help="How it was run: a pipeline's name or file.")
+@click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable.")
+@rehearsal_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "html", "json", "junit", "markdown"]),
+    help="What it is. Without it the ending of -o decides, else text.",
+)
+@click.option("-o", "--output", type=LocalPath(path_type=Path), help="A file instead of stdout.")
+@click.option("--open", "open_", is_flag=True, help="Show the HTML report in a browser.")
+def command(manifest: Path, format_: str | None, *, output: Path | None, open_: bool, **options: Any) -> int:
+    """Write a report of what MANIFEST's ledger holds. Reads only, also while a run is on.
+
+    html is a contact sheet: one file, to be kept where its videos are. junit and markdown are for CI.
+    """
+    loaded = project.load(choices(manifest, options))
+    if open_ and format_ is None and output is None:
+        format_ = "html"
+    if open_ and output is None:
+        output = loaded.places.manifest.parent / f"{loaded.places.name}.report.html"
+    kind = format_ or _kind_of(output)
+    if open_ and kind != "html":
+        raise UsageError(f"--open shows an HTML report; {kind} is none", hint="add --format html")
+    if output is not None:
+        _refuse_loss(output, loaded)
+    running = owner.is_locked(loaded.places)
+    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf, running=running)
+    report = loaded.report(loaded.plan(anywhere=True), ground)
+    if kind == "text":
+        _show(report, output)
+        return 0
+    folder = output.absolute().parent if output is not None else Path.cwd()
+    text = _MAKERS[kind](loaded, report, folder, running)
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return 0
+    _write(output, text)
+    if format_ == "json":
+        click.echo(json.dumps({"exit_code": 0, "file": str(output)}, indent=2))
+    else:
+        say(f"written to {output}")
+    if open_ and not webbrowser.open(output.absolute().as_uri()):
+        say("no browser was found; open the file yourself")
+    return 0
+
+
+def _kind_of(output: Path | None) -> str:
+    if output is None:
+        return "text"
+    kind = _ENDINGS.get(output.suffix.lower())
+    if kind is None:
+        raise UsageError(
+            f"the ending of {printable(str(output))} names no format",
+            hint=f"endings are {' '.join(_ENDINGS)}; or add --format",
+        )
+    return kind
+
+
+def _refuse_loss(output: Path, loaded: Project) -> None:
+    """See that writing the report overwrites nothing but an older report."""
+    path = output.absolute()
+    inside = path.resolve().is_relative_to(loaded.places.folder.resolve())
+    other = path.exists() and path.suffix.lower() not in _ENDINGS
+    if path.is_dir():
+        raise UsageError(f"{printable(str(output))} is a folder; name a file in it")
+    if inside or other or files.is_same_file(path, loaded.places.manifest):
+        raise UsageError(f"{printable(str(output))} isn't a report: left alone", hint="choose another name for -o")
+
+
+def _show(report: Report, output: Path | None) -> None:
+    if output is not None:
+        raise UsageError("text goes to the terminal only", hint=f"for a file choose one of {' '.join(_ENDINGS)}")
+    show_report(report)
+
+
+def _html(loaded: Project, report: Report, folder: Path, running: bool) -> str:  # noqa: FBT001  as all makers
+    from veopipe.report import html  # with a template engine
+
+    at = now().replace("T", " ").replace("Z", " UTC")
+    return html.render(loaded, report, folder, html.Made(at, running))
+
+
+def _json(_loaded: Project, report: Report, _folder: Path, _running: bool) -> str:  # noqa: FBT001
+    return json.dumps(report.as_json(), indent=2, allow_nan=False) + "\n"
+
+
+def _junit(loaded: Project, report: Report, folder: Path, _running: bool) -> str:  # noqa: FBT001
+    from veopipe.report import cards, junit
+
+    return junit.render(report.manifest, cards.make_cards(loaded, report, folder))
+
+
+def _markdown(loaded: Project, report: Report, folder: Path, _running: bool) -> str:  # noqa: FBT001
+    from veopipe.report import cards, markdown
+
+    return markdown.render(report, cards.make_cards(loaded, report, folder))
+
+
+_MAKERS: dict[str, Callable[[Project, Report, Path, bool], str]] = {
+    "html": _html,
+    "json": _json,
+    "junit": _junit,
+    "markdown": _markdown,
+}
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        files.replace(output.absolute(), text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise EnvironmentFault(f"{printable(str(output))} can't be written: {error.strerror}") from None

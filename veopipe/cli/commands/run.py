@@ -1,0 +1,126 @@
+"""`veopipe run`: create, download and verify what the list wants."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import project
+from veopipe.cli import notify
+from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example
+from veopipe.cli.terminal.problems import show_problems
+from veopipe.cli.terminal.progress import Progress
+from veopipe.cli.terminal.reports import show_report
+from veopipe.cli.terminal.screen import is_unread, say
+from veopipe.gateway.address import Address
+from veopipe.ledger import owner
+from veopipe.plan import permission as planfile
+from veopipe.project import Project
+from veopipe.report.rows import Report
+from veopipe.run import run
+from veopipe.run.consent import Terms
+
+_CODES = """0 everything selected is verified; 1 some takes are refused, failed, mismatched or abandoned;
+2 wrong usage or input, no consent: nothing was sent; 3 a take is in doubt; 4 some takes are pending;
+5 the budget stopped it; 6 key, wallet, gateway, disk or state file; 7 another run is on; 130/143 interrupted"""
+SIMULATED_KEY = "a-rehearsal-needs-no-key"
+
+
+@click.command("run", epilog=example("veopipe run shots.yaml --max-cost 10", _CODES))
+@about_manifest
+@about_spending
+@click.option("--yes", is_flag=True, help="Agree to the price without being asked.")
+@click.option("--plan", "plan_file", type=LocalPath(path_type=Path), help="Make only the creates this plan lists.")
+@click.option("--new-ledger", is_flag=True, help="Start a new ledger on purpose.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what stops the run or needs a person.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every step and every wait.")
+def command(
+    manifest: Path,
+    format_: str,
+    *,
+    yes: bool,
+    plan_file: Path | None,
+    new_ledger: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
+) -> int:
+    """Create, download and verify what MANIFEST wants.
+
+    May be killed at any time and run again: what is paid for is never bought twice.
+    """
+    loaded = project.load(choices(manifest, options))
+    show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    permission = planfile.read_permission(plan_file) if plan_file else None
+    with (
+        notify.of_a_false_start(loaded),
+        _gateway(loaded) as (address, environ),
+        Progress(quiet=quiet, verbose=verbose, widest=max(map(len, loaded.wanted))) as progress,
+    ):
+        terms = Terms(
+            yes=yes,
+            permission=permission,
+            new_ledger=new_ledger,
+            ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            tell=progress.say,
+            watcher=progress,
+            environ=environ,
+            address=address,
+            last_words=_leave_as_json if format_ == "json" else lambda code: None,
+        )
+        report = run.run(loaded, terms)
+    _show(report, format_)
+    try:
+        notify.of_report(loaded, report)
+    except KeyboardInterrupt:  # the run is over and its document written: only the notice is cut short
+        say("interrupted: nobody was told how the run ended")
+    return report.exit_code
+
+
+def _show(report: Report, format_: str) -> None:
+    try:
+        if format_ == "json":
+            click.echo(json.dumps(report.as_json(), indent=2))
+        else:
+            show_report(report)
+    except OSError as error:
+        if not is_unread(error):
+            raise  # else the run has its code and its notice all the same
+
+
+def _leave_as_json(code: int) -> None:
+    click.echo(json.dumps({"exit_code": int(code), "error": "left at once; a create that was under way is in doubt"}))
+
+
+def _ask(question: str) -> bool:
+    try:
+        return click.confirm(question, default=False, err=True, prompt_suffix=" ")
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):  # Ctrl-D is an answer, Ctrl-C ends the command
+            return False
+        raise
+    except OSError:  # the terminal is gone: whoever could have agreed, too
+        return False
+
+
+@contextlib.contextmanager
+def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]:
+    """Where the gateway listens and the environment with its key; a simulator of our own for a rehearsal."""
+    if not loaded.choices.simulate:
+        yield None, dict(os.environ)
+        return
+    from veopipe.simulator import server  # an extra, and heavy
+
+    with owner.locked(loaded.places):
+        pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run; notes follow
+    memory = loaded.places.folder / "gateway"
+    with server.start(server.Options(folder=memory)) as simulator:
+        address = Address(simulator.base_url, simulated=True)
+        yield address, {loaded.pipeline.api_key_env: SIMULATED_KEY}

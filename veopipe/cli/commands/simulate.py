@@ -1,0 +1,111 @@
+"""`veopipe simulate`: the embedded gateway as a server of its own, to try things without a key."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import click
+
+from veopipe.cli.options import LocalPath
+from veopipe.settings import parse_duration
+
+PORT = 8787
+
+
+def _seconds(context: click.Context, option: click.Parameter, written: str) -> float:
+    try:
+        return parse_duration(float(written) if written.replace(".", "", 1).isdecimal() else written)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
+
+
+def _dollars(context: click.Context, option: click.Parameter, written: str | None) -> Decimal | None:
+    try:
+        amount = None if written is None else Decimal(written)
+    except ArithmeticError:
+        raise click.BadParameter(f"{written} isn't an amount such as 5.00", context, option) from None
+    if amount is not None and not (amount.is_finite() and 0 <= amount < 10**9):
+        raise click.BadParameter("an amount is 0 or more, and not infinite", context, option)
+    return amount
+
+
+@click.command("simulate")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="On 127.0.0.1; 0: a free one."
+)
+@click.option(
+    "--task-time",
+    metavar="DURATION",
+    callback=_seconds,
+    default="2s",
+    show_default=True,
+    help="From create to completion.",
+)
+@click.option("--key", metavar="KEY", help="The only key accepted. Without it any key that isn't empty is.")
+@click.option("--wallet", metavar="USD", callback=_dollars, help="Money at the start. Without it there is no limit.")
+@click.option(
+    "--folder",
+    type=LocalPath(path_type=Path, file_okay=False),
+    help="Keep tasks and charges here, so that a killed simulator goes on. Without it: in memory.",
+)
+@click.option("--list-faults", is_flag=True, help="Show every fault that can be ordered, then leave.")
+def command(
+    *, port: int, task_time: float, key: str | None, wallet: Decimal | None, folder: Path | None, list_faults: bool
+) -> None:
+    """Serve a simulated gateway on this machine until Ctrl-C.
+
+    It answers as the API document says and delivers real MP4s, free of charge. A prompt can order a fault:
+    "A lighthouse [simulate: wrong_resolution]". What it took and charged is shown under /_simulator/ledger,
+    every request under /_simulator/wire.
+
+    \b
+    Example:
+      veopipe simulate --task-time 500ms --wallet 5.00
+      VEOPIPE_API_KEY=sk-simulated veopipe run shots.yaml --base-url http://127.0.0.1:8787 --yes
+
+    \b
+    Exit codes:
+      0  stopped with Ctrl-C or SIGTERM, or with its terminal, or the faults were listed
+      2  wrong usage
+      6  the port or the folder can't be used, or the extra `simulator` isn't installed
+    """  # noqa: D301 - \b is click's mark for lines to be left as they are
+    if list_faults:
+        click.echo(_faults_as_text())
+        return
+    if key is not None and not key.strip():
+        raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")
+    from veopipe.simulator.server import Options, serve
+
+    serve(Options(task_time, key, folder, wallet), port, _announce)
+
+
+def _announce(base_url: str) -> None:
+    key = "VEOPIPE_API_KEY=sk-simulated"
+    click.echo(base_url)
+    click.echo(f"Try it from another terminal:  {key} veopipe run shots.yaml --base-url {base_url} --yes")
+
+
+def _faults_as_text() -> str:
+    from veopipe.simulator.faults import STAGES, TABLE
+
+    width = max(map(len, TABLE))
+    lines = []
+    for stage, heading in STAGES.items():
+        lines.append(f"{heading}:")
+        for fault in TABLE.values():
+            if fault.stage == stage:
+                settings = "".join(f" {name}={_shown(value)}" for name, value in fault.parameters.items())
+                lines.append(f"  {fault.name:<{width}}  {fault.about}{' |' if settings else ''}{settings}")
+        lines.append("")
+    lines.append("Order one in a prompt, as [simulate: lag_400 seconds=3 times=all], or by POST to /_simulator/faults.")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if value < 1e6 else f"{value:.0f}"
+    text = str(value)
+    return "…" if " " in text or not text else text

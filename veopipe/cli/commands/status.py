@@ -1,0 +1,38 @@
+"""`veopipe status`: where every shot stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import project
+from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.terminal.reports import show_report
+from veopipe.cli.terminal.screen import say
+from veopipe.ledger import owner
+from veopipe.report.rows import Ground
+
+
+@click.command(
+    "status", epilog=example("veopipe status shots.yaml", "0 shown; 2 wrong usage or input; 6 a file can't be read")
+)
+@about_manifest
+@rehearsal_option
+def command(manifest: Path, format_: str, **options: Any) -> int:
+    """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
+    loaded = project.load(choices(manifest, options))
+    running = owner.is_locked(loaded.places)
+    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf, running=running)
+    report = loaded.report(loaded.plan(anywhere=True), ground)
+    for remark in loaded.remarks:
+        say(remark)
+    if format_ == "json":
+        click.echo(json.dumps(report.as_json(), indent=2))
+        return 0
+    if running:
+        say("a run is on")
+    show_report(report)
+    return 0

@@ -1,0 +1,89 @@
+"""`veopipe validate`: check shot lists, with a pipeline's overrides too."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from veopipe.cli.options import LocalPath, example
+from veopipe.cli.terminal.problems import show_problems
+from veopipe.dialects.catalogue import models_with
+from veopipe.errors import ExitCode, InvalidInput, Problem
+from veopipe.manifest.shots import Manifest, load_manifest
+from veopipe.pipeline import load_pipeline
+from veopipe.text import counted, printable
+
+
+@click.command(
+    "validate",
+    epilog=example("veopipe validate shots.yaml -p final-4k", "0 no error; 2 an error, or wrong usage; 6 environment"),
+)
+@click.argument("manifests", nargs=-1, required=True, type=LocalPath(path_type=Path), metavar="MANIFEST…")
+@click.option("-p", "--pipeline", metavar="NAME|PATH", help="Check with this pipeline's overrides and models too.")
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--format", "format_", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, format_: str) -> int:
+    """Check shot lists against every parameter rule of the API. Nothing is sent."""
+    problems: list[Problem] = []
+    lines = []
+    for path in manifests:
+        manifest, found = _check(path, pipeline)
+        found = [_strict(problem) for problem in found] if strict else found
+        problems += found
+        lines.append(_summary(path, manifest, found))
+    problems = list(dict.fromkeys(problems))  # a pipeline's own problems once, not once per list
+    failed = any(problem.severity == "error" for problem in problems)
+    code = ExitCode.INVALID if failed else ExitCode.OK
+    if format_ == "json":
+        click.echo(
+            json.dumps({"exit_code": int(code), "problems": [problem.as_json() for problem in problems]}, indent=2)
+        )
+    elif format_ == "github":
+        for problem in problems:
+            click.echo(_for_github(problem))
+    else:
+        show_problems(problems, stderr=False)
+        for line in lines:
+            click.echo(line)
+    return code
+
+
+def _check(path: Path, wanted: str | None) -> tuple[Manifest | None, list[Problem]]:
+    try:
+        pipeline, problems = load_pipeline(wanted, path.absolute().parent)
+    except InvalidInput as error:
+        return None, list(error.problems)
+    if pipeline is None:
+        return None, list(problems)
+    models = models_with(pipeline.models)
+    loaded = load_manifest(path, overrides=pipeline.overrides, models=models, shown_as=str(path))
+    return loaded.manifest, [*problems, *loaded.problems]
+
+
+def _strict(problem: Problem) -> Problem:
+    return replace(problem, severity="error") if problem.severity == "warning" else problem
+
+
+def _summary(path: Path, manifest: Manifest | None, found: list[Problem]) -> str:
+    by_severity = [(sum(p.severity == severity for p in found), severity) for severity in ("error", "warning")]
+    said = ", ".join(counted(number, severity) for number, severity in by_severity if number) or "no problem"
+    shots = f"{counted(len(manifest.shots), 'shot')}, " if manifest else ""
+    return f"{printable(str(path), None)}: {shots}{said}"
+
+
+def _for_github(problem: Problem) -> str:
+    """A workflow command that Actions shows beside the line."""
+    kind = {"error": "error", "warning": "warning", "info": "notice"}[problem.severity]
+
+    def safe(text: str) -> str:
+        text = printable(text, None)
+        for character, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
+            text = text.replace(character, code)
+        return text
+
+    place = f"file={safe(problem.file)},line={problem.line},col={problem.column},title={safe(problem.rule)}"
+    message = problem.message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{kind} {place}::{message}"

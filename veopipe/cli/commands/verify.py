@@ -1,0 +1,55 @@
+"""`veopipe verify`: measure the takes on disk again, judge and record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe import project
+from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.terminal.reports import show_report
+from veopipe.cli.terminal.screen import say
+from veopipe.errors import EnvironmentFault, ExitCode
+from veopipe.ledger import owner
+from veopipe.ledger.store import NotRecorded
+from veopipe.report import rows as report
+from veopipe.report.rows import Ground
+from veopipe.run import verify
+
+_CODES = """0 every take on disk is as delivered and as ordered; 1 one differs or is missing;
+2 wrong usage or input; 6 environment; 7 a run is on"""
+
+
+@click.command("verify", epilog=example("veopipe verify shots.yaml", _CODES))
+@about_manifest
+@rehearsal_option
+def command(manifest: Path, format_: str, **options: Any) -> int:
+    """Measure the takes of MANIFEST on disk again and compare them with their orders."""
+    loaded = project.load(choices(manifest, options))
+    with owner.locked(loaded.places, say):
+        loaded.read_again()
+        for remark in loaded.remarks:
+            say(remark)
+        try:
+            findings = asyncio.run(verify.inspect(loaded))
+        except NotRecorded as error:
+            raise EnvironmentFault(str(error)) from None
+        except OSError as error:
+            raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
+    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf)
+    made = loaded.report(loaded.plan(anywhere=True), ground)
+    torn = any(row.status == report.UNREADABLE for row in made.rows) or bool(loaded.store.missing or loaded.store.lost)
+    code = ExitCode.ENVIRONMENT if torn else verify.code_of(findings)
+    made = report.with_code(made, code, [str(finding) for finding in findings if not finding.fine])
+    if format_ == "json":
+        checked = [finding.as_json() for finding in findings]
+        click.echo(json.dumps({**made.as_json(), "checked": checked}, indent=2))
+        return code
+    for finding in findings:
+        say(str(finding))
+    show_report(report.with_code(made, code))
+    return code

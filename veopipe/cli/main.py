@@ -1,0 +1,239 @@
+"""The command line: which commands there are, and the one place where exceptions become exit codes.
+
+Commands are imported when they are asked for, so that `veopipe --version` and `--help` stay light.
+
+Source: design, section 7.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import itertools
+import json
+import os
+import platform
+import signal
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from veopipe import __version__
+from veopipe.errors import ExitCode, InvalidInput, Problem, VeopipeError
+from veopipe.gateway.proxies import hide_logins
+from veopipe.run import signals
+from veopipe.run.signals import Terminated
+from veopipe.text import printable, without_keys
+
+# In the order of a day's work; the text is shown by `veopipe --help` without importing the command.
+COMMANDS = {
+    "init": "Make a small shot list to start from.",
+    "validate": "Check shot lists; nothing is sent.",
+    "plan": "Show what a run would do and cost; nothing is sent.",
+    "run": "Create, download and verify what the list wants.",
+    "status": "Show where every shot stands.",
+    "verify": "Measure the takes on disk again.",
+    "resolve": "Say what became of takes that are in doubt.",
+    "report": "Write a report of the ledger.",
+    "import": "Make a shot list from a CSV file.",
+    "simulate": "Serve a simulated gateway on this machine.",
+    "schema": "Print a JSON Schema.",
+    "doctor": "Check key, gateway, network, clock, disk and libraries.",
+    "completion": "Print the shell's completion script.",
+}
+_MODULES = {"import": "import_"}
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+# The system's own no to a file or folder that is named: about the place, not about veopipe.
+_NO_WAY = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ESTALE}
+    | {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
+)
+_GONE = "the working folder is gone: it was deleted or moved away"
+_GO = "go to a folder that is there (cd) and try again"
+
+
+class Commands(click.Group):
+    """Finds a command's module when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of a day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"veopipe.cli.commands.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, with a guess for misspelt names."""
+        import difflib  # only for a misspelt name
+
+        known = not args or args[0] in COMMANDS or args[0].startswith("-")
+        if not known and not ctx.resilient_parsing:  # which is on after Tab: nothing is said then
+            close = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            ctx.fail(f"there is no command {printable(args[0], 40)!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="veopipe")
+def veopipe() -> None:
+    """Declarative batch runner for AI video: a shot list in YAML in, measured MP4 files out.
+
+    One paid call per take, whatever happens: a run that dies is simply run again.
+
+    \b
+    Example:
+      veopipe init film && cd film
+      veopipe run shots.yaml --simulate
+    """  # noqa: D301  \b is click's sign for "don't rewrap", so it must be the character itself
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code. No exception and no traceback leaves here."""
+    try:
+        hide_logins(os.environ)  # before anything can be said
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)  # `__main__` held them back
+        result = veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False)
+        return int(result) if isinstance(result, int) else ExitCode.OK
+    except click.ClickException as error:
+        return _usage(error, arguments)
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _interrupted(error, arguments)
+    except VeopipeError as error:
+        problems = error.problems if isinstance(error, InvalidInput) else ()
+        return _ended(error.exit_code, error.message, _with_folder(error.hint), arguments, problems)
+    except SystemExit:  # click makes it from a BrokenPipeError
+        return ExitCode.OK
+    except OSError as error:
+        return _unwritten(error, arguments)
+    except Exception:  # noqa: BLE001  the boundary
+        return _bug(arguments)
+
+
+def _system_error(error: OSError, arguments: Sequence[str]) -> int:
+    lost = _working_folder()
+    named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None
+    if lost and (named is None or not os.path.isabs(named)):
+        return _ended(ExitCode.ENVIRONMENT, lost, _GO, arguments)
+    if error.errno in _NO_WAY and named:
+        return _ended(ExitCode.ENVIRONMENT, f"{named} can't be used: {error.strerror}", None, arguments)
+    return _bug(arguments)
+
+
+def _working_folder() -> str | None:
+    """What is wrong with the folder that veopipe was started in; None: nothing is."""
+    try:
+        os.getcwd()
+        os.stat(os.curdir)  # which needs the permission to enter it
+    except FileNotFoundError:
+        return _GONE
+    except OSError as error:
+        return f"the working folder can't be used: {error.strerror}"
+    return None
+
+
+def _with_folder(hint: str | None) -> str | None:
+    """A hint that also says that the working folder is gone, since then no relative path leads anywhere."""
+    if _working_folder() != _GONE:
+        return hint
+    return "\n".join(line for line in (hint, f"{_GONE}; {_GO}") if line)
+
+
+def _interrupted(error: BaseException, arguments: Sequence[str]) -> int:
+    signals.hush()
+    by_whom = ExitCode.INTERRUPTED
+    if isinstance(error, Terminated) or isinstance(error.__context__, Terminated):  # click makes an Abort of it
+        by_whom = ExitCode.TERMINATED
+    return _ended(by_whom, f"{by_whom.name.lower()}; state is saved, the same command goes on", None, arguments)
+
+
+def _unwritten(error: OSError, arguments: Sequence[str]) -> int:
+    if isinstance(error.__context__, KeyboardInterrupt):  # click ends the line on stderr first, where there may be none
+        return _interrupted(error, arguments)
+    from veopipe.cli.terminal.screen import is_unread  # rich, when there is something to show
+
+    if is_unread(error):
+        return ExitCode.OK
+    if error.errno not in _FULL:
+        return _system_error(error, arguments)
+    with _last_words():  # on stderr in any case: nobody reads a document that can't be written
+        click.echo(f"Error: the result can't be written: {error.strerror}", err=True)
+    return ExitCode.ENVIRONMENT
+
+
+def _last_words() -> contextlib.suppress:
+    """Nobody there to hear them, or a full disk: the exit code says it all the same."""
+    return contextlib.suppress(OSError)
+
+
+def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
+    if wants_json(arguments):
+        return _ended(ExitCode.INVALID, error.format_message(), None, arguments)
+    with _last_words():
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            click.echo(error.format_message(), err=True)
+        else:
+            error.show()
+    return ExitCode.INVALID
+
+
+def _ended(
+    code: ExitCode, message: str, hint: str | None, arguments: Sequence[str], problems: Sequence[Problem] = ()
+) -> int:
+    if wants_json(arguments):
+        document: dict[str, Any] = {"exit_code": int(code), "error": without_keys(message)}
+        if hint:
+            document["hint"] = without_keys(hint)
+        if problems:
+            document["problems"] = [problem.as_json() for problem in problems]
+        with _last_words():
+            click.echo(json.dumps(document, indent=2))
+        return code
+    if problems:
+        from veopipe.cli.terminal.problems import show_problems  # rich, when there is something to show
+
+        show_problems(problem for problem in problems if problem.severity != "info")
+    with _last_words():
+        click.echo(f"Error: {_lines(message)}", err=True)
+        if hint:
+            click.echo(f"→ {_lines(hint)}", err=True)
+    return code
+
+
+def _lines(text: str) -> str:
+    return "\n".join(printable(line, None) for line in text.split("\n"))
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether stdout must be one JSON document, even if the rest of the line can't be understood."""
+    return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)
+
+
+def _bug(arguments: Sequence[str]) -> int:
+    """Write the traceback where only this user can read it (`mkstemp`), without local values, and say where."""
+    text = without_keys(traceback.format_exc())
+    text = f"veopipe {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n{text}"
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="veopipe-bug-", suffix=".log")
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        path = "(and its log couldn't be written)"
+    message = f"this is a bug of veopipe. What was done so far is on disk. Traceback: {path}"
+    return _ended(ExitCode.BUG, message, None, arguments)

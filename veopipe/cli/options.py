@@ -1,0 +1,137 @@
+"""Options that several commands share, and how their values are read (click)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe.cli.completions import complete_pipeline, complete_shot
+from veopipe.project import Choices
+from veopipe.settings import is_no_path, meant_elsewhere
+from veopipe.text import printable
+
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+Command = Callable[..., Any]
+
+
+class Money(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
+    """US dollars as a person writes them: `25`, `0.30`."""
+
+    name = "USD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """The amount; anything but a plain, finite number of at least 0 is refused."""
+        written = str(value).removeprefix("$")
+        if _AMOUNT.fullmatch(written) is None:  # no exponent: 1e999999999 would be written out with all its zeros
+            self.fail(f"{printable(written, 40)!r} is no amount of money; write it like 25 or 0.30", param, ctx)
+        return Decimal(written)
+
+
+class LocalPath(click.Path):
+    """A path on this machine: `s3://film` would silently become a folder called `s3:`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; what is none is refused, unless there is a file of that name."""
+        if isinstance(value, str) and is_no_path(value) and not os.path.lexists(value):
+            shown = printable(value.partition(":")[0], 40)  # behind it there may be a password
+            why = meant_elsewhere(value) or "is none"
+            self.fail(f"{shown}… must be a local file or folder: this {why}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+manifest_argument = click.argument("manifest", type=LocalPath(path_type=Path))
+rehearsal_option = click.option("--simulate", is_flag=True, help="Of the rehearsal, not of the real runs.")
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="What stdout is.",
+)
+
+
+def pipeline_option(words: str) -> Callable[[Command], Command]:
+    """`-p`, with the names that there are after Tab."""
+    return click.option("-p", "--pipeline", metavar="NAME|PATH", help=words, shell_complete=complete_pipeline)
+
+
+def about_manifest(command: Command) -> Command:
+    """Manifest, pipeline, selection and format: what plan, run, status, verify, resolve and report share."""
+    for option in reversed(
+        (
+            manifest_argument,
+            pipeline_option("How to run: a pipeline's name or file."),
+            click.option(
+                "--only",
+                multiple=True,
+                metavar="GLOB",
+                help="Only shots whose id matches; repeatable.",
+                shell_complete=complete_shot,
+            ),
+            click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable."),
+            format_option,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def about_spending(command: Command) -> Command:
+    """What plan and run share on top."""
+    for option in reversed(
+        (
+            click.option("--max-cost", type=Money(), help="Spend no more than this in one run."),
+            click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),
+            click.option("--base-url", metavar="URL", help="Another gateway than the pipeline's."),
+            click.option("--retry-failed", is_flag=True, help="Order another attempt for what failed or was refused."),
+            click.option("--simulate", is_flag=True, help="Rehearse with the built-in simulator: no key, no money."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def choices(manifest: Path, options: dict[str, Any]) -> Choices:
+    """What the shared options say."""
+    return Choices(
+        manifest=manifest,
+        pipeline=options.get("pipeline"),
+        only=options.get("only", ()),
+        tags=options.get("tags", ()),
+        max_cost=options.get("max_cost"),
+        in_flight=options.get("in_flight"),
+        base_url=options.get("base_url"),
+        retry_failed=options.get("retry_failed", False),
+        simulate=options.get("simulate", False),
+    )
+
+
+def again(chosen: Choices) -> str:
+    """What another command about the same list needs behind its verb, as a person would type it."""
+    words = [str(chosen.manifest)]
+    if chosen.pipeline is not None:
+        words += ["-p", chosen.pipeline]
+    if chosen.base_url is not None:
+        words += ["--base-url", chosen.base_url]
+    return printable(shlex.join(words), None) + (" --simulate" if chosen.simulate else "")
+
+
+def the_same(chosen: Choices) -> str:
+    """`again`, for just the shots and attempts that were chosen: what a plan allows, and nothing else."""
+    chosen_by = [*(("--only", glob) for glob in chosen.only), *(("--tag", tag) for tag in chosen.tags)]
+    words = [word for pair in chosen_by for word in pair] + ["--retry-failed"] * chosen.retry_failed
+    return f"{again(chosen)} {printable(shlex.join(words), None)}".rstrip()
+
+
+def example(text: str, codes: str) -> str:
+    """The end of a command's help: an example, and its exit codes."""
+    return f"\b\nExample:\n  {text}\n\n\b\nExit codes:\n" + "\n".join(f"  {line.strip()}" for line in codes.split(";"))

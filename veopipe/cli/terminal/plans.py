@@ -1,0 +1,146 @@
+"""The plan as people read it: what is in doubt first, then what is bought again, then shot by shot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from veopipe.cli.terminal.screen import console as screen
+from veopipe.cli.terminal.screen import show_indented
+from veopipe.dialects.catalogue import as_text
+from veopipe.plan.plan import Action, Item, Plan, bought_words, elsewhere_words
+from veopipe.takes.status import UNKNOWN_OUTCOME
+from veopipe.text import counted, printable
+
+_ACTION_COLOURS = {
+    Action.CREATE: "green",
+    Action.RETRY: "green",
+    Action.CONTINUE: "cyan",
+    Action.KEEP: "dim",
+    Action.RENAME: "cyan",
+    Action.HOLD: "bold magenta",
+}
+_HEAD = ("shot", "mode", "model", "resolution", "action", "why", "cost")
+_MOST_ROWS = 500
+"""Rows that are laid out: with 10,000 it takes rich five seconds."""
+_NAMED = 12
+_LEAST_SHOT, _LEAST_WHY = 16, 30  # cells; where they aren't left, a shot takes several lines
+
+
+def show_plan(plan: Plan, cap: Decimal | None) -> None:
+    """What a run would do, on stdout: what is in doubt first, then what is bought again, then shot by shot."""
+    console = screen(stderr=False)
+    for item in plan.items:
+        if item.status in UNKNOWN_OUTCOME:
+            console.print(Text.assemble((f"{item.shot}: ", "bold"), (printable(item.reason), "bold magenta")))
+    _show_again(console, plan)
+    rows = [_cells(item) for item in plan.items]
+    if not console.is_terminal or len(rows) > _MOST_ROWS:
+        _write_lines(console, rows)
+    elif sum(_least_widths(rows)) + 2 * len(_HEAD) <= console.width:
+        console.print(_table(plan.items, rows))
+    else:
+        _show_blocks(console, plan.items, rows)
+    for line in _totals(plan, cap):
+        console.print(line)
+
+
+def _show_again(console: Console, plan: Plan) -> None:
+    """What this edit buys although it was bought before, with the first names."""
+    elsewhere = zip(elsewhere_words(plan), plan.elsewhere.values(), strict=True)
+    for words, again in [(bought_words(plan), plan.again), *elsewhere]:
+        if words:
+            console.print(Text(words, "bold yellow"))
+            more = f", … {len(again) - _NAMED:,} more" if len(again) > _NAMED else ""
+            show_indented(console, Text(", ".join(item.shot for item in again[:_NAMED]) + more, "yellow"), 2)
+
+
+def _cells(item: Item) -> tuple[str, ...]:
+    order = item.order
+    return (
+        item.shot,
+        order.mode if order else "",
+        _short(order.model) if order else "",
+        f"{order.resolution} {order.aspect_ratio} {order.seconds} s" if order else "",
+        item.action,
+        printable(item.reason) + ("" if item.wanted else " (not wanted any more)"),
+        f"${as_text(item.cost_usd)}" if item.buys else "",
+    )
+
+
+def _widths(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(_HEAD, *rows, strict=True)]
+
+
+def _least_widths(rows: Sequence[tuple[str, ...]]) -> Iterable[int]:
+    """What the columns need at least: names and reasons can be folded, the others can't."""
+    least = {"shot": _LEAST_SHOT, "why": _LEAST_WHY}
+    return (min(width, least.get(name, width)) for name, width in zip(_HEAD, _widths(rows), strict=True))
+
+
+def _table(items: Sequence[Item], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for name in _HEAD:
+        folds = name in ("shot", "why")
+        table.add_column(name, no_wrap=not folds, overflow="fold", justify="right" if name == "cost" else "left")
+    for item, (shot, *what, action, why, cost) in zip(items, rows, strict=True):
+        table.add_row(Text(shot, "bold"), *what, Text(action, _ACTION_COLOURS[item.action]), why, cost)
+    return table
+
+
+def _show_blocks(console: Console, items: Sequence[Item], rows: Sequence[tuple[str, ...]]) -> None:
+    """For narrow terminals: name, action and cost on one line, the rest below."""
+    for item, (shot, *what, action, why, cost) in zip(items, rows, strict=True):
+        ending = Text(f"{action:<8}", _ACTION_COLOURS[item.action]).append(f"{cost:>7}", "not bold")
+        name = Text(shot, "bold")
+        if name.cell_len + 1 + ending.cell_len > console.width:
+            show_indented(console, name, 0)
+            name = Text()
+        name.pad_right(console.width - name.cell_len - ending.cell_len)
+        console.print(name.append_text(ending))
+        show_indented(console, Text("  ".join(part for part in (*what, why) if part), "dim"), 4)
+
+
+def _write_lines(console: Console, rows: Sequence[tuple[str, ...]]) -> None:
+    """One plain line for each, whatever its length, for files and pipes; the cost before what may be long."""
+    widths = _widths(rows)
+    for shot, *what, action, why, cost in [_HEAD, *rows]:
+        cells = [shot, *what, action, cost]
+        left = [f"{cell:<{width}}" for cell, width in zip(cells, [*widths[:5], widths[6]], strict=True)]
+        console.file.write("  ".join([*left, why]).rstrip() + "\n")
+
+
+def _short(model: str) -> str:
+    return printable(
+        model.removeprefix("veo-3.1-").removesuffix("-generate-preview").replace("generate-preview", "standard")
+    )
+
+
+def _totals(plan: Plan, cap: Decimal | None) -> Iterable[Text]:
+    counts = {action: sum(item.action is action for item in plan.items) for action in Action}
+    yield Text("")
+    yield Text(", ".join(f"{number:,} to {action}" for action, number in counts.items() if number) or "nothing to do")
+    creates = plan.creates
+    if not creates:
+        yield Text("Cost: nothing", "bold green")
+        return
+    worst = f" (at worst ${as_text(plan.worst_usd)}, with every retry)" if plan.worst_usd != plan.cost_usd else ""
+    yield Text(f"Cost: ${as_text(plan.cost_usd)} for {counted(len(creates), 'create')}{worst}", "bold")
+    if cap is not None:
+        short = plan.cost_usd - cap
+        yield Text(f"Cap: ${as_text(cap)}" + (f", ${as_text(short)} too little" if short > 0 else ""))
+    known = [item for item in creates if item.google_usd is not None]
+    if known:
+        google = sum((item.google_usd for item in known if item.google_usd is not None), Decimal(0))
+        ours = sum((item.price_usd for item in known), Decimal(0))
+        of = (
+            ""
+            if len(known) == len(creates)
+            else f" ({counted(len(known), 'of them has', 'of them have')} a list price)"
+        )
+        yield Text(f"Google's list price for the same: ${as_text(google)}, here ${as_text(ours)}{of}", "dim")

@@ -1,0 +1,123 @@
+"""A report as people read it: grouped by what they have to do, the money at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from veopipe.cli.terminal.screen import COLOURS, show_hanging, show_indented
+from veopipe.cli.terminal.screen import console as screen
+from veopipe.dialects.catalogue import as_text
+from veopipe.errors import ExitCode
+from veopipe.report.rows import PENDING, Report, Row
+from veopipe.run.resolve import Entry
+from veopipe.takes.status import Status
+from veopipe.text import SHOWN, printable
+
+_HEADINGS = (
+    (Status.IN_DOUBT, "in doubt: perhaps paid; look them up, then veopipe resolve"),
+    (Status.SUBMITTING, "being sent"),
+    ("unreadable", "unreadable state files: held"),
+    (Status.MISMATCHED, "mismatched: delivered and kept, but not what was ordered; raise its take to order another"),
+    (Status.FAILED, "failed: perhaps billed; --retry-failed orders another attempt"),
+    (Status.REFUSED, "refused: nothing was charged; change what the reason names, or run with --retry-failed"),
+    (Status.ABANDONED, "abandoned: written off, or gone at the gateway; raise its take to order another"),
+    (Status.PARKED, "parked: paid, to be picked up by the next run"),
+    (Status.RENDERING, "rendering"),
+    (Status.RENDERED, "rendered, to be downloaded"),
+    (Status.DOWNLOADED, "downloaded, to be measured"),
+    (PENDING, "pending"),
+    (Status.VERIFIED, "verified"),
+)
+_MANY = 12
+_LONGEST = 2 * SHOWN  # characters of a reason: the gateway's own words, and ours around them
+_SIZE = len("3840x2160")
+_WIDEST = 32  # characters that names are padded to, at most
+
+
+def show_report(report: Report) -> None:
+    """Where every shot stands, grouped by status and reason, on stdout."""
+    console = screen(stderr=False)
+    for status, heading in _HEADINGS:
+        rows = [row for row in report.rows if row.status == status]
+        if rows:
+            console.print(Text(f"{len(rows):,} {heading}", COLOURS.get(status, "bold")))
+            if status == Status.VERIFIED and len(report.rows) > _MANY:
+                rows = [row for row in rows if row.file is None and row.reason]
+            if rows:
+                _show_rows(console, rows)
+    for note in report.notes:
+        console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
+    if report.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
+        console.print("the same command goes on from here; what is paid isn't bought again")
+    console.print(_money_line(report))
+
+
+def show_waiting(entries: Iterable[Entry]) -> None:
+    """What is in doubt or parked, with all that helps to look it up, on stdout."""
+    console = screen(stderr=False)
+    for entry in entries:
+        text = Text(entry.shot, "bold").append(f" take {entry.take}: ", "not bold")
+        text.append(entry.status.replace("_", " "), COLOURS[Status(entry.status)])
+        show_indented(console, text.append(f" since {entry.since}, ${as_text(entry.price_usd)}", "not bold"), 0)
+        for name, value in entry.facts():
+            show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))
+
+
+def _show_rows(console: Console, rows: list[Row]) -> None:
+    by_reason: dict[str, list[Row]] = {}
+    for row in rows:
+        by_reason.setdefault(row.reason or "", []).append(row)
+    width = min(_WIDEST, max(len(row.shot) for row in rows))
+    for reason, group in by_reason.items():
+        if len(group) > (3 if reason else _MANY):
+            if reason:
+                show_indented(console, Text(printable(reason, _LONGEST)), 2)
+            names = ", ".join(row.shot for row in group[:_MANY])
+            more = f", … {len(group) - _MANY:,} more" if len(group) > _MANY else ""
+            show_indented(console, Text(f"{names}{more}", "dim"), 4)
+            continue
+        for row in group:
+            _show_row(console, row, width)
+
+
+def _show_row(console: Console, row: Row, width: int) -> None:
+    """Name and facts on one line; on a terminal that is too narrow for both, the facts below."""
+    name, facts = Text(row.shot, "bold"), Text("  ".join(_facts(row)))
+    room = console.width - 4 - facts.cell_len if console.is_terminal else width
+    if room < name.cell_len and console.is_terminal:
+        show_indented(console, name, 2)
+        show_indented(console, facts, 4)
+    else:
+        name.pad_right(min(width, room) - name.cell_len)
+        console.print(Text.assemble("  ", name, "  ", facts))
+
+
+def _facts(row: Row) -> Iterator[str]:
+    if row.width and row.height:
+        yield f"{row.width}x{row.height}".ljust(_SIZE)
+    if row.duration_s:
+        yield f"{row.duration_s:.2f} s"
+    if row.file:
+        yield printable(row.file, own=True)
+    elif row.status == Status.VERIFIED:
+        yield "its file isn't on this disk"
+    if row.reason:
+        yield printable(row.reason, _LONGEST)
+    if not row.wanted:
+        yield "(not wanted any more)"
+
+
+def _money_line(report: Report) -> Text:
+    money = report.money
+    line = Text().append(f"charged ${as_text(money.charged)}", "bold")
+    if money.possibly_charged:
+        line.append(f", possibly charged ${as_text(money.possibly_charged)}", "bold magenta")
+    line.append(f", this run ${as_text(money.this_run)}")
+    if money.planned:
+        line.append(f", still wanted ${as_text(money.planned)}")
+    if report.simulated:
+        line.append(" (a rehearsal: no money was spent)", "dim")
+    return line

@@ -1,0 +1,80 @@
+"""The terminal: consoles, colours, a note for people."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from veopipe.report.rows import PENDING
+from veopipe.takes.status import Status
+from veopipe.text import printable
+
+COLOURS = {
+    Status.IN_DOUBT: "bold magenta",
+    Status.SUBMITTING: "cyan",
+    Status.RENDERING: "cyan",
+    Status.RENDERED: "cyan",
+    Status.DOWNLOADED: "cyan",
+    Status.PARKED: "yellow",
+    Status.REFUSED: "red",
+    Status.FAILED: "red",
+    Status.ABANDONED: "red",
+    Status.MISMATCHED: "red",
+    Status.VERIFIED: "green",
+    PENDING: "yellow",
+    "unreadable": "bold red",
+    "stopped": "bold yellow",
+    "held": "yellow",
+    "waiting": "yellow",
+}
+"""What each status and event looks like."""
+
+
+class _Console(Console):
+    """Lets a closed pipe be an OSError: rich's own answer is to exit, which would end a run in its middle."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the error on."""
+        raise  # rich calls this while it handles the BrokenPipeError
+
+
+def console(*, stderr: bool) -> Console:
+    """A console that shows text as it is: no markup, no emoji, no guessed colours; honours NO_COLOR."""
+    stream = sys.stderr if stderr else sys.stdout
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def is_unread(error: OSError) -> bool:
+    """Whether stdout took nothing because nobody is there: a pipe closed, or a terminal that is gone.
+
+    A terminal says that as a broken disk does (EIO); but it is a device.
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(1).st_mode)
+
+
+def say(text: str) -> None:
+    """A note for people, on stderr."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in text.split("\n"):
+            console(stderr=True).print(Text(printable(line, None)))
+
+
+def show_indented(screen: Console, text: Text, cells: int) -> None:
+    """Print a text behind an indent that its further lines have, too; elsewhere than on a terminal: one line."""
+    show_hanging(screen, Text(" " * cells), text)
+
+
+def show_hanging(screen: Console, head: Text, text: Text) -> None:
+    """Print a text behind a head; on a terminal its further lines stand below its first, elsewhere it is one line."""
+    lines = text.wrap(screen, max(20, screen.width - head.cell_len)) if screen.is_terminal else [text]
+    for number, line in enumerate(lines):
+        line.rstrip()
+        screen.print((Text(" " * head.cell_len) if number else head.copy()).append_text(line))

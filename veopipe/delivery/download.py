@@ -1,0 +1,317 @@
+"""From the gateway's bytes to a complete file on disk: the part.
+
+* A part counts as delivered only when it is whole by its own box structure, hashed and synced: gateways
+  cut downloads in ways that HTTP calls complete (api-facts.md, 0.8).
+* What came is decided by its bytes, never by its label: by the first ones, by the boxes, by measuring. Only
+  where they are no video, status and type help to say what came instead.
+* Always from the first byte; no range requests. Bytes go to disk as they come, so memory doesn't grow.
+* Only the part is ever removed here, never a take.
+
+Source: design, sections 5, 9, 10; reliability.md (b) Download.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from veopipe import crashpoints, files
+from veopipe.delivery import boxes, wrapping
+from veopipe.dialects.bodies import A_PAGE, error_words, parse_json, words_of_body
+from veopipe.dialects.videos import Content
+from veopipe.gateway.client import ContentStream, Gateway, Interrupted
+from veopipe.text import counted, printable
+
+LARGEST_VIDEO = 2 << 30
+"""Bytes; 8 s of 4K are some 100 MB (reliability.md, b: 2 GiB)."""
+SMALLEST_VIDEO = 1 << 10
+"""Bytes; less can't be a video (reliability.md, b: 1 KiB)."""
+SLOWEST_WINDOW = 64 << 10
+"""Bytes that must arrive in each minute (`Timeouts.read`); slower, the half hour that a download has brings less
+than 2 MB (reliability.md, b: a total deadline and a minimum rate)."""
+ROOM_TO_LEAVE = 64 << 20
+"""Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
+_PIECE = 1 << 20
+_WORDS = 64 << 10  # bytes of a text that is no video
+# No text for people: a thousand bytes without a blank, or lines of base64 one after the other (RFC 2045, 6.8).
+_NO_WORDS = re.compile(rb"\S{1000}|(?:[A-Za-z0-9+/=_-]{40,}+\s{1,4}){10}")
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DISK = _FULL | {errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+_NO_ROOM = "no room for the video; free some and run again, it is kept"
+_NO_WRITING = "the video can't be written; put that right and run again, it is kept"
+
+
+class Fetched(StrEnum):
+    """How a download ended."""
+
+    COMPLETE = "complete"
+    NOT_READY = "not ready"
+    CORRUPT = "corrupt"
+    GONE = "gone"
+    KEY_REFUSED = "key refused"
+    DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The result of one download.
+
+    Attributes:
+        fetched: how it ended.
+        why: for people, where it isn't complete.
+        sha256: hex digest of the part, when complete.
+        bytes: its size, when complete.
+        busy: the gateway says that it is asked too much (429).
+        retry_after: seconds that it asks to wait then, if it says.
+        answered: somebody was reached and said that there is no video. Else this machine, its network or its own
+            judgement is the reason, and the video may be there all the same.
+    """
+
+    fetched: Fetched
+    why: str = ""
+    sha256: str = ""
+    bytes: int = 0
+    busy: bool = False
+    retry_after: float | None = None
+    answered: bool = True
+
+
+Received = Callable[[int, int | None], None]
+"""Is told how many bytes are here, and how many there will be if the gateway says."""
+
+
+async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) -> Part:
+    """Download a task's video into `part`, whole or not at all. Blocks nothing.
+
+    Args:
+        gateway: that has the task.
+        task_id: the task.
+        part: replaced if it is there; its folder must exist.
+        received: is told how it goes, about once a mebibyte.
+    """
+    try:
+        async with asyncio.timeout(gateway.timeouts.download), gateway.content(task_id) as stream:
+            arrival = _Arrival(stream)
+            opening = await arrival.first(wrapping.OPENING)
+            wrapped = wrapping.wrapping_of(opening) if stream.kind is Content.VIDEO else None
+            if wrapped is None:
+                return _explained(stream, opening + await arrival.first(_WORDS - len(opening)), arrival.cut)
+            return await _receive(arrival, opening, wrapped, part, received)
+    except TimeoutError:
+        return await _dropped(part, Fetched.CORRUPT, f"not complete after {gateway.timeouts.download:g} s")
+    except Interrupted as error:
+        return Part(Fetched.NOT_READY, str(error), answered=False)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        what = _NO_ROOM if error.errno in _FULL else _NO_WRITING
+        return await _dropped(part, Fetched.DISK, f"{what}: {error.strerror} ({part.parent})")
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """The body of an answer while it arrives.
+
+    Attributes:
+        stream: the answer.
+        size: bytes that came.
+        cut: why there is no more, if the transport says that there should be.
+    """
+
+    stream: ContentStream
+    size: int = 0
+    cut: str = ""
+    _chunks: AsyncIterator[bytes] = field(init=False)
+    _pace: _Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._chunks, self._pace = self.stream.chunks(), _Pace(self.stream.patience)
+
+    async def next(self) -> bytes | None:
+        """The next bytes, or None: there are no more, and `cut` says whether there should be."""
+        try:
+            chunk = await anext(self._chunks, None)
+            self._pace.count(len(chunk or b""))
+        except Interrupted as error:
+            self.cut, chunk = str(error), None
+        if chunk is None:
+            length = self.stream.length
+            if not self.cut and length is not None and self.size < length:
+                self.cut = f"{self.size:,} of {length:,} bytes"
+            return None
+        self.size += len(chunk)
+        return chunk
+
+    async def first(self, wanted: int) -> bytes:
+        """At least so many bytes, or all there are."""
+        found = bytearray()
+        while len(found) < wanted and not self.cut and (chunk := await self.next()) is not None:
+            found += chunk
+        return bytes(found)
+
+
+def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
+    """What came instead of a video.
+
+    Words mean that there is none yet, or never. Bytes that are no words may be one that nobody here can read:
+    that is never taken for "no video", after which a take is given up in the end.
+    """
+    body = stream.unpacked(body)
+    words = words_of_body(body)
+    kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED, Content.VIDEO: Fetched.CORRUPT}
+    fetched, why = kinds.get(stream.kind, Fetched.NOT_READY), stream.why
+    if fetched is Fetched.CORRUPT:
+        _, told = error_words(parse_json(body))  # under a video's label only an error counts as words
+        if (told or (why and not cut)) and _is_text(body):
+            fetched, why = Fetched.NOT_READY, why or "words instead of a video"
+        elif cut or not body:
+            why = cut or "no bytes at all"
+        else:
+            why = f"{why or 'not a video'}: it begins with {printable(body[:40].decode('latin-1'))}"
+    if words and not words.startswith(A_PAGE) and fetched is not Fetched.CORRUPT:
+        why = f"{why}: {words}"
+    return Part(fetched, why, busy=stream.busy, retry_after=stream.retry_after)
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether a body is for people: blanks between its words, no controls but those of a text. An empty one is.
+
+    A thousand bytes without a blank anywhere, or lines of base64, may be a film that nobody here can read.
+    """
+    return not _NO_TEXT.search(body[: 4 << 10]) and not _NO_WORDS.search(body)
+
+
+async def _receive(
+    arrival: _Arrival, opening: bytes, wrapped: wrapping.Wrapping, part: Path, received: Received
+) -> Part:
+    length = arrival.stream.length
+    if length is not None and length > LARGEST_VIDEO:  # a lie must not stop all downloads
+        return Part(Fetched.CORRUPT, f"it claims {length:,} bytes")
+    lack = await asyncio.to_thread(_lack_of_room, part.parent, length or 0)
+    if lack:
+        return Part(Fetched.DISK, f"{_NO_ROOM}: {lack}")
+    await asyncio.to_thread(files.remove_quietly, part)
+    sink = _Sink(await asyncio.to_thread(files.create_exclusively, part), part)
+    try:
+        await _write_down(arrival, opening, wrapped, sink, received)
+        await asyncio.to_thread(sink.sync)
+    except wrapping.Unwrappable as error:
+        return await _dropped(part, Fetched.CORRUPT, f"it {error}")
+    except Interrupted as error:
+        return await _dropped(part, Fetched.CORRUPT, str(error))
+    except asyncio.CancelledError:  # the run is ended, perhaps because the disk is full
+        sink.close()
+        files.remove_quietly(part)
+        raise
+    finally:
+        sink.close()
+    await asyncio.to_thread(files.sync_folder, part.parent)
+    cut = arrival.cut or ("" if wrapped.is_over else "it ends in the midst of what it is packed in")
+    fault = await asyncio.to_thread(_fault_of, part, sink.size, cut)
+    if fault:
+        return await _dropped(part, Fetched.CORRUPT, fault)
+    return Part(Fetched.COMPLETE, sha256=sink.digest.hexdigest(), bytes=sink.size)
+
+
+class _Sink:
+    """The part while it is written, from threads, one piece at a time.
+
+    A cancelled download leaves its thread writing. Closing waits for it: a descriptor that was closed under
+    a write could by then be another file's.
+    """
+
+    def __init__(self, descriptor: int, part: Path) -> None:
+        self.size, self.digest = 0, hashlib.sha256()
+        self._descriptor, self._part, self._is_open = descriptor, part, True
+        self._turn = threading.Lock()
+
+    def write(self, piece: bytes) -> None:
+        """Hash and write."""
+        with self._turn:
+            if self._is_open:
+                self.digest.update(piece)
+                files.write_all(self._descriptor, piece, self._part)
+                self.size += len(piece)
+
+    def sync(self) -> None:
+        """Force it onto the disk."""
+        with self._turn:
+            if self._is_open:
+                files.sync(self._descriptor, self._part)
+
+    def close(self) -> None:
+        """Let the file go; nothing is written any more."""
+        with self._turn:
+            if self._is_open:
+                self._is_open = False
+                os.close(self._descriptor)
+
+
+@dataclass(slots=True)
+class _Pace:
+    """Gives a download up that only drips: it would hold its place in the line for half an hour."""
+
+    window: float
+    _size: int = 0
+    _since: float = field(default_factory=time.monotonic)
+
+    def count(self, size: int) -> None:
+        """So many bytes came; raises `Interrupted` if there were too few in the last window."""
+        self._size += size
+        waited = time.monotonic() - self._since
+        if waited >= self.window:
+            if self._size < SLOWEST_WINDOW:
+                raise Interrupted(f"too slow: {counted(self._size, 'byte')} in {waited:.0f} s")
+            self._size, self._since = 0, time.monotonic()
+
+
+async def _write_down(
+    arrival: _Arrival, opening: bytes, wrapped: wrapping.Wrapping, sink: _Sink, received: Received
+) -> None:
+    """Write the film down as it comes."""
+    waiting, chunk = bytearray(), opening or None
+    while chunk is not None:
+        for piece in wrapped.feed(chunk):
+            waiting += piece
+            if len(waiting) >= _PIECE:
+                await asyncio.to_thread(sink.write, bytes(waiting))
+                waiting.clear()
+                received(sink.size, arrival.stream.length)
+            if sink.size > LARGEST_VIDEO:
+                raise Interrupted(f"more than {LARGEST_VIDEO:,} bytes")
+        chunk = None if arrival.cut else await arrival.next()
+    await asyncio.to_thread(sink.write, bytes(waiting))
+
+
+def _fault_of(part: Path, size: int, cut: str) -> str | None:
+    """Why what arrived isn't whole. Its boxes decide, not the transport, unless more could have followed."""
+    if size < SMALLEST_VIDEO:
+        return cut or f"only {counted(size, 'byte')}"
+    crashpoints.reach("walk", part)
+    film = boxes.look(part)
+    if isinstance(film, boxes.BoxFault):
+        return cut or film.reason
+    return None if film.closed else cut or None
+
+
+def _lack_of_room(folder: Path, wanted: int) -> str | None:
+    free = shutil.disk_usage(folder).free
+    if free >= wanted + ROOM_TO_LEAVE:
+        return None
+    return f"{free >> 20:,} MiB free in {folder}, {(wanted + ROOM_TO_LEAVE) >> 20:,} MiB needed"
+
+
+async def _dropped(part: Path, fetched: Fetched, why: str) -> Part:
+    await asyncio.to_thread(files.remove_quietly, part)
+    return Part(fetched, why)

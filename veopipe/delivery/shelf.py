@@ -1,0 +1,233 @@
+"""Takes and finished names on disk: immutable takes, and one name per shot that points at the right one.
+
+* A take is named once, read-only, and never overwritten: a name that is taken by something else is left
+  to it.
+* `<shot>.mp4` holds a verified take of that shot or isn't ours: a file that holds none of them is the
+  user's and stays.
+
+Source: design, sections 1 and 5.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from veopipe import files, standins
+from veopipe.errors import EnvironmentFault
+from veopipe.ledger.paths import Places
+from veopipe.standins import StandIn
+from veopipe.takes.status import Status
+from veopipe.takes.take import Delivered, Take
+
+
+class Away(Exception):
+    """The bytes of a take are kept elsewhere; the text says what lies in their place, and what brings them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The output folders of one manifest."""
+
+    places: Places
+
+    def part(self, shot: str, number: int) -> Path:
+        """Where the take is downloaded to."""
+        return self.places.takes_of(self.places.output_base) / f".{shot}.{number:03d}.part"
+
+    def expected(self, shot: str, number: int, sha256: str, size: int) -> Delivered:
+        """The record of a take that was downloaded and will get this name."""
+        return Delivered(self.places.output_base, f"{shot}.{number:03d}.mp4", sha256, size)
+
+    def path(self, file: Delivered) -> Path:
+        """Where a delivered take lies."""
+        return self.places.takes_of(file.output) / file.name
+
+    def shown(self, path: Path) -> str:
+        """A path as reports give it: relative to the manifest's folder."""
+        return os.path.relpath(path, self.places.manifest.parent)
+
+    def finished(self, shot: str) -> Path:
+        """The name under which a shot's verified take is found."""
+        return self.places.output / f"{shot}.mp4"
+
+    def is_shown(self, shot: str, file: Delivered) -> bool:
+        """Whether a take is whole on disk and the finished name shows it (two looks at the folder, no reading)."""
+        path = self.path(file)
+        try:
+            return path.stat().st_size == file.bytes and files.is_published(path, self.finished(shot))
+        except OSError:
+            return False
+
+    def locate(self, take: Take) -> Path | None:
+        """The downloaded file of a take that isn't judged yet: its part, or its final name after a crash.
+
+        None if neither has the recorded content.
+
+        Raises:
+            Away: there is only a stand-in for it.
+        """
+        if take.file is None:
+            return None
+        away = []
+        for path in self._names(take.file):
+            found = lack(path, take.file)
+            if found is None:
+                return path
+            away += [found] if isinstance(found, StandIn) else []
+        if away:
+            raise Away(str(away[0]))
+        return None
+
+    def _names(self, file: Delivered) -> tuple[Path, Path]:
+        """The final name and the part, by the shot's id at that time; it may have another one now."""
+        final = self.path(file)
+        return final, final.with_name(f".{final.stem}.part")
+
+    def instead(self, shot: str, take: Take) -> StandIn | None:
+        """What lies in the place of a take's file and only stands for it. Large files aren't read for it."""
+        if take.file is None:
+            return None
+        names = [*self._names(take.file), *([self.finished(shot)] if take.status is Status.VERIFIED else [])]
+        for path in names:
+            found = standins.of(path)
+            if found is not None and found.may_be(take.file.sha256):
+                return found
+        return None
+
+    def put_away(self, source: Path, file: Delivered) -> Delivered:
+        """Give a measured part its final name, read-only where that can be had; the record says which name it got.
+
+        Raises:
+            OSError: it couldn't be named; the part is still there.
+        """
+        target = self.path(file)
+        if files.is_same_file(source, target):
+            return file
+        free = target
+        for copy in range(2, 1000):
+            if not os.path.lexists(free):
+                break
+            free = target.with_name(f"{target.stem}-{copy}{target.suffix}")
+        else:
+            raise FileExistsError(errno.EEXIST, "a thousand other files have its name", str(target))
+        files.protect(source)
+        files.rename(source, free)
+        return replace(file, name=free.name)
+
+    def publish(self, shot: str, take: Take, others: Iterable[Take]) -> str | None:
+        """Let `<shot>.mp4` name this take.
+
+        Args:
+            shot: the shot's id.
+            take: a verified take whose file is there.
+            others: all takes of the ledger, the shot's first, to tell an older result, or that of a shot which had
+                this id before, from a file of the user's. Asked only if there is a file.
+
+        Returns:
+            Why the name was left alone, or None.
+
+        Raises:
+            OSError: the name is what it was before.
+        """
+        if take.file is None:
+            return None
+        source, target = self.path(take.file), self.finished(shot)
+        if files.is_same_file(source, target):
+            return None
+        if os.path.lexists(target):
+            if target.is_symlink() and source.is_symlink() and target.exists() and target.samefile(source):
+                return None  # git-annex: two links, one object
+            found = standins.of(target)
+            if not self._is_ours(target, found, others):
+                words = f": {found}" if found and found.sha256 else f" holds none of the takes of {shot}"
+                return f"{self.shown(target)}{words}: left alone"
+            if (fault := lack(source, take.file)) is not None:  # what is there may be all that is left of it
+                return f"{self.shown(target)} is left alone, since {self.shown(source)} is {fault}"
+        files.make_folder(target.parent)
+        files.publish(source.resolve(), target)  # of a link the file: from here a relative link leads elsewhere
+        return None
+
+    def _is_ours(self, target: Path, found: StandIn | None, takes: Iterable[Take]) -> bool:
+        size = os.lstat(target).st_size
+        if found is not None:
+            return any(take.file is not None and take.file.sha256 == found.sha256 for take in takes)
+        delivered = [take.file for take in takes if take.file is not None and take.file.bytes == size]
+        if any(files.is_same_file(self.path(file), target) for file in delivered):
+            return True
+        return not target.is_symlink() and any(holds(target, file) for file in delivered)
+
+    def restore(self, shot: str, take: Take) -> bool:
+        """Whether a take's file is there, taken back from the finished name if only that is left.
+
+        Raises:
+            OSError: it couldn't be linked.
+        """
+        if take.file is None:
+            return False
+        path = self.path(take.file)
+        if path.is_file() and path.stat().st_size == take.file.bytes:
+            return True
+        finished = self.finished(shot)
+        if standins.of(path) is not None or finished.is_symlink() or not holds(finished, take.file):
+            return False
+        files.make_folder(path.parent)
+        files.publish(finished, path)
+        return True
+
+
+def holds(path: Path, file: Delivered) -> bool:
+    """Whether `path` is a regular file with exactly the recorded content."""
+    return lack(path, file) is None
+
+
+def lack(path: Path, file: Delivered) -> StandIn | str | None:
+    """Why `path` isn't the delivered file: a stand-in for it, or something else in words. None: it is."""
+    found = standins.of(path)
+    if found is not None:
+        return found if found.may_be(file.sha256) else f"{found.what} to another file than was delivered"
+    try:
+        if not path.is_file():
+            return "a folder" if path.is_dir() else "missing"
+        size = path.stat().st_size
+        if size == file.bytes and files.sha256_of(path) == file.sha256:
+            return None
+    except OSError as error:
+        return standins.of_error(error)
+    if size == 0:
+        return "empty: a copy that failed, perhaps"
+    return standins.without_blocks(path) or "not the file that was delivered any more"
+
+
+def strays(places: Places, known: Iterable[tuple[str, int]], ids: Iterable[str]) -> dict[str, str]:
+    """Shots with takes (or parts) in the output folder that no state file knows, with one name each.
+
+    Args:
+        places: where to look.
+        known: shot and number of every take that a state file knows, and of every name it recorded.
+        ids: the shots of the manifest.
+
+    Raises:
+        EnvironmentFault: the folder can't be read, so nobody knows what it holds.
+    """
+    folder = places.takes_of(places.output_base)
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
+    wanted, accounted = set(ids), set(known)
+    found: dict[str, str] = {}
+    for name in names:
+        shot, _, rest = name.removeprefix(".").partition(".")
+        number, _, kind = rest.partition(".")
+        number = number.partition("-")[0]
+        kind = kind.removesuffix(".icloud").removesuffix(".dvc")  # which stand for it
+        named = kind in {"mp4", "part"} and shot in wanted and number.isascii() and number.isdigit()
+        if named and (shot, int(number)) not in accounted:
+            found.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")
+    return found

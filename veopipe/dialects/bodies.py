@@ -1,0 +1,223 @@
+"""What stands in the bodies of answers: JSON that can be trusted, a task's id, an error's code and words. Pure.
+
+* Bodies are decoded here, with caps, and never by httpx (`.text` and `.json()` can raise what nobody expects).
+* Every text that leaves here is safe to print.
+* Where words may stand is said by what their keys are called, not by a list of the gateways that were seen: each
+  has its own (`fail_reason`, `failure_reason`, `task_status_msg`, `base_resp.status_msg`, FastAPI's lists), and a
+  person needs them all.
+
+Source: api-facts.md (a); reliability.md (e) 28, 30, 31.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from veopipe.text import holds_secret, printable
+
+LARGEST_JSON = 1 << 20
+"""Bytes of an answer that are read; a task object has 300."""
+
+A_PAGE = "a web page"
+"""What is said of a body that is one."""
+
+# A task id becomes part of a URL: nothing that could leave its place (e 28). litellm's have 166 characters.
+_TASK_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
+
+_DEEPEST = 5  # holders and JSON in strings inside one another; litellm around new-api around Google needs four
+_MOST_TEXTS = 4  # that are shown of one answer: enough for the reason and what the gateway adds to it
+_MOST_ENTRIES = 200  # of a list or object that are looked at; FastAPI names one per field, a task object has twenty
+_BLAMING = re.compile(r"^err|error|fail|reject|refus|violat|denied|incomplete|filter")
+_COMPLAINING = re.compile(r"^err|error|fail|reject|refus|violat|denied")  # `safety_filter` says how it is set
+_SAYING = re.compile(r"mess|msg|reason|detail|explan|cause|warn|moderat|block")
+_DESCRIBING = re.compile(r"descri|title|text|^info$|^note$|^hint$")  # in an error; elsewhere the order may stand there
+# What an answer is wrapped in, or a part of it that may hold words; everything else is the order or the result.
+_HOLDERS = frozenset({"data", "output", "result", "taskresult", "baseresp", "response", "task", "job", "status"})
+_NO_NEWS = frozenset(
+    {"", "0", "200", "success", "successful", "succeed", "succeeded", "ok", "normal", "none", "null", "nil"}
+    | {"no error", "no errors", "false", "undefined", "n/a"}
+)
+_CODES = ("code", "error_code", "errorCode", "failure_code", "failureCode", "fail_code", "status_code")
+_MARKUP = re.compile(r"\s*<(?:!doctype|\?xml|[a-z])", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h[12]|pre)(?:\s[^>]{0,200})?>([^<]{1,300})", re.IGNORECASE)
+_XML_WORDS = re.compile(r"<(code|message)>([^<]{1,300})</", re.IGNORECASE)
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value of a body, or None if it holds none that can be trusted."""
+    if len(body) > LARGEST_JSON:
+        return None
+    try:
+        return json.loads(body.decode("utf-8", "replace").lstrip("\ufeff"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def task_id_of(document: Any) -> str | None:
+    """The task's id in an accepted create's body, in any of the family's shapes; None if there is no safe one."""
+    if not isinstance(document, dict):
+        return None
+    inner = document.get("data")
+    for holder in (document, inner if isinstance(inner, dict) else {}):
+        for key in ("id", "task_id", "taskId"):
+            found = holder.get(key)
+            if isinstance(found, str) and is_task_id(found) and not holds_secret(found):
+                return found
+    return None
+
+
+def is_task_id(text: str) -> bool:
+    """Whether `text` can be a task id: safe as one segment of a URL."""
+    return _TASK_ID.fullmatch(text) is not None and ".." not in text and text != "."
+
+
+def created_at(document: Mapping[str, Any]) -> int | None:
+    """The gateway's own time of a task, Unix seconds, if it gives one that can be."""
+    said = document.get("created_at")
+    return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+def error_words(document: Any) -> tuple[str | None, str | None]:
+    """Code and words of an error body, whatever its envelope.
+
+    Returns:
+        The gateway's code, if it gave one as a text, and words for people, if there are any; both safe to print.
+    """
+    if not isinstance(document, dict):
+        return None, words_of(document)
+    error = document.get("error")
+    code = (error if isinstance(error, dict) else document).get("code")
+    code = code if isinstance(code, str) and code else None
+    return (printable(code, 80) if code else None), words_of(document)
+
+
+def words_of(document: Any) -> str | None:
+    """What a JSON answer says to people, the reason of an error first; None if it says nothing."""
+    return _joined([*_texts(document, _BLAMING), *_texts(document, _SAYING)])
+
+
+def complaint_of(document: Any) -> str | None:
+    """The error that stands in an answer, whatever else does: its words, or its code; None if there is none."""
+    found = _joined(_texts(document, _COMPLAINING))
+    if found is not None or not isinstance(document, dict):
+        return found
+    for part in (document, document.get("base_resp")):  # new-api's `code`, `message`, `data`; MiniMax
+        if isinstance(part, dict) and (code := _code(part)) and (words := words_of(part)):
+            if part is document and code.isdecimal():
+                continue  # each gateway has its own number for "submitted"
+            return printable(f"{code}: {words}")
+    return None
+
+
+def code_of(document: Any) -> str | None:
+    """The code of an answer that has no words."""
+    code = _code(document) if isinstance(document, dict) else ""
+    return printable(code, 80) if code else None
+
+
+def words_of_body(body: bytes) -> str | None:
+    """What a body says, JSON or not: a page's title, an XML error, a line of text."""
+    document = parse_json(body)
+    if document is not None:
+        return words_of(document)
+    text = body[:LARGEST_JSON].decode("utf-8", "replace").strip()
+    if not _MARKUP.match(text):
+        return printable(text, 120) if text and text.isprintable() and text[0] not in "{[" else None
+    told = [match[2].strip() for match in islice(_XML_WORDS.finditer(text), _MOST_TEXTS)]
+    if told:
+        return printable(": ".join(told), 120)
+    titles = list(dict.fromkeys(match[2].strip() for match in islice(_TITLE.finditer(text), 2)))
+    return printable(f"{A_PAGE} ({': '.join(titles)})" if titles else A_PAGE, 120)
+
+
+def _joined(texts: Iterable[str]) -> str | None:
+    """At most a few texts, none twice, none that another one holds."""
+    kept: list[str] = []
+    for text in texts:
+        if len(kept) < _MOST_TEXTS and not any(text in other for other in kept):
+            kept.append(text)
+    return printable("; ".join(kept)) if kept else None
+
+
+def _entries(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys, however they are spelt (`failReason`, `fail_reason`), and values."""
+    for key, inner in islice(value.items(), _MOST_ENTRIES):
+        yield re.sub(r"[^a-z]", "", str(key).lower()), inner
+
+
+def _texts(value: Any, keys: re.Pattern[str], depth: int = 0) -> Iterator[str]:
+    """The texts under keys of that kind, in an answer and in whatever it is wrapped in."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, list):  # Google's array form
+        for entry in value[:_MOST_TEXTS]:
+            yield from _texts(entry, keys, depth + 1)
+    if isinstance(value, dict):
+        for name, inner in _entries(value):
+            if keys.search(name):
+                yield from _told(inner, depth + 1)
+            elif name in _HOLDERS:
+                yield from _texts(inner, keys, depth + 1)
+
+
+def _told(value: Any, depth: int) -> Iterator[str]:
+    """The texts of an error: its words with its code in front, or its code alone."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, str):
+        yield from _of_text(value.strip(), depth)
+    elif isinstance(value, list):
+        for entry in value[:_MOST_TEXTS]:
+            yield from _told(entry, depth + 1)
+    elif isinstance(value, dict):
+        found = list(islice(_of_error(value, depth), _MOST_TEXTS))
+        label = _label(value)
+        if found and label and label not in found[0]:
+            found[0] = f"{label}: {found[0]}"
+        alone = label or (value.get("type") if isinstance(value.get("type"), str) else "")
+        yield from found or ([alone] if alone else [])
+
+
+def _of_text(text: str, depth: int) -> Iterator[str]:
+    """A text, or what stands in it where it is JSON that was passed on as a string (api-facts.md, a)."""
+    inner = parse_json(text.encode("utf-8", "replace")) if text[:1] in {"{", "["} else None
+    found = list(islice(_told(inner, depth + 1), _MOST_TEXTS)) if inner is not None else []
+    yield from found or ([text] if text.lower().rstrip(".!") not in _NO_NEWS else [])
+
+
+def _of_error(error: Mapping[str, Any], depth: int) -> Iterator[str]:
+    for name, inner in _entries(error):
+        holds = name in _HOLDERS and not isinstance(inner, str)
+        says = not name.endswith("code") and any(keys.search(name) for keys in (_BLAMING, _SAYING, _DESCRIBING))
+        if holds or says:
+            yield from _told(inner, depth + 1)
+
+
+def _label(error: Mapping[str, Any]) -> str:
+    """The short name of an error: FastAPI's place, Google's status, a code."""
+    place, status = error.get("loc"), error.get("status")
+    if isinstance(place, list):
+        return ".".join(str(part) for part in place[:_DEEPEST] if isinstance(part, str | int))
+    if isinstance(status, str) and status.strip().lower() not in _NO_NEWS and len(status) <= 80:
+        return status.strip()
+    return _code(error)
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    for key in _CODES:
+        said = error.get(key)
+        text = str(said).strip() if isinstance(said, str | int) and not isinstance(said, bool) else ""
+        if text.lower() not in _NO_NEWS and len(text) <= 80:
+            return text
+    return ""

@@ -1,0 +1,113 @@
+"""Findings become problems: one per rule and place, with the shots that it concerns.
+
+A shot that is wrong only with a pipeline's overrides is told so in the pipeline's file, together with the
+`--only` options that leave such shots out.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from veopipe.documents.schema import Finding
+from veopipe.errors import Problem
+from veopipe.text import counted, printable
+
+_NAMED = 10
+"""How many shots, and how many `--only` options, a message names."""
+
+
+class Place(NamedTuple):
+    """A place in a file, from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class _Group:
+    finding: Finding
+    with_overrides: bool
+    shots: dict[str, None] = field(default_factory=dict)  # in order, each once
+
+
+class Findings:
+    """Everything that was found in one manifest."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[Place, str], _Group] = {}
+        self.has_errors = False
+
+    def add(self, finding: Finding, place: Place, shot: str | None = None, *, with_overrides: bool = False) -> None:
+        """Note a finding; the first of a rule at a place supplies the words.
+
+        Args:
+            finding: what is wrong.
+            place: where.
+            shot: the shot concerned, if one is.
+            with_overrides: the shot is right by itself, only the pipeline's overrides make it wrong.
+        """
+        group = self._groups.setdefault((place, finding.rule), _Group(finding, with_overrides))
+        if shot is not None:
+            group.shots[shot] = None
+        self.has_errors = self.has_errors or finding.severity == "error"
+
+    def problems(self, chosen: Sequence[str]) -> tuple[Problem, ...]:
+        """All problems, sorted by place.
+
+        Args:
+            chosen: ids of the shots that the command is about.
+        """
+        wrong = {
+            shot
+            for group in self._groups.values()
+            if group.with_overrides and group.finding.severity == "error"
+            for shot in group.shots
+        }
+        options = only_options([shot for shot in chosen if shot not in wrong], wrong)
+        found = [_problem(place, group, options) for (place, _), group in self._groups.items()]
+        return tuple(sorted(found, key=lambda p: (p.file, p.line, p.column, p.rule)))
+
+
+def _problem(place: Place, group: _Group, options: str | None) -> Problem:
+    finding = group.finding
+    message = finding.message
+    if group.with_overrides:
+        names = [printable(shot, 64) for shot in list(group.shots)[:_NAMED]]
+        more = f" and {len(group.shots) - _NAMED:,} more" if len(group.shots) > _NAMED else ""
+        message += f" (with this pipeline's overrides, {counted(len(group.shots), 'shot')}: {', '.join(names)}{more})"
+        if finding.severity == "error" and options:
+            message += f"; run the others: {options}"
+    first = next(iter(group.shots), None)
+    return Problem(*place, finding.severity, finding.rule, message, first, max(1, len(group.shots)))
+
+
+def only_options(wanted: Sequence[str], unwanted: set[str]) -> str | None:
+    """`--only` options that select all wanted ids and none of the unwanted; None if there are none or too many."""
+    if not wanted or not unwanted:
+        return None
+    globs = _globs("", list(wanted), sorted(unwanted))
+    if len(globs) > _NAMED:
+        return None
+    return " ".join(f"--only {shlex.quote(glob)}" for glob in globs)
+
+
+def _globs(prefix: str, wanted: list[str], unwanted: list[str]) -> list[str]:
+    """The fewest `prefix*` that keep the two apart. Ids have at most 64 characters, so it ends."""
+    if len(wanted) == 1:
+        return wanted
+    if not unwanted:
+        return [prefix + "*"]
+    exact = [prefix] if prefix in wanted else []
+    length = len(prefix) + 1
+    by_start: dict[str, list[str]] = {}
+    for shot in wanted:
+        if shot != prefix:
+            by_start.setdefault(shot[:length], []).append(shot)
+    parts = (
+        _globs(start, ids, [shot for shot in unwanted if shot.startswith(start)]) for start, ids in by_start.items()
+    )
+    return exact + [glob for found in parts for glob in found]

@@ -1,0 +1,394 @@
+"""The rules that are data: `schemas/*.schema.json`, applied, with their own words as messages.
+
+The only module that imports jsonschema. Rules that hold here:
+
+* A rule is an entry of a schema that carries `x-rule` (id), `x-message` (the sentence) and `x-source`;
+  `x-severity` where it isn't an error. What isn't obeyed comes back as a `Finding` in those words.
+* A pattern must match the whole text: `$` alone would let a line end through (reliability.md, e 13).
+* Nothing is ever fetched: references lead to our own files only.
+* Checking is linear: a verdict is cached by what the rules read of a shot, not by the shot.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import referencing
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+from referencing.jsonschema import DRAFT202012
+
+from veopipe.errors import Severity
+from veopipe.text import is_blank, printable
+
+NAMES = ("manifest", "pipeline", "state", "plan", "report")
+
+Schema = Mapping[str, Any]
+At = Literal["value", "key", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule as documented: its id, how grave it is, its sentence, and where it comes from."""
+
+    id: str
+    severity: Severity
+    message: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that isn't obeyed, and where in the checked value.
+
+    Attributes:
+        path: keys and indexes down to the value, or to the key that is wrong or missing.
+        at: whether the value at `path` is meant, its key, or that it is missing.
+        reads: the keys that the rule compares; empty for a rule about one value.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    path: tuple[str | int, ...]
+    at: At = "value"
+    reads: frozenset[str] = frozenset()
+
+
+def read_text(name: str) -> str:
+    """The text of a schema file; `name` is one of `NAMES`."""
+    file = f"{name}.schema.json"
+    packaged = files("veopipe") / "schemas" / file  # an installed wheel
+    if packaged.is_file():
+        return packaged.read_text("utf-8")
+    return (Path(__file__).parents[2] / "schemas" / file).read_text("utf-8")  # a checkout
+
+
+@cache
+def load(name: str) -> Schema:
+    """A schema as a mapping. Don't change it: it is shared."""
+    loaded: Schema = json.loads(read_text(name))
+    return loaded
+
+
+def part(name: str, *steps: str) -> Schema:
+    """A part of a schema: `part("manifest", "$defs", "settings")`."""
+    found = load(name)
+    for step in steps:
+        found = found[step]
+    return found
+
+
+def rules(name: str) -> list[Rule]:
+    """Every rule of a schema, in order, each id once: what documentation is made of."""
+    found: dict[str, Rule] = {}
+    for entry in _walk(load(name)):
+        rule = Rule(entry["x-rule"], entry.get("x-severity", "error"), entry["x-message"], entry["x-source"])
+        found.setdefault(rule.id, rule)
+    return list(found.values())
+
+
+def check(name: str, value: object, *steps: str) -> list[Finding]:
+    """Everything that is wrong with a value.
+
+    Args:
+        name: the schema, one of `NAMES`.
+        value: plain values as from JSON or `nodes.plain`.
+        steps: the part of the schema that applies; default: all of it.
+    """
+    return [_finding(error) for error in _validator(name, steps).iter_errors(value)]
+
+
+@cache
+def _validator(name: str, steps: tuple[str, ...]) -> Any:
+    pointer = "".join(f"/{step}" for step in steps)
+    return _Validator({"$ref": f"{name}.schema.json#{pointer}"}, registry=_registry())
+
+
+@cache
+def _registry() -> Any:
+    # Explicit, because the default registry fetches with urlopen (reliability.md, e 12).
+    known = [n for n in NAMES if n in ("manifest", "pipeline") or _exists(n)]
+    # Without `$schema`, which would make jsonschema change to its own keywords behind a `$ref`.
+    bare = {n: {key: value for key, value in load(n).items() if key != "$schema"} for n in known}
+    resources = [(f"{n}.schema.json", DRAFT202012.create_resource(bare[n])) for n in known]
+    return referencing.Registry().with_resources(resources)
+
+
+def _exists(name: str) -> bool:
+    try:
+        load(name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _walk(node: object) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        if "x-rule" in node:
+            yield node
+        for value in node.values():
+            yield from _walk(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _walk(item)
+
+
+# --- keywords, so that an error is about one key and knows its rule -------------------------------------
+
+
+def _if(validator: Any, if_schema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """The `if` keyword: a broken rule is an error of the rule's own entry, one for each value."""
+    branch = "then" if validator.evolve(schema=if_schema).is_valid(instance) else "else"
+    if branch not in schema:
+        return
+    for error in validator.descend(instance, schema[branch], schema_path=branch):
+        yield ValidationError(
+            error.message, validator=error.validator, path=error.relative_path, instance=error.instance
+        )
+
+
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "string"):
+        return
+    # A pattern that every program can read has no range of characters above U+FFFF: `x-not-blank` has them, too.
+    if not re.fullmatch(pattern, instance) or ("x-not-blank" in schema and is_blank(instance)):
+        yield ValidationError("the text has another form")
+
+
+def _additional(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    extra = [key for key in instance if key not in schema.get("properties", {})]
+    for key in extra:
+        if allowed is False:
+            yield ValidationError(key, validator="additionalProperties", path=[key])
+        else:
+            yield from validator.descend(instance[key], allowed, path=key)
+
+
+def _names(validator: Any, names: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if not validator.is_type(instance, "object"):
+        return
+    for key in instance:
+        for error in validator.descend(instance=key, schema=names):
+            yield ValidationError(error.message, validator="propertyNames", path=[key], instance=key, schema=names)
+
+
+def _required(validator: Any, keys: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        for key in keys:
+            if key not in instance:
+                yield ValidationError(key, validator="required")  # the message is the key: see _finding
+
+
+_Validator: Any = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    {
+        "if": _if,
+        "pattern": _pattern,
+        "additionalProperties": _additional,
+        "propertyNames": _names,
+        "required": _required,
+    },
+)
+
+
+# --- findings -------------------------------------------------------------------------------------------
+
+
+def _finding(error: ValidationError) -> Finding:
+    path = tuple(error.absolute_path)
+    entry: Any = error.schema
+    if error.validator == "additionalProperties":
+        return unknown_key(entry, str(path[-1]), path)
+    rule, severity = entry.get("x-rule", "schema"), entry.get("x-severity", "error")
+    reads = frozenset(keys_read(entry))
+    if error.validator == "required":
+        message = entry.get("x-message", f"`{error.message}` is missing")
+        return Finding(rule, severity, message, (*path, error.message), "missing", reads)
+    at: At = "key" if error.validator == "propertyNames" else "value"
+    if "if" in entry:
+        return Finding(rule, severity, entry["x-message"], path, at, reads)
+    message = entry.get("x-message") or printable(error.message)
+    if not entry.get("x-hide-value"):
+        message += f"; this is {_shown(error.instance)}{_advice(error, entry)}"
+    return Finding(rule, severity, message, path, at)
+
+
+def unknown_key(entry: Schema, key: str, path: tuple[str | int, ...]) -> Finding:
+    """What to say about a key that the mapping doesn't have: the right one, the reason, or a guess."""
+    shown = printable(key, 60)
+    if key in entry.get("x-forbidden", {}):
+        return Finding("forbidden-key", "error", f"`{shown}` can't be used: {entry['x-forbidden'][key]}", path, "key")
+    right = _right_key(entry, key)
+    if right:
+        return Finding("key-spelling", "error", f"`{shown}` is written `{right}` here", path, "key")
+    return Finding("unknown-key", "error", f"there is no key `{shown}`; {_guess(entry, key)}", path, "key")
+
+
+def _right_key(entry: Schema, key: str) -> str | None:
+    """The key of a mapping that is meant, in whatever spelling."""
+    known = entry.get("properties", {})
+    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).replace("-", "_").casefold()
+    found: str | None = entry.get("x-spellings", {}).get(key) or next((k for k in (key, snake) if k in known), None)
+    return found
+
+
+def _guess(entry: Schema, key: str) -> str:
+    known = entry["properties"]
+    odd = _ODD_SPACE.search(key)
+    if odd:
+        return f"it holds an unusual space (U+{ord(odd[0]):04X}): type the line again"
+    for name in known:
+        section = _resolved(known[name])
+        if reason := section.get("x-forbidden", {}).get(key):
+            return f"it can't be used: {reason}"
+        if right := _right_key(section, key):
+            return f"write `{right}` under `{name}`"
+    close = difflib.get_close_matches(key[:60].casefold(), known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(known)}"
+
+
+def _resolved(entry: Schema) -> Schema:
+    """An entry, or the one of the manifest's schema that it refers to."""
+    steps = entry.get("$ref", "").partition("#/")[2]
+    return part("manifest", *steps.split("/")) if steps else entry
+
+
+def keys_read(entry: Schema) -> set[str]:
+    """The keys of a shot that a rule compares."""
+    found = set(entry.get("required", ()))
+    for branch in ("if", "then"):
+        found.update(entry.get(branch, {}).get("properties", ()))
+        found.update(entry.get(branch, {}).get("required", ()))
+    return found if "x-rule" in entry else set()
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return "a blank text" if is_blank(value) else f'"{printable(value, 60)}"'
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "a mapping" if isinstance(value, dict) else f"{value}"
+
+
+# No-break and other spaces that look like one; they come with pasted text.
+_ODD_SPACE = re.compile("[\xa0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
+_KEY_WITHOUT_SPACE = re.compile(r"[A-Za-z_]{1,40}:\S|[A-Za-z_]{1,40}:\s")
+
+
+def _advice(error: ValidationError, entry: Schema) -> str:
+    """What to do about the value, where that can be guessed."""
+    value = error.instance
+    choices = [str(choice) for choice in entry.get("enum", ()) if choice is not None]
+    if choices:
+        written = str(value)[:60].casefold()
+        close = difflib.get_close_matches(written, choices, n=1, cutoff=0.5 if len(written) < 6 else 0.75)
+        return f": did you mean {close[0]}?" if close else ""
+    wanted = entry.get("type", ())
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    if "string" in wanted and isinstance(value, (bool, int, float)):
+        return ": put it in quotes to make it text"
+    if "string" in wanted and isinstance(value, (list, dict)):
+        return ": a text that begins with [ or {, or holds `: `, needs quotes" * ("array" not in wanted)
+    if "array" in wanted and isinstance(value, str):
+        return ": write a list, such as [a, b]"
+    if "object" in wanted and isinstance(value, list):
+        return ": write `name:` instead of `-`"
+    if "object" in wanted and isinstance(value, str) and _KEY_WITHOUT_SPACE.match(value):
+        return ": there is no space, or an unusual one, after its colon"
+    return ""
+
+
+# --- shots ----------------------------------------------------------------------------------------------
+
+
+class ShotRules:
+    """The rules for shots of one manifest schema, fast: 10,000 shots are judged in a second.
+
+    * `value` judges one key's value by itself; short values are cached.
+    * `whole` judges an effective shot by the rules that compare keys; the verdict depends on nothing but a
+      small stand-in of the shot, made of the values that the rules name, and is cached by it.
+    """
+
+    def __init__(self) -> None:
+        settings = part("manifest", "$defs", "settings")
+        self._settings = settings
+        self._values = {key: _Validator(entry) for key, entry in settings["properties"].items()}
+        self._cached_values: dict[tuple[str, type, object], tuple[Finding, ...]] = {}
+        entries = [e for d in ("shot", "order", "advice") for e in part("manifest", "$defs", d)["allOf"]]
+        self._rules = [_Validator(entry) for entry in entries]
+        self._literals = _literals(entries)
+        self._cached_verdicts: dict[tuple[object, ...], tuple[Finding, ...]] = {}
+
+    def value(self, key: str, value: Any) -> tuple[Finding, ...]:
+        """What is wrong with a key, or with its value by itself."""
+        short = not isinstance(value, (list, dict)) and (not isinstance(value, str) or len(value) <= 40)
+        known = (key, type(value), value) if short else None
+        if known in self._cached_values:
+            return self._cached_values[known]
+        found = self._judged(key, value)
+        if known is not None and len(self._cached_values) < 100_000:
+            self._cached_values[known] = found
+        return found
+
+    def _judged(self, key: str, value: Any) -> tuple[Finding, ...]:
+        validator = self._values.get(key)
+        if validator is None:
+            return (unknown_key(self._settings, key, (key,)),)
+        found = [_finding(error) for error in validator.iter_errors(value)]
+        return tuple(_below(key, finding) for finding in found)
+
+    def whole(self, shot: Mapping[str, Any]) -> tuple[Finding, ...]:
+        """What is wrong with an effective shot; `shot` has no nulls, and only values that are right alone."""
+        stand_in = {k: _stand_in(shot[k], named) for k, named in self._literals.items() if k in shot}
+        # Lists only differ by their length here, texts and numbers are themselves.
+        known = tuple((k, type(v), len(v) if isinstance(v, list) else v) for k, v in stand_in.items())
+        found = self._cached_verdicts.get(known)
+        if found is None:
+            every = [_finding(error) for rule in self._rules for error in rule.iter_errors(stand_in)]
+            wrong = {finding.path for finding in every if finding.severity == "error"}
+            # Advice about a value that must be changed anyway would only be noise.
+            found = tuple(f for f in every if f.severity == "error" or f.path not in wrong)
+            self._cached_verdicts[known] = found
+        return found
+
+
+def _below(key: str, finding: Finding) -> Finding:
+    return Finding(finding.rule, finding.severity, finding.message, (key, *finding.path), finding.at, finding.reads)
+
+
+def _literals(entries: list[Any]) -> dict[str, frozenset[object]]:
+    """Key → the values that some rule names; rules say nothing else about a value but its type."""
+    found: dict[str, set[object]] = {}
+    for entry in entries:
+        for key in keys_read(entry):
+            named = found.setdefault(key, set())
+            for branch in ("if", "then"):
+                said = entry.get(branch, {}).get("properties", {}).get(key, {})
+                named.update(said.get("enum", ()), [said["const"]] if "const" in said else ())
+    return {key: frozenset(named) for key, named in found.items()}
+
+
+def _stand_in(value: Any, named: frozenset[object]) -> object:
+    """The value if a rule names it, else any other of its type: so few verdicts cover all shots."""
+    if isinstance(value, list):
+        return ["?"] * len(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value in named:
+        return value
+    return "?" if isinstance(value, str) else -1

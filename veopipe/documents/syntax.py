@@ -1,0 +1,185 @@
+"""YAML for people who don't write it every day: what PyYAML says in our words, and what YAML means otherwise."""
+
+from __future__ import annotations
+
+import re
+
+from veopipe.text import DENSE, printable
+
+UNCLOSED = "a quote that opens here is never closed"
+_TAB = "a tab can't indent YAML: use spaces"
+_INDICATOR = "a text can't start with this character: put it in quotes"
+_INDENT = "the indent doesn't fit the lines above"
+_REST = "the value ended before this: put all of the text in quotes, or below `>-` on lines of its own"
+
+# PyYAML's words → ours, for what people do most often; the first that is contained wins.
+_WORDS = (
+    (
+        "mapping values are not allowed",
+        "a colon here starts a new key: is the indent right? Text with `: ` needs quotes",
+    ),
+    ("could not find expected ':'", "this line isn't `key: value`: a colon is missing, or the text above needs quotes"),
+    ("expected <block end>", _INDENT),
+    ("did not find expected key", _INDENT),
+    ("unexpected end of stream", UNCLOSED),
+    ("did not find expected ',' or", "a bracket or brace isn't closed, or a comma is missing"),
+    ("sequence entries are not allowed", "a list begins on a line of its own; text that starts with `- ` needs quotes"),
+    ("expected comment or line break", "text that starts with `>` or `|` needs quotes"),
+    ("mapping keys are not allowed", "text that starts with `? ` needs quotes"),
+    ("expected alphabetic or numeric character", "text that starts with `*` or `&` needs quotes"),
+    (
+        "invalid Unicode character",
+        "this escape is half a character, or none: write the character itself, or both halves, such as \\ud83d\\ude00",
+    ),
+    ("hexdecimal number", "\\x takes two hexadecimal digits, \\u four and \\U eight"),
+    ("hexadecimal number", "\\x takes two hexadecimal digits, \\u four and \\U eight"),
+    ("unknown escape character", "a backslash in double quotes needs a second one, or use single quotes"),
+)
+
+
+def explained(said: str, before: str, at: str) -> str:
+    """Our words for PyYAML's.
+
+    Args:
+        said: what PyYAML says.
+        before: what stands before the place on its line.
+        at: the character at the place, or nothing.
+    """
+    if "cannot start any token" in said:
+        return _TAB if at == "\t" else _INDICATOR
+    ours = next((words for theirs, words in _WORDS if theirs in said), printable(said))
+    return _REST if ours == _INDENT and before.strip() else ours
+
+
+LINE_END = re.compile("\r\n|\r|\n")
+"""What ends a line for editors."""
+
+# Where YAML sees a comment behind something else on its line.
+_COMMENT = re.compile(r"(?<=\S)[ \t]+#")
+# Nothing that can go on stands before the comment: no text, or a number.
+_TEXT_ENDS = re.compile(r"""["':\]}|>-]$|[:-][ \t]+(?:[-+.\d]+|true|false|null|~)$""", re.IGNORECASE)
+_KEY = re.compile(r"""[ \t]*["']?[\w.-]+["']?[ \t]*:(?:\s|$)""")
+# A comment that is most likely none: people write `# like this`, and number things `#3` or `# 3`.
+_WORD = re.compile(r"\s*#[^\s#!]")
+_STARTS_WITH_DIGIT = re.compile(r"\s*#\s*\d")
+# A number of what stands before it; no date, ordinal, ratio or unit, and no remark on how many there are.
+_REMARKS = (
+    r"[%x×/]|mm|cm|m|km|s|secs?|seconds?|min|mins|minutes?|fps|px|k|usd|dollars?|takes?|versions?|variants?|tries|shots?"
+    r"|times|of|more|left|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+)
+_NUMBER = re.compile(
+    rf"\s+#\s+\d{{1,4}}[:\uff1a](?!\d)|\s#\s+\d{{1,4}}(?:\.?\s*$|\s+(?!(?:{_REMARKS})(?!\w))[^\W\d])", re.IGNORECASE
+)
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "\uff01", "\uff1f")
+_SHORT = 50  # characters: eight words; a number behind more than that is as likely a remark
+_NO_PROMPT = 16  # characters: two words; nobody pays for a video of `Scene`
+_GOES_ON = 4  # words of a comment that goes on like a sentence; a remark such as `# approved by Ann` has fewer
+_EATEN = 82  # characters of a comment that are kept, to be shown
+
+
+def comments(text: str) -> dict[tuple[int, int], str]:
+    """Where YAML may end a text that goes on for its writer: `Take #3 of the house` is `Take` and a comment.
+
+    Returns:
+        Line and column of the blanks before each `#` (both from 1) → what begins there, blanks included.
+    """
+    if "#" not in text:
+        return {}
+    return {
+        (number, hit.start() + 1): line[hit.start() : hit.end() + _EATEN]
+        for number, line in enumerate(LINE_END.split(text), 1)
+        if "#" in line
+        for hit in _COMMENT.finditer(line)
+    }
+
+
+def after_a_comment(before: str, rest: str) -> str:
+    """What to say besides where a comment may have ended a text that goes on below.
+
+    Args:
+        before: all up to the place.
+        rest: what stands on its line from there on.
+    """
+    above = before.rpartition("\n")[0].rpartition("\n")[2]
+    found = _COMMENT.search(above)
+    if found is None or above.lstrip().startswith("#") or _TEXT_ENDS.search(above[: found.start()]):
+        return ""
+    if before.rpartition("\n")[2].strip() or _KEY.match(rest):
+        return ""
+    return "; or does ` #` above belong to a text? It begins a comment: put all of the text in quotes"
+
+
+def is_word(comment: str) -> bool:
+    """Whether a comment begins like the rest of a text: `#3`, `#word`."""
+    return _WORD.match(comment) is not None
+
+
+def is_number(left: str, comment: str) -> bool:
+    """Whether a comment is most likely the number of what is left of a text: `Scene # 3: a house`."""
+    return _NUMBER.match(comment) is not None and _length(left) <= _SHORT and not left.endswith(_SENTENCE_ENDS)
+
+
+def goes_on(left: str, comment: str) -> bool:
+    """Whether a comment is most likely the rest of a text that would be next to nothing without it."""
+    blanks = len(comment) - len(comment.lstrip())
+    is_remark = blanks != 1 or len(comment.split()) <= _GOES_ON  # two blanks are how comments are set off
+    is_remark = is_remark or _STARTS_WITH_DIGIT.match(comment) is not None
+    return bool(left) and _length(left) <= _NO_PROMPT and not is_remark and not left.endswith(_SENTENCE_ENDS)
+
+
+def is_sentence(anchor: str, left: str) -> bool:
+    """Whether an anchor that nothing names is most likely a text's first word: `&Beyond the sea`."""
+    return anchor.isalpha() and anchor[:1].isupper() and left[:1].islower()
+
+
+def _length(text: str) -> int:
+    return len(text) + 2 * len(DENSE.findall(text))  # one character says what others say in about three
+
+
+# --- JSON's spelling of what lies above U+FFFF --------------------------------------------------------------
+#
+# JSON (RFC 8259, section 7) writes an emoji as two escapes of half a character each, which YAML's parsers refuse.
+# They read its YAML spelling instead, made as long by two noncharacters, so that places stay: no file holds
+# those, and which they are keeps the capitals of each half's digits for texts where a backslash is just one.
+
+_HALVES = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+_FILLERS = "".join(map(chr, range(0xFDD3, 0xFDE3)))  # sixteen, as four digits can have capitals
+_WHOLE = re.compile(f"\\\\U([0-9a-f]{{8}})([{_FILLERS}])([{_FILLERS}])")
+_NO_FILLERS = dict.fromkeys(map(ord, _FILLERS))
+
+
+def whole_emoji(text: str) -> str:
+    """A YAML or JSON text whose pairs of escapes are stood in for, each by something as long; or the same text."""
+    return _HALVES.sub(_whole, text) if "\\ud" in text or "\\uD" in text else text
+
+
+def _whole(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return match[0]
+    high, low = int(match[1], 16), int(match[2], 16)
+    whole = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
+    return f"\\U{whole:08x}{_filler(match[1])}{_filler(match[2])}"
+
+
+def _filler(half: str) -> str:
+    return _FILLERS[sum(1 << place for place, digit in enumerate(half) if digit.isupper())]
+
+
+def emoji(text: str) -> str:
+    """A value from double quotes without what made its escapes as long as they were."""
+    return text.translate(_NO_FILLERS)
+
+
+def halves(text: str) -> str:
+    """Any other value, in which a backslash is one: as it was written."""
+    return _WHOLE.sub(_half, text)
+
+
+def _half(match: re.Match[str]) -> str:
+    high, low = divmod(int(match[1], 16) - 0x10000, 0x400)
+    return f"\\u{_spelled(0xD800 + high, match[2])}\\u{_spelled(0xDC00 + low, match[3])}"
+
+
+def _spelled(half: int, filler: str) -> str:
+    capitals = _FILLERS.index(filler)
+    return "".join(digit.upper() if capitals >> place & 1 else digit for place, digit in enumerate(f"{half:04x}"))

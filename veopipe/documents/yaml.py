@@ -1,0 +1,416 @@
+"""YAML without surprises: a file becomes nodes with places, or problems with places.
+
+The only module that imports yaml. Rules that hold here (design, section 3):
+
+* Plain PyYAML reads `16:9` as 969, keeps the last of two equal keys, explodes merges and aliases, and its
+  C composer crashes on deep nesting. So only its *events* are used; nodes are composed here.
+* Only true/false, null, decimal whole numbers and fractions are more than text. Keys are text as written.
+* Every cap holds while reading: depth, nodes, what aliases and merges expand to, size of the file. They
+  allow 100,000 shots.
+* Whatever is wrong becomes a `Problem` with line and column; no error of PyYAML leaves this module.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from veopipe import standins
+from veopipe.documents import syntax
+from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, resolved
+from veopipe.errors import Problem
+from veopipe.text import printable
+
+MAX_BYTES = 128 * 1024 * 1024
+"""Size of a file: 100,000 shots with prompts of 1,000 characters fit."""
+MAX_NODES = 4_000_000
+"""Keys and values as written: 100,000 shots of 16 keys fit."""
+MAX_DEPTH = 20
+"""Levels of nesting, aliases included; a manifest needs five."""
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+FREE_EXPANSION, EXPANSION_RATIO = 100_000, 10
+"""What aliases and merges may add: this many nodes, and ten for each that is written."""
+
+RULES = {
+    "file-unreadable": "A file of yours is a readable regular file of at most 128 MiB",
+    "yaml-encoding": "A file is UTF-8 text without control characters",
+    "yaml-syntax": "A file is valid YAML",
+    "yaml-document": "A file holds exactly one YAML document",
+    "yaml-duplicate-key": "A key is written once in its mapping",
+    "yaml-key": "A key is text",
+    "yaml-tag": "Tags such as !!str aren't used",
+    "yaml-alias": "An alias names an anchor that is complete above it",
+    "yaml-merge": "A merge key `<<` holds a mapping or a list of mappings",
+    "yaml-limit": "Nesting, nodes and what aliases expand to stay within limits",
+}
+"""The rules of every YAML file, id → sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file holds. `root` is None when it couldn't be read to its end.
+
+    Attributes:
+        cut: places of texts without quotes that YAML may cut: what it takes for a comment behind one, from its
+            blanks on, or the anchor before one that no alias names.
+    """
+
+    file: str
+    root: Node | None
+    problems: tuple[Problem, ...]
+    cut: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+
+def load(path: Path, *, shown_as: str | None = None) -> Document:
+    """Read a YAML file.
+
+    Args:
+        path: the file.
+        shown_as: its name in problems; default: `path` as given.
+    """
+    file = shown_as or str(path)
+    try:
+        data = _bytes_of(path)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = (isinstance(error, OSError) and standins.of(path)) or said
+        problem = Problem(file, 1, 1, "error", "file-unreadable", f"can't read this file: {reason}")
+        return Document(file, None, (problem,))
+    return read(data, file)
+
+
+def read(data: bytes, file: str) -> Document:
+    """Read YAML from bytes; `file` is the name in problems."""
+    composer = _Composer(file)
+    try:
+        composer.run(_text_of(data), _parser_class())
+    except _Stop as stop:
+        composer.report(stop.rule, stop.message, stop.line, stop.column)
+        return Document(file, None, tuple(composer.problems))
+    return Document(file, composer.root, tuple(composer.problems), composer.cut)
+
+
+class _Stop(Exception):
+    """Reading can't go on; carries the problem."""
+
+    def __init__(self, rule: str, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.rule, self.message, self.line, self.column = rule, message, line, column
+
+
+def _bytes_of(path: Path) -> bytes:
+    # O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError("it is a folder" if stat.S_ISDIR(facts.st_mode) else "it is no regular file")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError("it is larger than 128 MiB")
+    if (found := standins.of_bytes(data)) is not None:
+        raise ValueError(str(found))
+    return data
+
+
+# What YAML calls printable (section 5.1), so that a reader error has a place; without the noncharacters below.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+# They end a line for PyYAML (YAML 1.1) only, not for editors, and text that was pasted from elsewhere has them.
+_PASTED_BREAKS = "\x85\u2028\u2029"
+_STAND_INS = str.maketrans(_PASTED_BREAKS, "\ufdd0\ufdd1\ufdd2")
+_STOOD_FOR = str.maketrans("\ufdd0\ufdd1\ufdd2", _PASTED_BREAKS)
+
+
+def _stood_for(event: yaml.ScalarEvent) -> str:
+    """A value with what the stand-ins stand for."""
+    text = event.value.translate(_STOOD_FOR)
+    return syntax.emoji(text) if event.style == '"' else syntax.halves(text)
+
+
+def _text_of(data: bytes) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise _Stop("yaml-encoding", "this file is UTF-16; save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig")
+        raise _Stop("yaml-encoding", "this byte is not UTF-8; save the file as UTF-8", *_end_of(before)) from None
+    odd = _UNPRINTABLE.search(text)
+    if odd:
+        name = f"U+{ord(odd[0]):04X}"
+        where = _end_of(text[: odd.start()])
+        raise _Stop("yaml-encoding", f"control character {name}: take it out, or write it as an escape", *where)
+    return text
+
+
+def _has_breaks(text: str) -> bool:
+    return any(character in text for character in _PASTED_BREAKS)
+
+
+def _end_of(text: str) -> tuple[int, int]:
+    lines = syntax.LINE_END.split(text)
+    return len(lines), len(lines[-1]) + 1
+
+
+def _syntax_stop(error: Exception, text: str) -> _Stop:
+    said = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
+    opened = getattr(error, "context_mark", None)
+    mark = getattr(error, "problem_mark", None) or opened
+    if mark is None:
+        return _Stop("yaml-syntax", f"this isn't valid YAML: {syntax.explained(said, '', '')}")
+    if "maximum nesting depth" in said:  # newer parsers have a cap of their own, and look far ahead
+        return _Stop("yaml-limit", _TOO_DEEP, mark.line + 1, mark.column + 1)
+    before, rest = text[max(0, mark.index - mark.column) : mark.index], text[mark.index :].partition("\n")[0]
+    ours = syntax.explained(said, before, rest[:1] or "\n") + syntax.after_a_comment(text[: mark.index], rest)
+    if ours.startswith(syntax.UNCLOSED) and opened:
+        mark = opened
+    return _Stop("yaml-syntax", f"this isn't valid YAML: {ours}", mark.line + 1, mark.column + 1)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end hasn't come yet."""
+
+    node: SequenceNode | MappingNode
+    anchor: str | None
+    before: int  # how many nodes there were when it began
+    height: int = 1
+    key: ScalarNode | None = None
+    merged: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Anchor:
+    node: Node
+    size: int
+    height: int
+
+
+class _Composer:
+    """Events in, nodes out. One per file."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.root: Node | None = None
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, _Anchor | None] = {}  # None: open, so an alias to it would be endless
+        self._written = self._expanded = 0  # nodes
+        self._documents = 0
+        self._has_stand_ins = False
+        self._comments: dict[tuple[int, int], str] = {}  # place of the blanks before a `#` → what begins there
+        self._unused: dict[str, tuple[int, int]] = {}  # anchors of texts without quotes, so far
+        self.cut: dict[tuple[int, int], str] = {}
+
+    def report(self, rule: str, message: str, line: int, column: int) -> None:
+        self.problems.append(Problem(self.file, line, column, "error", rule, message))
+
+    def run(self, text: str, parser_class: Callable[[str], Any]) -> None:
+        """Read everything; raises `_Stop` where reading can't go on."""
+        handlers: dict[type, Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._open_mapping,
+            yaml.SequenceStartEvent: self._open_sequence,
+            yaml.MappingEndEvent: self._close,
+            yaml.SequenceEndEvent: self._close,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
+        self._comments = syntax.comments(text)
+        stood_in = syntax.whole_emoji(text.translate(_STAND_INS) if _has_breaks(text) else text)
+        self._has_stand_ins, text = stood_in is not text, stood_in
+        try:
+            parser = parser_class(text)
+            while (event := parser.get_event()) is not None:
+                handler = handlers.get(type(event))
+                if handler is not None:
+                    handler(event)
+        except yaml.YAMLError as error:
+            raise _syntax_stop(error, text) from None
+        # What the pure parser lets out for some escapes and directives (reliability.md, e 2).
+        except (ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+            raise _syntax_stop(error, text) from None
+        if self._documents == 0:
+            raise _Stop("yaml-document", "this file is empty")
+        self.cut |= {where: f"&{anchor}" for anchor, where in self._unused.items()}
+
+    def _document(self, event: yaml.DocumentStartEvent) -> None:
+        self._documents += 1
+        mark = event.start_mark
+        if self._documents > 1:
+            raise _Stop("yaml-document", "a second document starts here; one file holds one", *_from_one(mark))
+        if event.tags:
+            self.report("yaml-tag", "a %TAG directive isn't allowed", *_from_one(mark))
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        text = _stood_for(event) if self._has_stand_ins else event.value
+        line, column = _from_one(event.start_mark)
+        is_plain = not event.style
+        value = resolved(text) if is_plain and event.tag is None else text
+        node = ScalarNode(value, text, line, column, is_plain)
+        if event.tag is not None:
+            self._refuse_tag(event)
+        if not text.isascii() or "\0" in text:
+            self._check_text(node)
+        if self._comments and is_plain and (comment := self._comments.get(_from_one(event.end_mark))):
+            self.cut[line, column] = comment
+        if event.anchor is not None:
+            self._anchors[event.anchor] = _Anchor(node, 1, 1)
+            if is_plain and text:
+                self._unused[event.anchor] = (line, column)
+        self._count(node)
+        self._add(node, 1)
+
+    def _open_mapping(self, event: yaml.MappingStartEvent) -> None:
+        line, column = _from_one(event.start_mark)
+        self._open(event, MappingNode({}, {}, line, column))
+
+    def _open_sequence(self, event: yaml.SequenceStartEvent) -> None:
+        line, column = _from_one(event.start_mark)
+        self._open(event, SequenceNode([], line, column))
+
+    def _open(self, event: Any, node: SequenceNode | MappingNode) -> None:
+        if event.tag is not None:
+            self._refuse_tag(event)
+        if len(self._stack) >= MAX_DEPTH:
+            raise _Stop("yaml-limit", _TOO_DEEP, node.line, node.column)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._count(node)
+        self._stack.append(_Open(node, event.anchor, self._written + self._expanded))
+
+    def _close(self, _event: object) -> None:
+        done = self._stack.pop()
+        if done.anchor is not None:
+            size = self._written + self._expanded - done.before + 1
+            self._anchors[done.anchor] = _Anchor(done.node, size, done.height)
+        self._add(done.node, done.height)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        line, column = _from_one(event.start_mark)
+        shown = printable(str(event.anchor), 40)
+        if event.anchor not in self._anchors:
+            raise _Stop(
+                "yaml-alias", f"there is no anchor &{shown} above; text that starts with * needs quotes", line, column
+            )
+        self._unused.pop(event.anchor, None)
+        anchor = self._anchors[event.anchor]
+        if anchor is None:
+            raise _Stop("yaml-alias", f"the alias *{shown} stands inside its own anchor", line, column)
+        if len(self._stack) + anchor.height > MAX_DEPTH:
+            raise _Stop("yaml-limit", f"aliases nest deeper than {MAX_DEPTH} levels", line, column)
+        self._expand(anchor.size, line, column)
+        self._add(anchor.node, anchor.height)
+
+    def _add(self, node: Node, height: int) -> None:
+        """Put a finished node into the open list, or as key or value into the open mapping."""
+        if not self._stack:
+            self.root = node
+            return
+        top = self._stack[-1]
+        if height >= top.height:
+            top.height = height + 1
+        if isinstance(top.node, SequenceNode):
+            top.node.items.append(node)
+        elif top.key is None:
+            if not isinstance(node, ScalarNode):
+                raise _Stop("yaml-key", "a key must be text, not a list or mapping", node.line, node.column)
+            top.key = node
+        else:
+            key, top.key = top.key, None
+            if key.text == "<<" and key.is_plain:
+                self._merge(top, top.node, key, node)
+            else:
+                self._entry(top, top.node, key, node)
+
+    def _entry(self, top: _Open, mapping: MappingNode, key: ScalarNode, value: Node) -> None:
+        name = key.text
+        if name in mapping.items and name not in top.merged:
+            first = mapping.keys[name][0]
+            message = f"the key {printable(name, 70)} is here twice; it is already on line {first}"
+            self.report("yaml-duplicate-key", message, key.line, key.column)
+            return
+        top.merged.discard(name)
+        mapping.items[name] = value
+        mapping.keys[name] = (key.line, key.column)
+
+    def _merge(self, top: _Open, mapping: MappingNode, key: ScalarNode, value: Node) -> None:
+        """Merge key: what is written in the mapping itself wins, then the first of the list."""
+        sources = value.items if isinstance(value, SequenceNode) else [value]
+        for source in sources:
+            if not isinstance(source, MappingNode):
+                self.report("yaml-merge", "<< takes a mapping or a list of mappings", key.line, key.column)
+                return
+            self._expand(len(source.items), key.line, key.column)
+            for name, node in source.items.items():
+                if name not in mapping.items:
+                    mapping.items[name], mapping.keys[name] = node, source.keys[name]
+                    top.merged.add(name)
+
+    def _count(self, node: Node) -> None:
+        self._written += 1
+        if self._written > MAX_NODES:
+            raise _Stop("yaml-limit", f"more than {MAX_NODES:,} keys and values", node.line, node.column)
+
+    def _expand(self, size: int, line: int, column: int) -> None:
+        self._expanded += size
+        if self._expanded > FREE_EXPANSION + EXPANSION_RATIO * self._written:
+            raise _Stop("yaml-limit", "aliases and merges expand to too much from here on", line, column)
+
+    def _refuse_tag(self, event: Any) -> None:
+        message = f"the tag {printable(event.tag, 60)} isn't allowed; to make a value text, put it in quotes"
+        self.report("yaml-tag", message, *_from_one(event.start_mark))
+
+    def _check_text(self, node: ScalarNode) -> None:
+        if "\0" in node.text or re.search("[\ud800-\udfff]", node.text):
+            message = "this text holds a NUL or half a character (an escape such as \\ud800)"
+            self.report("yaml-encoding", message, node.line, node.column)
+
+
+def _from_one(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1
+
+
+class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
+    """PyYAML's own parser, where the C one wasn't built."""
+
+    def __init__(self, text: str) -> None:
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+
+
+def _parser_class() -> Callable[[str], Any]:
+    """PyYAML's C parser; its own one, many times as slow, where libyaml is missing."""
+    try:
+        from yaml._yaml import CParser
+    except ImportError:
+        return _PureParser
+    return CParser
+
+
+_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")  # line ends to YAML 1.1, text to us
+
+
+class _Writer(yaml.SafeDumper):
+    """Quotes every text that `read` would take for a number or a constant."""
+
+
+def _text(writer: _Writer, text: str) -> yaml.ScalarNode:
+    style = None if resolved(text) == text and not _BREAKS.search(text) else '"'
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Writer.add_representer(str, _text)
+
+
+def dump(value: dict[str, Any]) -> str:
+    """Plain values as YAML that `read` reads back as the same values, keys in their order."""
+    return yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=110)

@@ -1,0 +1,1 @@
+"""The wire: one client for paid and free requests, and what carries and trusts them."""

@@ -1,0 +1,143 @@
+"""Whose certificates are believed: the only maker of a TLS context, and what it says when one isn't.
+
+* SSL_CERT_FILE and SSL_CERT_DIR stand in place of what is known otherwise, as for OpenSSL and httpx. One that
+  can't be read ends a command that needs it: every request would fail, and nobody would know why.
+* Without them, httpx's own list (certifi) and this machine's hold: a company puts its authority into the latter.
+* REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which most company machines have, are believed besides. One that can't
+  be read is no fault until a certificate isn't known; then it is named.
+* Nothing turns the check of a certificate off.
+
+Source: https://docs.openssl.org/3.0/man3/SSL_CTX_load_verify_locations/ (both variables, and the names in a
+folder); https://docs.openssl.org/3.0/man1/openssl-verification-options/ (numbers of refusals).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from veopipe.errors import EnvironmentFault
+from veopipe.text import printable
+
+_INSTEAD = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_BESIDES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+_UNKNOWN = frozenset({2, 19, 20, 21})
+"""Refusals by OpenSSL that say: the chain ends at nobody who is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """A TLS context, and where its authorities come from.
+
+    Attributes:
+        context: for every TLS connection of a command.
+        sources: for people: the variables that were read, or what holds without them.
+        unread: for people: what a variable names that couldn't be read.
+    """
+
+    context: ssl.SSLContext
+    sources: str
+    unread: str = ""
+
+    def refusal(self, error: BaseException, host: str) -> str | None:
+        """What is wrong with the certificate of `host`, and what to do; None: `error` is about something else."""
+        found: BaseException | None = error
+        while found is not None and not isinstance(found, ssl.SSLCertVerificationError):
+            found = found.__cause__ or found.__context__
+        if found is None:
+            return None
+        whose = f"the certificate of {printable(host)}"
+        if found.verify_code in _UNKNOWN:
+            more = f"; {self.unread}" if self.unread else ""
+            return (
+                f"{whose} comes from an authority that isn't known here: name a PEM file with the authority's "
+                f"certificate in SSL_CERT_FILE (in a company, its IT has it); known are {self.sources}{more}"
+            )
+        return f"{whose} {_REFUSALS.get(found.verify_code) or _said(found)}"
+
+
+_NAMES = "is for another name: look at base_url, and whether something in between answers in its place"
+_REFUSALS = {
+    9: "isn't valid yet: look at this machine's clock",
+    10: "has expired: look at this machine's clock; if that is right, whoever runs it must renew it",
+    18: "is signed by itself: if it is the right one, name it as a PEM file in SSL_CERT_FILE",
+    23: "was revoked: whoever runs it must renew it",
+    62: _NAMES,
+    64: _NAMES,
+}
+
+
+def _said(error: ssl.SSLCertVerificationError) -> str:
+    return f"isn't accepted: {printable(error.verify_message)}; SSL_CERT_FILE names the authorities that are believed"
+
+
+def read(environ: Mapping[str, str]) -> Trust:
+    """The context that an environment asks for. Takes some 30 ms.
+
+    Raises:
+        EnvironmentFault: SSL_CERT_FILE can't be read, or SSL_CERT_DIR where it stands alone.
+    """
+    named = {name: environ[name].strip() for name in (*_INSTEAD, *_BESIDES) if environ.get(name, "").strip()}
+    needed = next((name for name in _INSTEAD if name in named), None)
+    context, sources, unread = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), [], []
+    if needed is None:
+        context, sources = httpx.create_ssl_context(trust_env=False), ["certifi's and this machine's"]
+        context.load_default_certs()
+    elif sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_STRICT  # as in the contexts that Python makes
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # whoever is named is believed, a root or not
+    for name, value in named.items():
+        fault = _fault_of(context, name, value)
+        if fault is None:
+            sources.append(f"those of {name}")
+        elif name == needed:
+            raise EnvironmentFault(
+                f"{name} can't be used: {printable(value)} {fault}.",
+                hint=f"Name certificates in PEM form there, or unset {name}: then certifi's and this machine's hold.",
+            )
+        else:
+            unread.append(f"{name} names {printable(value)}, which {fault}")
+    return Trust(context, " and ".join(sources), "; ".join(unread))
+
+
+def _fault_of(context: ssl.SSLContext, variable: str, value: str) -> str | None:
+    """Believe what a variable names; None, or why that can't be. SSL_CERT_DIR may name several folders."""
+    if variable != "SSL_CERT_DIR":
+        return _load(context, Path(value), variable)
+    faults = [_load(context, Path(folder), variable) for folder in value.split(os.pathsep) if folder]
+    return None if None in faults else next(iter(faults), "names no folder")
+
+
+def _load(context: ssl.SSLContext, path: Path, variable: str) -> str | None:
+    """Believe what a file or folder holds; None, or why that can't be."""
+    try:
+        if path.is_dir():
+            if variable == "SSL_CERT_FILE":
+                return "is a folder; a folder goes into SSL_CERT_DIR"
+            if not any(_HASHED.fullmatch(entry.name) for entry in path.iterdir()):
+                return "holds no certificate under the name that OpenSSL looks for (openssl rehash FOLDER)"
+            context.load_verify_locations(capath=path)
+            return None
+        if variable == "SSL_CERT_DIR" and path.exists():
+            return "is no folder; a file goes into SSL_CERT_FILE"
+        before = context.cert_store_stats()["x509"]
+        context.load_verify_locations(cafile=path)
+    except FileNotFoundError:
+        return "isn't there"
+    except PermissionError:
+        return "may not be read"
+    except ssl.SSLError:
+        return "holds no certificate in PEM form"
+    except (OSError, ValueError) as error:
+        return f"can't be read ({getattr(error, 'strerror', None) or type(error).__name__})"
+    if variable in _INSTEAD and context.cert_store_stats()["x509"] == before:
+        return "holds no certificate in PEM form"
+    return None

@@ -1,0 +1,158 @@
+"""What `ledger.json` says: whose ledger it is, which runs aren't over, and which orders were made how often.
+
+The count misses what isn't here: a state file that a checkout, a merge or a copy left out, or an older one, would let
+its order be made again. It belongs to the order and not to the shot, so it holds wherever the order is wanted now.
+
+* Reading is strict. A file in which git left both sides of a conflict is read as what both say together.
+* Two versions become one without a loss: of each number the larger, unless one side took it out on purpose.
+
+Source: design, section 5; DECISIONS, 25.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from veopipe.ledger.reading import strict_json
+
+FORMAT = 1
+LARGEST = 64 << 20
+"""Bytes. A million orders need half of it."""
+KEY = 16
+"""Hex digits of a fingerprint that stand for an order: 64 bits, so that of a million orders no two are alike."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KEY = re.compile(rf"[0-9a-f]{{{KEY}}}")
+_LONGEST_NAME = 255  # bytes, on every usual file system
+_KNOWN = ("format", "id", "manifest", "open_runs", "attempts")
+_CONFLICT = re.compile(
+    rb"^<{7}[^\n]*\n(.*?)(?:^\|{7}[^\n]*\n.*?)?^={7}[^\n]*\n(.*?)^>{7}[^\n]*\n", re.MULTILINE | re.DOTALL
+)
+
+
+class Newer(ValueError):
+    """A newer veopipe wrote it: an older version of the file would forget what that one knew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What `ledger.json` says.
+
+    Attributes:
+        id: random, made once; output folders repeat it.
+        manifest: the manifest's file name.
+        open_runs: runs that spent and weren't ended by themselves or by Ctrl-C: the next run's caps
+            count what they spent.
+        attempts: key of an order (`key_of`) → how many attempts were made for it; None: an older veopipe wrote it and
+            didn't count, or it is a rehearsal's.
+        is_new: there is no ledger yet; nothing was ever bought.
+        is_lost: there are state files, but no `ledger.json` that counts them.
+        is_torn: git left both sides of a conflict in it.
+        unknown: fields of a newer veopipe, kept.
+    """
+
+    id: str
+    manifest: str
+    open_runs: tuple[str, ...] = ()
+    attempts: Mapping[str, int] | None = None
+    is_new: bool = False
+    is_lost: bool = False
+    is_torn: bool = False
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+
+def key_of(fingerprint: str) -> str:
+    """What an order is called in `attempts`."""
+    return fingerprint[:KEY]
+
+
+def parse(text: bytes) -> Ledger:
+    """What the file's text says.
+
+    Raises:
+        Newer: it is of a newer format.
+        ValueError: it can't be understood; the sentence says why.
+    """
+    if _CONFLICT.search(text):
+        both = merged(None, parse(_CONFLICT.sub(rb"\1", text)), parse(_CONFLICT.sub(rb"\2", text)))
+        return replace(both, is_torn=True)
+    document = strict_json(text)
+    if not isinstance(document, dict):
+        raise ValueError("it isn't a JSON object")
+    if document.get("format") != FORMAT:
+        raise (Newer if isinstance(document.get("format"), int) else ValueError)(
+            f"its format is {document.get('format')!r}; this veopipe knows {FORMAT}"
+        )
+    runs, attempts = document.get("open_runs", []), document.get("attempts")
+    texts = [document.get("id"), document.get("manifest"), *(runs if isinstance(runs, list) else [None])]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError("a field is missing or has the wrong type")
+    if not _ID.fullmatch(document["id"]) or not _is_file_name(document["manifest"]):
+        raise ValueError("its id or its manifest's name is impossible")
+    if attempts is not None and not _is_count(attempts):
+        raise ValueError("its attempts aren't a number for each order")
+    unknown = {key: value for key, value in document.items() if key not in _KNOWN}
+    return Ledger(document["id"], document["manifest"], tuple(runs), attempts, unknown=unknown)
+
+
+def _is_count(attempts: object) -> bool:
+    return isinstance(attempts, dict) and all(
+        _KEY.fullmatch(key) and type(number) is int and number > 0 for key, number in attempts.items()
+    )
+
+
+def _is_file_name(text: str) -> bool:
+    """Whether a file in the manifest's folder can have this name."""
+    try:  # UTF-8, as the folder may have been made under another locale than today's
+        size = len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # half a character
+        return False
+    return Path(text).name == text and 0 < size <= _LONGEST_NAME and "\0" not in text
+
+
+def dump(ledger: Ledger) -> bytes:
+    """The text of the file: one line for each order, sorted, so that two versions merge well."""
+    head = {"format": FORMAT, "id": ledger.id, "manifest": ledger.manifest, "open_runs": list(ledger.open_runs)}
+    text = json.dumps({**head, **ledger.unknown}, indent=2).removesuffix("\n}")
+    if ledger.attempts is not None:  # a long list: ten times as quick as the encoder that indents
+        lines = ",\n".join(f'    "{key}": {number}' for key, number in sorted(ledger.attempts.items()))
+        text += f',\n  "attempts": {{\n{lines}\n  }}' if lines else ',\n  "attempts": {}'
+    return f"{text}\n}}\n".encode("ascii")
+
+
+def merged(base: Ledger | None, ours: Ledger, theirs: Ledger) -> Ledger:
+    """What two versions of a ledger say together; `base`: what both began with, if that is known.
+
+    Raises:
+        ValueError: they are two ledgers.
+    """
+    if ours.id != theirs.id:
+        raise ValueError("its two versions are two ledgers")
+    runs = tuple(dict.fromkeys((*ours.open_runs, *theirs.open_runs)))
+    if base is not None:
+        runs = tuple(run for run in runs if run not in base.open_runs or run in {*ours.open_runs} & {*theirs.open_runs})
+    manifest = theirs.manifest if base is not None and ours.manifest == base.manifest else ours.manifest
+    before = (base.attempts if base is not None else None) or {}
+    attempts = larger(ours.attempts, theirs.attempts)
+    if attempts is not None:
+        mine, others = ours.attempts or {}, theirs.attempts or {}
+        attempts = {
+            key: number
+            for key, number in attempts.items()
+            if key not in before or (key in mine or others.get(key) != before[key])
+            if key not in before or (key in others or mine.get(key) != before[key])
+        }
+    return Ledger(ours.id, manifest, runs, attempts, unknown={**theirs.unknown, **ours.unknown})
+
+
+def larger(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> dict[str, int] | None:
+    """Of each number the larger; None if neither side counted."""
+    if one is None and other is None:
+        return None
+    one, other = one or {}, other or {}
+    return {key: max(one.get(key, 0), other.get(key, 0)) for key in {**one, **other}}

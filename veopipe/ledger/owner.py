@@ -1,0 +1,428 @@
+"""Where a manifest's ledger and videos lie, whose they are, and who may write: the guards of section 5.
+
+* `.veopipe/<manifest>/` is the ledger, `<output>/<manifest>/` holds the videos. A simulated run has
+  folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a paid take.
+* A ledger names its manifest, an output folder names its ledger; whatever doesn't fit is refused before
+  anything is sent. What is refused is never to be removed: a hint moves things, and only to a name that is free.
+* What this machine counted is remembered beside `ledger.json` as well, where git doesn't reach: a checkout of an
+  older version takes both the states and their count back.
+* One run at a time: a kernel lock that dies with its process.
+
+Source: design, section 5.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import secrets
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+
+from veopipe import files, standins
+from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
+from veopipe.ledger import ledgerfile, safekeeping, statefiles
+from veopipe.ledger.ledgerfile import Ledger as Ledger
+from veopipe.ledger.ledgerfile import larger
+from veopipe.ledger.paths import Places
+from veopipe.ledger.reading import NotHere
+from veopipe.text import printable
+
+LOCK_WAIT = 0.5
+"""Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
+
+# How file systems without locks answer (flock(2), and NFS without its lock service).
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
+
+
+def look_up(places: Places) -> Ledger:
+    """The ledger of these places, read only; a new one where there is none.
+
+    Raises:
+        LedgerRefused: it, or the output folder, belongs to something else.
+        EnvironmentFault: it can't be read.
+    """
+    if places.manifest.stem.endswith(".simulated"):
+        raise LedgerRefused(
+            f"{places.manifest.name}: a manifest's name can't end in .simulated, that is the ledger of a rehearsal",
+            hint="give the manifest another name",
+        )
+    found = _read(places.folder / "ledger.json")
+    if found is None:
+        has_state = _has_state(places)
+        ledger = Ledger(
+            _lost_id(places) or secrets.token_hex(16), places.manifest.name, is_new=not has_state, is_lost=has_state
+        )
+    else:
+        _check_owner(places, found)
+        ledger = found
+    _check_output(places, ledger)
+    remembered = _remembered(places, ledger.id)
+    return ledger if remembered is None else replace(ledger, attempts=larger(ledger.attempts, remembered))
+
+
+def _remembered(places: Places, ledger: str) -> Mapping[str, int] | None:
+    """What this machine has counted in that ledger, if anything."""
+    try:
+        found = ledgerfile.parse(files.read_bounded(places.memory, ledgerfile.LARGEST))
+    except (OSError, ValueError):  # never a ledger of its own: without it, `ledger.json` counts
+        return None
+    return found.attempts if found.id == ledger else None
+
+
+def _check_owner(places: Places, found: Ledger) -> None:
+    """See that a ledger which names another list is this list's all the same: renamed, or respelt by its disk."""
+    mine = places.manifest
+    named, its_folder = mine.parent / found.manifest, _beside(places, Path(found.manifest).stem)
+    if found.manifest == mine.name or _is_one(named, mine):
+        return
+    where = f"{places.ledger_base}/{places.name}"
+    if Path(found.manifest).stem == mine.stem or _is_one(its_folder, places.folder):
+        free = _free(mine).name
+        hint = (
+            f"one of the two needs a name of its own: {_mv(places, mine.name, free)}"
+            if os.path.lexists(named)
+            else f"give the manifest its name back: {_mv(places, mine.name, found.manifest)}"
+        )
+        raise LedgerRefused(f"{where} is the ledger of {printable(found.manifest)}, not of {mine.name}", hint=hint)
+    original = _read(its_folder / "ledger.json") if os.path.lexists(named) else None
+    if original is not None and original.id == found.id:
+        free = _free(places.folder).name
+        raise LedgerRefused(
+            f"{where} is a copy of the ledger of {printable(found.manifest)}, which is still there, "
+            f"and not the ledger of {mine.name}",
+            hint="a copied ledger would count its takes twice; move the copy away: "
+            + _mv(places, where, f"{places.ledger_base}/{free}"),
+        )
+
+
+def _beside(places: Places, name: str) -> Path:
+    """The folder of the ledger of that name."""
+    return places.folder.parent / (f"{name}.simulated" if places.simulated else name)
+
+
+def _is_one(path: Path, other: Path) -> bool:
+    """Whether both names lead to one file or folder: in another case, with other accents, by a link."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):  # one isn't there; this locale can't write its name
+        return False
+
+
+def _free(path: Path) -> Path:
+    """The first of `path-2`, `path-3` … that is nothing's name: what a hint moves must not replace anything."""
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
+    return next(name for name in numbered if not os.path.lexists(name))
+
+
+def _check_output(places: Places, ledger: Ledger) -> None:
+    owner = _owner_of(places.output, ledger.id)
+    if owner is None or owner == ledger.id:
+        return
+    where = f"{places.output_base}/{places.name}"
+    away = f"{places.output_base}/{_free(places.output).name}"
+    hint = f"if its videos aren't this list's, move the folder away: {_mv(places, where, away)}"
+    if ledger.is_new:  # else a checkout would replace records that nobody else has
+        hint = f"bring its ledger back: {git_checkout(places, f'{places.ledger_base}/{places.name}')}\n{hint}"
+    for other, theirs in _neighbours(places, strictly=False):
+        if theirs.id == owner:
+            target = places.output.with_name(other.name)
+            moves = [_mv(places, where, f"{places.output_base}/{other.name}")]
+            if os.path.lexists(target):  # exchanged, perhaps: both get their places
+                moves = [
+                    _mv(places, where, away),
+                    _mv(places, f"{places.output_base}/{other.name}", where),
+                    _mv(places, away, f"{places.output_base}/{other.name}"),
+                ]
+            hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {' && '.join(moves)}"
+    raise LedgerRefused(
+        f"{where} belongs to another ledger (its .ledger says {printable(owner[:12])}…)",
+        hint=hint,
+    )
+
+
+def _owner_of(output: Path, guess: str | None = None) -> str | None:
+    """The id of the ledger that an output folder belongs to; a pointer to a file that holds `guess` says so, too."""
+    try:
+        text = files.read_bounded(output / ".ledger", 256)
+        if (found := standins.of_bytes(text)) is None:
+            return text.decode("ascii", "replace").strip()
+        if guess is not None and found.sha256 == files.sha256_of_bytes(f"{guess}\n".encode()):
+            return guess
+        raise NotHere(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise EnvironmentFault(f"{output / '.ledger'} can't be read: {_said(error)}") from None
+
+
+def _lost_id(places: Places) -> str | None:
+    """The id that state files without a `ledger.json` had, as far as their output remembers it."""
+    return _owner_of(places.output) if _has_state(places) else None
+
+
+def _has_state(places: Places) -> bool:
+    try:
+        return bool(statefiles.look_into(places.state))
+    except OSError as error:  # no permission, a link to itself
+        raise EnvironmentFault(f"{places.state} can't be read: {_said(error)}") from None
+
+
+def _read(path: Path) -> Ledger | None:
+    try:
+        return ledgerfile.parse(files.read_bounded(path, ledgerfile.LARGEST))
+    except (FileNotFoundError, NotADirectoryError):
+        if (found := standins.of(path)) is not None:
+            raise EnvironmentFault(f"{path} isn't here: {found}") from None
+        return None
+    except ledgerfile.Newer as error:
+        raise EnvironmentFault(f"{path} can't be read: {error}", hint="update veopipe: a newer one wrote it") from None
+    except (OSError, ValueError) as error:
+        remedy = error.remedy if isinstance(error, NotHere) else f"git checkout {shlex.quote(str(path))}"
+        raise EnvironmentFault(f"{path} can't be read: {_said(error)}", hint=f"bring it back: {remedy}") from None
+
+
+def _said(error: BaseException) -> str:
+    return printable(error.strerror or str(error)) if isinstance(error, OSError) else printable(f"{error}")
+
+
+def _neighbours(places: Places, *, strictly: bool = True) -> Iterator[tuple[Path, Ledger]]:
+    """The other ledgers beside this one, rehearsals left out, with their folders.
+
+    Raises:
+        EnvironmentFault: one can't be read, and `strictly` asks for all.
+    """
+    base = places.folder.parent
+    for other in sorted(base.iterdir()) if base.is_dir() else []:
+        if other.name != places.name and not other.name.endswith(".simulated") and other.is_dir():
+            try:
+                found = _read(other / "ledger.json")
+            except EnvironmentFault:
+                if strictly:
+                    raise
+                continue
+            if found is not None:
+                yield other, found
+
+
+def refuse_if_renamed(places: Places) -> None:
+    """Stop a run that would start a new ledger while one beside it names a manifest that is gone.
+
+    Raises:
+        LedgerRefused: with the command that moves the other ledger (and its videos) here.
+    """
+    for other, found in _neighbours(places):
+        if _is_there(places, other, found):
+            continue
+        move = [_move(places, places.folder, places.ledger_base, other.name)]
+        if (places.output.parent / other.name).is_dir():
+            move.append(_move(places, places.output, places.output_base, other.name))
+        raise LedgerRefused(
+            f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
+            f"{_whose(places, found)} Then nothing needs to be bought again",
+            hint=f"move its ledger: {' && '.join(move)}\n"
+            "if this is a new list, start a ledger of its own: add --new-ledger",
+        )
+
+
+def _whose(places: Places, found: Ledger) -> str:
+    name = printable(found.manifest)
+    return (
+        f"{name}. Was it moved?"
+        if found.manifest == places.manifest.name
+        else f"{name}, which is gone. Was it renamed?"
+    )
+
+
+def _is_there(places: Places, folder: Path, ledger: Ledger) -> bool:
+    """Whether a ledger has its list, under the name that this locale gives it, too. It may be a copy of another's."""
+    named = places.manifest.parent / ledger.manifest
+    if os.path.lexists(named) and not _is_one(named, places.manifest):
+        return True
+    ending = Path(ledger.manifest).suffix
+    lists = (path for path in places.manifest.parent.iterdir() if path.suffix == ending)
+    return any(_is_one(_beside(places, path.stem), folder) for path in lists)
+
+
+def _move(places: Places, target: Path, base: str, name: str) -> str:
+    """The command that gives the folder `name` the place of `target`; what is there gets another name."""
+    move = _mv(places, f"{base}/{name}", f"{base}/{target.name}")
+    if not os.path.lexists(target) or (target.is_dir() and {entry.name for entry in target.iterdir()} <= {"lock"}):
+        return move  # a lock that this very command holds goes with it
+    return f"{_mv(places, f'{base}/{target.name}', f'{base}/{_free(target).name}')} && {move}"
+
+
+def _mv(places: Places, old: str, new: str) -> str:
+    """The command that renames something beside the manifest, wherever a person types it."""
+    names = [_typed(places, old), _typed(places, new)]
+    return shlex.join(["mv", *(["--"] if any(name.startswith("-") for name in names) else []), *names])
+
+
+def git_checkout(places: Places, path: str) -> str:
+    """The command that brings something beside the manifest back from git."""
+    return shlex.join(["git", "checkout", "--", path] if _is_here(places) else _git(places, path))
+
+
+def _git(places: Places, path: str) -> list[str]:
+    return ["git", "-C", str(places.manifest.parent), "checkout", "--", path]
+
+
+def _typed(places: Places, path: str) -> str:
+    """A path beside the manifest as it is typed in the working folder: another one may have a ledger of that name."""
+    return path if _is_here(places) else str(places.manifest.parent / path)
+
+
+def _is_here(places: Places) -> bool:
+    return _is_one(places.manifest.parent, Path())
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+
+def _to_nobody(_note: str) -> None:
+    return
+
+
+@contextmanager
+def locked(places: Places, tell: Callable[[str], None] = _to_nobody) -> Iterator[None]:
+    """Hold the ledger's lock: for runs and for every other command that writes.
+
+    Args:
+        places: whose ledger.
+        tell: is given a note for people about who else may write there.
+
+    Raises:
+        LedgerLocked: another process holds it.
+        EnvironmentFault: the lock file can't be made or the disk has no locks, or somebody else may have written there.
+    """
+    try:
+        try:
+            lock = _acquired(places, tell)
+        except FileNotFoundError:  # another command took its empty ledger away meanwhile
+            lock = _acquired(places, tell)
+    except filelock.Timeout:
+        raise LedgerLocked(
+            f"another run of {places.manifest.name} is on{_holder(places)}",
+            hint="wait for it, or look at it: veopipe status " + shlex.quote(places.manifest.name),
+        ) from None
+    except OSError as error:
+        raise EnvironmentFault(
+            f"the ledger {places.folder} can't be locked: {_said(error)}",
+            hint="this disk has no locks, and two runs at once could buy a take twice: keep the list on another disk"
+            if error.errno in _NO_LOCKS
+            else None,
+        ) from None
+    try:
+        with suppress(OSError):  # for people only; on a full disk the lock holds without it
+            (places.folder / "lock").write_text(f"pid {os.getpid()} since {now()}\n", "ascii")
+        yield
+    finally:
+        _tidy(places)
+        lock.release()
+
+
+def _acquired(places: Places, tell: Callable[[str], None]) -> filelock.BaseFileLock:
+    _make_folders(places)
+    safekeeping.close_to_others(places, tell)
+    lock = filelock.FileLock(_lock_file(places), timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False)
+    lock.acquire()
+    return lock
+
+
+def _lock_file(places: Places) -> Path:
+    """The lock's file, made with its mode: to change the mode afterwards isn't permitted on every disk."""
+    path = places.folder / "lock"
+    with suppress(FileExistsError):
+        os.close(files.create_exclusively(path, 0o600))
+    return path
+
+
+def _tidy(places: Places) -> None:
+    """Leave no empty ledger behind: a folder that is there would swallow the one that `mv` brings."""
+    if not (places.folder / "ledger.json").exists() and not _has_state(places):
+        with suppress(OSError):
+            (places.folder / "lock").unlink()
+            places.folder.rmdir()
+
+
+def _holder(places: Places) -> str:
+    try:
+        said = files.read_bounded(places.folder / "lock", 200).decode("ascii", "replace").strip()
+    except (OSError, ValueError):
+        return ""
+    return f" ({printable(said)})" if said else ""
+
+
+def is_locked(places: Places) -> bool:
+    """Whether a run is on, for commands that only look."""
+    if not (places.folder / "lock").exists():
+        return False
+    lock = filelock.FileLock(places.folder / "lock", timeout=0, fallback_to_soft=False, thread_local=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
+def _make_folders(places: Places) -> None:
+    base = places.folder.parent
+    files.make_folder(base)
+    safekeeping.close_if_ours(base)
+    safekeeping.keep_gitignore(base / ".gitignore")
+    files.make_folder(places.folder, 0o700)
+
+
+def write(places: Places, ledger: Ledger) -> Ledger:
+    """Write `ledger.json`, naming the manifest as it is called now, and what this machine remembers of it.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    written = replace(ledger, manifest=places.manifest.name, is_new=False, is_lost=False, is_torn=False)
+    text = ledgerfile.dump(written)
+    try:
+        files.make_folder(places.state)
+        files.sync_folder(places.state)  # it counts what a power cut must not take any more
+        if written.attempts:
+            with suppress(OSError):  # a courtesy, for a checkout that comes later: a power cut may leave half of it
+                files.make_folder(places.memory.parent)
+                places.memory.write_bytes(text)
+        files.replace(places.folder / "ledger.json", text)
+    except OSError as error:
+        raise EnvironmentFault(f"{places.folder / 'ledger.json'} can't be written: {_said(error)}") from None
+    return written
+
+
+def claim_output(places: Places, ledger: Ledger) -> None:
+    """Make the output folder and write whose it is.
+
+    Raises:
+        EnvironmentFault: it can't be made or used.
+        LedgerRefused: it belongs to another ledger.
+    """
+    try:
+        takes = places.takes_of(places.output_base)
+        files.make_folder(takes)
+        if not os.access(takes, os.W_OK):  # before anything is paid for that would find no place there
+            raise PermissionError(errno.EACCES, f"{takes.name}/ in it can't be written")
+        if _owner_of(places.output, ledger.id) is None:
+            files.claim(places.output / ".ledger", f"{ledger.id}\n".encode())
+    except OSError as error:
+        raise EnvironmentFault(f"{places.output} can't be used: {_said(error)}") from None
+    _check_output(places, ledger)  # another list may have been quicker
+
+
+def now() -> str:
+    """The time as state files and logs write it: UTC, ISO 8601, seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,81 @@
+"""How a shot becomes effective: defaults, then the shot, then the pipeline's overrides.
+
+* A layer is a mapping key → node, so that every value keeps the place where it was written.
+* `null` unsets: then the built-in default applies.
+* `size` stands for a resolution and an aspect ratio; an override of one of the two leaves the other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from veopipe.documents.nodes import Node, ScalarNode, plain
+
+Layer = Mapping[str, Node]
+
+# API document, Core Parameters (`size`): what each stands for.
+SIZES: Mapping[str, tuple[str, str]] = {
+    "1280x720": ("720p", "16:9"),
+    "720x1280": ("720p", "9:16"),
+    "1920x1080": ("1080p", "16:9"),
+    "1080x1920": ("1080p", "9:16"),
+    "3840x2160": ("4k", "16:9"),
+}
+
+# What holds where nothing is written (schema: `default`).
+BUILT_IN = MappingProxyType({"seconds": 8, "resolution": "720p", "aspect_ratio": "16:9", "take": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """A pipeline's `overrides`: values, and where they stand in the pipeline's file.
+
+    Attributes:
+        file: the pipeline's name in problems.
+        nodes: key → node.
+    """
+
+    file: str = ""
+    nodes: Layer = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, object]:
+        """Key → plain value; null means unset."""
+        return {key: plain(node) for key, node in self.nodes.items()}
+
+
+def merged(defaults: Layer, shot: Layer) -> dict[str, Node]:
+    """A shot with its defaults: what the shot writes wins, what is null is gone."""
+    both = {**defaults, **shot}
+    return {key: node for key, node in both.items() if not _is_null(node)}
+
+
+def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
+    """A merged shot with a pipeline's overrides laid over it.
+
+    A size that the shot writes is spelt out first, so that an override of one of its two halves leaves the other.
+    """
+    size = overrides.get("size")
+    result = sized(shot) if size is None else dict(shot)
+    result.pop("size", None)
+    if size is not None and not _is_null(size):
+        result.pop("resolution", None)
+        result.pop("aspect_ratio", None)
+    result.update(overrides)
+    return sized({key: node for key, node in result.items() if not _is_null(node)})
+
+
+def sized(shot: Layer) -> dict[str, Node]:
+    """A merged shot where `size` supplies the resolution and aspect ratio that aren't written beside it."""
+    result = dict(shot)
+    size = result.get("size")
+    if isinstance(size, ScalarNode) and isinstance(size.value, str) and size.value in SIZES:
+        for key, value in zip(("resolution", "aspect_ratio"), SIZES[size.value], strict=True):
+            result.setdefault(key, ScalarNode(value, value, size.line, size.column, size.is_plain))
+    return result
+
+
+def _is_null(node: Node) -> bool:
+    return type(node) is ScalarNode and node.value is None

@@ -1,0 +1,325 @@
+"""A shot list, read and checked: YAML in, effective shots or all its problems out.
+
+Rules that hold here (design, section 3):
+
+* A manifest must be right by itself, and with the pipeline's overrides.
+* All problems come in one go, one per rule and place; a place is where the value was written.
+* What is wrong by itself isn't compared with other keys, so that one mistake makes one problem.
+* Cost is linear: values are checked per shot, verdicts of rules are cached by what they read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from veopipe.dialects import catalogue as pricing
+from veopipe.documents import schema, yaml
+from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, place, plain
+from veopipe.documents.problems import Findings, Place
+from veopipe.documents.schema import Finding, ShotRules
+from veopipe.errors import Problem
+from veopipe.manifest import rules
+from veopipe.manifest.layers import BUILT_IN, Layer, Overrides, merged, overridden, sized
+from veopipe.manifest.pictures import PictureFacts
+
+Role = Literal["input_reference", "last_frame", "reference_images"]
+Selects = Callable[[str, Sequence[str]], bool]
+"""Whether a command is about a shot, by its id and tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a shot refers to.
+
+    Attributes:
+        role: what it is for.
+        written: its path as in the manifest.
+        path: absolute.
+        media_type: by content, such as `image/png`.
+    """
+
+    role: Role
+    written: str
+    path: Path
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One wanted video, effective: defaults, then the shot, then overrides; built-in defaults filled in.
+
+    Attributes:
+        seconds: 4, 6 or 8.
+        take: the n-th wanted result of this order, from 1.
+        line: place of the id in the manifest, from 1.
+        column: the same.
+    """
+
+    id: str
+    model: str
+    prompt: str
+    seconds: int
+    resolution: str
+    aspect_ratio: str
+    negative_prompt: str | None
+    seed: int | None
+    pictures: tuple[Picture, ...]
+    take: int
+    tags: tuple[str, ...]
+    notes: str | None
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A shot list without errors.
+
+    Attributes:
+        path: of the file, absolute.
+        folder: what paths in it are relative to.
+        shots: id → shot, in order.
+        budget_usd: the most that it may cost, US dollars, or None.
+    """
+
+    path: Path
+    folder: Path
+    shots: Mapping[str, Shot]
+    budget_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A manifest, or None if it has an error; and everything that is to be said about it, by place."""
+
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+
+
+def load_manifest(
+    path: Path,
+    *,
+    overrides: Overrides | None = None,
+    models: Mapping[str, pricing.Model] = pricing.BUILT_IN,
+    shown_as: str | None = None,
+    selects: Selects | None = None,
+) -> Loaded:
+    """Read and check a shot list.
+
+    Args:
+        path: the file.
+        overrides: the pipeline's, already checked by themselves.
+        models: every model that can be ordered.
+        shown_as: the file's name in problems; default: `path` as given.
+        selects: which shots the command is about; the others needn't be right with the overrides.
+    """
+    read = yaml.load(path, shown_as=shown_as)
+    if read.root is None:
+        return Loaded(None, read.problems)
+    folder = path.absolute().parent.resolve()  # as `project` does: a linked folder is the folder it leads to
+    reader = _Reader(read, folder, overrides or Overrides(), models, selects)
+    budget = reader.read(read.root)
+    problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
+    if any(problem.severity == "error" for problem in problems):
+        return Loaded(None, tuple(problems))
+    return Loaded(Manifest(folder / path.name, folder, reader.shots, budget), tuple(problems))
+
+
+class _Reader:
+    """Reads the nodes of one manifest; leaves shots and findings."""
+
+    def __init__(
+        self,
+        read: yaml.Document,
+        folder: Path,
+        overrides: Overrides,
+        models: Mapping[str, pricing.Model],
+        selects: Selects | None,
+    ) -> None:
+        self.shots: dict[str, Shot] = {}
+        self._chosen: list[str] = []
+        self._findings = Findings()
+        self._file, self._cut = read.file, read.cut
+        self._overrides = overrides
+        self._selects = selects
+        self._models = models
+        self._model_findings: dict[str, Finding | None] = {}
+        self._wrong_defaults: list[tuple[Finding, Place]] = []
+        self._rules = ShotRules()
+        self._pictures = rules.Pictures(folder)
+
+    def problems(self) -> tuple[Problem, ...]:
+        return self._findings.problems(self._chosen)
+
+    def read(self, root: Node) -> Decimal | None:
+        """Everything; returns the budget."""
+        self._check_frame(root)
+        if not isinstance(root, MappingNode):
+            return None
+        defaults, shots = root.items.get("defaults"), root.items.get("shots")
+        layer: Layer = defaults.items if isinstance(defaults, MappingNode) else {}
+        if isinstance(defaults, MappingNode):
+            self._wrong_defaults = self._check_keys(defaults, None)
+        if isinstance(shots, MappingNode):
+            self._check_ids(shots)
+            for shot, node in shots.items.items():
+                self._read_shot(shot, Place(self._file, *shots.keys[shot]), node, layer)
+        budget = root.items.get("budget_usd")
+        is_amount = isinstance(budget, ScalarNode) and type(budget.value) in {int, float}
+        return Decimal(budget.text) if isinstance(budget, ScalarNode) and is_amount else None
+
+    def _check_frame(self, root: Node) -> None:
+        """The manifest's own keys; `defaults` and `shots` by their kind only, they have their turn later."""
+        frame = plain(root) if not isinstance(root, MappingNode) else {k: _kind(k, v) for k, v in root.items.items()}
+        for finding in schema.check("manifest", frame):
+            if finding.rule in ("model-required", "prompt-required"):
+                continue  # said of each effective shot
+            line, column = place(root, finding.path, of_key=finding.at == "key")
+            self._findings.add(finding, Place(self._file, line, column))
+
+    def _check_ids(self, shots: MappingNode) -> None:
+        entry = schema.part("manifest", "properties", "shots", "propertyNames")
+        form = re.compile(entry["pattern"])
+        seen: dict[str, str] = {}
+        for shot, where in shots.keys.items():
+            if not form.fullmatch(shot):
+                for found in schema.check("manifest", shot, "properties", "shots", "propertyNames"):
+                    self._findings.add(found, Place(self._file, *where), shot)
+            first = seen.setdefault(shot.casefold(), shot)
+            if first != shot:
+                message = f"the ids {first} and {shot} differ in upper and lower case only: their files would collide"
+                self._findings.add(rules.finding("shot-id-unique", message, (shot,)), Place(self._file, *where), shot)
+
+    def _check_keys(self, layer: MappingNode, shot: str | None) -> list[tuple[Finding, Place]]:
+        """Each key of `defaults` or of a raw shot by itself."""
+        wrong = []
+        for key, node in layer.items.items():
+            for finding in self._rules.value(key, plain(node)):
+                line, column = place(layer, finding.path, of_key=finding.at == "key")
+                where = Place(self._file, line, column)
+                self._findings.add(finding, where, shot)
+                wrong.append((finding, where))
+            if self._cut and key in rules.TEXTS:
+                self._check_cut(key, node, shot)
+        return wrong
+
+    def _check_cut(self, key: str, node: Node, shot: str | None) -> None:
+        """Whether YAML has cut a text, or one of a list."""
+        for text in node.items if isinstance(node, SequenceNode) else [node]:
+            cut = self._cut.get((text.line, text.column))
+            if cut is not None and isinstance(text, ScalarNode) and (found := rules.cut_short(key, text.text, cut)):
+                self._findings.add(found, Place(self._file, text.line, text.column), shot)
+
+    def _read_shot(self, shot: str, where: Place, node: Node, defaults: Layer) -> None:
+        wrong: set[str | int] = set()
+        if isinstance(node, MappingNode):
+            wrong = {finding.path[0] for finding, _ in self._check_keys(node, shot)}
+            written: Layer = node.items
+        else:
+            for finding in schema.check("manifest", plain(node), "$defs", "settings"):
+                self._findings.add(finding, Place(self._file, node.line, node.column), shot)
+            if plain(node) is not None:
+                return
+            written = {}
+        for finding, place_of_default in self._wrong_defaults:
+            if finding.path[0] not in written:
+                self._findings.add(finding, place_of_default, shot)
+                wrong.add(finding.path[0])
+        layer = merged(defaults, written)
+        own = sized(layer)
+        findings, values = self._judge(own, wrong)
+        for finding in findings:
+            self._findings.add(finding, self._place_of(finding, own, where), shot)
+        values = self._finish(shot, layer, findings, values, wrong)
+        if not self._findings.has_errors:
+            self.shots[shot] = self._made(shot, values, where)
+
+    def _finish(
+        self, shot: str, layer: Layer, known: list[Finding], own: dict[str, Any], wrong: Collection[str | int]
+    ) -> dict[str, Any]:
+        """The shot's values with the overrides; what is wrong only now is the pipeline's problem."""
+        nodes, findings, values = self._overrides.nodes, known, own
+        if nodes:
+            findings, values = self._judge(overridden(layer, nodes), set(wrong) - nodes.keys())
+        if self._selects is not None and not self._selects(shot, values.get("tags", ())):
+            # The command isn't about this one: it needn't suit the overrides, but has what every shot has.
+            return {key: own[key] for key in ("model", "prompt") if key in own} | values
+        self._chosen.append(shot)
+        said = {(finding.rule, finding.path) for finding in known}
+        for finding in findings:
+            if (finding.rule, finding.path) not in said:
+                self._findings.add(finding, self._override_place(finding), shot, with_overrides=True)
+        return values
+
+    def _judge(self, shot: Layer, wrong: Collection[str | int]) -> tuple[list[Finding], dict[str, Any]]:
+        """Findings about an effective shot, and its values; without the keys that are wrong by themselves."""
+        values: dict[str, Any] = {key: plain(node) for key, node in shot.items() if key not in wrong}
+        found = [f for f in self._rules.whole(values) if f.path[0] not in wrong]
+        if "model" in values and (about := self._about_model(values["model"])):
+            found.append(about)
+        found += rules.texts(values)
+        if not values.keys().isdisjoint(rules.ROLES):
+            found += self._pictures.judge(values)
+        return found, values
+
+    def _about_model(self, name: str) -> Finding | None:
+        if name not in self._model_findings:
+            self._model_findings[name] = rules.model(name, self._models)
+        return self._model_findings[name]
+
+    def _place_of(self, finding: Finding, shot: Layer, fallback: Place) -> Place:
+        """Where the value stands that a finding is about; what is missing: the shot's id."""
+        node = shot.get(str(finding.path[0]))
+        if node is None:
+            return fallback
+        return Place(self._file, *place(node, finding.path[1:]))
+
+    def _override_place(self, finding: Finding) -> Place:
+        """The override that makes a shot wrong: the restricted key's if there is one, else one that the rule reads."""
+        nodes = self._overrides.nodes
+        reads = [str(finding.path[0]), *sorted(finding.reads)]
+        if {"resolution", "aspect_ratio"} & set(reads):
+            reads.append("size")
+        key = next((key for key in reads if key in nodes), next(iter(nodes)))
+        return Place(self._overrides.file, nodes[key].line, nodes[key].column)
+
+    def _made(self, shot: str, values: Mapping[str, Any], where: Place) -> Shot:
+        full = {**BUILT_IN, **values}
+        seed = full.get("seed")
+        return Shot(
+            id=shot,
+            model=full["model"],
+            prompt=full["prompt"],
+            seconds=int(full["seconds"]),
+            resolution=full["resolution"],
+            aspect_ratio=full["aspect_ratio"],
+            negative_prompt=full.get("negative_prompt"),
+            seed=None if seed is None else int(seed),
+            pictures=self._pictures_of(full),
+            take=int(full["take"]),
+            tags=tuple(full.get("tags", ())),
+            notes=full.get("notes"),
+            line=where.line,
+            column=where.column,
+        )
+
+    def _pictures_of(self, values: Mapping[str, Any]) -> tuple[Picture, ...]:
+        found = []
+        for path, written in rules.named(values):
+            facts = self._pictures.facts(written)
+            if isinstance(facts, PictureFacts):
+                role: Any = path[0]
+                found.append(Picture(role, written, facts.path, facts.media_type))
+        return tuple(found)
+
+
+def _kind(key: str, node: Node) -> object:
+    """A value for a first look: a scalar is itself, what is in a mapping or list doesn't count yet."""
+    if isinstance(node, MappingNode):
+        return {"a": {}} if key == "shots" and node.items else {}
+    return [None] * len(node.items) if isinstance(node, SequenceNode) else node.value

@@ -1,0 +1,139 @@
+"""Plan files: what `plan -o` writes and `run --plan` takes as a permission.
+
+Source: design, section 7 (`--plan`); described by `schemas/plan.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from veopipe import files
+from veopipe.dialects.catalogue import as_text
+from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.ledger.owner import now
+from veopipe.ledger.reading import strict_json
+from veopipe.plan.plan import Action, Item, Plan
+from veopipe.project import Project
+from veopipe.takes.take import money
+from veopipe.text import printable
+
+FORMAT = 1
+LARGEST = 256 << 20
+"""Bytes; 100,000 shots with prompts of a kilobyte make about 150 MB."""
+
+
+_MOST_ATTEMPTS = 10_000
+
+
+def has_work(plan: Plan) -> bool:
+    """Whether a run would do anything but keep what is there."""
+    return any(item.action not in {Action.KEEP, Action.HOLD} for item in plan.items)
+
+
+def document(project: Project, plan: Plan) -> dict[str, Any]:
+    """The plan as JSON."""
+    known = [item.google_usd for item in plan.creates if item.google_usd is not None]
+    costs: dict[str, Any] = {
+        "planned": as_text(plan.cost_usd),
+        "worst_case": as_text(plan.worst_usd),
+        "charged_before": as_text(project.money(plan).charged),
+        "cap": as_text(project.cap) if project.cap is not None else None,
+    }
+    if known:
+        costs["google_list_price"] = {"usd": as_text(sum(known, Decimal(0))), "of_creates": len(known)}
+    return {
+        "format": FORMAT,
+        "manifest": str(project.choices.manifest),
+        "made_at": now(),
+        "pipeline": project.pipeline.name,
+        "gateway": project.address.name,
+        "cost_usd": costs,
+        "shots": [_entry(item, plan.retry_failed) for item in plan.items],
+    }
+
+
+def write(output: Path, project: Project, document: Mapping[str, Any]) -> None:
+    """Write a plan; an older one is replaced whole, so that half a permission never lies there.
+
+    Raises:
+        UsageError: something else lies there.
+        EnvironmentFault: it can't be written.
+    """
+    path, shown = output.absolute(), printable(str(output))
+    inside = path.resolve().is_relative_to(project.places.folder.resolve())
+    if inside or (os.path.lexists(path) and not _is_plan(path)):
+        raise UsageError(f"{shown} isn't a plan: left alone", hint="choose another name for -o")
+    try:
+        files.replace(path, (json.dumps(document, indent=2) + "\n").encode())
+    except OSError as error:
+        raise EnvironmentFault(f"{shown} can't be written: {error.strerror}") from None
+
+
+def _is_plan(path: Path) -> bool:
+    """Whether a file holds a plan, of whatever format, or nothing."""
+    try:
+        held = files.read_bounded(path, LARGEST)
+        plan = strict_json(held) if held else None
+    except (OSError, ValueError):
+        return False
+    return not held or (isinstance(plan, dict) and {"format", "made_at", "shots"} <= plan.keys())
+
+
+def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
+    order = item.order
+    entry: dict[str, Any] = {
+        "shot": item.shot,
+        "take": item.number,
+        "action": item.action.value,
+        "reason": item.reason,
+        "wanted": item.wanted,
+        "fingerprint": item.fingerprint,
+        "price_usd": as_text(item.price_usd),
+        "cost_usd": as_text(item.cost_usd),
+        "bought_before": item.bought_before,
+    }
+    if item.bought_at:
+        entry["bought_at"] = item.bought_at
+    if item.renamed_from:
+        entry["renamed_from"] = item.renamed_from
+    if item.buys:
+        entry |= {"attempt": item.attempt, "further_attempts": retry_failed}
+    if order:
+        entry |= {"mode": order.mode, **order.as_json(), "take": item.number}
+    return entry
+
+
+def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
+    """The creates that a plan file allows: (shot, fingerprint) → highest attempt number, price.
+
+    Raises:
+        UsageError: it is no plan file.
+    """
+    try:
+        plan = strict_json(files.read_bounded(path, LARGEST))
+        if plan["format"] != FORMAT:
+            raise ValueError(f"its format is {plan['format']!r}, this veopipe knows {FORMAT}")
+        allowed = dict(_allowed(entry) for entry in plan["shots"] if entry["action"] in {Action.CREATE, Action.RETRY})
+    except OSError as error:
+        raise UsageError(f"the plan {path} can't be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is no plan: {printable(str(error))}", hint=f"make one: veopipe plan … -o {path}"
+        ) from None
+    return allowed
+
+
+def _allowed(entry: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[int, Decimal]]:
+    """What one entry allows. A permission isn't guessed at: other types than `_entry` writes are refused."""
+    shot, fingerprint, price = entry["shot"], entry["fingerprint"], entry["price_usd"]
+    attempts = entry["attempt"], entry["further_attempts"]
+    if not all(isinstance(text, str) for text in (shot, fingerprint, price)):
+        raise ValueError("a shot, a fingerprint or a price is no text")
+    if not all(type(number) is int and 0 <= number <= _MOST_ATTEMPTS for number in attempts):
+        raise ValueError("a number of attempts is none")
+    return (shot, fingerprint), (sum(attempts), money(price))

@@ -1,0 +1,365 @@
+"""What reports for people show of a shot, as values: the order, the file, the takes, the money, the reason.
+
+* Everything in a card came through `wording`: no controls, no keys. It isn't escaped for any format yet.
+* Task ids open a video without a key at some gateways (reliability.md, e 43b): cards hold their first
+  characters only, wherever they stand.
+* Links are relative to the folder of the report, so that both can be moved together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from veopipe.delivery.shelf import Shelf
+from veopipe.dialects.catalogue import as_text
+from veopipe.plan.plan import Action
+from veopipe.project import Project
+from veopipe.report.rows import PENDING, Report, Row
+from veopipe.standins import StandIn
+from veopipe.takes.order import SIZES
+from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, Status
+from veopipe.takes.take import Attempt, ShotState, Take
+from veopipe.text import printable
+
+HELD = "held"
+"""What a card says of a shot that is pending because a run holds it for a person."""
+
+_SHOWN_OF_TASK = 8
+_ROLES = {"input_reference": "first frame", "last_frame": "last frame", "reference_images": "reference"}
+_MODES = {
+    "text": "from text",
+    "image": "from a picture",
+    "first_last": "first to last frame",
+    "references": "from references",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that was ordered, and what was measured.
+
+    Attributes:
+        differs: whether the file isn't as ordered there.
+    """
+
+    name: str
+    ordered: str
+    measured: str
+    differs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the order: its role in words, its file as the manifest names it, a link to it if known."""
+
+    role: str
+    name: str
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One attempt of one take, newest first in a card."""
+
+    take: int
+    attempt: int
+    status: str
+    at: str
+    took: str
+    cost: str
+    reason: str
+    task: str
+    gateway: str
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One shot.
+
+    Attributes:
+        number: of the frame, from 1.
+        status: of its row, or `held`.
+        video: link to the file that the frame shows, or None.
+        earlier: the number of an earlier take that the frame shows, as this one has no file yet.
+        facts: ordered against measured.
+        reason: why it stands there; empty for what is verified.
+        note: for a verified take whose file isn't here, or a take that nobody wants any more.
+        took_s: seconds from the create to the end of the newest attempt, once that is settled.
+        charged: US dollars, all attempts of all its takes.
+        possibly: the same, of what may have been charged.
+    """
+
+    number: int
+    shot: str
+    status: str
+    wanted: bool
+    take: int
+    prompt: str
+    settings: tuple[tuple[str, str], ...]
+    summary: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    tags: tuple[str, ...]
+    notes: str
+    video: str | None
+    earlier: int | None
+    facts: tuple[Fact, ...]
+    reason: str
+    note: str
+    took_s: float | None
+    charged: Decimal
+    possibly: Decimal
+    price: Decimal
+    at: str
+    history: tuple[Past, ...]
+
+    @property
+    def label(self) -> str:
+        """The status in words."""
+        return self.status.replace("_", " ")
+
+    @property
+    def took(self) -> str:
+        """The time it took, `m:ss`, or an empty text."""
+        return clock(self.took_s)
+
+    @property
+    def cost(self) -> str:
+        """What it cost, in few words; `?` behind what may have been charged."""
+        if self.charged or self.possibly:
+            parts = [f"${as_text(self.charged)}"] if self.charged else []
+            parts += [f"${as_text(self.possibly)}?"] if self.possibly else []
+            return " + ".join(parts)
+        return f"${as_text(self.price)} to come" if self.status == PENDING else "$0"
+
+    @property
+    def differs(self) -> bool:
+        """Whether something measured isn't as ordered."""
+        return any(fact.differs for fact in self.facts)
+
+
+def make_cards(project: Project, report: Report, folder: Path) -> tuple[Card, ...]:
+    """One card per row of the report, in its order.
+
+    Args:
+        project: the manifest with its ledger.
+        report: its report.
+        folder: where the report will lie; links are relative to it.
+    """
+    linker = _Linker(project, folder.resolve())
+    return tuple(_card(number, row, linker) for number, row in enumerate(report.rows, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Linker:
+    project: Project
+    folder: Path
+
+    def to(self, path: Path) -> str:
+        return quote(os.path.relpath(path, self.folder))
+
+    def to_take(self, take: Take) -> str | None:
+        """A link to a take's file, if it is on this disk."""
+        if take.file is None or take.status not in SETTLED:
+            return None
+        path = Shelf(self.project.places).path(take.file)
+        there = path.is_file() and path.stat().st_size == take.file.bytes  # a Git LFS pointer shows nothing
+        return self.to(path) if there else None
+
+
+def _card(number: int, row: Row, linker: _Linker) -> Card:
+    project = linker.project
+    states = project.store.shots
+    state = states.get(row.item.renamed_from or row.shot) or states.get(row.shot) or ShotState(row.shot)
+    take = next((take for take in state.takes if take.number == row.take and row.item.status is not None), None)
+    order = _order(row, take)
+    listed = project.manifest.shots.get(row.shot)
+    video, earlier = _video(row, state, linker)
+    attempts = [attempt for each in state.takes for attempt in each.attempts]
+    clean = _Cleaner(tuple(attempt.task_id for attempt in attempts if attempt.task_id))
+    settled = take is not None and take.status in SETTLED - {Status.REFUSED}
+    return Card(
+        number=number,
+        shot=row.shot,
+        status=HELD if row.status == PENDING and row.item.action is Action.HOLD else row.status,
+        wanted=row.wanted,
+        take=row.take,
+        prompt=clean.lines(str(order.get("prompt", "")), own=True),
+        settings=_settings(order, row, clean),
+        summary=_summary(order),
+        pictures=_pictures(row, order, linker),
+        tags=tuple(printable(tag, 60, own=True) for tag in listed.tags) if listed else (),
+        notes=clean.lines(listed.notes or "", own=True) if listed else "",
+        video=video,
+        earlier=earlier,
+        facts=_facts(order, take),
+        reason=clean.lines(_reason(row)),
+        note=_note(row, project.shelf.instead(row.shot, take) if take is not None and row.file is None else None),
+        took_s=seconds_between(take.last.submitted_at, take.last.settled_at) if take and settled else None,
+        charged=_sum(attempt for attempt in attempts if attempt.status in CHARGED),
+        possibly=_sum(attempt for attempt in attempts if attempt.status in POSSIBLY_CHARGED),
+        price=row.item.price_usd,
+        at=(take.last.settled_at or take.last.submitted_at) if take else "",
+        history=_history(state, clean, linker),
+    )
+
+
+def _order(row: Row, take: Take | None) -> Mapping[str, Any]:
+    if take is not None:
+        return take.order
+    return row.item.order.as_json() if row.item.order is not None else {}
+
+
+def _video(row: Row, state: ShotState, linker: _Linker) -> tuple[str | None, int | None]:
+    if row.file is not None:
+        return linker.to(linker.project.places.manifest.parent / row.file), None
+    for take in reversed(state.takes):
+        link = linker.to_take(take) if take.status is Status.VERIFIED and take.number != row.take else None
+        if link is not None:
+            return link, take.number
+    return None, None
+
+
+def _settings(order: Mapping[str, Any], row: Row, clean: _Cleaner) -> tuple[tuple[str, str], ...]:
+    shown = [
+        ("model", order.get("model")),
+        ("mode", _MODES.get(row.item.order.mode) if row.item.order is not None else None),
+        ("resolution", order.get("resolution")),
+        ("aspect ratio", order.get("aspect_ratio")),
+        ("seconds", order.get("seconds")),
+        ("seed", order.get("seed")),
+        ("negative prompt", order.get("negative_prompt")),
+    ]
+    return tuple((name, clean.lines(str(value), own=True)) for name, value in shown if value is not None)
+
+
+def _summary(order: Mapping[str, Any]) -> tuple[str, ...]:
+    """The order in the fewest words: `720p`, `16:9`, `8 s`, `veo-3.1-fast`."""
+    if not order:
+        return ()
+    model = str(order.get("model", "")).removesuffix("-generate-preview")
+    words = (order.get("resolution"), order.get("aspect_ratio"), f"{order.get('seconds')} s", model)
+    return tuple(printable(str(word), 40) for word in words if word)
+
+
+def _pictures(row: Row, order: Mapping[str, Any], linker: _Linker) -> tuple[Picture, ...]:
+    known = {digest: picture for picture, digest in linker.project.pictures.get(row.shot, ())}
+    found = []
+    for entry in order.get("pictures", ()):
+        digest, role = str(entry.get("sha256", "")), str(entry.get("role", ""))
+        picture = known.get(digest)
+        name = printable(picture.written, 120, own=True) if picture else f"sha256 {digest[:12]}…"
+        found.append(Picture(_ROLES.get(role, role), name, linker.to(picture.path) if picture else None))
+    return tuple(found)
+
+
+def _facts(order: Mapping[str, Any], take: Take | None) -> tuple[Fact, ...]:
+    """Ordered against measured, once a file was measured."""
+    file = take.file if take else None
+    if take is None or file is None or file.width is None or file.duration_s is None:
+        return ()
+    size = SIZES.get((str(order.get("resolution")), str(order.get("aspect_ratio"))))
+    wanted, found = (f"{size[0]} × {size[1]}" if size else "?"), f"{file.width} × {file.height}"
+    seconds = order.get("seconds")
+    # Whether a duration is near enough was decided with the tolerance of its run: the evidence says so.
+    evidence = take.last.message or ""
+    late = take.status is Status.MISMATCHED and f"measured {file.duration_s:g} s" in evidence
+    size_fact = Fact("size", wanted, found, wanted != found)
+    facts = [size_fact, Fact("length", f"{seconds} s", f"{file.duration_s:.2f} s", late)]
+    fps, codec = file.measured.get("fps"), file.measured.get("video_codec")
+    sound = file.measured.get("audio_codec")
+    if isinstance(fps, int | float):
+        facts.append(Fact("rate", "", f"{fps:g} fps"))
+    if codec:
+        facts.append(Fact("codecs", "", printable(f"{codec} + {sound}" if sound else f"{codec}, no sound", 40)))
+    return tuple(facts)
+
+
+def _reason(row: Row) -> str:
+    told = row.status == Status.VERIFIED or (row.status == PENDING and row.item.reason == row.reason == "new")
+    return "" if told else row.reason or ""
+
+
+def _note(row: Row, away: StandIn | None) -> str:
+    if not row.wanted:
+        return "The list doesn't want this take any more."
+    if row.status == Status.VERIFIED and row.file is None:
+        return f"Its file isn't on this disk: {away}." if away else "Its file isn't on this disk."
+    return ""
+
+
+def _history(state: ShotState, clean: _Cleaner, linker: _Linker) -> tuple[Past, ...]:
+    found = []
+    for take in reversed(state.takes):
+        for attempt in reversed(take.attempts):
+            last = attempt is take.last
+            settled = attempt.status in SETTLED
+            found.append(
+                Past(
+                    take=take.number,
+                    attempt=attempt.number,
+                    status=attempt.status.value.replace("_", " "),
+                    at=attempt.submitted_at,
+                    took=clock(seconds_between(attempt.submitted_at, attempt.settled_at)) if settled else "",
+                    cost=_cost_of(attempt),
+                    reason=clean.lines(attempt.message or attempt.reason or ""),
+                    task=masked(attempt.task_id) if attempt.task_id else "",
+                    gateway=printable(attempt.gateway, 100),
+                    link=linker.to_take(take) if last else None,
+                )
+            )
+    return tuple(found)
+
+
+def _cost_of(attempt: Attempt) -> str:
+    if attempt.status in CHARGED:
+        return f"${as_text(attempt.price_usd)}"
+    return f"${as_text(attempt.price_usd)}?" if attempt.status in POSSIBLY_CHARGED else "$0"
+
+
+def _sum(attempts: Iterable[Attempt]) -> Decimal:
+    return sum((attempt.price_usd for attempt in attempts), Decimal(0))
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Cleaner:
+    tasks: tuple[str, ...]
+
+    def lines(self, text: str, *, own: bool = False) -> str:
+        """A text, its lines kept, everything else made safe to show and task ids masked; `own`: see `printable`."""
+        for task in self.tasks:
+            text = text.replace(task, masked(task))
+        return "\n".join(printable(line, None, own=own) for line in text.splitlines())
+
+
+def masked(task_id: str) -> str:
+    """A task id by its first characters: enough to find it, too little to use it."""
+    return printable(task_id[:_SHOWN_OF_TASK], None) + "…"
+
+
+def seconds_between(start: str, end: str | None) -> float | None:
+    """Seconds between two times as state files write them; None when one isn't understood or it is negative."""
+    try:
+        passed = (datetime.fromisoformat(end or "") - datetime.fromisoformat(start)).total_seconds()
+    except (ValueError, TypeError):  # TypeError: one of them names no time zone
+        return None
+    return passed if passed >= 0 else None
+
+
+def clock(seconds: float | None) -> str:
+    """`1:05`, `1:02:30`; an empty text for None."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

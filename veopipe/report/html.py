@@ -1,0 +1,211 @@
+"""The report as one HTML page for a browser, and the only module that knows Jinja2.
+
+* One file, no network: style and script are inside, allowed by their hashes; the policy forbids the rest.
+* Videos are linked from the report's own folder, never embedded.
+* Every value is escaped by the template engine; nothing from outside reaches the script, which reads
+  the finished page only.
+
+Source: design, section 7; reliability.md, e 43b to 45.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from veopipe import __version__
+from veopipe.cli.options import again
+from veopipe.dialects.catalogue import as_text
+from veopipe.project import Project
+from veopipe.report.attention import Group, for_people
+from veopipe.report.cards import HELD, Card, make_cards
+from veopipe.report.rows import PENDING, UNREADABLE, Report
+from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, Status
+from veopipe.text import counted, printable
+
+# Status → tone and sign. Tones are colours in the style sheet; signs tell them apart without colours.
+_LOOK: dict[str, tuple[str, str]] = {
+    Status.VERIFIED: ("good", "✓"),
+    Status.RENDERING: ("open", "◐"),
+    Status.RENDERED: ("open", "◐"),
+    Status.DOWNLOADED: ("open", "◐"),
+    Status.SUBMITTING: ("open", "◐"),
+    PENDING: ("idle", "○"),
+    Status.PARKED: ("wait", "‖"),
+    HELD: ("wait", "‖"),
+    Status.REFUSED: ("bad", "⊘"),
+    Status.ABANDONED: ("bad", "–"),
+    Status.FAILED: ("bad", "✕"),
+    Status.MISMATCHED: ("bad", "≠"),
+    UNREADABLE: ("bad", "!"),
+    Status.IN_DOUBT: ("doubt", "?"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The shots of one status: a button, and a part of the bar; `start` and `width` are per cent."""
+
+    status: str
+    label: str
+    tone: str
+    sign: str
+    count: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The money, as texts; the last run's against the cap of a run, which is per run."""
+
+    charged: str
+    possibly: str
+    planned: str
+    last_run: str
+    cap: str
+    certain_width: float
+    possible_width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """When and of what a page is made.
+
+    Attributes:
+        at: the time, as people read it.
+        running: a run is on.
+    """
+
+    at: str
+    running: bool = False
+
+
+def render(project: Project, report: Report, folder: Path, made: Made) -> str:
+    """The page.
+
+    Args:
+        project: the manifest with its ledger.
+        report: its report.
+        folder: where the page will lie.
+        made: when it was made.
+    """
+    cards = make_cards(project, report, folder)
+    groups = for_people(cards)
+    environment = jinja2.Environment(
+        loader=jinja2.DictLoader({"report.html": _read("report.html")}),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = _read("report.css").strip(), _read("report.js").strip()
+    return environment.get_template("report.html").render(
+        title=_title(project),
+        manifest=printable(report.manifest, 200, own=True),
+        pipeline=printable(project.pipeline.name, 80, own=True),
+        simulated=project.choices.simulate,
+        made=made,
+        version=__version__,
+        verdict=_verdict(cards, groups),
+        segments=_segments(cards),
+        spending=_spending(project, report),
+        groups=groups,
+        about=again(project.choices).split(),
+        cards=cards,
+        look=_LOOK,
+        tags=Counter(tag for card in cards for tag in card.tags).most_common(),
+        notes=[printable(note, None) for note in report.notes],
+        style=Markup(style),  # our own file, as the next
+        script=Markup(script),
+        policy=_policy(style, script),
+    )
+
+
+def _title(project: Project) -> str:
+    """The list's name, or its folder's where the list has the name that all lists have."""
+    path = project.places.manifest
+    return printable(path.parent.name if path.stem == "shots" and path.parent.name else path.stem, 80, own=True)
+
+
+def _read(name: str) -> str:
+    return (files("veopipe.report") / "templates" / name).read_text("utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """The page's content security policy: nothing but this style, this script and videos beside the page."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {_hash(style)}",
+            f"script-src {_hash(script)}",
+            "media-src file: 'self'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _verdict(cards: Sequence[Card], groups: Sequence[Group]) -> str:
+    """The state of things in a sentence or two."""
+    verified = sum(card.status == Status.VERIFIED for card in cards)
+    people = sum(group.count for group in groups)
+    rest = len(cards) - verified - people
+    if verified == len(cards):
+        return f"All {counted(len(cards), 'shot')} verified." if len(cards) != 1 else "The shot is verified."
+    said = [f"{verified:,} of {counted(len(cards), 'shot')} verified"]
+    if people:
+        said.append(f"{people:,} {'needs' if people == 1 else 'need'} you")
+    if rest:
+        said.append(f"{rest:,} still to come")
+    return ", ".join(said) + "."
+
+
+def _segments(cards: Sequence[Card]) -> list[Segment]:
+    counts = Counter(card.status for card in cards)
+    found, start = [], 0.0
+    for status, (tone, sign) in _LOOK.items():
+        if counts[status]:
+            width = 100 * counts[status] / len(cards)
+            label = str(status).replace("_", " ")
+            found.append(Segment(str(status), label, tone, sign, counts[status], round(start, 3), round(width, 3)))
+            start += width
+    return found
+
+
+def _spending(project: Project, report: Report) -> Spending:
+    money, cap = report.money, project.cap
+    certain, possible = _last_run(project)
+    scale = max(cap or Decimal(0), certain + possible) or Decimal(1)
+    return Spending(
+        charged=f"${as_text(money.charged)}",
+        possibly=f"${as_text(money.possibly_charged)}" if money.possibly_charged else "",
+        planned=f"${as_text(money.planned)}" if money.planned else "",
+        last_run=f"${as_text(certain + possible)}",
+        cap=f"${as_text(cap)}" if cap is not None else "",
+        certain_width=round(float(100 * certain / scale), 2),
+        possible_width=round(float(100 * possible / scale), 2),
+    )
+
+
+def _last_run(project: Project) -> tuple[Decimal, Decimal]:
+    """What the newest run of this ledger cost: certainly, and possibly."""
+    attempts = [a for state in project.store.shots.values() for take in state.takes for a in take.attempts]
+    newest = max(attempts, key=lambda attempt: attempt.submitted_at, default=None)
+    mine = [attempt for attempt in attempts if newest is not None and attempt.run == newest.run]
+    certain = sum((a.price_usd for a in mine if a.status in CHARGED), Decimal(0))
+    return certain, sum((a.price_usd for a in mine if a.status in POSSIBLY_CHARGED), Decimal(0))

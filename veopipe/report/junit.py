@@ -1,0 +1,75 @@
+"""The report as JUnit XML, one test case per shot, for CI systems that show test results.
+
+* A shot that isn't what was ordered is a failure; one that a person must look up first is an error; one
+  that isn't settled yet is skipped, because a deadline or a budget isn't a defect of the shot.
+* Characters that XML can't hold are replaced, so that every parser reads the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+from veopipe.report.cards import HELD, Card
+from veopipe.report.rows import UNREADABLE
+from veopipe.takes.status import Status
+
+_FAILURES = {Status.FAILED, Status.MISMATCHED, Status.REFUSED, Status.ABANDONED}
+_ERRORS = {Status.IN_DOUBT, UNREADABLE, HELD}
+# What XML 1.0 can't hold, not even as a reference (Extensible Markup Language 1.0, 2.2 Characters).
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(manifest: str, cards: Sequence[Card]) -> str:
+    """The XML document.
+
+    Args:
+        manifest: its name, for the test suite.
+        cards: one per shot.
+    """
+    suite = Xml.Element("testsuite", name=_held(manifest))
+    outcomes = [_add(suite, card, _held(Path(manifest).stem)) for card in cards]
+    seconds = sum(card.took_s or 0 for card in cards)
+    counts = {"tests": len(cards), "failures": outcomes.count("failure"), "errors": outcomes.count("error")}
+    for element in (suite, root := Xml.Element("testsuites", name="veopipe")):
+        for name, count in counts.items():
+            element.set(name, str(count))
+        element.set("skipped", str(outcomes.count("skipped")))
+        element.set("time", f"{seconds:.0f}")
+    root.append(suite)
+    Xml.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _add(suite: Xml.Element, card: Card, list_name: str) -> str:
+    case = Xml.SubElement(suite, "testcase", classname=list_name, name=card.shot, time=f"{card.took_s or 0:.0f}")
+    properties = Xml.SubElement(case, "properties")
+    facts = [("status", card.label), ("take", str(card.take)), ("cost", card.cost), *_measured(card)]
+    for name, value in [*facts, *([("note", card.note)] if card.note else [])]:
+        Xml.SubElement(properties, "property", name=name, value=_held(value))
+    outcome = _outcome(card)
+    if outcome != "passed":
+        message = f"{card.label}: {card.reason}" if card.reason else card.label
+        element = Xml.SubElement(case, outcome, message=_held(message))
+        if outcome != "skipped":
+            element.set("type", card.status)
+        element.text = _held(f"{message}\n{card.prompt}")
+    return outcome
+
+
+def _outcome(card: Card) -> str:
+    if card.status == Status.VERIFIED:
+        return "passed"
+    if card.status in _ERRORS:
+        return "error"
+    return "failure" if card.status in _FAILURES else "skipped"
+
+
+def _measured(card: Card) -> list[tuple[str, str]]:
+    return [(f"measured {fact.name}", fact.measured) for fact in card.facts]
+
+
+def _held(text: str) -> str:
+    return _FORBIDDEN.sub("�", text)

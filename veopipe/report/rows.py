@@ -1,0 +1,284 @@
+"""What a run achieved, as data: one row per shot, the money, the exit code.
+
+The same report serves `run`, `status` and `report`; how it looks is another module's business.
+
+Source: design, section 7 (`run`, `status`, `report --format json`; exit codes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from veopipe.delivery.shelf import Shelf
+from veopipe.dialects.catalogue import as_text
+from veopipe.dialects.videos import Scope
+from veopipe.errors import GRAVEST_FIRST, ExitCode
+from veopipe.plan.plan import Action, Item, Plan
+from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.take import ShotState, Take
+
+PENDING = "pending"
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where one shot stands.
+
+    Attributes:
+        shot: its id.
+        status: a status of the attempt table, `pending` or `unreadable`.
+        take: the number of the take that the row is about.
+        wanted: whether the manifest wants that take now.
+        file: its file, relative to the manifest's folder, if it is on disk.
+        reason: why it stands there, for people.
+        item: what the plan would do with it next.
+        hidden: rows of other takes of the shot that this run can carry on or that are in doubt: no row of their
+            own, but they count for the exit code.
+    """
+
+    shot: str
+    status: str
+    take: int
+    wanted: bool
+    task_id: str | None
+    file: str | None
+    sha256: str | None
+    width: int | None
+    height: int | None
+    duration_s: float | None
+    reason: str | None
+    item: Item
+    hidden: tuple[Row, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as JSON reports hold it."""
+        names = ("status", "take", "wanted", "task_id", "file", "sha256", "width", "height", "duration_s", "reason")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What was paid, US dollars.
+
+    Attributes:
+        charged: accepted attempts, of all runs ever.
+        possibly_charged: in doubt, failed or abandoned ones, of all runs ever.
+        this_run: both, of this run.
+        planned: creates still wanted.
+    """
+
+    charged: Decimal
+    possibly_charged: Decimal
+    this_run: Decimal
+    planned: Decimal
+
+    def as_json(self) -> dict[str, str]:
+        """Decimal strings by name."""
+        return {
+            "charged": as_text(self.charged),
+            "possibly_charged": as_text(self.possibly_charged),
+            "this_run": as_text(self.this_run),
+            "planned": as_text(self.planned),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a report says.
+
+    Attributes:
+        manifest: the manifest as the user named it.
+        rows: one per shot, in the manifest's order.
+        money: what was paid.
+        exit_code: of the command.
+        notes: why the run ended early, for people.
+        simulated: it is about a rehearsal: no money was spent.
+        warnings: what the run said before it bought anything.
+    """
+
+    manifest: str
+    rows: tuple[Row, ...]
+    money: Money
+    exit_code: ExitCode = ExitCode.OK
+    notes: tuple[str, ...] = ()
+    simulated: bool = False
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The JSON report (contract: design, section 7; `schemas/report.schema.json`)."""
+        document: dict[str, Any] = {
+            "manifest": self.manifest,
+            "exit_code": int(self.exit_code),
+            "cost_usd": self.money.as_json(),
+            "shots": {row.shot: row.as_json() for row in self.rows},
+        }
+        if self.warnings or self.notes:
+            document["notes"] = [*self.warnings, *self.notes]
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a report is made from.
+
+    Attributes:
+        states: of all shots with a state file.
+        unreadable: shots whose state file can't be understood.
+        shelf: the output folders.
+        run: the run that is reported, or None.
+        stopped: why creating ended, for what is pending.
+        held: shots that this run held, with the reason.
+        running: a run is on, so `submitting` isn't in doubt yet.
+    """
+
+    states: Mapping[str, ShotState]
+    unreadable: Collection[str]
+    shelf: Shelf
+    run: str | None = None
+    stopped: str | None = None
+    held: Mapping[str, str] | None = None
+    running: bool = False
+
+
+def make_rows(plan: Plan, ground: Ground) -> tuple[Row, ...]:
+    """One row per shot: what is in doubt before what is wanted before what is merely open."""
+    by_shot: dict[str, list[Row]] = {}
+    for item in plan.items:
+        by_shot.setdefault(item.shot, []).append(_row(item, ground))
+    return tuple(rows[0] if len(rows) == 1 else _first_of(rows) for rows in by_shot.values())
+
+
+def _first_of(rows: list[Row]) -> Row:
+    first = min(rows, key=_rank)
+    hidden = [row for row in rows if row is not first and _is_open(row)]
+    if not hidden:
+        return first
+    words = [f"take {row.take} is still {row.status}" for row in hidden]
+    reason = "; ".join([first.reason, *words] if first.reason else words)
+    return replace(first, reason=reason, hidden=tuple(hidden))
+
+
+def _is_open(row: Row) -> bool:
+    return row.status in UNKNOWN_OUTCOME or row.item.action is Action.CONTINUE
+
+
+def _rank(row: Row) -> int:
+    return 0 if row.status in UNKNOWN_OUTCOME else 1 if row.wanted else 2
+
+
+def _row(item: Item, ground: Ground) -> Row:
+    take = _take_of(item, ground.states)
+    file = take.file if take is not None else None
+    shown = _file_shown(item.shot, take, ground.shelf) if take else None
+    away = ground.shelf.instead(item.shot, take) if take and shown is None else None
+    return Row(
+        shot=item.shot,
+        status=_status(item, take, ground),
+        take=item.number,
+        wanted=item.wanted,
+        task_id=take.last.task_id if take else None,
+        file=shown,
+        sha256=file.sha256 if file else None,
+        width=file.width if file else None,
+        height=file.height if file else None,
+        duration_s=file.duration_s if file else None,
+        reason=str(away) if away else _reason(item, take, ground),
+        item=item,
+    )
+
+
+def _take_of(item: Item, states: Mapping[str, ShotState]) -> Take | None:
+    if item.status is None:  # not there yet; the shot's state may be one that goes to another
+        return None
+    state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
+    try:
+        return state.take(item.number) if state else None
+    except KeyError:
+        return None
+
+
+def _status(item: Item, take: Take | None, ground: Ground) -> str:
+    if item.shot in ground.unreadable:
+        return UNREADABLE
+    if take is None:
+        return PENDING
+    if take.status is Status.REFUSED and take.last.scope in {Scope.THROTTLE, Scope.GATEWAY}:
+        return PENDING
+    if take.status is Status.SUBMITTING and not ground.running:
+        return Status.IN_DOUBT.value
+    return take.status.value
+
+
+def _reason(item: Item, take: Take | None, ground: Ground) -> str | None:
+    if ground.held and item.shot in ground.held:
+        return ground.held[item.shot]
+    if take is None:
+        return ground.stopped if item.buys and ground.stopped else item.reason
+    if item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME:
+        return item.reason
+    return take.last.message or take.last.reason
+
+
+def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
+    if take.file is None or take.status not in SETTLED:
+        return None
+    finished, path = shelf.finished(shot), shelf.path(take.file)
+    if not _has_size(path, take.file.bytes):  # of two names in Git LFS one may have been pulled
+        only = take.status is Status.VERIFIED and _has_size(finished, take.file.bytes)
+        return shelf.shown(finished) if only else None
+    try:
+        same = shelf.is_shown(shot, take.file) or finished.samefile(path)
+    except OSError:
+        same = False
+    return shelf.shown(finished if same else path)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def money_of(plan: Plan, states: Iterable[ShotState], run: str | None) -> Money:
+    """What the attempts of these shots cost, and what the plan would still buy."""
+    charged = possibly = this_run = Decimal(0)
+    for state in states:
+        for take in state.takes:
+            for attempt in take.attempts:
+                certain, perhaps = attempt.status in CHARGED, attempt.status in POSSIBLY_CHARGED
+                charged += attempt.price_usd if certain else 0
+                possibly += attempt.price_usd if perhaps else 0
+                this_run += attempt.price_usd if (certain or perhaps) and attempt.run == run else 0
+    return Money(charged, possibly, this_run, plan.cost_usd)
+
+
+def code_of(rows: Iterable[Row], codes: Collection[ExitCode]) -> ExitCode:
+    """The gravest of what the run asked for and what the rows say."""
+    found = set(codes) | {ExitCode.OK}
+    for row in rows:
+        found |= {_code_of_row(each) for each in (row, *row.hidden)}
+    return next(code for code in GRAVEST_FIRST if code in found)
+
+
+def _code_of_row(row: Row) -> ExitCode:
+    if row.status == UNREADABLE:
+        return ExitCode.ENVIRONMENT
+    if row.status in UNKNOWN_OUTCOME:
+        return ExitCode.IN_DOUBT
+    if row.status == PENDING:
+        return ExitCode.ENVIRONMENT if row.item.action is Action.HOLD else ExitCode.PENDING
+    if Status(row.status) not in SETTLED:
+        return ExitCode.PENDING
+    bad = row.wanted and row.status != Status.VERIFIED
+    return ExitCode.SETTLED_BADLY if bad else ExitCode.OK
+
+
+def with_code(report: Report, code: ExitCode, notes: Iterable[str] = ()) -> Report:
+    """The report of a command that ends with `code`."""
+    return replace(report, exit_code=code, notes=tuple(notes))

@@ -1,0 +1,152 @@
+"""May this plan be carried out? The plan file, the caps, `--yes`, a person; and whether the ledger is the right one.
+
+* Nobody there and nothing said: nothing is sent.
+* A plan file is a permission: the run makes only creates that it lists, at no higher price.
+* A cap that covers the plan or `--yes` counts as a yes; a rehearsal never asks.
+
+Source: design, sections 4 (Consent), 5 and 7 (`--plan`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from veopipe.dialects.catalogue import as_text
+from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
+from veopipe.gateway.address import Address
+from veopipe.ledger import owner, safekeeping
+from veopipe.plan.plan import Item, Plan, bought_words, elsewhere_words
+from veopipe.project import Project
+from veopipe.run.events import Note
+from veopipe.text import counted
+
+Permission = Mapping[tuple[str, str], tuple[int, Decimal]]
+
+
+@dataclass(slots=True)
+class Terms:
+    """What a run may do without asking, and how it talks.
+
+    Attributes:
+        yes: `--yes`.
+        permission: of `--plan`: (shot, fingerprint) → highest attempt number and price, or None.
+        new_ledger: `--new-ledger`.
+        ask: asks a person and returns the answer; None where there is nobody to ask.
+        tell: prints a note for people.
+        watcher: is given everything that happens.
+        environ: where the key is.
+        address: where the gateway really listens, if it is the embedded one.
+        last_words: is given the exit code when a second signal ends the process at once.
+    """
+
+    yes: bool
+    permission: Permission | None
+    new_ledger: bool
+    ask: Callable[[str], bool] | None
+    tell: Callable[[str], None]
+    watcher: Callable[[Note], None]
+    environ: Mapping[str, str]
+    address: Address | None
+    last_words: Callable[[ExitCode], None]
+
+
+def agree(plan: Plan, project: Project, terms: Terms) -> None:
+    """See that what the plan buys may be bought.
+
+    Raises:
+        ConsentRequired: nobody allowed it, or a plan file doesn't list it.
+        EnvironmentFault: a ledger is required and there is none.
+        LedgerRefused: the list was renamed and its ledger wasn't.
+    """
+    creates = plan.creates
+    if not creates:
+        _agree_to_retries(plan, project, terms)
+        return
+    _need_ledger(len(creates), project, terms)
+    if terms.permission is not None:
+        _check_permission(creates, terms.permission)
+    cap, cost = project.cap, plan.cost_usd
+    allowed = terms.permission is not None or project.choices.simulate or terms.yes
+    if allowed or (cap is not None and (cap >= cost or terms.ask is None)):
+        for sentence in elsewhere_words(plan):  # nobody is asked, so it is said before the first create
+            terms.tell(f"warning: {sentence}")
+        return
+    question = _question(plan, cap)
+    if terms.ask is None:
+        raise ConsentRequired(
+            f"{question.removesuffix('?')}: nobody is here to agree, and nothing was sent",
+            hint="add --yes, or a cap: --max-cost, max_cost_usd in the pipeline or budget_usd in the list",
+        )
+    if not terms.ask(question):
+        raise ConsentRequired("not agreed: nothing was sent")
+
+
+def _agree_to_retries(plan: Plan, project: Project, terms: Terms) -> None:
+    """Nothing is bought at once, but a take that is carried on may fail: no further attempt nobody allowed."""
+    allowed = project.choices.simulate or terms.yes or project.cap is not None
+    if plan.worst_usd and terms.permission is None and not allowed:
+        terms.permission = {}
+        terms.tell("what fails isn't tried again in this run: add --yes or a cap to allow it")
+
+
+def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
+    if project.choices.simulate:
+        return
+    where = f"{project.places.ledger_base}/{project.places.name}"
+    lack, hint = _what_lacks(project, where)
+    bought = f"{counted(creates, 'shot')} will be bought"
+    if lack is not None:
+        if project.pipeline.require_ledger and not terms.new_ledger:
+            raise EnvironmentFault(
+                f"{lack}, and this pipeline requires a ledger: {counted(creates, 'shot')} would be bought",
+                hint=f"{hint}, or say that it is right so: add --new-ledger",
+            )
+        if project.ledger.is_new and not terms.new_ledger:
+            owner.refuse_if_renamed(project.places)
+        terms.tell(f"{'no ledger here' if project.ledger.is_new else lack}: {bought}")
+    elif not project.store.shots and not project.store.unusable:
+        terms.tell(f"the ledger here knows of no shot: {bought}")
+    if (rule := safekeeping.hidden_by(project.places)) is not None:
+        terms.tell(f"git ignores {where} ({rule}): a clone won't know what was bought, and would buy it again")
+
+
+def _what_lacks(project: Project, where: str) -> tuple[str | None, str]:
+    """What of a ledger isn't here, and how it is brought back."""
+    found, places = project.ledger, project.places
+    if found.is_new:
+        return f"no ledger in {where}", f"bring it back: {owner.git_checkout(places, where)}"
+    if found.is_lost:
+        path = f"{where}/ledger.json"
+        return f"{path}, which counts what was made, isn't here", f"bring it back: {owner.git_checkout(places, path)}"
+    if found.attempts is None and not project.store.shots and not project.store.unusable:
+        return f"the ledger here knows of no shot: {where} has no state files", f"bring {where}/state back"
+    return None, ""
+
+
+def _check_permission(creates: list[Item], permission: Permission) -> None:
+    missing = []
+    for item in creates:
+        last, price = permission.get((item.shot, item.fingerprint), (0, Decimal(0)))
+        if item.attempt > last:
+            missing.append(f"{item.shot}: not in the plan ({item.reason})")
+        elif item.price_usd > price:
+            missing.append(f"{item.shot}: costs ${as_text(item.price_usd)}, the plan says ${as_text(price)}")
+    if missing:
+        shown = "\n".join(f"  {line}" for line in missing[:20])
+        more = f"\n  … and {counted(len(missing) - 20, 'more create', 'more creates')}" if len(missing) > 20 else ""
+        raise ConsentRequired(
+            f"the plan file doesn't allow {counted(len(missing), 'create')} that the list wants now; "
+            f"nothing was sent\n{shown}{more}",
+            hint="make a new plan: veopipe plan … -o plan.json",
+        )
+
+
+def _question(plan: Plan, cap: Decimal | None) -> str:
+    creates = plan.creates
+    again = "\n".join(line for line in (bought_words(plan), *elsewhere_words(plan)) if line)
+    limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
+    worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
+    sentence = f"Buy {counted(len(creates), 'video')} for ${as_text(plan.cost_usd)}{worst}{limit}"
+    return f"{again}\n{sentence}?" if again else f"{sentence}?"

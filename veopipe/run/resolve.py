@@ -1,0 +1,177 @@
+"""What a person decides about a take whose outcome the program can't know.
+
+* In doubt: the gateway has it (task id), never had it (not charged), or nobody will ever know (write off).
+* Parked: it is paid; the next run asks again, or a person writes it off.
+
+Source: design, sections 6 and 7 (`resolve`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from veopipe.dialects.bodies import is_task_id
+from veopipe.dialects.catalogue import as_text
+from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.gateway.address import Address
+from veopipe.ledger.owner import now
+from veopipe.ledger.store import Store
+from veopipe.plan.plan import NOT_CHARGED
+from veopipe.settings import parse_base_url
+from veopipe.takes import take as takes
+from veopipe.takes.status import UNKNOWN_OUTCOME, Event, Status
+from veopipe.takes.take import Take
+from veopipe.text import printable
+
+_OPEN = UNKNOWN_OUTCOME | {Status.PARKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A take that waits for a person, with everything that helps to look it up."""
+
+    shot: str
+    take: int
+    status: str
+    since: str
+    price_usd: Decimal
+    model: str
+    prompt: str
+    reason: str
+    message: str
+    gateway: str
+    request_id: str | None
+    task_id: str | None
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Names and values for people."""
+        facts = [
+            ("why", self.message or self.reason),
+            ("model", self.model),
+            ("prompt", self.prompt),
+            ("gateway", self.gateway),
+            ("request id", self.request_id or ""),
+            ("task id", self.task_id or ""),
+        ]
+        return [(name, value) for name, value in facts if value]
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry by field names, money as a decimal string."""
+        return {**{name: getattr(self, name) for name in self.__slots__}, "price_usd": as_text(self.price_usd)}
+
+
+def unresolved(store: Store, only: Collection[str] | None, *, running: bool = False) -> list[Entry]:
+    """All takes in doubt or parked, in doubt first.
+
+    Args:
+        store: the ledger's states.
+        only: these shots; None for all, shots that left the manifest included.
+        running: a run is on: what is being sent isn't in doubt yet.
+    """
+    waiting = _OPEN - {Status.SUBMITTING} if running else _OPEN
+    entries = [
+        _entry(shot, take)
+        for shot, state in store.shots.items()
+        for take in state.takes
+        if take.status in waiting and (only is None or shot in only)
+    ]
+    return sorted(entries, key=lambda entry: entry.status == Status.PARKED)
+
+
+def _entry(shot: str, take: Take) -> Entry:
+    last = take.last
+    return Entry(
+        shot=shot,
+        take=take.number,
+        status=Status.PARKED if take.status is Status.PARKED else Status.IN_DOUBT,
+        since=last.submitted_at,
+        price_usd=last.price_usd,
+        model=str(take.order.get("model", "")),
+        prompt=printable(str(take.order.get("prompt", "")), 60, own=True),
+        reason=last.reason or "crash",
+        message=last.message or "",
+        gateway=last.gateway,
+        request_id=last.request_id,
+        task_id=last.task_id,
+    )
+
+
+def is_waiting(store: Store, shot: str) -> bool:
+    """Whether a take of the shot is in doubt or parked."""
+    state = store.shots.get(shot)
+    return state is not None and any(take.status in _OPEN for take in state.takes)
+
+
+def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
+    """The gateway has the take: record its task id, so that the next run carries it on.
+
+    Raises:
+        UsageError: the shot has nothing in doubt, or that can't be a task id, or another take has it.
+        EnvironmentFault: its state file can't be understood.
+        NotRecorded: nothing changed.
+    """
+    if not is_task_id(task_id):
+        raise UsageError(f"{printable(task_id, 60)!r} can't be a task id; copy it from the gateway's console")
+    for other, state in store.shots.items():
+        for take in state.takes:
+            own = other == shot and take.status in UNKNOWN_OUTCOME  # an id that its answer named beside an error
+            if any(attempt.task_id == task_id for attempt in (take.attempts[:-1] if own else take.attempts)):
+                raise UsageError(f"the task {printable(task_id, 60)} is already known: {other} has it")
+    try:
+        elsewhere = Address(parse_base_url(base_url)).name if base_url is not None else None
+    except ValueError as error:
+        raise UsageError(f"--base-url: {error}") from None
+    take = _waiting(store, shot, UNKNOWN_OUTCOME)
+    gateway = elsewhere or take.last.gateway
+
+    def step(old: Take) -> Take:
+        taken = takes.advance(old, Event.ACCEPTED, now(), task_id=task_id, scope=None)
+        attempt = replace(taken.last, gateway=gateway)
+        return replace(taken, attempts=(*taken.attempts[:-1], attempt))
+
+    return store.change(shot, take.number, step)
+
+
+def not_charged(store: Store, shot: str) -> Take:
+    """The gateway never took it: the next run may send it again.
+
+    Raises:
+        UsageError: the shot has nothing in doubt.
+        EnvironmentFault: its state file can't be understood.
+        NotRecorded: nothing changed.
+    """
+    take = _waiting(store, shot, UNKNOWN_OUTCOME)
+    facts = {"reason": "not_charged", "message": "a person looked it up: not charged", "scope": NOT_CHARGED}
+    return store.record(shot, take.number, Event.REFUSED, **facts)
+
+
+def written_off(store: Store, shot: str) -> Take:
+    """Give the take up.
+
+    Raises:
+        UsageError: the shot has nothing in doubt or parked.
+        EnvironmentFault: its state file can't be understood.
+        NotRecorded: nothing changed.
+    """
+    take = _waiting(store, shot, _OPEN)
+    return store.record(shot, take.number, Event.WRITTEN_OFF, reason="written_off", message="written off by a person")
+
+
+def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
+    if shot in store.unusable:
+        raise EnvironmentFault(f"the state file of {shot} {store.unusable[shot]}")
+    state = store.shots.get(shot)
+    waiting = [take for take in state.takes if take.status in statuses] if state else []
+    if not waiting:
+        words = "in doubt or parked" if Status.PARKED in statuses else "in doubt"
+        open_ones = ", ".join(entry.shot for entry in unresolved(store, None)) or "nothing is"
+        raise UsageError(f"no take of {printable(shot, 60)} is {words}", hint=f"in doubt or parked: {open_ones}")
+    take = waiting[-1]
+    if take.status is Status.SUBMITTING:  # the process died while asking; the table goes through in_doubt
+        take = store.record(
+            shot, take.number, Event.UNKNOWN, reason="crash", message="the process died while it was asking"
+        )
+    return take

@@ -1,0 +1,110 @@
+"""Takes on disk, looked at again: is the file there, is it the one that was delivered, is it as ordered?
+
+A mismatched take that fits under today's tolerance becomes verified; `verified` is final and is only
+reported when its file isn't what it was.
+
+Source: design, section 7 (`verify`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from veopipe.delivery.measure import Measured, Prober, Unmeasurable
+from veopipe.delivery.shelf import lack
+from veopipe.errors import ExitCode
+from veopipe.ledger.owner import now
+from veopipe.project import Project
+from veopipe.run.settling import compare, facts_of
+from veopipe.takes import take as takes
+from veopipe.takes.status import Event, Status
+from veopipe.takes.take import Delivered, Take
+from veopipe.text import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one take.
+
+    Attributes:
+        shot: whose.
+        take: its number.
+        file: relative to the manifest's folder.
+        fine: it is there, unchanged, and as ordered.
+        said: the same for people.
+    """
+
+    shot: str
+    take: int
+    file: str
+    fine: bool
+    said: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding by field names."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.file}: {printable(self.said)}"
+
+
+async def inspect(project: Project) -> list[Finding]:
+    """Measure every delivered take of the selected shots, and record what was measured.
+
+    Raises:
+        NotRecorded: a state file can't be written.
+        OSError: a finished name can't be given.
+    """
+    findings = []
+    wanted = project.plan(anywhere=True).wanted_takes
+    async with Prober() as prober:
+        for shot in project.wanted:
+            state = project.store.shots.get(shot)
+            for take in state.takes if state else ():
+                if take.file is not None and take.status in {Status.VERIFIED, Status.MISMATCHED}:
+                    findings.append(await _inspect(project, prober, shot, take, wanted.get(shot)))
+    return findings
+
+
+async def _inspect(project: Project, prober: Prober, shot: str, take: Take, wanted: int | None) -> Finding:
+    if take.file is None:
+        raise ValueError("only delivered takes are inspected")
+    path = project.shelf.path(take.file)
+    shown = project.shelf.shown(path)
+    if (found := lack(path, take.file)) is not None:
+        return Finding(shot, take.number, shown, fine=False, said=str(found))
+    measured = await prober.measure(path)
+    if isinstance(measured, Unmeasurable):
+        return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
+    matches, words = compare(take, measured, project.pipeline.duration_tolerance)
+    changed = _record(project, shot, take, take.file, measured, matches=matches)
+    if changed.status is not take.status and not project.store.shots[shot].is_outdone(take.number, wanted):
+        project.shelf.publish(shot, changed, project.store.every_take(shot))
+    said = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s" + (f"; {words}" if words else "")
+    return Finding(shot, take.number, shown, fine=matches, said=said)
+
+
+def _record(
+    project: Project, shot: str, take: Take, delivered: Delivered, measured: Measured, *, matches: bool
+) -> Take:
+    file = replace(
+        delivered,
+        width=measured.width,
+        height=measured.height,
+        duration_s=measured.duration_s,
+        measured={**facts_of(measured), "measured_at": now()},
+    )
+
+    def step(old: Take) -> Take:
+        if matches and old.status is Status.MISMATCHED:
+            return takes.advance(old, Event.MATCHES, now(), file=file)
+        return replace(old, file=file)
+
+    return project.store.change(shot, take.number, step)
+
+
+def code_of(findings: Iterable[Finding]) -> ExitCode:
+    """1 if anything isn't fine."""
+    return ExitCode.OK if all(finding.fine for finding in findings) else ExitCode.SETTLED_BADLY

@@ -1,0 +1,1 @@
+"""What was ordered and what became of it: orders, the attempt table, takes as values. Pure."""

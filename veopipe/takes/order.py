@@ -1,0 +1,196 @@
+"""What a take asks for: its fingerprint, its mode, its fields on the wire.
+
+* Two orders are the same order exactly when their fingerprints are equal. Comments, key order, quoting,
+  defaults, the shot's id, file names and the spelling on the wire aren't part of it.
+* The version in front (`1:`) is never dropped once released: `tests/fingerprints/` holds what each
+  released version computes, so that an upgrade buys nothing.
+* Texts are stripped at both ends here, once, for the fingerprint and for the wire.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from veopipe.manifest import layers
+
+if TYPE_CHECKING:  # what a take asks for is known without reading lists
+    from veopipe.manifest.shots import Picture, Shot
+
+FINGERPRINT_VERSION = "1"
+
+# Resolution and aspect ratio → width and height in pixels; the table itself is `layers.SIZES`.
+SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
+    settings: (int(size.partition("x")[0]), int(size.partition("x")[2])) for size, settings in layers.SIZES.items()
+}
+
+# What each picture is called in the request: the names are ours, never the user's.
+_FIELDS = {"input_reference": "input_reference", "last_frame": "last_frame", "reference_images": "referenceImages"}
+_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+
+# The fields of an order, in people's words.
+_CHANGE_WORDS = {
+    "model": "model",
+    "prompt": "prompt",
+    "seconds": "seconds",
+    "resolution": "resolution",
+    "aspect_ratio": "aspect ratio",
+    "negative_prompt": "negative prompt",
+    "seed": "seed",
+    "pictures": "pictures",
+    "take": "take",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedPicture:
+    """A picture as part of an order: what it is for and what it holds, not where it lies."""
+
+    role: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Everything that decides what the gateway is asked to make, defaults filled in.
+
+    Attributes:
+        seconds: 4, 6 or 8.
+        take: the n-th wanted result of the same order, from 1.
+    """
+
+    model: str
+    prompt: str
+    seconds: int
+    resolution: str
+    aspect_ratio: str
+    negative_prompt: str | None
+    seed: int | None
+    pictures: tuple[OrderedPicture, ...]
+    take: int
+
+    @property
+    def mode(self) -> str:
+        """`text`, `image`, `first_last` or `references` (the document's four kinds of request)."""
+        roles = {picture.role for picture in self.pictures}
+        if "reference_images" in roles:
+            return "references"
+        if "last_frame" in roles:
+            return "first_last"
+        return "image" if roles else "text"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of the video that must arrive."""
+        return SIZES[self.resolution, self.aspect_ratio]
+
+    def as_json(self) -> dict[str, Any]:
+        """The order as state and plan files hold it; the fingerprint is made from the same."""
+        return {
+            "model": self.model,
+            "prompt": self.prompt,
+            "seconds": self.seconds,
+            "resolution": self.resolution,
+            "aspect_ratio": self.aspect_ratio,
+            "negative_prompt": self.negative_prompt,
+            "seed": self.seed,
+            "pictures": [{"role": p.role, "sha256": p.sha256} for p in self.pictures],
+            "take": self.take,
+        }
+
+    def fingerprint(self) -> str:
+        """Hex sha256 of `1:` and the order as canonical JSON (sorted keys, no spaces, UTF-8)."""
+        return fingerprint_of(self.as_json())
+
+
+def fingerprint_of(order: Mapping[str, Any]) -> str:
+    """The fingerprint of an order as state and plan files hold it; see `Order.fingerprint`.
+
+    Fields that this version doesn't know are no part of it: a newer veopipe may have added them.
+    """
+    known = {key: order[key] for key in _CHANGE_WORDS if key in order}
+    canonical = json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = f"{FINGERPRINT_VERSION}:{canonical}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def order_of(shot: Shot, hashes: Mapping[Picture, str]) -> Order:
+    """The order of one effective shot.
+
+    Args:
+        shot: as the manifest gives it, defaults and overrides applied.
+        hashes: the sha256 of each of its pictures.
+    """
+    negative = (shot.negative_prompt or "").strip()
+    return Order(
+        model=shot.model.strip(),
+        prompt=shot.prompt.strip(),
+        seconds=shot.seconds,
+        resolution=shot.resolution,
+        aspect_ratio=shot.aspect_ratio,
+        negative_prompt=negative or None,
+        seed=shot.seed,
+        pictures=tuple(OrderedPicture(picture.role, hashes[picture]) for picture in shot.pictures),
+        take=shot.take,
+    )
+
+
+def form_fields(order: Order) -> list[tuple[str, str]]:
+    """The text fields of the create request, per mode exactly those of the document's example for it.
+
+    First/last frame goes without `duration` and `metadata`, except at 4K, which always needs metadata.
+
+    Source: API document, Text-to-Video, Image-to-Video, First/Last-Frame Generation, Multi-Reference
+    Images; "all form fields strings", `durationSeconds` a JSON number: Duration and Resolution.
+    """
+    seconds = str(order.seconds)
+    width, height = order.size
+    frames = order.mode == "first_last"
+    fields = [("model", order.model), ("prompt", order.prompt), ("seconds", seconds)]
+    if not frames:
+        fields.append(("duration", seconds))
+    fields += [
+        ("size", f"{width}x{height}"),
+        ("resolution", order.resolution),
+        ("aspectRatio", order.aspect_ratio),
+    ]
+    if not frames or order.resolution == "4k":
+        fields.append(("metadata", _metadata(order)))
+    if order.mode == "references":
+        fields.append(("referenceType", "asset"))
+    if order.negative_prompt is not None:
+        fields.append(("negativePrompt", order.negative_prompt))
+    if order.seed is not None:
+        fields.append(("seed", str(order.seed)))
+    return fields
+
+
+def _metadata(order: Order) -> str:
+    facts = {
+        "durationSeconds": order.seconds,
+        "resolution": order.resolution,
+        "aspectRatio": order.aspect_ratio,
+    }
+    return json.dumps(facts, separators=(",", ":"))
+
+
+def form_file(role: str, number: int, media_type: str) -> tuple[str, str]:
+    """Field name and file name of a picture in the create request.
+
+    Args:
+        role: the picture's role in the order.
+        number: from 1, among the pictures of that role.
+        media_type: its true type, such as `image/png`.
+    """
+    name = role if role != "reference_images" else f"reference_image_{number}"
+    return _FIELDS[role], f"{name}.{_ENDINGS[media_type]}"
+
+
+def changes(old: Mapping[str, Any], new: Order) -> list[str]:
+    """What differs between an order on file and a new one, in people's words: `["prompt", "seed"]`."""
+    wanted = new.as_json()
+    return [word for key, word in _CHANGE_WORDS.items() if old.get(key) != wanted[key]]
