@@ -21,7 +21,7 @@ test:
 # The HTML report in a real Chromium: needs chromium and its chromedriver, which no Python package brings.
 browser:
 	$(BIN)/pip install -q -e '.[browser]'
-	$(BIN)/pytest -q -m browser tests/test_page_in_browser.py
+	$(BIN)/pytest -q -m browser tests/report/test_html_in_browser.py
 
 # The long forms of tests/reliability, three quarters of an hour on two cores. The last lines are its figures:
 # a table for docs/reliability.md, and the same as JSON.

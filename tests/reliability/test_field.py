@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "reliability.md").read_text("utf-8")
 KINDS: dict[str, tuple[str, ...]] = {
     "a text of ours that costs the ledger": (
         r"test_ledger_kept.py::.*(list|lists|videos_left|copied_ledger|locale|hint_is_meant)_",
-        r"test_ledger.py::.*newer_veopipe",
+        r"ledger/test_owner.py::.*newer_veopipe",
     ),
     "a file of ours that hides it": (r"test_ledger_kept.py::.*(called_as_a_folder|gitignore)",),
     "a ledger of which a part is missing": (
@@ -32,39 +32,41 @@ KINDS: dict[str, tuple[str, ...]] = {
     "a night that can't be saved": (r"test_nights.py::", r"test_merging.py::"),
     "a label that refuses a whole film": (
         r"test_delivered_bytes.py::.*(lies_around_it|whatever_its_label|nobody_can_read|for_its_label)",
-        r"test_wrapping.py::",
-        r"test_answers.py::.*(head_of_a_content|a_label_only)",
+        r"delivery/test_wrapping.py::",
+        r"dialects/test_videos.py::.*(head_of_a_content|a_label_only)",
     ),
-    "bytes around a whole film": (r"test_boxes.py::.*(follows|behind_a_film|first_bytes_of_a_fragment|may_begin)",),
+    "bytes around a whole film": (
+        r"delivery/test_boxes.py::.*(follows|behind_a_film|first_bytes_of_a_fragment|may_begin)",
+    ),
     "measurements that contradict each other": (
-        r"test_verification.py::.*(witness|header_that_says|contradict)",
+        r"delivery/test_measure.py::.*(witness|header_that_says|contradict)",
         r"test_delivered_bytes.py::.*(fragment_for_each|verify_heals)",
     ),
     "a network that this machine can't judge": (
-        r"test_redirects.py::.*(proxy|clothes|excepted)",
+        r"gateway/test_redirects.py::.*(proxy|clothes|excepted)",
         r"test_network.py::.*(only_the_proxy|both|spelt_out|could_not_look_up|storage_only)",
     ),
     "a password in an address": (
         r"test_network.py::.*(makes_no_sense|login|refuses_is_named|cant_be_reached|socks|no_text|told_no|secret)",
-        r"test_proxies.py::.*(understood|what_is_no_proxy|login)",
+        r"gateway/test_proxies.py::.*(understood|what_is_no_proxy|login)",
     ),
     "exceptions from a proxy": (
-        r"test_proxies.py::.*(entry_of_no_proxy|reached_straight|lower_case|stands_in)",
+        r"gateway/test_proxies.py::.*(entry_of_no_proxy|reached_straight|lower_case|stands_in)",
         r"test_network.py::.*(chokes|excepted_gateway|straight|all_proxy)",
     ),
     "certificates": (r"test_network.py::.*(authority|certificate|certificates|webhook_goes)",),
     "a terminal that goes, and other signals": (r"test_hangups.py::",),
     "words of a gateway that nobody was told": (
         r"test_gateway_words.py::.*(says|word_of_failure|parked|old_task)",
-        r"test_answers.py::.*(word_|usual_word|wrapper|passes_the_words|named)",
+        r"dialects/test_videos.py::.*(word_|usual_word|wrapper|passes_the_words|named)",
     ),
     "an answer about the address": (
-        r"test_answers.py::.*(about_the_address|about_the_order|at_an_address|says_nothing_of)",
+        r"dialects/test_videos.py::.*(about_the_address|about_the_order|at_an_address|says_nothing_of)",
         r"test_gateway_words.py::.*(address|base_url|model_that)",
         r"test_settings.py::.*(apis_own_path|below_a_v1)",
     ),
     "an id beside an error": (
-        r"test_answers.py::.*(beside_an_error|error_that_is_none)",
+        r"dialects/test_videos.py::.*(beside_an_error|error_that_is_none)",
         r"test_gateway_words.py::.*beside_an_error",
     ),
     "a disk without modes, links or locks": (
@@ -78,17 +80,19 @@ KINDS: dict[str, tuple[str, ...]] = {
     "a stand-in in place of a file": (r"test_stand_ins.py::", r"test_standins.py::"),
     "bought already, under another name": (
         r"test_other_gateways.py::",
-        r"test_plan.py::.*(this_machine|never_named_as_bought)",
+        r"plan/test_plan.py::.*(this_machine|never_named_as_bought)",
     ),
     "a text that means a place elsewhere": (
         r"test_local_paths.py::",
         r"test_settings.py::.*(elsewhere|however_odd|refuse_the_same|word_of_the_command|repeats_no)",
     ),
-    "a good picture that was called damaged": (r"test_pictures.py::.*(doesnt_make|kind_of_png|end_marker|flaw|scans)",),
-    "notes that are uploaded with a picture": (r"test_pictures.py::.*(notes|position)",),
-    "JSON and YAML that other tools write": (r"test_syntax.py::",),
-    "a text that is cut, or that nobody sees": (r"test_manifest.py::.*(cuts|comment|invisible|same_characters)",),
-    "what spreadsheets put around a table": (r"test_table.py::",),
+    "a good picture that was called damaged": (
+        r"manifest/test_pictures.py::.*(doesnt_make|kind_of_png|end_marker|flaw|scans)",
+    ),
+    "notes that are uploaded with a picture": (r"manifest/test_pictures.py::.*(notes|position)",),
+    "JSON and YAML that other tools write": (r"documents/test_syntax.py::",),
+    "a text that is cut, or that nobody sees": (r"manifest/test_shots.py::.*(cuts|comment|invisible|same_characters)",),
+    "what spreadsheets put around a table": (r"manifest/test_csv.py::",),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from veopipe.delivery.wrapping import OPENING, Unwrappable, wrapping_of
 
-FILM = (Path(__file__).parent / "media/whole/moov-first.mp4").read_bytes()
+FILM = (Path(__file__).parents[1] / "media/whole/moov-first.mp4").read_bytes()
 SIGN = b";chunk-signature=" + b"0" * 64
 
 

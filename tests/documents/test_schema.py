@@ -61,7 +61,7 @@ def test_a_property_says_where_it_comes_from_with_a_link_to_that_section(entry):
         link = f"{API_DOCUMENT}#{section.casefold().replace(' ', '-')}"
         assert source == f"{document}, {section}, {link}"
         assert entry["markdownDescription"] == f"{text}\n\nSource: [{document}, {section}]({link})"
-        assert f"\n{section}\n" in (Path(__file__).parents[1] / "docs" / "api-document.txt").read_text("utf-8")
+        assert f"\n{section}\n" in (Path(__file__).parents[2] / "docs" / "api-document.txt").read_text("utf-8")
     else:
         assert source == f"{document}, {section}."
         assert entry["markdownDescription"] == entry["description"]

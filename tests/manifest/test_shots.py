@@ -18,7 +18,7 @@ from veopipe.text import is_blank
 
 FAST, STANDARD = "veo-3.1-fast-generate-preview", "veo-3.1-generate-preview"
 SERVED = {name: dataclasses.replace(model, retired=None) for name, model in catalogue.BUILT_IN.items()}
-PICTURES = Path(__file__).parent / "rules" / "pictures"
+PICTURES = Path(__file__).parents[1] / "rules" / "pictures"
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def test_the_pipelines_own_key_variable_and_gateway_are_meant(film):
 
 
 def test_every_library_of_the_project_is_looked_at():
-    text = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
     wanted = text.partition("\ndependencies = [")[2].partition("]")[0]
     names = {line.strip().strip('",').partition(">")[0] for line in wanted.splitlines() if line.strip()}
     assert names == set(checkup._LIBRARIES)

@@ -13,7 +13,7 @@ import pytest
 from veopipe.delivery.boxes import BoxFault, Film, look, looks_like_mp4, walk
 from veopipe.delivery.samples import MAX_BOXES
 
-MEDIA = Path(__file__).parent / "media"
+MEDIA = Path(__file__).parents[1] / "media"
 WHOLE = sorted((MEDIA / "whole").glob("*.mp4"))
 DAMAGED = sorted((MEDIA / "damaged").glob("*.mp4"))
 FTYP = b"\0\0\0\x18ftypisom\0\0\2\0isommp41"

@@ -17,7 +17,7 @@ from veopipe.manifest.shots import Picture, Shot
 from veopipe.takes import order as orders
 from veopipe.takes.order import Order, OrderedPicture, form_fields, form_file, order_of
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 DOCUMENT = HERE.parent / "docs" / "api-document.txt"
 FILES = {"input_reference", "last_frame", "referenceImages"}
 FAST = "veo-3.1-fast-generate-preview"

@@ -18,8 +18,8 @@ import pytest
 from veopipe.delivery.boxes import Film
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Verdict, Wanted, judge, reconciled
 
-ROOT = Path(__file__).parent.parent
-MEDIA = Path(__file__).parent / "media"
+ROOT = Path(__file__).parents[2]
+MEDIA = Path(__file__).parents[1] / "media"
 WHOLE = sorted((MEDIA / "whole").glob("*.mp4"))
 DAMAGED = sorted((MEDIA / "damaged").glob("*.mp4"))
 GOOD = MEDIA / "whole/moov-last.mp4"

@@ -14,7 +14,7 @@ from veopipe.manifest import rules
 from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
 
-HERE = Path(__file__).parent / "rules"
+HERE = Path(__file__).parents[1] / "rules"
 FOLDERS = sorted(folder for folder in HERE.iterdir() if folder.name != "pictures")
 PIPELINE_RULES = {rule.id for rule in schema.rules("pipeline")}
 SCHEMA_RULES = {rule.id for name in ("manifest", "pipeline") for rule in schema.rules(name)}

@@ -51,7 +51,7 @@ def environment(tmp_path_factory):
     (programs / "shots.yaml").write_text(LIST)
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m veopipe "$@"\n')
     program.chmod(0o755)
-    package = str(Path(__file__).parents[1])
+    package = str(Path(__file__).parents[2])
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("COMP_", "_VEOPIPE"))}
     return {**kept, "PATH": f"{programs}:{kept['PATH']}", "PYTHONPATH": package, "HOME": str(programs)}
 
