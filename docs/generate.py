@@ -31,7 +31,7 @@ from veopipe.takes import status
 ROOT = Path(__file__).parents[1]
 _PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-# Design, section 7.
+# docs/design.md, 7 (Exit codes); whatever has a code has its meaning here.
 MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.OK: "everything selected is verified (validate: no error; plan: made; listings: shown)",
     ExitCode.SETTLED_BADLY: "the run ended; some takes are refused, failed, mismatched or abandoned "

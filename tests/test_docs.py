@@ -14,7 +14,7 @@ from veopipe.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("examples/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
 
 
 def generator():

@@ -1,4 +1,4 @@
-"""What can end a run, and the exit code that each ending has (design: Command line).
+"""What can end a run, and the exit code that each ending has.
 
     VeopipeError                    ends the command; one sentence, and what to do next
     ├── UsageError             2    wrong words on the command line, nothing selected
@@ -10,6 +10,8 @@
 
 The outcome of one take is never an exception: it is a value (`state.Status`). Names of classes say
 what is wrong; `__main__` is the only place that turns them into exit codes.
+
+Source: docs/design.md, 7 (Exit codes).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Literal
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every command (design, section 7)."""
+    """The exit codes of every command (docs/design.md, 7)."""
 
     OK = 0
     SETTLED_BADLY = 1
@@ -37,7 +39,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-# When several apply, the first of these is the run's exit code (design, section 7).
+# When several apply, the first of these is the run's exit code (docs/design.md, 7).
 GRAVEST_FIRST = (
     ExitCode.BUG,
     ExitCode.INTERRUPTED,
@@ -78,7 +80,7 @@ class Problem:
     shots: int = 1
 
     def as_json(self) -> dict[str, str | int | None]:
-        """The problem as JSON documents hold it (contract: design, section 7)."""
+        """The problem as JSON documents hold it (contract: docs/design.md, 7)."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ two records; this goes by takes:
 
 Git calls it as a merge driver: the merged file takes the place of OURS and the exit code is 0, or it is 1.
 
-Source: gitattributes(5), "Defining a custom merge driver"; design, section 5.
+Source: gitattributes(5), "Defining a custom merge driver"; docs/design.md, 5 (Merging two versions).
 """
 
 from __future__ import annotations

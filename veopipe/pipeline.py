@@ -32,7 +32,7 @@ __all__ = ["DEFAULTS", "DURATIONS", "Notify", "Overrides", "Pipeline", "built_in
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
 
-# Dotted key → what holds where a pipeline doesn't say (design, section 4); a test holds the schema equal.
+# Dotted key → what holds where a pipeline doesn't say (docs/design.md, 4); a test holds the schema equal.
 DEFAULTS: Mapping[str, Any] = {
     "description": "",
     "provider.base_url": "https://api.laozhang.ai",  # API document, Python Complete Example

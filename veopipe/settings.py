@@ -20,7 +20,7 @@ LONGEST_DURATION = 365 * 24 * 3600.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 # One header value in ASCII: other characters make the HTTP library raise with the key in its message
-# (reliability.md, e 39).
+# (docs/hazards.md, e 39).
 _KEY = re.compile(r"[\x21-\x7e]{1,512}")
 _DRIVE = re.compile(r"[A-Za-z]:(?:\S|$)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]*:(?=\S|$)")  # s3:, and name@host: as scp and rclone write it

@@ -4,7 +4,7 @@ A clone without Git LFS has texts of 130 bytes where the videos should be. They 
 aren't other files: the bytes can be brought, free of charge, by whoever keeps them. So they are called what they
 are, with the command, and nothing is fetched, named or recorded in their stead.
 
-Sources: git-lfs, `docs/spec.md` (the pointer); git-annex, "pointer file" and "key format"; DVC, `.dvc` files;
+Source: git-lfs, specification, "The Pointer"; git-annex, "pointer file" and "key format"; DVC, `.dvc` files;
 Apple, `.NAME.icloud`; Nextcloud, ownCloud and odrive, `NAME.nextcloud`, `.owncloud`, `.cloud` (placeholders).
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LARGEST = 1024
-"""Bytes: a Git LFS pointer must be shorter (git-lfs, `docs/spec.md`), and a git-annex pointer holds one name."""
+"""Bytes: a Git LFS pointer must be shorter (git-lfs, specification), and a git-annex pointer holds one name."""
 
 _LFS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 _LFS_OID = re.compile(rb"^oid sha256:([0-9a-f]{64})\r?$", re.MULTILINE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Keys of this API family start with `sk-`; some gateways echo them in error texts (reliability.md, e 42).
+# Keys of this API family start with `sk-`; some gateways echo them in error texts (docs/hazards.md, e 42).
 # Not inside a word: `desk-lamp` is a shot, not a key.
 _KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.-]{6,}")
 # User and password of an address. A password may hold what should be percent-encoded; it is bounded, so that a long
@@ -19,7 +19,7 @@ _LOGIN = re.compile(
     r"(?:[^\s/?#@:]{0,256}:[^\s@]{0,256}|[^\s/?#@]{1,256})@"
 )
 # C0 and C1 controls, DEL, zero-width and bidi controls, line separators, lone surrogates:
-# all can redraw or reorder a terminal line (reliability.md, e 44).
+# all can redraw or reorder a terminal line (docs/hazards.md, e 44).
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 # Ids in a gateway's texts: long words with a digit, long numbers. Sizes and seconds are no ids.
@@ -41,7 +41,7 @@ DENSE = re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003fff
 """A character of a script without blanks between its words."""
 
 SHOWN = 200
-"""Characters of a foreign text that are shown: longer ones are cut (reliability.md, e 16)."""
+"""Characters of a foreign text that are shown: longer ones are cut (docs/hazards.md, e 16)."""
 
 
 def printable(text: str, limit: int | None = SHOWN, *, own: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Answers of the gateway, one case per known answer of this family (api-facts.md, a; reliability.md, b)."""
+"""Answers of the gateway, one case per known answer of this family (docs/api-facts.md, a; docs/hazards.md, b)."""
 
 from __future__ import annotations
 

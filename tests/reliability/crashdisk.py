@@ -7,7 +7,7 @@ are sure only after an fsync of their folder. What isn't sure may be there, or p
 * Names: of the unsure operations in one folder a beginning is kept, the rest is undone, newest first.
 * Bytes after the last fsync: dropped, cut anywhere, or zeros of the full length.
 
-Source: reliability.md (a), (d) T1.
+Source: docs/hazards.md, a and d.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A class ends where the reason doesn't matter or depends on who is quicker: `in doubt` stands for every
 reason, `a or b` for either.
 
-Source: design, section 6 "Answers to a create"; reliability.md (b).
+Source: docs/design.md, 6 (Answers to a create); docs/hazards.md, b.
 """
 
 from __future__ import annotations

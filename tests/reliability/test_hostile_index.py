@@ -1,10 +1,11 @@
-"""The attack list of reliability.md (e), item by item, and the test that is named after each attack.
+"""The attack list of docs/hazards.md, e, item by item, and the test that is named after each attack.
 
 An item without a test, or a test that was renamed, fails here.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fuzzing import NIGHTLY, PUSH
 from test_hostile_media import MEASURED, WALKED
 
 TESTS = Path(__file__).parent.parent
+PAGE = (TESTS.parent / "docs" / "hazards.md").read_text("utf-8")
 ATTACKS = {
     "1": "reliability/test_hostile_limits.py::test_a_text_that_other_loaders_guess_at_stays_text",
     "2": "reliability/test_hostile_limits.py::test_a_tag_is_refused_whatever_it_stands_for",
@@ -71,7 +73,15 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("attack", [*(str(number) for number in range(1, 52)), "43b"])
+LISTED = re.findall(r"^\| ([0-9]+b?) \|", PAGE.partition("\n## (e)")[2].partition("\n## (f)")[0], re.MULTILINE)
+
+
+def test_the_page_lists_what_is_tested() -> None:
+    assert list(ATTACKS) == LISTED
+    assert len(LISTED) >= 52
+
+
+@pytest.mark.parametrize("attack", LISTED)
 def test_an_attack_has_its_test(attack: str) -> None:
     for place in ATTACKS[attack].split():
         path, _, name = place.partition("::")

@@ -34,7 +34,7 @@ def problems_of(folder: Path, **shot: Any) -> list[str]:
     return [problem.rule for problem in found if problem.severity == "error"]
 
 
-# --- YAML (e 1, 2, 3, 4, 6, 9, 10, 11) -------------------------------------------------------------
+# --- YAML (docs/hazards.md, e 1 to 4, 6 and 9 to 11) -----------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_list_of_gigabytes_is_refused_by_its_size(tmp_path: Path) -> None:
     assert time.process_time() - began < A_MOMENT
 
 
-# --- schema (e 13, 14, 15, 16) ---------------------------------------------------------------------
+# --- schema (docs/hazards.md, e 13 to 16) ----------------------------------------------------------
 
 
 def patterns_in(value: Any) -> Iterator[str]:
@@ -113,7 +113,7 @@ def test_a_megabyte_of_text_makes_a_short_message(tmp_path: Path, key: str) -> N
     assert problems_of(tmp_path, **{key: "\x1b[2J" * 250_000})
 
 
-# --- what was built in is what is used (e 12) ------------------------------------------------------
+# --- what was built in is what is used (docs/hazards.md, e 12) -------------------------------------
 
 
 def test_no_schema_refers_to_anything_outside_the_package() -> None:

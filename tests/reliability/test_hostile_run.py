@@ -43,7 +43,7 @@ def assert_tame(result: Result) -> None:
     assert not CONTROL.search(result.out + result.err), result
 
 
-# --- the list (e 12) -------------------------------------------------------------------------------
+# --- the list (docs/hazards.md, e 12) --------------------------------------------------------------
 
 
 def test_a_schema_that_a_list_names_is_never_fetched(film: Film, measured_video: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_schema_that_a_list_names_is_never_fetched(film: Film, measured_video:
         assert trap.connections == 0
 
 
-# --- paths (e 17, 21, 22) --------------------------------------------------------------------------
+# --- paths (docs/hazards.md, e 17, 21 and 22) ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_ledger_of_another_user_that_everybody_can_write_is_refused(
     assert film.run().code == 0
 
 
-# --- the environment (e 36, 37, 38, 39, 40) --------------------------------------------------------
+# --- the environment (docs/hazards.md, e 36 to 40) -------------------------------------------------
 
 BROKEN = {
     "ALL_PROXY": "socks5://user:hunter2@127.0.0.1:1",
@@ -181,7 +181,7 @@ def test_space_around_a_key_is_no_part_of_it(film: Film, around: str) -> None:
     assert film.start(*film.arguments(), VEOPIPE_API_KEY=key).result().code == 0
 
 
-# --- secrets (e 41, 42, 43, 43b) -------------------------------------------------------------------
+# --- secrets (docs/hazards.md, e 41 to 43b) --------------------------------------------------------
 
 ECHOES = ["echo_in_an_error", "echo_in_a_refusal", "echo_as_the_id", "echo_cut_off", "echo_in_a_redirect"]
 
@@ -236,7 +236,7 @@ def test_reports_for_others_show_no_whole_task_id(film: Film, gateway: Simulator
         assert task not in result.out
 
 
-# --- output (e 44, 45, 46, 47, 48) -----------------------------------------------------------------
+# --- output (docs/hazards.md, e 44 to 48) ----------------------------------------------------------
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ def test_json_for_machines_is_json_without_python_in_it(shown: Film) -> None:
             json.loads(shown.command(*words).out, parse_constant=refuse)
 
 
-# --- money (e 49, 50, 51) --------------------------------------------------------------------------
+# --- money (docs/hazards.md, e 49 to 51) -----------------------------------------------------------
 
 
 def test_a_thousand_shots_by_mistake_need_a_yes(film: Film, gateway: Simulator) -> None:

@@ -9,7 +9,7 @@ import pytest
 from veopipe.takes import status as state
 from veopipe.takes.status import TABLE, Event, IllegalTransition, Status, after
 
-# Design, section 6, written down a second time on purpose: a change of the table is a change of two files.
+# The attempt table (docs/design.md, 6), written down a second time on purpose: a change is a change of two files.
 DESIGN = """
 submitting: accepted rendering, refused refused, unknown in_doubt
 in_doubt: accepted rendering, refused refused, written_off abandoned

@@ -1,8 +1,8 @@
 """Is everything there that a run needs? One finding for each thing, with what to do if it isn't.
 
 The only request to the gateway is a status question about a task that can't exist: it is free, and its
-answer tells whether the key is good (API document, Poll Status; api-facts.md, a: an unknown task is
-answered 400, a bad key 401). The key itself is never shown.
+answer tells whether the key is good (API document, Poll Status; docs/api-facts.md, a: an unknown task
+is answered 400, a bad key 401). The key itself is never shown.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Commands are imported when they are asked for, so that `veopipe --version` and `--help` stay light.
 
-Source: design, section 7.
+Source: docs/design.md, 7.
 """
 
 from __future__ import annotations

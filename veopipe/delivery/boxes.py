@@ -1,6 +1,6 @@
 """Whether an MP4 is all there, from its boxes alone; no decoder and no library.
 
-libmediainfo calls a half-downloaded file perfect (reliability.md, 0.7), so this is what decides that a
+libmediainfo calls a half-downloaded file perfect (docs/hazards.md, f), so this is what decides that a
 download is complete. A file passes when
 
 * there are one `moov` and an `mdat`, and an `ftyp` or what older files begin with;

@@ -1,13 +1,13 @@
 """From the gateway's bytes to a complete file on disk: the part.
 
 * A part counts as delivered only when it is whole by its own box structure, hashed and synced: gateways
-  cut downloads in ways that HTTP calls complete (api-facts.md, 0.8).
+  cut downloads in ways that HTTP calls complete (docs/api-facts.md, a).
 * What came is decided by its bytes, never by its label: by the first ones, by the boxes, by measuring. Only
   where they are no video, status and type help to say what came instead.
 * Always from the first byte; no range requests. Bytes go to disk as they come, so memory doesn't grow.
 * Only the part is ever removed here, never a take.
 
-Source: design, sections 5, 9, 10; reliability.md (b) Download.
+Source: docs/design.md, 5 (Videos) and 10; docs/hazards.md, b (Download); DECISIONS.md, 17 and 27.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from veopipe.gateway.client import ContentStream, Gateway, Interrupted
 from veopipe.text import counted, printable
 
 LARGEST_VIDEO = 2 << 30
-"""Bytes; 8 s of 4K are some 100 MB (reliability.md, b: 2 GiB)."""
+"""Bytes; 8 s of 4K are some 100 MB (docs/hazards.md, b)."""
 SMALLEST_VIDEO = 1 << 10
-"""Bytes; less can't be a video (reliability.md, b: 1 KiB)."""
+"""Bytes; less can't be a video (docs/hazards.md, b)."""
 SLOWEST_WINDOW = 64 << 10
 """Bytes that must arrive in each minute (`Timeouts.read`); slower, the half hour that a download has brings less
-than 2 MB (reliability.md, b: a total deadline and a minimum rate)."""
+than 2 MB (docs/hazards.md, b)."""
 ROOM_TO_LEAVE = 64 << 20
-"""Bytes that a download leaves free on the disk, for the ledger (reliability.md, b)."""
+"""Bytes that a download leaves free on the disk, for the ledger (docs/hazards.md, b)."""
 _PIECE = 1 << 20
 _WORDS = 64 << 10  # bytes of a text that is no video
 # No text for people: a thousand bytes without a blank, or lines of base64 one after the other (RFC 2045, 6.8).

@@ -1,7 +1,7 @@
 """What a delivered file really is, and whether that is what was ordered.
 
 * `Prober.measure` first walks the boxes (`boxes`), then asks libmediainfo in a child process (`probe`),
-  because libmediainfo hangs for ever on some files (design, section 9).
+  because libmediainfo hangs for ever on some files (docs/hazards.md, f).
 * One child serves many files (3 ms each, a process per file costs over 100 ms). A child whose question was cut
   off, by the time limit or by a cancellation, is killed and never asked again: its late answer would be
   taken for the next file's.
@@ -10,7 +10,7 @@
   headers. What the samples last (`boxes.look`) is asked first; where libmediainfo contradicts it and the file's
   other witnesses side with libmediainfo, nobody is believed and the file counts as unmeasurable.
 * `judge` is pure. Resolution and duration decide; frame rate and sound are only notes, because the API
-  document promises neither in figures (api-facts, b 38).
+  document promises neither in figures (docs/api-facts.md, b 38).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from veopipe.delivery.boxes import BoxFault, Film, look
 from veopipe.text import printable
 
 LIMIT_S = 20.0
-"""Seconds that one file may take (reliability.md, e 25); a good one takes some milliseconds."""
+"""Seconds that one file may take (docs/hazards.md, e 25); a good one takes some milliseconds."""
 
 _START_LIMIT_S = 30.0  # for a child to load libmediainfo: 0.1 s here, but machines can be busy
 _GRACE_S = 2.0  # the child's own alarm rings so much later than ours
 _FILES_PER_CHILD = 1_000  # then a fresh one: what libmediainfo leaks stays small
-_EXPECTED_FPS, _FPS_TOLERANCE = 24.0, 0.1  # api-facts, b 38
+_EXPECTED_FPS, _FPS_TOLERANCE = 24.0, 0.1  # docs/api-facts.md, b 38
 _ROUNDING_S = 0.0005  # libmediainfo gives whole milliseconds
 _AGREED_S = 0.1  # two witnesses of a duration that differ by less agree: some frames, or the sound's padding
 

@@ -7,7 +7,7 @@
 * Each question sets an alarm that kills this process, also in the midst of C code and also when the
   process that asked is gone. Memory and processor time are limited, files can't be written.
 * libmediainfo is given an open file, never a name: a playlist called `.mp4` makes it open the files
-  and hosts that are named inside (reliability.md, e 26), and names can look like URLs.
+  and hosts that are named inside (docs/hazards.md, e 26), and names can look like URLs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from pymediainfo import MediaInfo
 
-_MEMORY_BYTES = 1536 * 1024 * 1024  # reliability.md, e 25
+_MEMORY_BYTES = 1536 * 1024 * 1024  # docs/hazards.md, e 25
 _OPEN_FILES = 64
 # How an MP4 can begin: `boxes` has walked it and says the same; a playlist can't.
 _FIRST = frozenset({b"ftyp", b"styp", b"pdin", b"free", b"skip", b"wide", b"uuid", b"moov", b"mdat", b"pnot"})

@@ -5,7 +5,7 @@
 * `<shot>.mp4` holds a verified take of that shot or isn't ours: a file that holds none of them is the
   user's and stays.
 
-Source: design, sections 1 and 5.
+Source: docs/design.md, 1 and 5 (Videos).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
   has its own (`fail_reason`, `failure_reason`, `task_status_msg`, `base_resp.status_msg`, FastAPI's lists), and a
   person needs them all.
 
-Source: api-facts.md (a); reliability.md (e) 28, 30, 31.
+Source: docs/api-facts.md, a; docs/hazards.md, e 28, 30 and 31.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ LARGEST_JSON = 1 << 20
 A_PAGE = "a web page"
 """What is said of a body that is one."""
 
-# A task id becomes part of a URL: nothing that could leave its place (e 28). litellm's have 166 characters.
+# A task id becomes part of a URL: nothing that could leave its place (docs/hazards.md, e 28). litellm's have 166
+# characters.
 _TASK_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
 
 _DEEPEST = 5  # holders and JSON in strings inside one another; litellm around new-api around Google needs four
@@ -190,7 +191,7 @@ def _told(value: Any, depth: int) -> Iterator[str]:
 
 
 def _of_text(text: str, depth: int) -> Iterator[str]:
-    """A text, or what stands in it where it is JSON that was passed on as a string (api-facts.md, a)."""
+    """A text, or what stands in it where it is JSON that was passed on as a string (docs/api-facts.md, a)."""
     inner = parse_json(text.encode("utf-8", "replace")) if text[:1] in {"{", "["} else None
     found = list(islice(_told(inner, depth + 1), _MOST_TEXTS)) if inner is not None else []
     yield from found or ([text] if text.lower().rstrip(".!") not in _NO_NEWS else [])

@@ -26,7 +26,7 @@ DONE = frozenset(
     # Kling, SiliconFlow, ModelScope `succeed`; Pika, Midjourney proxies `finished`; BFL `Ready`
     | {"succeed", "successful", "finished", "finish", "ready"}
 )
-"""Words for "the video is there" (api-facts.md, c, and the providers' own pages)."""
+"""Words for "the video is there" (docs/api-facts.md, c, and the providers' own pages)."""
 
 FAILED = frozenset(
     # OpenAI, new-api; Replicate `canceled`, `aborted`; Runway, Azure, MiniMax `cancelled`; Seedance `expired`
@@ -40,8 +40,8 @@ FAILED = frozenset(
     # kie.ai; Google's Interactions
     | {"create_task_failed", "generate_failed", "budget_exceeded"}
 )
-"""Words for "there will be no video": believed after the usual confirmations only (api-facts.md, 0.4). `blocked` and
-`incomplete` are none: they also say that a task waits, or isn't complete yet."""
+"""Words for "there will be no video": believed after the usual confirmations only (docs/api-facts.md, c). `blocked`
+and `incomplete` are none: they also say that a task waits, or isn't complete yet."""
 
 _RUNNING = frozenset(
     {"", "unknown", "queued", "queueing", "queuing", "in_queue", "pending", "submitted", "created", "accepted"}
@@ -53,7 +53,7 @@ _RUNNING = frozenset(
 
 
 def job_of(document: Any) -> dict[str, Any] | None:
-    """The task object of an answer: flat, or inside `data` or `output` of a wrapper (api-facts.md, a)."""
+    """The task object of an answer: flat, or inside `data` or `output` of a wrapper (docs/api-facts.md, a)."""
     if not isinstance(document, dict):
         return None
     for holder in ("data", "output"):

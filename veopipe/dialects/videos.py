@@ -4,7 +4,7 @@
   exception: httpx raises the same one before and after the server had the whole body.
 * An HTTP status is believed only where this family's gateways provably refuse before they accept.
 
-Source: design, section 6 "Answers to a create"; api-facts.md (a), (c); reliability.md (b).
+Source: docs/design.md, 6 (Answers to a create); docs/api-facts.md, a and c; docs/hazards.md, b.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from veopipe.dialects.bodies import (
 from veopipe.text import printable
 
 LONGEST_RETRY_AFTER = 600.0
-"""Seconds that a Retry-After may ask for (reliability.md, b)."""
+"""Seconds that a Retry-After may ask for (docs/hazards.md, b)."""
 
 _HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?([^/?#@\s]+)", re.IGNORECASE)
 
-# The gateway decided before it accepted anything, envelope or not (design, section 6).
+# The gateway decided before it accepted anything, envelope or not (docs/design.md, 6).
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 431})
 _ACCOUNT_STATUS = frozenset({401, 402, 403})
 _ACCOUNT_CODE = re.compile(r"quota|balance|invalid_api_key|pre_consume", re.ASCII)
-# 5xx by which new-api refuses all the same (api-facts.md, a).
+# 5xx by which new-api refuses all the same (docs/api-facts.md, a).
 _REFUSED_CODES = frozenset({"model_not_found", "build_request_failed"})
 _ROUTE_STATUS = frozenset({404, 405, 415})
 # What only routers and web servers say with these statuses (new-api, OpenAI, Express, Kong, Go, FastAPI).
@@ -72,7 +72,7 @@ _ABOUT_TASK = re.compile(r"task|video|job|generation|operation|resource|record|ä
 _NO_CODE = re.compile(
     r"|[0-9]+|not_?found|unsupported_?media_?type|invalid_request\w*|\w*(?:url|route|endpoint|method)\w*", re.IGNORECASE
 )
-# How this family calls its tasks (api-facts.md, a); what else has an id may be the request.
+# How this family calls its tasks (docs/api-facts.md, a); what else has an id may be the request.
 _TASK_FORM = re.compile(r"(?:task|video)[_-].+")
 
 
@@ -419,7 +419,7 @@ def judge_content(status: int) -> tuple[Content, str]:
     """What may follow the head of a content answer, and why nothing can.
 
     A head refuses nothing that its body can decide: gateways label whole videos as text, as packed, as a part or
-    as created. Whatever isn't a success, final or a matter of the key may still become a video (api-facts.md, a).
+    as created. Whatever isn't a success, final or a matter of the key may still become a video (docs/api-facts.md, a).
     """
     if 200 <= status < 300:
         return Content.VIDEO, ""

@@ -4,7 +4,7 @@ The only module that imports jsonschema. Rules that hold here:
 
 * A rule is an entry of a schema that carries `x-rule` (id), `x-message` (the sentence) and `x-source`;
   `x-severity` where it isn't an error. What isn't obeyed comes back as a `Finding` in those words.
-* A pattern must match the whole text: `$` alone would let a line end through (reliability.md, e 13).
+* A pattern must match the whole text: `$` alone would let a line end through (docs/hazards.md, e 13).
 * Nothing is ever fetched: references lead to our own files only.
 * Checking is linear: a verdict is cached by what the rules read of a shot, not by the shot.
 """
@@ -115,7 +115,7 @@ def _validator(name: str, steps: tuple[str, ...]) -> Any:
 
 @cache
 def _registry() -> Any:
-    # Explicit, because the default registry fetches with urlopen (reliability.md, e 12).
+    # Explicit, because the default registry fetches with urlopen (docs/hazards.md, e 12).
     known = [n for n in NAMES if n in ("manifest", "pipeline") or _exists(n)]
     # Without `$schema`, which would make jsonschema change to its own keywords behind a `$ref`.
     bare = {n: {key: value for key, value in load(n).items() if key != "$schema"} for n in known}

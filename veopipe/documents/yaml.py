@@ -1,6 +1,6 @@
 """YAML without surprises: a file becomes nodes with places, or problems with places.
 
-The only module that imports yaml. Rules that hold here (design, section 3):
+The only module that imports yaml. Rules that hold here (docs/design.md, 3):
 
 * Plain PyYAML reads `16:9` as 969, keeps the last of two equal keys, explodes merges and aliases, and its
   C composer crashes on deep nesting. So only its *events* are used; nodes are composed here.
@@ -234,7 +234,7 @@ class _Composer:
                     handler(event)
         except yaml.YAMLError as error:
             raise _syntax_stop(error, text) from None
-        # What the pure parser lets out for some escapes and directives (reliability.md, e 2).
+        # What the pure parser lets out for some escapes and directives (docs/hazards.md, e 2).
         except (ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise _syntax_stop(error, text) from None
         if self._documents == 0:

@@ -1,6 +1,6 @@
 """Which gateway: the name that attempts record, and whether it runs on this machine.
 
-Source: design, section 5 (an attempt records the gateway that has its task).
+Source: docs/design.md, 5 (Which gateway).
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
   413 that arrives while a large body is on its way. Polls and downloads are free and use the other one.
 * No exception of httpx leaves this module (`network` says what they mean), and the key appears in no text that does.
 
-Source: API document, Create a Task, Poll Status, Compatibility Status Polling, Download Video; design,
-section 6 "The gate".
+Source: API document, Create a Task, Poll Status, Compatibility Status Polling, Download Video;
+docs/design.md, 6 (The gate).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from veopipe.gateway.network import Network
 from veopipe.text import hide
 
 MAX_REDIRECTS = 5
-"""Hops from a content answer to a signed URL that are followed (reliability.md, b)."""
+"""Hops from a content answer to a signed URL that are followed (docs/hazards.md, b)."""
 
 POLLS_AT_ONCE = 64
 """Polls on their way at the same time; the others wait here, which costs nothing. At 300 ms an answer they are

@@ -6,7 +6,7 @@
 * NO_PROXY means what curl and requests make of it. What nobody can make sense of excepts nothing.
 * A proxy has no business between this machine and itself.
 
-Source: https://curl.se/libcurl/c/CURLOPT_NOPROXY.html; reliability.md, e 36.
+Source: https://curl.se/libcurl/c/CURLOPT_NOPROXY.html; docs/hazards.md, e 36; DECISIONS.md, 26.
 """
 
 from __future__ import annotations

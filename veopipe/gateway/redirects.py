@@ -1,6 +1,6 @@
 """Where a redirect of a download may lead; creates and polls follow none.
 
-A gateway may send the client to a signed URL elsewhere (api-facts.md, a). It may not send it to an address
+A gateway may send the client to a signed URL elsewhere (docs/api-facts.md, a). It may not send it to an address
 with a password or, unless the gateway is itself on this machine, without TLS; nor inside the network that
 this machine stands in, unless the gateway is there, too.
 
@@ -8,7 +8,7 @@ Where a name leads is known here only if this machine connects itself. Where a p
 looks the name up, in its own network: what this machine's DNS says of it, or that it knows no such name, is
 about another network. Then only an address that the URL itself spells out can be judged.
 
-Source: reliability.md (b) Download, (e) 29.
+Source: docs/hazards.md, b (Download) and e 29.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@
 * Nothing turns the check of a certificate off.
 
 Source: https://docs.openssl.org/3.0/man3/SSL_CTX_load_verify_locations/ (both variables, and the names in a
-folder); https://docs.openssl.org/3.0/man1/openssl-verification-options/ (numbers of refusals).
+folder); https://docs.openssl.org/3.0/man1/openssl-verification-options/ (numbers of refusals);
+DECISIONS.md, 26.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ its order be made again. It belongs to the order and not to the shot, so it hold
 * Reading is strict. A file in which git left both sides of a conflict is read as what both say together.
 * Two versions become one without a loss: of each number the larger, unless one side took it out on purpose.
 
-Source: design, section 5; DECISIONS, 25.
+Source: docs/design.md, 5 (The count) and 5 (Merging two versions); DECISIONS.md, 25.
 """
 
 from __future__ import annotations

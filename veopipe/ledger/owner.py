@@ -1,4 +1,4 @@
-"""Where a manifest's ledger and videos lie, whose they are, and who may write: the guards of section 5.
+"""Where a manifest's ledger and videos lie, whose they are, and who may write.
 
 * `.veopipe/<manifest>/` is the ledger, `<output>/<manifest>/` holds the videos. A simulated run has
   folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a paid take.
@@ -8,7 +8,7 @@
   older version takes both the states and their count back.
 * One run at a time: a kernel lock that dies with its process.
 
-Source: design, section 5.
+Source: docs/design.md, 5 (Whose ledger it is) and 5 (The count).
 """
 
 from __future__ import annotations

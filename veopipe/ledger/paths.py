@@ -3,7 +3,7 @@
 A simulated run has folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a
 paid take. Paths only; nothing is looked at or made here.
 
-Source: design, section 5.
+Source: docs/design.md, 5.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """JSON files of our own, read strictly: what isn't understood whole is trusted in nothing.
 
-Source: design, section 5 (a file that can't be understood holds its shot).
+Source: docs/design.md, 5 (State files).
 """
 
 from __future__ import annotations

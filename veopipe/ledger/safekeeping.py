@@ -1,6 +1,6 @@
 """What keeps a ledger safe where it lies: git takes it in, and not everybody on the machine can change it.
 
-Source: design, section 5; reliability.md, e 22.
+Source: docs/design.md, 5 (Whose ledger it is); docs/hazards.md, e 22; DECISIONS.md, 30.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def close_if_ours(folder: Path) -> None:
 
 
 def close_to_others(places: Places, tell: Callable[[str], None]) -> None:
-    """See that not everybody can change what says what was paid (reliability.md, e 22).
+    """See that not everybody can change what says what was paid (docs/hazards.md, e 22).
 
     What is ours is closed, which a clone made with a umask of 000 needs. Where that has no effect (WSL's /mnt/c, exFAT,
     SMB) the disk keeps no permissions, and there is nothing to be done but to say so. Somebody else's is refused.

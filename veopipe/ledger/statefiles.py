@@ -4,7 +4,7 @@ A state file is named by its shot, so a name that no shot can have is none: Appl
 file manager or a sync client made (`a 2.json`, `a (conflicted copy).json`). A placeholder of a sync client stands
 for a file whose bytes aren't on this disk: that shot's state exists, and isn't here.
 
-Source: design, sections 2 (ids of shots) and 5.
+Source: docs/design.md, 2 and 5 (State files).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from veopipe import standins
 from veopipe.standins import StandIn
 
 SHOT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""What a shot can be called (design, section 2)."""
+"""What a shot can be called (docs/design.md, 2)."""
 
 _ENDING = ".json"
 

@@ -11,7 +11,7 @@
 * Once the lock is given up nothing is written in its place any more (`close`): an answer that comes in after
   that is rescued, too, since another process may have changed the file meanwhile.
 
-Source: design, section 5; reliability.md, c.6.
+Source: docs/design.md, 5 (State files) and 5 (The count); docs/hazards.md, c 6.
 """
 
 from __future__ import annotations

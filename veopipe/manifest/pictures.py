@@ -1,7 +1,7 @@
 """Pictures that shots refer to: may this file be uploaded, what is in it, and its bytes.
 
 * A manifest may come from a stranger's pull request: a picture is a regular file inside the manifest's
-  folder or its git work tree, with every link followed before that is decided (design, section 3).
+  folder or its git work tree, with every link followed before that is decided (docs/design.md, 3).
   Nothing else is ever opened, so a pipe, a device or a socket can't be read and can't hang the run.
 * The format is what the bytes say, never what the name says: JPEG, PNG or WebP (API document,
   "Reference image … JPEG, PNG, and WebP are supported").
@@ -34,8 +34,8 @@ from veopipe.text import printable
 
 MAX_BYTES = 20_000_000
 """The largest picture in bytes. Sources say "20 MB" without saying which megabyte, and a gateway that
-finds a picture too large drops it silently and bills a video without it (api-facts, b 30): the smaller
-reading is the safe one."""
+finds a picture too large drops it silently and bills a video without it (docs/api-facts.md, b 30): the
+smaller reading is the safe one."""
 
 MAX_PIXELS = 80_000_000
 """Width × height. Ten times a 4K frame; below the 89 million at which Pillow suspects a bomb."""

@@ -1,7 +1,7 @@
 """The rules that a JSON Schema can't say: models, pictures, the length of texts.
 
 They have the same kind of ids and findings as the schema's. Errors are what the API document forbids or
-what can't work; what only other sources suggest is a warning or a note (api-facts, b, column Rec).
+what can't work; what only other sources suggest is a warning or a note (docs/api-facts.md, b).
 """
 
 from __future__ import annotations

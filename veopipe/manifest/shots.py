@@ -1,6 +1,6 @@
 """A shot list, read and checked: YAML in, effective shots or all its problems out.
 
-Rules that hold here (design, section 3):
+Rules that hold here (docs/design.md, 3):
 
 * A manifest must be right by itself, and with the pipeline's overrides.
 * All problems come in one go, one per rule and place; a place is where the value was written.

@@ -1,6 +1,6 @@
 """Plan files: what `plan -o` writes and `run --plan` takes as a permission.
 
-Source: design, section 7 (`--plan`); described by `schemas/plan.schema.json`.
+Source: docs/design.md, 7 (--plan); `schemas/plan.schema.json`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 * A shot with a take in doubt, an unreadable state file or takes on disk that nobody knows gets nothing new.
 * A take made at a gateway on this machine satisfies only runs at such a gateway.
 
-Source: design, sections 4 to 7.
+Source: docs/design.md, 5 and 6 (What goes on, what is held).
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@
 * A state is free if its shot left the manifest, or wants no order that it has. Each is taken over once.
 * A state whose place is taken goes where the row of takeovers began, so no state is ever without a place.
 
-Pure. Source: design, sections 1 (a renamed shot never buys anything) and 5.
+Pure.
+
+Source: docs/design.md, 1 and 5 (Renamed shots); DECISIONS.md, 24.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 * Every value is escaped by the template engine; nothing from outside reaches the script, which reads
   the finished page only.
 
-Source: design, section 7; reliability.md, e 43b to 45.
+Source: docs/hazards.md, e 43b to 45.
 """
 
 from __future__ import annotations

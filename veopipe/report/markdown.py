@@ -3,7 +3,7 @@
 * Everything from outside is escaped: it can't become a link, a picture, HTML, a table cell or a mention.
 * GitHub cuts a job summary at 1 MiB: tables end after `_MOST` rows and say so.
 
-Source: reliability.md, e 47; GitHub, Workflow commands, Adding a job summary.
+Source: docs/hazards.md, e 47; GitHub, Workflow commands, Adding a job summary.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The same report serves `run`, `status` and `report`; how it looks is another module's business.
 
-Source: design, section 7 (`run`, `status`, `report --format json`; exit codes).
+Source: docs/design.md, 7 (JSON) and 7 (Exit codes); `schemas/report.schema.json`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Report:
     warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The JSON report (contract: design, section 7; `schemas/report.schema.json`)."""
+        """The JSON report (contract: docs/design.md, 7; `schemas/report.schema.json`)."""
         document: dict[str, Any] = {
             "manifest": self.manifest,
             "exit_code": int(self.exit_code),

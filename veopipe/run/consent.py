@@ -4,7 +4,7 @@
 * A plan file is a permission: the run makes only creates that it lists, at no higher price.
 * A cap that covers the plan or `--yes` counts as a yes; a rehearsal never asks.
 
-Source: design, sections 4 (Consent), 5 and 7 (`--plan`).
+Source: docs/design.md, 4 (Consent), 5 (Whose ledger it is) and 7 (--plan).
 """
 
 from __future__ import annotations

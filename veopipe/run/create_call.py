@@ -5,7 +5,7 @@
   loop only waits, and an answer that comes after it gave up still counts.
 * What can't be recorded after money was spent is rescued by the store.
 
-Source: design, section 6 "The gate"; reliability.md, c.4.
+Source: docs/design.md, 6 (The gate); docs/hazards.md, c 4.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 * Two answers in doubt in a row, a refused account, a silent gateway or one that takes no creates at its address,
   the budget, the deadline or failures in a row end creating; what is under way goes on.
 
-Source: design, sections 4 and 6; reliability.md (b) Submit.
+Source: docs/design.md, 4 and 6 (Answers to a create); docs/hazards.md, b (Submit).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from veopipe.takes.status import Status
 from veopipe.takes.take import Take
 
 ANSWER_WAIT = 300.0
-"""Seconds that the run waits for the answer to a create; one that comes later still counts (design, section 6)."""
+"""Seconds that the run waits for the answer to a create; one that comes later still counts (docs/design.md, 6)."""
 DOUBTS_IN_A_ROW = 2
 """Answers in doubt after which nothing more is sent: something is wrong with the way to the gateway."""
 NOT_SENT_TRIES = 5
-"""Further tries of a create that provably wasn't sent (reliability.md, b); one, before a run's first answer."""
+"""Further tries of a create that provably wasn't sent (docs/hazards.md, b); one, before a run's first answer."""
 THROTTLED_TRIES = 5
-"""429 answers for one take after which creating ends (reliability.md, b)."""
+"""429 answers for one take after which creating ends (docs/hazards.md, b)."""
 
 ReadUploads = Callable[[Item], list[Upload]]
 

@@ -123,7 +123,7 @@ class Line:
 
 
 def about(seconds: float) -> float:
-    """`seconds` ± 20 % (reliability.md, b: cadence of polls)."""
+    """`seconds` ± 20 % (docs/hazards.md, b)."""
     return seconds * random.uniform(0.8, 1.2)
 
 

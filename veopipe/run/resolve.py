@@ -3,7 +3,7 @@
 * In doubt: the gateway has it (task id), never had it (not charged), or nobody will ever know (write off).
 * Parked: it is paid; the next run asks again, or a person writes it off.
 
-Source: design, sections 6 and 7 (`resolve`).
+Source: docs/design.md, 6 and 7 (resolve); docs/hazards.md, c 8.
 """
 
 from __future__ import annotations

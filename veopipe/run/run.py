@@ -4,7 +4,7 @@
 * Everything after it is on disk the moment it happened; a run that dies anywhere is simply run again.
 * Resuming isn't a case of its own: a take enters the loop of its status, wherever it stands.
 
-Source: design, sections 4 to 7.
+Source: docs/design.md, 6 (The loop) and 7 (Signals); docs/hazards.md, c 4.
 """
 
 from __future__ import annotations

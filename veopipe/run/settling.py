@@ -3,9 +3,9 @@
 One loop per take: while its status is open, do the step of that status, let the attempt table decide,
 record durably, go on. A resumed take enters where its file says; there is no resume code.
 
-Everything here is callable for any set of takes with a task id (design, section 10: the seam).
+Everything here is callable for any set of takes with a task id (docs/design.md, 10).
 
-Source: design, sections 5, 6 and 9; api-facts.md (c); reliability.md (b).
+Source: docs/design.md, 5 (Videos) and 6 (The loop); docs/api-facts.md, c; docs/hazards.md, b.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from veopipe.takes.take import Attempt, Take
 from veopipe.text import counted
 
 CONFIRMATIONS = 3
-"""Polls in a row that must say `failed`: a gateway takes it back after an upstream hiccup (api-facts.md, 0.4)."""
+"""Polls in a row that must say `failed`: a gateway takes it back after an upstream hiccup (docs/api-facts.md, c)."""
 UNKNOWN_FOR = 600.0
-"""Seconds that a gateway may not know a task it accepted: it answers before it stores it (reliability.md, b)."""
+"""Seconds that a gateway may not know a task it accepted: it answers before it stores it (docs/hazards.md, b)."""
 CORRUPT_AGAIN = 3
-"""Further downloads of a corrupt body (design, section 4)."""
+"""Further downloads of a corrupt body (docs/design.md, 4)."""
 KEPT_FOR = 48 * 3600.0
-"""Seconds that results are kept upstream: 2 days (api-facts.md, b 35)."""
+"""Seconds that results are kept upstream: 2 days (docs/api-facts.md, b 35)."""
 
 # What only an answer about a task, or its video, makes of a take.
 _TOLD = frozenset({Status.RENDERED, Status.DOWNLOADED, Status.VERIFIED, Status.MISMATCHED, Status.FAILED})

@@ -10,7 +10,7 @@
 Left alone: SIGQUIT and SIGABRT (a person or a watchdog wants the end at once, and a core file), SIGTSTP and its
 kin (stopped, not ended), SIGPIPE (Python makes an error of it).
 
-Source: POSIX, General Concepts, Signals; DECISIONS.md.
+Source: POSIX, General Concepts, Signals; docs/design.md, 7 (Signals); DECISIONS.md, 29.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A mismatched take that fits under today's tolerance becomes verified; `verified` is final and is only
 reported when its file isn't what it was.
 
-Source: design, section 7 (`verify`).
+Source: docs/design.md, 7 (verify).
 """
 
 from __future__ import annotations

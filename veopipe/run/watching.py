@@ -1,6 +1,6 @@
 """What the polls of one take said so far in one run, and when to ask again. No clock but the monotonic one.
 
-Source: design, section 6; reliability.md (b) Poll.
+Source: docs/design.md, 6; docs/hazards.md, b (Poll).
 """
 
 from __future__ import annotations

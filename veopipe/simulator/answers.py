@@ -1,8 +1,9 @@
 """The bodies that the gateway answers with: its two error envelopes, and a task in all its shapes.
 
-Sources: the API document (create, poll, download), and for errors the open gateway of the same family
-(`api-facts.md`, section a). Task handlers answer errors as `{"code", "message", "data"}`; authentication,
-routing and download answer them as `{"error": {"message", "type", "code"}}`. Both occur on one route.
+As in the open gateway of the same family, task handlers answer errors as `{"code", "message", "data"}`;
+authentication, routing and download answer them as `{"error": {"message", "type", "code"}}`. Both occur on one route.
+
+Source: API document, Create Response, Poll Status and Download Video; docs/api-facts.md, a.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the gateway accepts: one create request judged by the rules of the API document. No network, no clock.
 
 Sections: Core Parameters, Duration and Resolution, First/Last-Frame Generation, Multi-Reference Images, FAQ.
-How a violation is answered: `api-facts.md` (a) and (b). In order, the first that applies answers:
+How a violation is answered: docs/api-facts.md, a and b. In order, the first that applies answers:
 
 1. model chosen (400 none, 503 unknown), prompt there (400);
 2. the gateway builds its request: each value's form, metadata's JSON types (400, 500);
@@ -257,7 +257,7 @@ def _wrong_type(name: str, value: Any, wanted: str) -> Answer:
 
 def _wanted(form: Form, metadata: _Metadata) -> _Wanted | Answer:
     """Length, resolution and ratio; where several fields say one thing they must say the same."""
-    # A duration without seconds is ignored on this route, and 4 s are made (api-facts, b 5).
+    # A duration without seconds is ignored on this route, and 4 s are made (docs/api-facts.md, b 5).
     seconds = _agreed(form.text("seconds"), metadata.get("durationSeconds"))
     if seconds is not None and form.text("duration") is not None:
         seconds = _agreed(seconds, form.text("duration"))

@@ -144,8 +144,10 @@ def form_fields(order: Order) -> list[tuple[str, str]]:
 
     First/last frame goes without `duration` and `metadata`, except at 4K, which always needs metadata.
 
-    Source: API document, Text-to-Video, Image-to-Video, First/Last-Frame Generation, Multi-Reference
-    Images; "all form fields strings", `durationSeconds` a JSON number: Duration and Resolution.
+    All are texts; only `durationSeconds` inside `metadata` is a JSON number.
+
+    Source: API document, Text-to-Video, Image-to-Video, First/Last-Frame Generation, Multi-Reference Images and
+    Duration and Resolution; docs/design.md, 3 (On the wire).
     """
     seconds = str(order.seconds)
     width, height = order.size

@@ -5,7 +5,7 @@
 * The README's diagram is drawn from this table (`diagram`).
 * A new attempt starts at `submitting`; it is there only once the intent is on disk.
 
-Source: design, section 6.
+Source: docs/design.md, 6.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 * Fields that this version doesn't know are kept and written back (a newer veopipe may have made them).
 * Reading is strict: a file that isn't understood whole is `Unreadable`, and its shot is held.
 
-Source: design, section 5; described for others by `schemas/state.schema.json`.
+Source: docs/design.md, 5 (State files); `schemas/state.schema.json`.
 """
 
 from __future__ import annotations
