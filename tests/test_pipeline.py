@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from veopipe.documents import schema
+from veopipe.documents.nodes import plain
 from veopipe.errors import UsageError
 from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import DEFAULTS, DURATIONS, built_in_pipelines, load_pipeline
@@ -65,7 +66,7 @@ def test_the_built_in_default_writes_out_what_holds_without_it(tmp_path):
     empty, _ = load(tmp_path, "version: 1\n")
     for field in (f for f in written.__slots__ if f not in ("name", "path", "description", "overrides")):
         assert getattr(written, field) == getattr(empty, field), field
-    assert written.overrides.values == empty.overrides.values == {}
+    assert written.overrides.nodes == empty.overrides.nodes == {}
 
 
 def test_the_defaults_in_code_are_the_schemas():
@@ -116,7 +117,8 @@ ledger: .l
     assert (pipeline.retry_failed, pipeline.stop_after_failures) == (1, 7)
     assert (pipeline.poll_interval, pipeline.poll_timeout) == (0.25, 90)
     assert (pipeline.not_ready_interval, pipeline.not_ready_for, pipeline.duration_tolerance) == (1.5, 120, 0.5)
-    assert (pipeline.overrides.values, pipeline.output, pipeline.ledger) == ({"resolution": "720p"}, "out", ".l")
+    assert [(key, plain(node)) for key, node in pipeline.overrides.nodes.items()] == [("resolution", "720p")]
+    assert (pipeline.output, pipeline.ledger) == ("out", ".l")
 
 
 def test_an_empty_section_is_as_good_as_none(tmp_path):

@@ -12,7 +12,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -21,14 +21,11 @@ from typing import Any
 
 from veopipe import standins
 from veopipe.documents import schema, yaml
-from veopipe.documents.nodes import MappingNode, Node, ScalarNode, place, plain
+from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, place, plain
 from veopipe.documents.schema import Finding
 from veopipe.errors import Problem, UsageError
-from veopipe.manifest.layers import Overrides
 from veopipe.settings import is_no_path, meant_elsewhere, parse_base_url, parse_duration
 from veopipe.text import hide, printable
-
-__all__ = ["DEFAULTS", "DURATIONS", "Notify", "Overrides", "Pipeline", "built_in_pipelines", "load_pipeline"]
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
 
@@ -95,6 +92,19 @@ class Notify:
     webhook_env: str | None
     timeout: float
     simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Settings that replace those of every shot, and where they stand; null unsets.
+
+    Attributes:
+        file: the pipeline's name in problems.
+        nodes: key → node.
+    """
+
+    file: str = ""
+    nodes: Layer = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

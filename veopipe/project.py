@@ -30,7 +30,6 @@ from veopipe.pipeline import Pipeline, load_pipeline
 from veopipe.plan.plan import Plan, Wanted, World, make_plan
 from veopipe.report.rows import Ground, Money, Report, make_rows, money_of
 from veopipe.settings import parse_base_url
-from veopipe.takes.order import order_of
 from veopipe.text import counted, printable
 
 
@@ -250,7 +249,7 @@ def load(choices: Choices) -> Project:
     wanted = {}
     for shot in chosen:
         settings = loaded.manifest.shots[shot]
-        wanted[shot] = Wanted(shot, order_of(settings, hashes), models[settings.model])
+        wanted[shot] = Wanted(shot, settings.order(hashes), models[settings.model])
     return Project(
         choices=choices,
         manifest=loaded.manifest,

@@ -12,8 +12,9 @@ import pytest
 
 from veopipe.dialects import catalogue
 from veopipe.documents import schema
-from veopipe.manifest.shots import load_manifest
+from veopipe.manifest.shots import Picture, Shot, load_manifest
 from veopipe.pipeline import load_pipeline
+from veopipe.takes.order import Order
 from veopipe.text import is_blank
 
 FAST, STANDARD = "veo-3.1-fast-generate-preview", "veo-3.1-generate-preview"
@@ -506,3 +507,50 @@ def test_what_cuts_a_text_is_told_with_both_remedies(project):
     assert (
         "if it belongs to the text, put all of it in quotes; if it is a remark, put it on a line of its own" in message
     )
+
+
+# --- what a shot asks for -----------------------------------------------------------------------------------
+
+
+def shot(**changed):
+    settings = {
+        "id": "hero",
+        "model": FAST,
+        "prompt": "A lighthouse",
+        "seconds": 8,
+        "resolution": "720p",
+        "aspect_ratio": "16:9",
+        "negative_prompt": None,
+        "seed": None,
+        "pictures": (),
+        "take": 1,
+        "tags": (),
+        "notes": None,
+        "line": 3,
+        "column": 3,
+    }
+    return Shot(**settings | changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": "SC01"},
+        {"tags": ("hero",), "notes": "for the opening"},
+        {"line": 99, "column": 7},
+        {"prompt": "  A lighthouse\n"},
+        {"model": f" {FAST}"},
+        {"negative_prompt": ""},
+        {"negative_prompt": " \n"},
+    ],
+    ids="+".join,
+)
+def test_a_cosmetic_edit_changes_nothing_of_the_order(changed):
+    assert shot(**changed).order({}) == Order(FAST, "A lighthouse", 8, "720p", "16:9", None, None, (), 1)
+
+
+def test_a_renamed_picture_with_the_same_content_changes_nothing_of_the_order(tmp_path):
+    one = Picture("input_reference", "refs/a.png", tmp_path / "refs" / "a.png", "image/png")
+    two = Picture("input_reference", "b.png", tmp_path / "b.png", "image/png")
+
+    assert shot(pictures=(one,)).order({one: "a" * 64}) == shot(pictures=(two,)).order({two: "a" * 64})

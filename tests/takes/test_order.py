@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from veopipe.manifest.layers import SIZES as NAMED_SIZES
-from veopipe.manifest.shots import Picture, Shot
 from veopipe.takes import order as orders
-from veopipe.takes.order import Order, OrderedPicture, form_fields, form_file, order_of
+from veopipe.takes.order import SIZES, Order, OrderedPicture, form_fields, form_file
 
 HERE = Path(__file__).parents[1]
 DOCUMENT = HERE.parent / "docs" / "api-document.txt"
@@ -134,8 +132,8 @@ def test_only_references_say_their_type() -> None:
 
 
 def test_every_size_of_the_document_is_sent_as_it_is_written_there() -> None:
-    for size, (resolution, ratio) in NAMED_SIZES.items():
-        order = replace(PLAIN, resolution=resolution, aspect_ratio=ratio)
+    for (resolution, ratio), (width, height) in SIZES.items():
+        order, size = replace(PLAIN, resolution=resolution, aspect_ratio=ratio), f"{width}x{height}"
         assert dict(form_fields(order))["size"] == size
         assert size in DOCUMENT.read_text("utf-8")
 
@@ -221,50 +219,3 @@ def test_pictures_in_another_order_are_another_order() -> None:
     one, two = OrderedPicture("reference_images", "a" * 64), OrderedPicture("reference_images", "b" * 64)
 
     assert replace(PLAIN, pictures=(one, two)).fingerprint() != replace(PLAIN, pictures=(two, one)).fingerprint()
-
-
-def shot(**changed: Any) -> Shot:
-    settings: dict[str, Any] = {
-        "id": "hero",
-        "model": FAST,
-        "prompt": "A lighthouse",
-        "seconds": 8,
-        "resolution": "720p",
-        "aspect_ratio": "16:9",
-        "negative_prompt": None,
-        "seed": None,
-        "pictures": (),
-        "take": 1,
-        "tags": (),
-        "notes": None,
-        "line": 3,
-        "column": 3,
-    }
-    return Shot(**{**settings, **changed})
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"id": "SC01"},
-        {"tags": ("hero",), "notes": "for the opening"},
-        {"line": 99, "column": 7},
-        {"prompt": "  A lighthouse\n"},
-        {"model": f" {FAST}"},
-        {"negative_prompt": ""},
-        {"negative_prompt": " \n"},
-    ],
-    ids=lambda changed: "+".join(changed),
-)
-def test_a_cosmetic_edit_changes_nothing(changed: dict[str, Any]) -> None:
-    assert order_of(shot(**changed), {}) == PLAIN
-
-
-def test_a_renamed_picture_with_the_same_content_changes_nothing() -> None:
-    one = Picture("input_reference", "refs/a.png", Path("/x/refs/a.png"), "image/png")
-    two = Picture("input_reference", "b.png", Path("/x/b.png"), "image/png")
-
-    first = order_of(shot(pictures=(one,)), {one: "a" * 64})
-    second = order_of(shot(pictures=(two,)), {two: "a" * 64})
-
-    assert first.fingerprint() == second.fingerprint()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ class MappingNode:
 
 
 Node = ScalarNode | SequenceNode | MappingNode
+Layer = Mapping[str, Node]
+"""Keys with values, wherever they were written: a shot, its defaults, the overrides of a pipeline."""
 
 
 def plain(node: Node) -> Plain:

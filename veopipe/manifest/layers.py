@@ -1,49 +1,22 @@
 """How a shot becomes effective: defaults, then the shot, then the pipeline's overrides.
 
-* A layer is a mapping key → node, so that every value keeps the place where it was written.
+* A layer holds nodes, so that every value keeps the place where it was written.
 * `null` unsets: then the built-in default applies.
 * `size` stands for a resolution and an aspect ratio; an override of one of the two leaves the other one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from veopipe.documents.nodes import Node, ScalarNode, plain
+from veopipe.documents.nodes import Layer, Node, ScalarNode
+from veopipe.takes import order
 
-Layer = Mapping[str, Node]
-
-# API document, Core Parameters (`size`): what each stands for.
-SIZES: Mapping[str, tuple[str, str]] = {
-    "1280x720": ("720p", "16:9"),
-    "720x1280": ("720p", "9:16"),
-    "1920x1080": ("1080p", "16:9"),
-    "1080x1920": ("1080p", "9:16"),
-    "3840x2160": ("4k", "16:9"),
-}
+SIZES = {f"{width}x{height}": settings for settings, (width, height) in order.SIZES.items()}
+"""What a `size` stands for: resolution and aspect ratio."""
 
 # What holds where nothing is written (schema: `default`).
 BUILT_IN = MappingProxyType({"seconds": 8, "resolution": "720p", "aspect_ratio": "16:9", "take": 1})
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """A pipeline's `overrides`: values, and where they stand in the pipeline's file.
-
-    Attributes:
-        file: the pipeline's name in problems.
-        nodes: key → node.
-    """
-
-    file: str = ""
-    nodes: Layer = field(default_factory=dict)
-
-    @property
-    def values(self) -> dict[str, object]:
-        """Key → plain value; null means unset."""
-        return {key: plain(node) for key, node in self.nodes.items()}
 
 
 def merged(defaults: Layer, shot: Layer) -> dict[str, Node]:

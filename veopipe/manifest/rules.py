@@ -21,6 +21,7 @@ from veopipe.documents.schema import Finding, Rule
 from veopipe.errors import Severity
 from veopipe.manifest.layers import BUILT_IN
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
+from veopipe.takes.order import SIZES
 from veopipe.text import DENSE, printable
 
 _IMAGES = "API document, Multi-Reference Images"
@@ -68,7 +69,7 @@ RULES: Mapping[str, Rule] = {
 
 ROLES = ("input_reference", "last_frame", "reference_images")
 
-_LONG_SIDE = {"720p": 1280, "1080p": 1920, "4k": 3840}
+_LONG_SIDE = {resolution: max(size) for (resolution, _), size in SIZES.items()}  # pixels
 _TOKENS = 1024  # Google, Video: the prompt's limit
 _MIRRORED = 4  # Exif orientations above it are turned by a quarter: width and height change places
 _NOTES = 8  # that a message names

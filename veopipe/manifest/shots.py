@@ -19,13 +19,15 @@ from typing import Any, Literal
 
 from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema, yaml
-from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, place, plain
+from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, SequenceNode, place, plain
 from veopipe.documents.problems import Findings, Place
 from veopipe.documents.schema import Finding, ShotRules
 from veopipe.errors import Problem
 from veopipe.manifest import rules
-from veopipe.manifest.layers import BUILT_IN, Layer, Overrides, merged, overridden, sized
+from veopipe.manifest.layers import BUILT_IN, merged, overridden, sized
 from veopipe.manifest.pictures import PictureFacts
+from veopipe.pipeline import Overrides
+from veopipe.takes.order import Order, OrderedPicture
 
 Role = Literal["input_reference", "last_frame", "reference_images"]
 Selects = Callable[[str, Sequence[str]], bool]
@@ -74,6 +76,24 @@ class Shot:
     notes: str | None
     line: int
     column: int
+
+    def order(self, hashes: Mapping[Picture, str]) -> Order:
+        """What is asked for: texts stripped at both ends, a blank negative prompt left out.
+
+        Args:
+            hashes: the sha256 of each of the shot's pictures.
+        """
+        return Order(
+            model=self.model.strip(),
+            prompt=self.prompt.strip(),
+            seconds=self.seconds,
+            resolution=self.resolution,
+            aspect_ratio=self.aspect_ratio,
+            negative_prompt=(self.negative_prompt or "").strip() or None,
+            seed=self.seed,
+            pictures=tuple(OrderedPicture(picture.role, hashes[picture]) for picture in self.pictures),
+            take=self.take,
+        )
 
 
 @dataclass(frozen=True, slots=True)

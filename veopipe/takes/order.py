@@ -4,7 +4,7 @@
   defaults, the shot's id, file names and the spelling on the wire aren't part of it.
 * The version in front (`1:`) is never dropped once released: `tests/fingerprints/` holds what each
   released version computes, so that an upgrade buys nothing.
-* Texts are stripped at both ends here, once, for the fingerprint and for the wire.
+* Texts come stripped at both ends, for the fingerprint and for the wire (`Shot.order`).
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from veopipe.manifest import layers
-
-if TYPE_CHECKING:  # what a take asks for is known without reading lists
-    from veopipe.manifest.shots import Picture, Shot
+from typing import Any
 
 FINGERPRINT_VERSION = "1"
 
-# Resolution and aspect ratio → width and height in pixels; the table itself is `layers.SIZES`.
 SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
-    settings: (int(size.partition("x")[0]), int(size.partition("x")[2])) for size, settings in layers.SIZES.items()
+    ("720p", "16:9"): (1280, 720),
+    ("720p", "9:16"): (720, 1280),
+    ("1080p", "16:9"): (1920, 1080),
+    ("1080p", "9:16"): (1080, 1920),
+    ("4k", "16:9"): (3840, 2160),
 }
+"""Resolution and aspect ratio → width and height in pixels, for all that can be ordered.
+
+Source: API document, Core Parameters (`size`).
+"""
 
 # What each picture is called in the request: the names are ours, never the user's.
 _FIELDS = {"input_reference": "input_reference", "last_frame": "last_frame", "reference_images": "referenceImages"}
@@ -116,27 +118,6 @@ def fingerprint_of(order: Mapping[str, Any]) -> str:
     canonical = json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = f"{FINGERPRINT_VERSION}:{canonical}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def order_of(shot: Shot, hashes: Mapping[Picture, str]) -> Order:
-    """The order of one effective shot.
-
-    Args:
-        shot: as the manifest gives it, defaults and overrides applied.
-        hashes: the sha256 of each of its pictures.
-    """
-    negative = (shot.negative_prompt or "").strip()
-    return Order(
-        model=shot.model.strip(),
-        prompt=shot.prompt.strip(),
-        seconds=shot.seconds,
-        resolution=shot.resolution,
-        aspect_ratio=shot.aspect_ratio,
-        negative_prompt=negative or None,
-        seed=shot.seed,
-        pictures=tuple(OrderedPicture(picture.role, hashes[picture]) for picture in shot.pictures),
-        take=shot.take,
-    )
 
 
 def form_fields(order: Order) -> list[tuple[str, str]]:
