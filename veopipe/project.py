@@ -30,6 +30,7 @@ from veopipe.pipeline import Pipeline, load_pipeline
 from veopipe.plan.plan import Plan, Wanted, World, make_plan
 from veopipe.report.rows import Ground, Money, Report, make_rows, money_of
 from veopipe.settings import parse_base_url
+from veopipe.takes.take import attempts_of
 from veopipe.text import counted, printable
 
 
@@ -212,7 +213,7 @@ class Project:
         """What the selected shots cost, shots that left the manifest included when nothing is selected."""
         states = self.store.shots
         chosen = [state for shot, state in states.items() if not self.choices.selects or shot in self.wanted]
-        return money_of(plan, chosen, run)
+        return money_of(plan, attempts_of(chosen), run)
 
 
 def _named(name: str) -> tuple[str, int]:

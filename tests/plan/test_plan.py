@@ -14,7 +14,7 @@ from veopipe.plan import plan as plans
 from veopipe.plan.plan import Action, Item, Plan, Wanted, World, make_plan
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
-from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spent
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 REAL = "https://api.laozhang.ai:443"
 OTHER = "https://other.example:443"
@@ -560,14 +560,6 @@ def test_what_is_bought_again_is_said_in_one_sentence() -> None:
         "1 shot was already bought; this buys it again: $0.30 (prompt changed)"
     )
     assert plans.bought_words(planned(ORDER)) is None
-
-
-def test_spending_counts_everything_but_refusals_of_the_runs_asked_for() -> None:
-    for status in Status:
-        state = ShotState("hero", (take(status),))
-        expected = Decimal(0) if status is Status.REFUSED else Decimal("0.3")
-        assert spent({"hero": state}, ["r1"]) == expected
-        assert spent({"hero": state}, ["r2"]) == 0
 
 
 @pytest.mark.parametrize("status", Status)

@@ -8,13 +8,14 @@ from veopipe.report.attention import for_people
 from veopipe.report.cards import Card
 from veopipe.report.rows import PENDING
 from veopipe.takes.status import Status
+from veopipe.takes.take import Spending
 
 
 def card(shot, status, reason="", *, wanted=True):
     return Card(
         number=1, shot=shot, status=str(status), wanted=wanted, take=1, prompt="", settings=(), summary=(),
         pictures=(), tags=(), notes="", video=None, earlier=None, facts=(), reason=reason, note="", took_s=None,
-        charged=Decimal(0), possibly=Decimal(0), price=Decimal(0), at="", history=(),
+        spending=Spending(Decimal(0), Decimal(0)), price=Decimal(0), at="", history=(),
     )  # fmt: skip
 
 

@@ -9,13 +9,14 @@ from veopipe.report import junit
 from veopipe.report.cards import HELD, Card
 from veopipe.report.rows import PENDING, UNREADABLE
 from veopipe.takes.status import Status
+from veopipe.takes.take import Spending
 
 
 def card(shot="SC01", status=Status.VERIFIED, **changes):
     values = {
         "number": 1, "shot": shot, "status": str(status), "wanted": True, "take": 1, "prompt": "A sea",
         "settings": (), "summary": (), "pictures": (), "tags": (), "notes": "", "video": None, "earlier": None,
-        "facts": (), "reason": "", "note": "", "took_s": 83.0, "charged": Decimal("0.3"), "possibly": Decimal(0),
+        "facts": (), "reason": "", "note": "", "took_s": 83.0, "spending": Spending(Decimal("0.3"), Decimal(0)),
         "price": Decimal("0.3"), "at": "", "history": (),
     }  # fmt: skip
     return Card(**{**values, **changes})

@@ -199,7 +199,7 @@ SIDES = {
 
 @pytest.mark.parametrize("status", Status)
 def test_every_attempt_is_charged_possibly_charged_or_free(status: Status) -> None:
-    money = money_of(Plan(()), [ShotState("hero", (take(attempt(status)),))], "r1").as_json()
+    money = money_of(Plan(()), [attempt(status)], "r1").as_json()
 
     for side, statuses in SIDES.items():
         assert money[side] == ("0.30" if status.value in statuses else "0.00")
@@ -207,13 +207,13 @@ def test_every_attempt_is_charged_possibly_charged_or_free(status: Status) -> No
 
 
 def test_all_attempts_ever_are_counted_and_this_runs_apart() -> None:
-    attempts = attempt(Status.FAILED, 1), attempt(Status.REFUSED, 2), attempt(Status.VERIFIED, 3, run="r2")
-    states = [ShotState("hero", (take(*attempts),)), ShotState("other", (take(attempt(Status.IN_DOUBT)),))]
+    attempts = [attempt(Status.FAILED, 1), attempt(Status.REFUSED, 2), attempt(Status.VERIFIED, 3, run="r2")]
+    attempts.append(attempt(Status.IN_DOUBT))
 
-    money = money_of(Plan(()), states, "r2").as_json()
+    money = money_of(Plan(()), attempts, "r2").as_json()
 
     assert money == {"charged": "0.30", "possibly_charged": "0.60", "this_run": "0.30", "planned": "0.00"}
-    assert money_of(Plan(()), states, None).this_run == 0
+    assert money_of(Plan(()), attempts, None).this_run == 0
 
 
 # --- exit codes ------------------------------------------------------------------------------------

@@ -358,3 +358,13 @@ def test_a_changed_take_stands_in_the_place_of_the_old_one() -> None:
 def test_a_take_that_is_not_there_is_asked_for_in_vain() -> None:
     with pytest.raises(KeyError):
         full_state().take(3)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_attempt_but_a_refused_one_costs_something_certainly_or_perhaps(status: Status) -> None:
+    state = ShotState("hero", (take(attempt(status), attempt(status, 2), file=FILE), take(attempt(status), number=2)))
+
+    found = takes.spending(takes.attempts_of([state]))
+
+    assert found.total == (0 if status is Status.REFUSED else Decimal("0.9"))
+    assert found.certain == (Decimal("0.9") if status in CHARGED else 0)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ from veopipe.report.rows import PENDING, Report, Row
 from veopipe.standins import StandIn
 from veopipe.takes.order import SIZES
 from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, Status
-from veopipe.takes.take import Attempt, ShotState, Take
+from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
 from veopipe.text import printable
 
 HELD = "held"
@@ -93,8 +93,7 @@ class Card:
         reason: why it stands there; empty for what is verified.
         note: for a verified take whose file isn't here, or a take that nobody wants any more.
         took_s: seconds from the create to the end of the newest attempt, once that is settled.
-        charged: US dollars, all attempts of all its takes.
-        possibly: the same, of what may have been charged.
+        spending: all attempts of all its takes.
     """
 
     number: int
@@ -114,8 +113,7 @@ class Card:
     reason: str
     note: str
     took_s: float | None
-    charged: Decimal
-    possibly: Decimal
+    spending: Spending
     price: Decimal
     at: str
     history: tuple[Past, ...]
@@ -133,9 +131,10 @@ class Card:
     @property
     def cost(self) -> str:
         """What it cost, in few words; `?` behind what may have been charged."""
-        if self.charged or self.possibly:
-            parts = [f"${as_text(self.charged)}"] if self.charged else []
-            parts += [f"${as_text(self.possibly)}?"] if self.possibly else []
+        certain, possible = self.spending.certain, self.spending.possible
+        if certain or possible:
+            parts = [f"${as_text(certain)}"] if certain else []
+            parts += [f"${as_text(possible)}?"] if possible else []
             return " + ".join(parts)
         return f"${as_text(self.price)} to come" if self.status == PENDING else "$0"
 
@@ -182,7 +181,7 @@ def _card(number: int, row: Row, linker: _Linker) -> Card:
     order = _order(row, take)
     listed = project.manifest.shots.get(row.shot)
     video, earlier = _video(row, state, linker)
-    attempts = [attempt for each in state.takes for attempt in each.attempts]
+    attempts = list(attempts_of([state]))
     clean = _Cleaner(tuple(attempt.task_id for attempt in attempts if attempt.task_id))
     settled = take is not None and take.status in SETTLED - {Status.REFUSED}
     return Card(
@@ -203,8 +202,7 @@ def _card(number: int, row: Row, linker: _Linker) -> Card:
         reason=clean.lines(_reason(row)),
         note=_note(row, project.shelf.instead(row.shot, take) if take is not None and row.file is None else None),
         took_s=seconds_between(take.last.submitted_at, take.last.settled_at) if take and settled else None,
-        charged=_sum(attempt for attempt in attempts if attempt.status in CHARGED),
-        possibly=_sum(attempt for attempt in attempts if attempt.status in POSSIBLY_CHARGED),
+        spending=spending(attempts),
         price=row.item.price_usd,
         at=(take.last.settled_at or take.last.submitted_at) if take else "",
         history=_history(state, clean, linker),
@@ -322,10 +320,6 @@ def _cost_of(attempt: Attempt) -> str:
     if attempt.status in CHARGED:
         return f"${as_text(attempt.price_usd)}"
     return f"${as_text(attempt.price_usd)}?" if attempt.status in POSSIBLY_CHARGED else "$0"
-
-
-def _sum(attempts: Iterable[Attempt]) -> Decimal:
-    return sum((attempt.price_usd for attempt in attempts), Decimal(0))
 
 
 # --- words -----------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ from veopipe.project import Project
 from veopipe.report.attention import Group, for_people
 from veopipe.report.cards import HELD, Card, make_cards
 from veopipe.report.rows import PENDING, UNREADABLE, Report
-from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, Status
+from veopipe.takes.status import Status
+from veopipe.takes.take import Spending, attempts_of, spending
 from veopipe.text import counted, printable
 
 # Status → tone and sign. Tones are colours in the style sheet; signs tell them apart without colours.
@@ -65,7 +66,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class Sums:
     """The money, as texts; the last run's against the cap of a run, which is per run."""
 
     charged: str
@@ -118,7 +119,7 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         version=__version__,
         verdict=_verdict(cards, groups),
         segments=_segments(cards),
-        spending=_spending(project, report),
+        sums=_sums(project, report),
         groups=groups,
         about=again(project.choices).split(),
         cards=cards,
@@ -187,25 +188,23 @@ def _segments(cards: Sequence[Card]) -> list[Segment]:
     return found
 
 
-def _spending(project: Project, report: Report) -> Spending:
+def _sums(project: Project, report: Report) -> Sums:
     money, cap = report.money, project.cap
-    certain, possible = _last_run(project)
-    scale = max(cap or Decimal(0), certain + possible) or Decimal(1)
-    return Spending(
+    last = _last_run(project)
+    scale = max(cap or Decimal(0), last.total) or Decimal(1)
+    return Sums(
         charged=f"${as_text(money.charged)}",
         possibly=f"${as_text(money.possibly_charged)}" if money.possibly_charged else "",
         planned=f"${as_text(money.planned)}" if money.planned else "",
-        last_run=f"${as_text(certain + possible)}",
+        last_run=f"${as_text(last.total)}",
         cap=f"${as_text(cap)}" if cap is not None else "",
-        certain_width=round(float(100 * certain / scale), 2),
-        possible_width=round(float(100 * possible / scale), 2),
+        certain_width=round(float(100 * last.certain / scale), 2),
+        possible_width=round(float(100 * last.possible / scale), 2),
     )
 
 
-def _last_run(project: Project) -> tuple[Decimal, Decimal]:
-    """What the newest run of this ledger cost: certainly, and possibly."""
-    attempts = [a for state in project.store.shots.values() for take in state.takes for a in take.attempts]
+def _last_run(project: Project) -> Spending:
+    """What the newest run of this ledger cost."""
+    attempts = list(attempts_of(project.store.shots.values()))
     newest = max(attempts, key=lambda attempt: attempt.submitted_at, default=None)
-    mine = [attempt for attempt in attempts if newest is not None and attempt.run == newest.run]
-    certain = sum((a.price_usd for a in mine if a.status in CHARGED), Decimal(0))
-    return certain, sum((a.price_usd for a in mine if a.status in POSSIBLY_CHARGED), Decimal(0))
+    return spending(attempt for attempt in attempts if newest is not None and attempt.run == newest.run)

@@ -18,8 +18,8 @@ from veopipe.dialects.catalogue import as_text
 from veopipe.dialects.videos import Scope
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.plan.plan import Action, Item, Plan
-from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
-from veopipe.takes.take import ShotState, Take
+from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.take import Attempt, ShotState, Take, spending
 
 PENDING = "pending"
 UNREADABLE = "unreadable"
@@ -245,17 +245,11 @@ def _has_size(path: Path, size: int) -> bool:
         return False
 
 
-def money_of(plan: Plan, states: Iterable[ShotState], run: str | None) -> Money:
-    """What the attempts of these shots cost, and what the plan would still buy."""
-    charged = possibly = this_run = Decimal(0)
-    for state in states:
-        for take in state.takes:
-            for attempt in take.attempts:
-                certain, perhaps = attempt.status in CHARGED, attempt.status in POSSIBLY_CHARGED
-                charged += attempt.price_usd if certain else 0
-                possibly += attempt.price_usd if perhaps else 0
-                this_run += attempt.price_usd if (certain or perhaps) and attempt.run == run else 0
-    return Money(charged, possibly, this_run, plan.cost_usd)
+def money_of(plan: Plan, attempts: Iterable[Attempt], run: str | None) -> Money:
+    """What these attempts cost, those of `run` apart, and what the plan would still buy."""
+    made = list(attempts)
+    ever, now = spending(made), spending(attempt for attempt in made if attempt.run == run)
+    return Money(ever.certain, ever.possible, now.total, plan.cost_usd)
 
 
 def code_of(rows: Iterable[Row], codes: Collection[ExitCode]) -> ExitCode:

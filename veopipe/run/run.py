@@ -171,7 +171,8 @@ class Run:
         """
         project = self.project
         before = project.ledger.open_runs
-        self.budget.spent = takes.spent(project.store.shots, before)
+        made = takes.attempts_of(project.store.shots.values())
+        self.budget.spent = takes.spending(attempt for attempt in made if attempt.run in before).total
         if before and self.budget.spent:
             self.terms.tell(f"the run before was killed; the ${as_text(self.budget.spent)} it spent count in this run")
         open_runs = (*before, self.id) if plan.worst_usd else before

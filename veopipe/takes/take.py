@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -215,18 +215,38 @@ def has_room(shot: ShotState | None, order: Mapping[str, Any]) -> bool:
     return now + len(json.dumps(order)) <= LARGEST_STATE_FILE // 2
 
 
-def spent(states: Mapping[str, ShotState], runs: Collection[str]) -> Decimal:
-    """What the attempts of these runs certainly or possibly cost, US dollars."""
-    return sum(
-        (
-            attempt.price_usd
-            for shot in states.values()
-            for take in shot.takes
-            for attempt in take.attempts
-            if attempt.run in runs and attempt.status is not Status.REFUSED
-        ),
-        Decimal(0),
-    )
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What some attempts cost, US dollars.
+
+    Attributes:
+        certain: of accepted ones.
+        possible: of those in doubt, reported failed, or given up.
+    """
+
+    certain: Decimal
+    possible: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """Both: what counts against a cap."""
+        return self.certain + self.possible
+
+
+def spending(attempts: Iterable[Attempt]) -> Spending:
+    """What these attempts cost: the one place where money is summed up."""
+    certain = possible = Decimal(0)
+    for attempt in attempts:
+        if attempt.status in state.CHARGED:
+            certain += attempt.price_usd
+        elif attempt.status in state.POSSIBLY_CHARGED:
+            possible += attempt.price_usd
+    return Spending(certain, possible)
+
+
+def attempts_of(shots: Iterable[ShotState]) -> Iterator[Attempt]:
+    """All attempts of all takes of these shots."""
+    return (attempt for shot in shots for take in shot.takes for attempt in take.attempts)
 
 
 # --- the file's text -------------------------------------------------------------------------------
