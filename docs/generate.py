@@ -23,6 +23,7 @@ from veopipe.cli import main as cli
 from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema
 from veopipe.documents import yaml as document
+from veopipe.documents.nodes import MappingNode, plain
 from veopipe.documents.schema import Rule
 from veopipe.errors import ExitCode
 from veopipe.manifest import rules
@@ -96,9 +97,10 @@ def pipelines() -> str:
     rows = []
     for path in sorted((ROOT / "pipelines").glob("*.yaml")):
         loaded, problems = pipeline.load_pipeline(path.stem, path.parent)
-        if loaded is None:
+        said = document.load(path).root
+        if loaded is None or not isinstance(said, MappingNode):
             raise LookupError(f"{path}: {problems}")
-        rows.append((f"`{path.stem}`", loaded.description, f"`{loaded.output}`"))
+        rows.append((f"`{path.stem}`", str(plain(said.items["description"])), f"`{loaded.output}`"))
     return table(("pipeline", "what for", "videos go to"), rows)
 
 

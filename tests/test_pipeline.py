@@ -1,5 +1,6 @@
 """A pipeline file becomes checked values, or its problems with their places."""
 
+from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,17 @@ from veopipe.documents import schema
 from veopipe.documents.nodes import plain
 from veopipe.errors import UsageError
 from veopipe.manifest.shots import load_manifest
-from veopipe.pipeline import DEFAULTS, DURATIONS, built_in_pipelines, load_pipeline
+from veopipe.pipeline import (
+    DURATIONS,
+    Download,
+    Limits,
+    Notify,
+    Poll,
+    Provider,
+    Verify,
+    built_in_pipelines,
+    load_pipeline,
+)
 from veopipe.text import printable
 
 
@@ -19,25 +30,24 @@ def load(folder, text, name="mine"):
 
 
 def test_without_a_name_default_is_taken_from_beside_the_manifest_first(tmp_path):
-    assert load_pipeline(None, tmp_path)[0].path is None
+    assert load_pipeline(None, tmp_path)[0].output == "renders"
     load(tmp_path, "output: elsewhere\n", "default")
     pipeline, _ = load_pipeline(None, tmp_path)
     assert (pipeline.name, pipeline.output) == ("default", "elsewhere")
-    assert pipeline.path == tmp_path / "pipelines" / "default.yaml"
 
 
 def test_a_rehearsal_takes_the_built_in_rehearsal(tmp_path):
     load(tmp_path, "output: elsewhere\n", "default")
     load(tmp_path, "output: elsewhere\n", "rehearsal")
     pipeline, _ = load_pipeline(None, tmp_path, simulated=True)
-    assert (pipeline.name, pipeline.path, pipeline.output) == ("rehearsal", None, "renders")
+    assert (pipeline.name, pipeline.output) == ("rehearsal", "renders")
 
 
 def test_a_path_is_relative_to_the_working_directory(tmp_path, monkeypatch):
-    (tmp_path / "my.yaml").write_text("description: mine\n")
+    (tmp_path / "my.yaml").write_text("output: mine\n")
     monkeypatch.chdir(tmp_path)
     for written in ("my.yaml", "./my.yaml", str(tmp_path / "my.yaml")):
-        assert load_pipeline(written, tmp_path / "somewhere")[0].description == "mine"
+        assert load_pipeline(written, tmp_path / "somewhere")[0].output == "mine"
 
 
 @pytest.mark.parametrize("wanted", ["final4k", "no-such", "./final-4k.yaml", "", "..", "a\0b", "x.yml"])
@@ -57,25 +67,21 @@ def test_a_misspelt_name_gets_a_guess(tmp_path):
 def test_a_built_in_pipeline_is_right(tmp_path, name):
     pipeline, problems = load_pipeline(name, tmp_path)
     assert problems == ()
-    assert (pipeline.name, pipeline.path) == (name, None)
-    assert pipeline.description
+    assert pipeline.name == name
 
 
 def test_the_built_in_default_writes_out_what_holds_without_it(tmp_path):
     written, _ = load_pipeline("default", tmp_path)
     empty, _ = load(tmp_path, "version: 1\n")
-    for field in (f for f in written.__slots__ if f not in ("name", "path", "description", "overrides")):
-        assert getattr(written, field) == getattr(empty, field), field
     assert written.overrides.nodes == empty.overrides.nodes == {}
+    assert replace(written, name="mine", overrides=empty.overrides) == empty
 
 
-def test_the_defaults_in_code_are_the_schemas():
-    sections = schema.load("pipeline")["properties"]
-    for dotted, default in DEFAULTS.items():
-        section, _, key = dotted.rpartition(".")
-        entry = sections[section]["properties"][key] if section else sections[dotted]
-        assert entry.get("default", default) == default, dotted
-        assert "default" in entry or default in (None, ""), dotted
+def test_every_key_of_the_schema_has_a_place(tmp_path):
+    pipeline, _ = load_pipeline("default", tmp_path)
+    for name, entry in schema.load("pipeline")["properties"].items():
+        keys = entry.get("properties", {}).keys()
+        assert not keys or keys == {field.name for field in fields(getattr(pipeline, name))}
 
 
 def test_the_finished_names_of_the_built_in_pipelines_dont_collide(tmp_path):
@@ -99,24 +105,36 @@ limits: {in_flight: 9, creates_in_flight: 2, creates_per_minute: 0.5, downloads:
 poll: {interval: 250ms, timeout: 90}
 download: {not_ready_interval: 1.5s, not_ready_for: 2m}
 verify: {duration_tolerance: 0.5}
+notify: {on: [failed], command: ./tell.sh film, webhook_env: HOOK, timeout: 3s, simulated: true}
 overrides: {resolution: 720p}
 output: out
 ledger: .l
 """,
     )
     assert problems == ()
-    assert (pipeline.base_url, pipeline.api_key_env, pipeline.status_endpoint) == (
-        "https://gateway.example/veo",
-        "MY_KEY",
-        "generations",
+    assert pipeline.provider == Provider(
+        base_url="https://gateway.example/veo",
+        api_key_env="MY_KEY",
+        status_endpoint="generations",
+        models={"my-model": Decimal("0.10")},
+        require_ledger=True,
     )
-    assert pipeline.models == {"my-model": Decimal("0.10")}
-    assert pipeline.require_ledger is True
-    assert (pipeline.in_flight, pipeline.creates_in_flight, pipeline.creates_per_minute) == (9, 2, 0.5)
-    assert (pipeline.downloads, pipeline.max_cost_usd, pipeline.deadline) == (3, Decimal("25.10"), 21600)
-    assert (pipeline.retry_failed, pipeline.stop_after_failures) == (1, 7)
-    assert (pipeline.poll_interval, pipeline.poll_timeout) == (0.25, 90)
-    assert (pipeline.not_ready_interval, pipeline.not_ready_for, pipeline.duration_tolerance) == (1.5, 120, 0.5)
+    assert pipeline.limits == Limits(
+        in_flight=9,
+        creates_in_flight=2,
+        creates_per_minute=0.5,
+        downloads=3,
+        max_cost_usd=Decimal("25.10"),
+        deadline=21600,
+        retry_failed=1,
+        stop_after_failures=7,
+    )
+    assert pipeline.poll == Poll(interval=0.25, timeout=90)
+    assert pipeline.download == Download(not_ready_interval=1.5, not_ready_for=120)
+    assert pipeline.verify == Verify(duration_tolerance=0.5)
+    assert pipeline.notify == Notify(
+        on=frozenset({"failed"}), command=("./tell.sh", "film"), webhook_env="HOOK", timeout=3, simulated=True
+    )
     assert [(key, plain(node)) for key, node in pipeline.overrides.nodes.items()] == [("resolution", "720p")]
     assert (pipeline.output, pipeline.ledger) == ("out", ".l")
 
@@ -124,7 +142,7 @@ ledger: .l
 def test_an_empty_section_is_as_good_as_none(tmp_path):
     pipeline, problems = load(tmp_path, "limits:\n  # in_flight: 8\noverrides:\nprovider:\n")
     assert problems == ()
-    assert pipeline.in_flight == 4
+    assert pipeline.limits.in_flight == 4
 
 
 def test_all_problems_come_in_one_go_with_their_places(tmp_path):
@@ -202,3 +220,15 @@ def test_every_duration_of_a_pipeline_is_judged():
             yield from durations(entry, (*path, key))
 
     assert sorted(durations(schema.load("pipeline"))) == sorted(DURATIONS)
+
+
+@pytest.mark.parametrize("written", ["4", "4.0", "4.", "+4"])
+def test_a_whole_number_is_one_however_it_is_written(tmp_path, written):
+    pipeline, problems = load(tmp_path, f"limits: {{in_flight: {written}, creates_per_minute: {written}}}\n")
+    assert problems == ()
+    assert [repr(n) for n in (pipeline.limits.in_flight, pipeline.limits.creates_per_minute)] == ["4", "4.0"]
+
+
+def test_an_amount_is_exactly_as_it_was_written(tmp_path):
+    pipeline, _ = load(tmp_path, "limits: {max_cost_usd: 12.10}\nprovider: {models: {m: {price_usd: 0.123456789}}}\n")
+    assert (str(pipeline.limits.max_cost_usd), str(pipeline.provider.models["m"])) == ("12.10", "0.123456789")

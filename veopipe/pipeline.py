@@ -2,7 +2,7 @@
 
 * `-p NAME` is looked for in `pipelines/` beside the manifest, then among the built-in ones; `-p PATH` (with a
   slash, or ending in .yaml or .yml) is relative to the working directory.
-* Every key is optional; the schema holds what a value may be, `DEFAULTS` what holds without it.
+* Every key is optional; the schema holds what a value may be, and what holds without it (`default`).
 * Everything inside a file is relative to the manifest's folder.
 """
 
@@ -12,7 +12,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -29,33 +29,6 @@ from veopipe.text import hide, printable
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
 
-# Dotted key → what holds where a pipeline doesn't say (docs/design.md, 4); a test holds the schema equal.
-DEFAULTS: Mapping[str, Any] = {
-    "description": "",
-    "provider.base_url": "https://api.laozhang.ai",  # API document, Python Complete Example
-    "provider.api_key_env": "VEOPIPE_API_KEY",
-    "provider.status_endpoint": "videos",
-    "provider.require_ledger": False,
-    "limits.in_flight": 4,
-    "limits.creates_in_flight": 1,
-    "limits.creates_per_minute": 10,
-    "limits.downloads": 4,
-    "limits.deadline": None,
-    "limits.retry_failed": 0,
-    "limits.stop_after_failures": 5,
-    "poll.interval": "15s",
-    "poll.timeout": "15m",
-    "download.not_ready_interval": "10s",
-    "download.not_ready_for": "5m",
-    "verify.duration_tolerance": "0.25s",
-    "notify.on": ["finished", "failed", "in_doubt"],
-    "notify.command": None,
-    "notify.webhook_env": None,
-    "notify.timeout": "10s",
-    "notify.simulated": False,
-    "output": "renders",
-    "ledger": ".veopipe",
-}
 MOST_DECIMALS = 9
 """Of a price: with more, `takes` would refuse the state file that holds it."""
 
@@ -64,18 +37,79 @@ _WORD = r"(?:[A-Z_]{1,40}(?:[0-9]{1,2}(?:_[A-Z_]{0,40})?)?|[A-Z]?[a-z_]{1,20})"
 # and both cases.
 _MISTYPED = re.compile(rf"(?!sk-)\$?\{{?{_WORD}(?:[-. ]{_WORD}){{0,7}}[-. ]?\}}?")
 
-DURATIONS = (
-    "limits.deadline",
-    "poll.interval",
-    "poll.timeout",
-    "download.not_ready_interval",
-    "download.not_ready_for",
-    "verify.duration_tolerance",
-    "notify.timeout",
-)
+Seconds = float
+Url = str
+"""Annotations that say how a key is read: a duration as people write it, a gateway's address (`_READ`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """Who makes the videos.
+
+    Attributes:
+        base_url: the gateway's address, normalised.
+        api_key_env: name of the environment variable with the key.
+        status_endpoint: `videos` or `generations`.
+        models: name → price of one call in US dollars; adds to or overrides the built-in table.
+        require_ledger: where there is no ledger yet, nothing is bought.
+    """
+
+    base_url: Url
+    api_key_env: str
+    status_endpoint: str
+    models: Mapping[str, Decimal] = field(default_factory=dict)
+    require_ledger: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at a time, and how much at most.
+
+    Attributes:
+        in_flight: takes that render or are being fetched.
+        creates_in_flight: create calls at the same time.
+        creates_per_minute: may be a fraction.
+        downloads: at the same time.
+        max_cost_usd: the most that one run may cost, or None.
+        deadline: nothing is created after it, or None.
+        retry_failed: further attempts for a take that the gateway reported failed.
+        stop_after_failures: so many bad results in a row end creating.
+    """
+
+    in_flight: int
+    creates_in_flight: int
+    creates_per_minute: float
+    downloads: int
+    max_cost_usd: Decimal | None = None
+    deadline: Seconds | None = None
+    retry_failed: int
+    stop_after_failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """How often a task is asked for, and how long one run asks."""
+
+    interval: Seconds
+    timeout: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """How long a video that the gateway hasn't got yet is waited for, and how often it is tried."""
+
+    not_ready_interval: Seconds
+    not_ready_for: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """By how much the measured duration may differ."""
+
+    duration_tolerance: Seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """Who is told when a run has ended.
 
@@ -83,15 +117,24 @@ class Notify:
         on: of `finished`, `failed` and `in_doubt`, what is told.
         command: a program and its arguments; empty: none.
         webhook_env: name of the environment variable with the webhook's address, or None.
-        timeout: seconds that each of the two may take.
+        timeout: that each of the two may take.
         simulated: whether rehearsals are told, too.
     """
 
     on: frozenset[str]
-    command: tuple[str, ...]
-    webhook_env: str | None
-    timeout: float
+    command: tuple[str, ...] = ()
+    webhook_env: str | None = None
+    timeout: Seconds
     simulated: bool
+
+
+DURATIONS = tuple(
+    f"{section.__name__.lower()}.{key.name}"
+    for section in (Provider, Limits, Poll, Download, Verify, Notify)
+    for key in fields(section)
+    if str(key.type).startswith("Seconds")
+)
+"""The keys that hold a duration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,38 +152,19 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A pipeline without errors, defaults filled in. Durations are seconds, money is US dollars.
+    """A pipeline without errors: each section of the file, with the schema's default for what isn't written.
 
     Attributes:
-        path: of the file, or None for a built-in one.
-        models: name → price of one call; adds to or overrides the built-in table.
-        creates_per_minute: may be a fraction.
-        deadline: no new create after it, or None.
         output: folder of the videos as written, relative to the manifest's folder.
         ledger: folder of the ledgers, the same.
     """
 
     name: str
-    path: Path | None
-    description: str
-    base_url: str
-    api_key_env: str
-    status_endpoint: str
-    models: Mapping[str, Decimal]
-    require_ledger: bool
-    in_flight: int
-    creates_in_flight: int
-    creates_per_minute: float
-    downloads: int
-    max_cost_usd: Decimal | None
-    deadline: float | None
-    retry_failed: int
-    stop_after_failures: int
-    poll_interval: float
-    poll_timeout: float
-    not_ready_interval: float
-    not_ready_for: float
-    duration_tolerance: float
+    provider: Provider
+    limits: Limits
+    poll: Poll
+    download: Download
+    verify: Verify
     notify: Notify
     overrides: Overrides
     output: str
@@ -190,7 +214,6 @@ class _Found:
     name: str
     source: Path | Traversable
     shown_as: str
-    path: Path | None
 
 
 def _shelf() -> Traversable:
@@ -211,11 +234,11 @@ def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
             if (away := standins.of(path)) is not None:
                 raise UsageError(f"{printable(name)}: {away}")
             raise UsageError(f"there is no pipeline file {printable(name)}", hint=_existing(folder))
-        return _Found(path.stem, path, name, path.absolute())
+        return _Found(path.stem, path, name)
     for ending in (".yaml", ".yml"):
         beside = folder / "pipelines" / f"{name}{ending}"
         if beside.is_file():
-            return _Found(name, beside, f"pipelines/{name}{ending}", beside.absolute())
+            return _Found(name, beside, f"pipelines/{name}{ending}")
     if name not in built_in_pipelines():
         close = difflib.get_close_matches(name[:60], _names(folder), n=1)
         guess = f"; did you mean {close[0]}?" if close else ""
@@ -224,7 +247,7 @@ def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
 
 
 def _built_in(name: str) -> _Found:
-    return _Found(name, _shelf() / f"{name}.yaml", f"{name}.yaml (built in)", None)
+    return _Found(name, _shelf() / f"{name}.yaml", f"{name}.yaml (built in)")
 
 
 def _names(folder: Path) -> list[str]:
@@ -371,59 +394,60 @@ def _get(root: Node, dotted: str) -> Node | None:
 
 
 def _made(found: _Found, root: Node) -> Pipeline:
-    def value(dotted: str) -> Any:
-        node = _get(root, dotted)
-        return DEFAULTS[dotted] if node is None else plain(node)
-
     overrides = _get(root, "overrides")
-    deadline = value("limits.deadline")
     return Pipeline(
         name=found.name,
-        path=found.path,
-        description=value("description"),
-        base_url=parse_base_url(value("provider.base_url")),
-        api_key_env=value("provider.api_key_env"),
-        status_endpoint=value("provider.status_endpoint"),
-        models=_models(_get(root, "provider.models")),
-        require_ledger=value("provider.require_ledger"),
-        in_flight=int(value("limits.in_flight")),
-        creates_in_flight=int(value("limits.creates_in_flight")),
-        creates_per_minute=float(value("limits.creates_per_minute")),
-        downloads=int(value("limits.downloads")),
-        max_cost_usd=_money(_get(root, "limits.max_cost_usd")),
-        deadline=None if deadline is None else parse_duration(deadline),
-        retry_failed=int(value("limits.retry_failed")),
-        stop_after_failures=int(value("limits.stop_after_failures")),
-        poll_interval=parse_duration(value("poll.interval")),
-        poll_timeout=parse_duration(value("poll.timeout")),
-        not_ready_interval=parse_duration(value("download.not_ready_interval")),
-        not_ready_for=parse_duration(value("download.not_ready_for")),
-        duration_tolerance=parse_duration(value("verify.duration_tolerance")),
-        notify=_notify(value),
+        provider=_section(Provider, root),
+        limits=_section(Limits, root),
+        poll=_section(Poll, root),
+        download=_section(Download, root),
+        verify=_section(Verify, root),
+        notify=_section(Notify, root),
         overrides=Overrides(found.shown_as, overrides.items) if isinstance(overrides, MappingNode) else Overrides(),
-        output=value("output"),
-        ledger=value("ledger"),
+        output=_written(root, "output"),
+        ledger=_written(root, "ledger"),
     )
 
 
-def _notify(value: Callable[[str], Any]) -> Notify:
-    command = value("notify.command") or ()
-    return Notify(
-        on=frozenset(value("notify.on")),
-        command=tuple(shlex.split(command)) if isinstance(command, str) else tuple(command),
-        webhook_env=value("notify.webhook_env"),
-        timeout=parse_duration(value("notify.timeout")),
-        simulated=bool(value("notify.simulated")),
-    )
+def _section(kind: type[Any], root: Node) -> Any:
+    """A section of the file; what is neither written nor in the schema is left to the class."""
+    written = {key: _written(root, f"{kind.__name__.lower()}.{key.name}") for key in fields(kind)}
+    return kind(**{key.name: _read(str(key.type), value) for key, value in written.items() if value is not None})
 
 
-def _models(node: Node | None) -> dict[str, Decimal]:
-    if not isinstance(node, MappingNode):
-        return {}
-    prices = {name: _money(_get(entry, "price_usd")) for name, entry in node.items.items()}
-    return {name: price for name, price in prices.items() if price is not None}
+def _read(annotation: str, value: Any) -> Any:
+    read = _READ.get(annotation.removesuffix(" | None"))
+    return value if read is None else read(value)
 
 
-def _money(node: Node | None) -> Decimal | None:
-    """An amount exactly as written: 0.10 never becomes a binary fraction."""
-    return Decimal(node.text) if isinstance(node, ScalarNode) and node.value is not None else None
+def _written(root: Node, dotted: str) -> Any:
+    """A key's value, or the schema's default where it isn't written; None if there is neither."""
+    node = _get(root, dotted)
+    if node is not None:
+        return _exact(node)
+    return schema.part("pipeline", "properties", *dotted.replace(".", ".properties.").split(".")).get("default")
+
+
+def _exact(node: Node) -> Any:
+    """As `plain`, with numbers exactly as written: 0.10 never becomes a binary fraction."""
+    if isinstance(node, MappingNode):
+        return {key: _exact(value) for key, value in node.items.items()}
+    if isinstance(node, ScalarNode) and type(node.value) in (int, float):
+        return Decimal(node.text)
+    return plain(node)
+
+
+def _words(command: str | list[str]) -> tuple[str, ...]:
+    return tuple(shlex.split(command) if isinstance(command, str) else command)
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "int": int,
+    "float": float,
+    "Seconds": parse_duration,
+    "Url": parse_base_url,
+    "Mapping[str, Decimal]": lambda models: {name: entry["price_usd"] for name, entry in models.items()},
+    "frozenset[str]": frozenset,
+    "tuple[str, ...]": _words,
+}
+"""How a value is read, by the annotation of its key; the others are as written."""

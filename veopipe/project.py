@@ -174,7 +174,7 @@ class Project:
     @property
     def cap(self) -> Decimal | None:
         """The lowest of the three caps, US dollars; money is the one thing where an option doesn't win."""
-        caps = (self.manifest.budget_usd, self.pipeline.max_cost_usd, self.choices.max_cost)
+        caps = (self.manifest.budget_usd, self.pipeline.limits.max_cost_usd, self.choices.max_cost)
         return min((cap for cap in caps if cap is not None), default=None)
 
     def plan(self, *, anywhere: bool = False) -> Plan:
@@ -198,7 +198,7 @@ class Project:
             strays=delivery.strays(self.places, known, self.wanted),
             gateway=None if anywhere else self.address.name,
             retry_all=self.choices.retry_failed,
-            retry_failed=self.pipeline.retry_failed,
+            retry_failed=self.pipeline.limits.retry_failed,
             manifest_ids=self.manifest.shots.keys(),
         )
         return make_plan(self.wanted, world, departed_too=not self.choices.selects)
@@ -236,7 +236,7 @@ def load(choices: Choices) -> Project:
     if pipeline is None:
         raise InvalidInput(_summary(problems), problems)
     pipeline = _with_choices(pipeline, choices)
-    models = models_with(pipeline.models)
+    models = models_with(pipeline.provider.models)
     loaded = load_manifest(
         path, overrides=pipeline.overrides, models=models, shown_as=str(choices.manifest), selects=choices.takes_in
     )
@@ -258,7 +258,9 @@ def load(choices: Choices) -> Project:
         places=places,
         ledger=found,
         wanted=wanted,
-        address=Address("http://127.0.0.1", simulated=True) if choices.simulate else Address(pipeline.base_url),
+        address=Address("http://127.0.0.1", simulated=True)
+        if choices.simulate
+        else Address(pipeline.provider.base_url),
         problems=problems,
         pictures={
             shot: tuple((picture, hashes[picture]) for picture in loaded.manifest.shots[shot].pictures)
@@ -280,12 +282,13 @@ def _manifest_path(written: Path) -> Path:
 
 def _with_choices(pipeline: Pipeline, choices: Choices) -> Pipeline:
     if choices.in_flight is not None:
-        pipeline = replace(pipeline, in_flight=choices.in_flight)
+        pipeline = replace(pipeline, limits=replace(pipeline.limits, in_flight=choices.in_flight))
     if choices.base_url is not None:
         if choices.simulate:
             raise UsageError("--simulate brings its own gateway; leave --base-url out")
         try:
-            pipeline = replace(pipeline, base_url=parse_base_url(choices.base_url))
+            provider = replace(pipeline.provider, base_url=parse_base_url(choices.base_url))
+            pipeline = replace(pipeline, provider=provider)
         except ValueError as error:
             raise UsageError(f"--base-url: {error}") from None
     return pipeline

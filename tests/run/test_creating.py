@@ -64,13 +64,13 @@ def make_creator(tmp_path: Path) -> Callable[..., Creator]:
         gateway = Gateway(Address("http://127.0.0.1:9"), "videos", "sk-0123456789")
         return Creator(
             asker=Asker("r1", open_store(places), gateway, journal),
-            pipeline=replace(pipeline, **limits),
+            pipeline=replace(pipeline, limits=replace(pipeline.limits, **limits)),
             budget=Budget(None),
             read_uploads=lambda item: [],
             accepted=lambda shot, number: None,
             journal=journal,
             halt=Halt(),
-            tempo=Tempo(pipeline.poll_interval),
+            tempo=Tempo(pipeline.poll.interval),
             permitted=permitted,
         )
 

@@ -76,12 +76,12 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         _certificates(pipeline, environ),
     ]
     try:
-        key = read_key(pipeline.api_key_env, environ)
+        key = read_key(pipeline.provider.api_key_env, environ)
     except EnvironmentFault as error:
         checks.append(Check("key", "bad", error.message, error.hint or ""))
         checks.append(_token())
         return checks
-    checks.append(Check("key", "good", f"{pipeline.api_key_env} is set, {len(key)} characters"))
+    checks.append(Check("key", "good", f"{pipeline.provider.api_key_env} is set, {len(key)} characters"))
     checks += asyncio.run(_gateway(pipeline, key, environ))
     checks.append(_token())
     return checks
@@ -124,7 +124,7 @@ def _disk(folder: Path) -> Check:
 
 def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
     try:
-        proxy = proxies.read(environ).carrier(pipeline.base_url)
+        proxy = proxies.read(environ).carrier(pipeline.provider.base_url)
     except EnvironmentFault as error:
         return Check("proxy", "bad", error.message, error.hint or "")
     if proxy is None:
@@ -137,7 +137,7 @@ def _certificates(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
     try:
         believed = trust.read(environ)
     except EnvironmentFault as error:
-        state = "bad" if pipeline.base_url.startswith("https:") else "note"  # without TLS a run does without
+        state = "bad" if pipeline.provider.base_url.startswith("https:") else "note"  # without TLS a run does without
         return Check("certificates", state, error.message, error.hint or "")
     found = f"known are {believed.sources}"
     if not believed.unread:
@@ -146,9 +146,9 @@ def _certificates(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
 
 
 async def _gateway(pipeline: Pipeline, key: str, environ: Mapping[str, str]) -> list[Check]:
-    address = Address(pipeline.base_url)
+    address = Address(pipeline.provider.base_url)
     try:
-        gateway = Gateway(address, pipeline.status_endpoint, key, environ=environ)
+        gateway = Gateway(address, pipeline.provider.status_endpoint, key, environ=environ)
     except EnvironmentFault as error:
         return [Check("network", "bad", error.message, error.hint or "")]
     try:
@@ -167,7 +167,7 @@ async def _gateway(pipeline: Pipeline, key: str, environ: Mapping[str, str]) -> 
 def _answer(address: Address, pipeline: Pipeline, answer: PollAnswer) -> Check:
     where = printable(address.name)
     if answer.progress is Progress.KEY_REFUSED:
-        remedy = f"make a new token in the console and put it into {pipeline.api_key_env}"
+        remedy = f"make a new token in the console and put it into {pipeline.provider.api_key_env}"
         return Check("gateway", "bad", f"{where} refuses the key: {answer.message}", remedy)
     silent = answer.progress is Progress.NO_SUCH_TASK and answer.message.startswith("HTTP ")
     if answer.is_about_route or silent:

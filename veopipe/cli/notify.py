@@ -172,7 +172,7 @@ def _is_allowed(parts: SplitResult) -> bool:
 def _start(project: Project, notice: Notice) -> str | None:
     """Run the command to its end; None when it ended well, else why not."""
     wanted = project.pipeline.notify
-    secrets = {project.pipeline.api_key_env, wanted.webhook_env}
+    secrets = {project.pipeline.provider.api_key_env, wanted.webhook_env}
     environment = {name: value for name, value in os.environ.items() if name not in secrets}
     facts = {"EVENT": notice.event, "TEXT": notice.text, **notice.facts}
     environment |= {f"VEOPIPE_{name}": value.replace("\0", "") for name, value in facts.items()}

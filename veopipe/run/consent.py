@@ -98,7 +98,7 @@ def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
     lack, hint = _what_lacks(project, where)
     bought = f"{counted(creates, 'shot')} will be bought"
     if lack is not None:
-        if project.pipeline.require_ledger and not terms.new_ledger:
+        if project.pipeline.provider.require_ledger and not terms.new_ledger:
             raise EnvironmentFault(
                 f"{lack}, and this pipeline requires a ledger: {counted(creates, 'shot')} would be bought",
                 hint=f"{hint}, or say that it is right so: add --new-ledger",

@@ -126,13 +126,13 @@ class Creator:
     _late: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._rate = Rate(self.pipeline.creates_per_minute)
+        self._rate = Rate(self.pipeline.limits.creates_per_minute)
 
     # --- the loop ----------------------------------------------------------------------------------
 
     async def create_all(self) -> None:
         """Make creates until there is nothing left to make, or the brakes are on."""
-        workers = [self._work() for _ in range(self.pipeline.creates_in_flight)]
+        workers = [self._work() for _ in range(self.pipeline.limits.creates_in_flight)]
         await asyncio.gather(*workers)
 
     async def _work(self) -> None:
@@ -166,7 +166,7 @@ class Creator:
 
     def _delay(self) -> float | None:
         """Seconds until a create may be made; None: not before something changes."""
-        if len(self.in_flight - self.aside) + self._asking >= self.pipeline.in_flight:
+        if len(self.in_flight - self.aside) + self._asking >= self.pipeline.limits.in_flight:
             return None
         waits = self._rate.delay(self.tempo.factor()), self._not_before - time.monotonic(), self.tempo.rest()
         return max(*waits, 0.0)
@@ -178,9 +178,9 @@ class Creator:
         return False
 
     def _rest_of_time(self) -> float:
-        if self.pipeline.deadline is None:
+        if self.pipeline.limits.deadline is None:
             return 3600.0
-        return self._began + self.pipeline.deadline - time.monotonic()
+        return self._began + self.pipeline.limits.deadline - time.monotonic()
 
     async def _until_changed(self) -> None:
         self._changed.clear()
@@ -285,7 +285,7 @@ class Creator:
         if tries > THROTTLED_TRIES:
             self._stop(f"the gateway stays busy: {answer.message}; the rest stays pending")
             return
-        wait = answer.retry_after if answer.retry_after is not None else after_throttling(self.pipeline.poll_interval)
+        wait = answer.retry_after if answer.retry_after is not None else after_throttling(self.pipeline.poll.interval)
         self.tempo.slow_down(wait)
         self.journal.note("waiting", item.shot, item.number, f"the gateway is busy; next create in {wait:.0f} s")
         self.queue.appendleft(replace(item, never_tried=False))
@@ -294,7 +294,7 @@ class Creator:
         same = answer.reason == self._streaks.refused_for
         self._streaks.refusals = self._streaks.refusals + 1 if same else 1
         self._streaks.refused_for = answer.reason
-        if self._streaks.refusals >= self.pipeline.stop_after_failures:
+        if self._streaks.refusals >= self.pipeline.limits.stop_after_failures:
             number = self._streaks.refusals
             self._stop(f"{number} creates in a row were refused for the same reason: {answer.message}")
 
@@ -314,7 +314,7 @@ class Creator:
             name = self.asker.gateway.address.name
             self._stop(f"the gateway {name} can't be reached: {answer.message}", ExitCode.ENVIRONMENT)
         else:
-            wait = after_trouble(self._unsent, self.pipeline.poll_interval)
+            wait = after_trouble(self._unsent, self.pipeline.poll.interval)
             self._not_before = max(self._not_before, time.monotonic() + wait)
             self.journal.note("waiting", item.shot, item.number, f"not sent ({answer.message}); again in {wait:.0f} s")
 
@@ -338,7 +338,7 @@ class Creator:
             self._streaks.bad = 0
         elif take.status in {Status.FAILED, Status.MISMATCHED}:
             self._streaks.bad += 1
-            if self._streaks.bad >= self.pipeline.stop_after_failures:
+            if self._streaks.bad >= self.pipeline.limits.stop_after_failures:
                 self._stop(f"{self._streaks.bad} takes in a row failed or are mismatched: no further create")
             elif take.status is Status.FAILED and item is not None and item.wanted and item.order is not None:
                 self._try_again(item, take)
@@ -346,7 +346,7 @@ class Creator:
 
     def _try_again(self, item: Item, take: Take) -> None:
         again = replace(item, number=take.number, attempt=take.paid_ordinal(), never_tried=False)
-        if take.failures() <= self.pipeline.retry_failed and self._allows(again):
+        if take.failures() <= self.pipeline.limits.retry_failed and self._allows(again):
             self.queue.append(again)
 
     def _allows(self, item: Item) -> bool:

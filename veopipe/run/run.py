@@ -108,7 +108,7 @@ class Run:
     def __post_init__(self) -> None:
         self.journal = Journal(self.terms.watcher)
         self.budget = Budget(self.project.cap)
-        self.tempo = Tempo(self.project.pipeline.poll_interval)
+        self.tempo = Tempo(self.project.pipeline.poll.interval)
         while (self.project.places.runs / f"{self.id}.jsonl").exists():  # two runs within a second
             self.id += "b"
 
@@ -157,11 +157,11 @@ class Run:
         pipeline = self.project.pipeline
         needed = any(item.buys or item.status in CARRIED_ON - {Status.DOWNLOADED} for item in self.plan.items)
         environ = self.terms.environ
-        if not needed and not environ.get(pipeline.api_key_env, "").strip():
+        if not needed and not environ.get(pipeline.provider.api_key_env, "").strip():
             return
-        key = read_key(pipeline.api_key_env, environ)
+        key = read_key(pipeline.provider.api_key_env, environ)
         address = self.terms.address or self.project.address
-        self.gateway = Gateway(address, pipeline.status_endpoint, key, environ=environ)
+        self.gateway = Gateway(address, pipeline.provider.status_endpoint, key, environ=environ)
 
     def make_ready(self, plan: Plan) -> None:
         """Write down that a run is on, take over renamed shots, wake what was parked.

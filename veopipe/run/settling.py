@@ -83,7 +83,7 @@ class Settler:
     _has_answered: bool = False
 
     def __post_init__(self) -> None:
-        self._downloads = Line(self.pipeline.downloads)
+        self._downloads = Line(self.pipeline.limits.downloads)
 
     async def settle(self, shot: str, number: int) -> Status:
         """Carry one take on until it is settled, parked, or the run ends.
@@ -91,7 +91,7 @@ class Settler:
         Returns:
             Its status when nothing more can be done for it now.
         """
-        watch = Watch(self.pipeline.poll_timeout)
+        watch = Watch(self.pipeline.poll.timeout)
         todo: dict[Status, Callable[[Take], Awaitable[Step | None]]] = {
             Status.RENDERING: lambda take: self._poll(shot, take, watch),
             Status.RENDERED: lambda take: self._download(shot, take, watch),
@@ -206,7 +206,9 @@ class Settler:
         since: float | None = None  # from the first answer without a video, not from when it stood in line
         corrupt = 0
         if self.gateway is None:  # the file was there, so the run went on without a key
-            self._environment(f"{shot}: its file must be fetched again: set {self.pipeline.api_key_env} and run again")
+            self._environment(
+                f"{shot}: its file must be fetched again: set {self.pipeline.provider.api_key_env} and run again"
+            )
             return None
         while True:
             part = await self._fetch(shot, take)
@@ -220,7 +222,7 @@ class Settler:
             self.journal.note("waiting", shot, take.number, part.why)
             if part.busy:
                 self.tempo.slow_down(part.retry_after)
-            if not await self.halt.pause(max(self.pipeline.not_ready_interval, self.tempo.rest())):
+            if not await self.halt.pause(max(self.pipeline.download.not_ready_interval, self.tempo.rest())):
                 return None
             if part.fetched is Fetched.NOT_READY and (await self._ask(take)).progress is Progress.RUNNING:
                 # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
@@ -258,7 +260,7 @@ class Settler:
             self.halt.leaving.set()
         if part.fetched is Fetched.CORRUPT and corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{corrupt} downloads were damaged, the last one: {part.why}")
-        if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.not_ready_for:
+        if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.download.not_ready_for:
             if part.answered and age(take.last) > KEPT_FOR:  # nothing is given up for a fault on this side
                 return Event.GONE, {"reason": "expired", "message": f"no video 48 h after it was ordered: {part.why}"}
             return _parked("no_content", f"completed, but no video after {waited:.0f} s: {part.why}")
@@ -280,7 +282,7 @@ class Settler:
     async def _judged(self, take: Take, path: Path, measured: Measured) -> Step:
         if take.file is None:  # guards the types
             raise ValueError("no file was downloaded")
-        matches, message = compare(take, measured, self.pipeline.duration_tolerance)
+        matches, message = compare(take, measured, self.pipeline.verify.duration_tolerance)
         file = await asyncio.to_thread(self.shelf.put_away, path, take.file)
         file = replace(
             file,
@@ -338,7 +340,7 @@ class Settler:
         path = self.shelf.part(shot, take.number)
         if part.sha256 != file.sha256:
             measured = await self.prober.measure(path, walked=True)
-            tolerance = self.pipeline.duration_tolerance
+            tolerance = self.pipeline.verify.duration_tolerance
             if isinstance(measured, Unmeasurable) or not compare(take, measured, tolerance)[0]:
                 return "what the gateway sends now is another video"
         again = replace(

@@ -78,7 +78,7 @@ async def _inspect(project: Project, prober: Prober, shot: str, take: Take, want
     measured = await prober.measure(path)
     if isinstance(measured, Unmeasurable):
         return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
-    matches, words = compare(take, measured, project.pipeline.duration_tolerance)
+    matches, words = compare(take, measured, project.pipeline.verify.duration_tolerance)
     changed = _record(project, shot, take, take.file, measured, matches=matches)
     if changed.status is not take.status and not project.store.shots[shot].is_outdone(take.number, wanted):
         project.shelf.publish(shot, changed, project.store.every_take(shot))

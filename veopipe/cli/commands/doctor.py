@@ -30,7 +30,7 @@ def command(pipeline: str | None, base_url: str | None, format_: str) -> int:
         raise InvalidInput("the pipeline can't be used", problems)
     if base_url is not None:
         try:
-            loaded = replace(loaded, base_url=parse_base_url(base_url))
+            loaded = replace(loaded, provider=replace(loaded.provider, base_url=parse_base_url(base_url)))
         except ValueError as error:
             raise UsageError(f"--base-url: {error}") from None
     checks = checkup.examine(loaded, os.environ, Path.cwd())

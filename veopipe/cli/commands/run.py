@@ -123,4 +123,4 @@ def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]
     memory = loaded.places.folder / "gateway"
     with server.start(server.Options(folder=memory)) as simulator:
         address = Address(simulator.base_url, simulated=True)
-        yield address, {loaded.pipeline.api_key_env: SIMULATED_KEY}
+        yield address, {loaded.pipeline.provider.api_key_env: SIMULATED_KEY}

@@ -58,7 +58,7 @@ def _check(path: Path, wanted: str | None) -> tuple[Manifest | None, list[Proble
         return None, list(error.problems)
     if pipeline is None:
         return None, list(problems)
-    models = models_with(pipeline.models)
+    models = models_with(pipeline.provider.models)
     loaded = load_manifest(path, overrides=pipeline.overrides, models=models, shown_as=str(path))
     return loaded.manifest, [*problems, *loaded.problems]
 
