@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from veopipe.cli import checkup
+from veopipe.cli.commands.doctor import _LIBRARIES, LITTLE_ROOM, _disk
 from veopipe.simulator.server import Options, start
 
 KEY_VARIABLE = "VEOPIPE_API_KEY"
@@ -175,10 +175,10 @@ def test_every_library_of_the_project_is_looked_at():
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
     wanted = text.partition("\ndependencies = [")[2].partition("]")[0]
     names = {line.strip().strip('",').partition(">")[0] for line in wanted.splitlines() if line.strip()}
-    assert names == set(checkup._LIBRARIES)
+    assert names == set(_LIBRARIES)
 
 
 def test_little_room_on_the_disk_is_a_note(tmp_path):
-    check = checkup._disk(tmp_path)
+    check = _disk(tmp_path)
     free = os.statvfs(tmp_path)
-    assert (check.state == "good") == (free.f_bavail * free.f_frsize >= checkup.LITTLE_ROOM)
+    assert (check.state == "good") == (free.f_bavail * free.f_frsize >= LITTLE_ROOM)

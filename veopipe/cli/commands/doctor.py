@@ -1,22 +1,65 @@
-"""`veopipe doctor`: is everything there that a run needs?"""
+"""`veopipe doctor`: is everything there that a run needs?
+
+The only request to the gateway is a status question about a task that can't exist: it is free, and its
+answer tells whether the key is good (API document, Poll Status; docs/api-facts.md, a: an unknown task
+is answered 400, a bad key 401). The key itself is never shown.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from dataclasses import replace
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata, util
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
-from veopipe.cli import checkup
+from veopipe import __version__
 from veopipe.cli.options import example, format_option, pipeline_option
-from veopipe.cli.terminal.checks import show_checks
-from veopipe.errors import ExitCode, InvalidInput, UsageError
-from veopipe.pipeline import load_pipeline
-from veopipe.settings import parse_base_url
+from veopipe.cli.terminal.screen import show_fact
+from veopipe.delivery.measure import Prober
+from veopipe.dialects.videos import PollAnswer, Progress
+from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, UsageError
+from veopipe.gateway import proxies, trust
+from veopipe.gateway.address import Address
+from veopipe.gateway.client import Gateway
+from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.settings import parse_base_url, read_key
+from veopipe.text import printable
 
+NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
+CLOCK_TOLERANCE = 300.0
+"""Seconds. A clock that is further off makes messages and the 48 h rule wrong, and TLS fail in the end."""
+LITTLE_ROOM = 2 << 30
+"""Bytes; a night of 4K videos of some 100 MB needs more."""
+
+_LIBRARIES = ("httpx", "h11", "jsonschema", "pyyaml", "pymediainfo", "pillow", "click", "rich", "filelock", "jinja2")
+_SIGNS = {"good": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "bold red")}
 _CODES = "0 everything that a run needs is there; 2 wrong usage; 6 something is missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what.
+        state: `good`, `note` (works, but know it) or `bad` (a run can't do without).
+        found: what was found.
+        remedy: what to do, if there is something to do.
+    """
+
+    name: str
+    state: str
+    found: str
+    remedy: str = ""
 
 
 @click.command("doctor", epilog=example("veopipe doctor", _CODES))
@@ -33,11 +76,149 @@ def command(pipeline: str | None, base_url: str | None, format_: str) -> int:
             loaded = replace(loaded, provider=replace(loaded.provider, base_url=parse_base_url(base_url)))
         except ValueError as error:
             raise UsageError(f"--base-url: {error}") from None
-    checks = checkup.examine(loaded, os.environ, Path.cwd())
+    checks = examine(loaded, os.environ, Path.cwd())
     code = ExitCode.ENVIRONMENT if any(check.state == "bad" for check in checks) else ExitCode.OK
     if format_ == "json":
-        document = {"exit_code": int(code), "checks": [check.as_json() for check in checks]}
+        document = {"exit_code": int(code), "checks": [asdict(check) for check in checks]}
         click.echo(json.dumps(document, indent=2))
     else:
-        show_checks(checks)
+        _show(checks)
     return code
+
+
+def _show(checks: list[Check]) -> None:
+    """One line for each check, the remedy below."""
+    for check in checks:
+        sign, colour = _SIGNS[check.state]
+        show_fact([(f"{sign} ", colour), (f"{check.name:<13} ", "bold")], (check.found, ""))
+        if check.remedy:
+            show_fact([("    → ", "dim")], (check.remedy, "dim"))
+
+
+def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> list[Check]:
+    """Look at everything.
+
+    Args:
+        pipeline: whose gateway and key variable are meant.
+        environ: the environment.
+        folder: where the videos would go.
+    """
+    checks = [
+        _program(),
+        *_libraries(),
+        asyncio.run(_measuring()),
+        _simulator(),
+        _disk(folder),
+        _proxy(pipeline, environ),
+        _certificates(pipeline, environ),
+    ]
+    try:
+        key = read_key(pipeline.provider.api_key_env, environ)
+    except EnvironmentFault as error:
+        checks.append(Check("key", "bad", error.message, error.hint or ""))
+        checks.append(_token())
+        return checks
+    checks.append(Check("key", "good", f"{pipeline.provider.api_key_env} is set, {len(key)} characters"))
+    checks += asyncio.run(_gateway(pipeline, key, environ))
+    checks.append(_token())
+    return checks
+
+
+def _program() -> Check:
+    return Check("veopipe", "good", f"{__version__}, Python {platform.python_version()}, {platform.platform()}")
+
+
+def _libraries() -> Iterator[Check]:
+    found = []
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            yield Check("library", "bad", f"{name} isn't installed", f"pip install {name}")
+    yield Check("libraries", "good", ", ".join(found))
+
+
+async def _measuring() -> Check:
+    async with Prober() as prober:
+        trouble = await prober.trouble()
+    if trouble:
+        return Check("libmediainfo", "bad", trouble, "pip install --force-reinstall pymediainfo")
+    return Check("libmediainfo", "good", "measures files in a process of its own")
+
+
+def _simulator() -> Check:
+    missing = [name for name in ("aiohttp", "av") if util.find_spec(name) is None]
+    if missing:
+        return Check("simulator", "note", f"{', '.join(missing)} missing", "for rehearsals: pip install aiohttp av")
+    return Check("simulator", "good", "installed")
+
+
+def _disk(folder: Path) -> Check:
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.1f} GB free in {printable(str(folder))}"
+    return Check("disk", "good", found) if free >= LITTLE_ROOM else Check("disk", "note", found, "make room for videos")
+
+
+def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
+    try:
+        proxy = proxies.read(environ).carrier(pipeline.provider.base_url)
+    except EnvironmentFault as error:
+        return Check("proxy", "bad", error.message, error.hint or "")
+    if proxy is None:
+        return Check("proxy", "good", "none for this gateway")
+    host = urlsplit(proxy.url).hostname or ""
+    return Check("proxy", "note", f"requests go through {host}", f"unset {proxy.variable} if that isn't wanted")
+
+
+def _certificates(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
+    try:
+        believed = trust.read(environ)
+    except EnvironmentFault as error:
+        state = "bad" if pipeline.provider.base_url.startswith("https:") else "note"  # without TLS a run does without
+        return Check("certificates", state, error.message, error.hint or "")
+    found = f"known are {believed.sources}"
+    if not believed.unread:
+        return Check("certificates", "good", found)
+    return Check("certificates", "note", f"{found}; {believed.unread}", "put that right, or unset it")
+
+
+async def _gateway(pipeline: Pipeline, key: str, environ: Mapping[str, str]) -> list[Check]:
+    address = Address(pipeline.provider.base_url)
+    try:
+        gateway = Gateway(address, pipeline.provider.status_endpoint, key, environ=environ)
+    except EnvironmentFault as error:
+        return [Check("network", "bad", error.message, error.hint or "")]
+    try:
+        answer = await gateway.poll(NO_SUCH_TASK)
+        theirs = await gateway.clock()
+    finally:
+        await gateway.close()
+    checks = [_answer(address, pipeline, answer)]
+    if theirs is not None:
+        off = abs(time.time() - theirs)
+        remedy = "set this machine's clock" if off > CLOCK_TOLERANCE else ""
+        checks.append(Check("clock", "note" if remedy else "good", f"{off:.0f} s from the gateway's", remedy))
+    return checks
+
+
+def _answer(address: Address, pipeline: Pipeline, answer: PollAnswer) -> Check:
+    where = printable(address.name)
+    if answer.progress is Progress.KEY_REFUSED:
+        remedy = f"make a new token in the console and put it into {pipeline.provider.api_key_env}"
+        return Check("gateway", "bad", f"{where} refuses the key: {answer.message}", remedy)
+    silent = answer.progress is Progress.NO_SUCH_TASK and answer.message.startswith("HTTP ")
+    if answer.is_about_route or silent:
+        found = f"{where} answers, but has no such API: {answer.message}"
+        return Check("gateway", "bad", found, "check base_url (what stands before /v1/videos) and status_endpoint")
+    if answer.progress is Progress.TROUBLE:
+        return Check("gateway", "bad", f"{where}: {answer.message}", "check base_url, the network and the proxy")
+    return Check("gateway", "good", f"{where} answers and takes the key")
+
+
+def _token() -> Check:
+    return Check(
+        "token",
+        "note",
+        "can't be seen from here: a dedicated token, default group, billing mode Pay-per-request",
+        "console → Token management (API document, Token Setup)",
+    )

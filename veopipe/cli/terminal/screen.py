@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.text import Text
@@ -65,6 +66,17 @@ def say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         for line in text.split("\n"):
             console(stderr=True).print(Text(printable(line, None)))
+
+
+def show_fact(head: Iterable[tuple[str, str]], said: tuple[str, str]) -> None:
+    """A part of a result, on stdout: a head, and behind it a sentence that may hold what others said.
+
+    Args:
+        head: texts with their styles.
+        said: the sentence with its style.
+    """
+    text, style = said
+    show_hanging(console(stderr=False), Text.assemble(*head), Text(printable(text, None), style))
 
 
 def show_indented(screen: Console, text: Text, cells: int) -> None:
