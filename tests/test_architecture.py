@@ -35,7 +35,6 @@ DOORS = ["__main__", "merging"]
 CLIMBS = {
     ("plan", "project"),
     ("project", "report"),
-    ("report", "cli"),
     ("run", "report"),
     ("takes", "dialects"),
     ("takes", "ledger"),

@@ -7,6 +7,7 @@ network or money.
 from __future__ import annotations
 
 import fnmatch
+import shlex
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,24 @@ class Choices:
         """Whether a shot is meant."""
         named = not self.only or any(fnmatch.fnmatchcase(shot, glob) for glob in self.only)
         return named and (not self.tags or not set(self.tags).isdisjoint(tags))
+
+    def words(self, *, selecting: bool = False) -> str:
+        """What another command about the same list needs behind its verb, as a person would type it.
+
+        Args:
+            selecting: with the options that choose shots and attempts: all that a plan of these choices allows.
+        """
+        words = [str(self.manifest)]
+        if self.pipeline is not None:
+            words += ["-p", self.pipeline]
+        if self.base_url is not None:
+            words += ["--base-url", self.base_url]
+        words += ["--simulate"] * self.simulate
+        if selecting:
+            words += [word for glob in self.only for word in ("--only", glob)]
+            words += [word for tag in self.tags for word in ("--tag", tag)]
+            words += ["--retry-failed"] * self.retry_failed
+        return printable(shlex.join(words), None)
 
 
 @dataclass(slots=True)

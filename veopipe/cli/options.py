@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -113,23 +112,6 @@ def choices(manifest: Path, options: dict[str, Any]) -> Choices:
         retry_failed=options.get("retry_failed", False),
         simulate=options.get("simulate", False),
     )
-
-
-def again(chosen: Choices) -> str:
-    """What another command about the same list needs behind its verb, as a person would type it."""
-    words = [str(chosen.manifest)]
-    if chosen.pipeline is not None:
-        words += ["-p", chosen.pipeline]
-    if chosen.base_url is not None:
-        words += ["--base-url", chosen.base_url]
-    return printable(shlex.join(words), None) + (" --simulate" if chosen.simulate else "")
-
-
-def the_same(chosen: Choices) -> str:
-    """`again`, for just the shots and attempts that were chosen: what a plan allows, and nothing else."""
-    chosen_by = [*(("--only", glob) for glob in chosen.only), *(("--tag", tag) for tag in chosen.tags)]
-    words = [word for pair in chosen_by for word in pair] + ["--retry-failed"] * chosen.retry_failed
-    return f"{again(chosen)} {printable(shlex.join(words), None)}".rstrip()
 
 
 def example(text: str, codes: str) -> str:

@@ -23,7 +23,6 @@ import jinja2
 from markupsafe import Markup
 
 from veopipe import __version__
-from veopipe.cli.options import again
 from veopipe.dialects.catalogue import as_text
 from veopipe.project import Project
 from veopipe.report.attention import Group, for_people
@@ -121,7 +120,7 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         segments=_segments(cards),
         sums=_sums(project, report),
         groups=groups,
-        about=again(project.choices).split(),
+        about=project.choices.words().split(),
         cards=cards,
         look=_LOOK,
         tags=Counter(tag for card in cards for tag in card.tags).most_common(),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from veopipe import project
-from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example, the_same
+from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example
 from veopipe.cli.terminal.plans import show_plan
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.screen import say
@@ -46,6 +46,6 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
         say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
     show_plan(plan, loaded.cap)
     if output:
-        words = f"{the_same(loaded.choices)} --plan {shlex.quote(str(output))}"
-        say(f"written to {output}; carry it out with: veopipe run {words}")
+        words = loaded.choices.words(selecting=True)
+        say(f"written to {output}; carry it out with: veopipe run {words} --plan {shlex.quote(str(output))}")
     return code

@@ -10,7 +10,7 @@ import click
 
 from veopipe import project
 from veopipe.cli.completions import complete_shot
-from veopipe.cli.options import about_manifest, again, choices, example, rehearsal_option
+from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
 from veopipe.cli.terminal.reports import show_waiting
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
@@ -102,7 +102,7 @@ def _list(loaded: project.Project, format_: str) -> int:
     show_waiting(entries)
     parked = [entry for entry in entries if entry.status == Status.PARKED]
     if len(parked) < len(entries):
-        command = f"veopipe resolve {again(loaded.choices)} SHOT"
+        command = f"veopipe resolve {loaded.choices.words()} SHOT"
         say("Look up in the gateway's console what is in doubt, then say what you found:")
         say(f"  its task            {command} --task-id task_...")
         say(f"  no task, no charge  {command} --not-charged")
