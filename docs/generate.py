@@ -24,7 +24,6 @@ from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema
 from veopipe.documents import yaml as document
 from veopipe.documents.nodes import MappingNode, plain
-from veopipe.documents.schema import Rule
 from veopipe.errors import ExitCode
 from veopipe.manifest import rules
 from veopipe.takes import status
@@ -86,8 +85,7 @@ def exit_codes() -> str:
 
 def manifest_rules() -> str:
     """Every rule for shot lists: of the schema, of the code, and for YAML as such."""
-    yaml = [Rule(name, "error", text[0].lower() + text[1:], "veopipe, YAML") for name, text in document.RULES.items()]
-    found = {rule.id: rule for rule in [*schema.rules("manifest"), *rules.RULES.values(), *yaml]}
+    found = {rule.id: rule for rule in [*schema.rules("manifest"), *rules.RULES.values(), *document.RULES.values()]}
     rows = ((f"`{rule.id}`", rule.severity, rule.message, rule.source) for rule in found.values())
     return table(("rule", "severity", "what it says", "source"), rows)
 

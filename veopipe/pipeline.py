@@ -12,7 +12,7 @@ import difflib
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -22,7 +22,7 @@ from typing import Any
 from veopipe import standins
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, place, plain
-from veopipe.documents.schema import Finding
+from veopipe.documents.problems import Finding, Findings, Place
 from veopipe.errors import Problem, UsageError
 from veopipe.settings import is_no_path, meant_elsewhere, parse_base_url, parse_duration
 from veopipe.text import hide, printable
@@ -263,17 +263,23 @@ def _existing(folder: Path) -> str:
 # --- checking -------------------------------------------------------------------------------------------
 
 
-def _problems(file: str, root: Node) -> list[Problem]:
+def _problems(file: str, root: Node) -> tuple[Problem, ...]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
     _hide_secrets(root)
-    found: dict[tuple[str, int, int], Problem] = {}
+    found = Findings()
     precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root), *_folder_findings(root)]
     precise += _variable_findings(root)
     for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
-        where = place(root, finding.path, of_key=finding.at == "key")
-        problem = Problem(file, *where, finding.severity, finding.rule, finding.message)
-        found.setdefault((finding.rule, *where), problem)
-    return list(found.values())
+        found.add(finding, Place(file, *place(root, finding.path, of_key=finding.at == "key")))
+    return found.problems(())
+
+
+def _wrong(path: tuple[str, ...], message: str) -> Finding:
+    """A finding of the rule that the schema has for a key, in words that say more than its own."""
+    entry = schema.load("pipeline")
+    for key in path:
+        entry = entry.get("properties", {}).get(key) or entry["additionalProperties"]
+    return schema.rule_of(entry).finding(message, path)
 
 
 def _misnamed(root: Node) -> Iterator[tuple[str, str]]:
@@ -297,10 +303,8 @@ def _variable_findings(root: Node) -> list[Finding]:
     for dotted, written in _misnamed(root):
         if _MISTYPED.fullmatch(written):
             section, key = dotted.split(".")
-            rule = schema.part("pipeline", "properties", section, "properties", key)["x-rule"]
             advice = "write it without `$`" if written.startswith("$") else "it holds only letters, digits and `_`"
-            text = f"`{key}` is the name of an environment variable: {advice}"
-            found.append(Finding(rule, "error", text, (section, key)))
+            found.append(_wrong((section, key), f"`{key}` is the name of an environment variable: {advice}"))
     return found
 
 
@@ -311,10 +315,7 @@ def _schema_findings(root: Node) -> list[Finding]:
     if isinstance(overrides, dict) and not any(finding.path[:1] == ("overrides",) for finding in found):
         # The rules that compare keys hold among the overrides, too, except what only a whole shot has.
         given = {key: value for key, value in overrides.items() if value is not None}
-        found += [
-            Finding(f.rule, f.severity, f.message, ("overrides", *f.path), f.at)
-            for f in schema.check("manifest", given, "$defs", "shot")
-        ]
+        found += [replace(f, path=("overrides", *f.path)) for f in schema.check("manifest", given, "$defs", "shot")]
     return found
 
 
@@ -325,7 +326,7 @@ def _base_url_findings(root: Node) -> list[Finding]:
     try:
         parse_base_url(written.value)
     except ValueError as error:
-        return [Finding("base-url", "error", f"`base_url`: {error}", ("provider", "base_url"))]
+        return [_wrong(("provider", "base_url"), f"`base_url`: {error}")]
     return []
 
 
@@ -337,7 +338,7 @@ def _folder_findings(root: Node) -> list[Finding]:
         text = written.value if isinstance(written, ScalarNode) and isinstance(written.value, str) else ""
         if (why := meant_elsewhere(text)) is not None:
             yet = "; output to object storage doesn't exist yet" if key == "output" and "an address" in why else ""
-            found.append(Finding(f"{key}-folder", "error", f"`{key}` {why}{yet}", (key,)))
+            found.append(_wrong((key,), f"`{key}` {why}{yet}"))
     return found
 
 
@@ -352,8 +353,7 @@ def _duration_findings(root: Node) -> list[Finding]:
             parse_duration(written.value)
         except ValueError as error:
             section, key = dotted.split(".")
-            rule = schema.part("pipeline", "properties", section, "properties", key)["x-rule"]
-            found.append(Finding(rule, "error", f"`{key}`: {error}", (section, key)))
+            found.append(_wrong((section, key), f"`{key}`: {error}"))
     return found
 
 
@@ -363,8 +363,7 @@ def _command_findings(root: Node) -> list[Finding]:
         try:
             shlex.split(written.value)
         except ValueError:
-            text = "`command` has a quotation mark that isn't closed"
-            return [Finding("notify-command", "error", text, ("notify", "command"))]
+            return [_wrong(("notify", "command"), "`command` has a quotation mark that isn't closed")]
     return []
 
 
@@ -378,8 +377,8 @@ def _price_findings(root: Node) -> list[Finding]:
             continue
         exponent = Decimal(price.text).normalize().as_tuple().exponent
         if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
-            text = f"`price_usd` has at most {MOST_DECIMALS} decimals"
-            found.append(Finding("model-price", "error", text, ("provider", "models", name, "price_usd")))
+            path = ("provider", "models", name, "price_usd")
+            found.append(_wrong(path, f"`price_usd` has at most {MOST_DECIMALS} decimals"))
     return found
 
 

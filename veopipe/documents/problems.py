@@ -1,4 +1,6 @@
-"""Findings become problems: one per rule and place, with the shots that it concerns.
+"""Rules, and what breaks them: a finding in a value becomes a problem in a file.
+
+There is one problem per rule and place, with the shots that it concerns.
 
 A shot that is wrong only with a pipeline's overrides is told so in the pipeline's file, together with the
 `--only` options that leave such shots out.
@@ -9,14 +11,50 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from veopipe.documents.schema import Finding
-from veopipe.errors import Problem
+from veopipe.errors import Problem, Severity
 from veopipe.text import counted, printable
 
 _NAMED = 10
 """How many shots, and how many `--only` options, a message names."""
+
+
+At = Literal["value", "key", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that isn't obeyed, and where in the checked value.
+
+    Attributes:
+        path: keys and indexes down to the value, or to the key that is wrong or missing.
+        at: whether the value at `path` is meant, its key, or that it is missing.
+        reads: the keys that the rule compares; empty for a rule about one value.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    path: tuple[str | int, ...]
+    at: At = "value"
+    reads: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule as documented: its id, how grave it is, its sentence, and where it comes from."""
+
+    id: str
+    severity: Severity
+    message: str
+    source: str
+
+    def finding(
+        self, message: str, path: tuple[str | int, ...], at: At = "value", reads: frozenset[str] = frozenset()
+    ) -> Finding:
+        """What is to be said where the rule isn't obeyed; see `Finding`."""
+        return Finding(self.id, self.severity, message, path, at, reads)
 
 
 class Place(NamedTuple):

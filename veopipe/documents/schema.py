@@ -15,52 +15,29 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import referencing
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 from referencing.jsonschema import DRAFT202012
 
-from veopipe.errors import Severity
+from veopipe.documents.problems import At, Finding, Rule
 from veopipe.text import is_blank, printable
 
 NAMES = ("manifest", "pipeline", "state", "plan", "report")
 
 Schema = Mapping[str, Any]
-At = Literal["value", "key", "missing"]
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule as documented: its id, how grave it is, its sentence, and where it comes from."""
-
-    id: str
-    severity: Severity
-    message: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule that isn't obeyed, and where in the checked value.
-
-    Attributes:
-        path: keys and indexes down to the value, or to the key that is wrong or missing.
-        at: whether the value at `path` is meant, its key, or that it is missing.
-        reads: the keys that the rule compares; empty for a rule about one value.
-    """
-
-    rule: str
-    severity: Severity
-    message: str
-    path: tuple[str | int, ...]
-    at: At = "value"
-    reads: frozenset[str] = frozenset()
+UNKNOWN_KEY = Rule("unknown-key", "error", "there is no such key", "veopipe, Manifest")
+KEY_SPELLING = Rule("key-spelling", "error", "keys are written in snake_case", "veopipe, Manifest")
+FORBIDDEN_KEY = Rule(
+    "forbidden-key", "error", "some parameters can't or needn't be written", "API document, Core Parameters"
+)
 
 
 def read_text(name: str) -> str:
@@ -91,9 +68,18 @@ def rules(name: str) -> list[Rule]:
     """Every rule of a schema, in order, each id once: what documentation is made of."""
     found: dict[str, Rule] = {}
     for entry in _walk(load(name)):
-        rule = Rule(entry["x-rule"], entry.get("x-severity", "error"), entry["x-message"], entry["x-source"])
-        found.setdefault(rule.id, rule)
+        found.setdefault(entry["x-rule"], rule_of(entry))
     return list(found.values())
+
+
+def rule_of(entry: Schema) -> Rule:
+    """The rule that an entry of a schema states; one that states none is the schema's as such."""
+    return Rule(
+        entry.get("x-rule", "schema"),
+        entry.get("x-severity", "error"),
+        entry.get("x-message", ""),
+        entry.get("x-source", ""),
+    )
 
 
 def check(name: str, value: object, *steps: str) -> list[Finding]:
@@ -116,19 +102,10 @@ def _validator(name: str, steps: tuple[str, ...]) -> Any:
 @cache
 def _registry() -> Any:
     # Explicit, because the default registry fetches with urlopen (docs/hazards.md, e 12).
-    known = [n for n in NAMES if n in ("manifest", "pipeline") or _exists(n)]
     # Without `$schema`, which would make jsonschema change to its own keywords behind a `$ref`.
-    bare = {n: {key: value for key, value in load(n).items() if key != "$schema"} for n in known}
-    resources = [(f"{n}.schema.json", DRAFT202012.create_resource(bare[n])) for n in known]
+    bare = {name: {key: value for key, value in load(name).items() if key != "$schema"} for name in NAMES}
+    resources = [(f"{name}.schema.json", DRAFT202012.create_resource(bare[name])) for name in NAMES]
     return referencing.Registry().with_resources(resources)
-
-
-def _exists(name: str) -> bool:
-    try:
-        load(name)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _walk(node: object) -> Iterator[dict[str, Any]]:
@@ -210,29 +187,27 @@ def _finding(error: ValidationError) -> Finding:
     entry: Any = error.schema
     if error.validator == "additionalProperties":
         return unknown_key(entry, str(path[-1]), path)
-    rule, severity = entry.get("x-rule", "schema"), entry.get("x-severity", "error")
-    reads = frozenset(keys_read(entry))
+    rule, reads = rule_of(entry), frozenset(keys_read(entry))
     if error.validator == "required":
-        message = entry.get("x-message", f"`{error.message}` is missing")
-        return Finding(rule, severity, message, (*path, error.message), "missing", reads)
+        return rule.finding(rule.message or f"`{error.message}` is missing", (*path, error.message), "missing", reads)
     at: At = "key" if error.validator == "propertyNames" else "value"
     if "if" in entry:
-        return Finding(rule, severity, entry["x-message"], path, at, reads)
-    message = entry.get("x-message") or printable(error.message)
+        return rule.finding(rule.message, path, at, reads)
+    message = rule.message or printable(error.message)
     if not entry.get("x-hide-value"):
         message += f"; this is {_shown(error.instance)}{_advice(error, entry)}"
-    return Finding(rule, severity, message, path, at)
+    return rule.finding(message, path, at)
 
 
 def unknown_key(entry: Schema, key: str, path: tuple[str | int, ...]) -> Finding:
     """What to say about a key that the mapping doesn't have: the right one, the reason, or a guess."""
     shown = printable(key, 60)
     if key in entry.get("x-forbidden", {}):
-        return Finding("forbidden-key", "error", f"`{shown}` can't be used: {entry['x-forbidden'][key]}", path, "key")
+        return FORBIDDEN_KEY.finding(f"`{shown}` can't be used: {entry['x-forbidden'][key]}", path, "key")
     right = _right_key(entry, key)
     if right:
-        return Finding("key-spelling", "error", f"`{shown}` is written `{right}` here", path, "key")
-    return Finding("unknown-key", "error", f"there is no key `{shown}`; {_guess(entry, key)}", path, "key")
+        return KEY_SPELLING.finding(f"`{shown}` is written `{right}` here", path, "key")
+    return UNKNOWN_KEY.finding(f"there is no key `{shown}`; {_guess(entry, key)}", path, "key")
 
 
 def _right_key(entry: Schema, key: str) -> str | None:
@@ -350,7 +325,7 @@ class ShotRules:
         if validator is None:
             return (unknown_key(self._settings, key, (key,)),)
         found = [_finding(error) for error in validator.iter_errors(value)]
-        return tuple(_below(key, finding) for finding in found)
+        return tuple(replace(finding, path=(key, *finding.path)) for finding in found)
 
     def whole(self, shot: Mapping[str, Any]) -> tuple[Finding, ...]:
         """What is wrong with an effective shot; `shot` has no nulls, and only values that are right alone."""
@@ -365,10 +340,6 @@ class ShotRules:
             found = tuple(f for f in every if f.severity == "error" or f.path not in wrong)
             self._cached_verdicts[known] = found
         return found
-
-
-def _below(key: str, finding: Finding) -> Finding:
-    return Finding(finding.rule, finding.severity, finding.message, (key, *finding.path), finding.at, finding.reads)
 
 
 def _literals(entries: list[Any]) -> dict[str, frozenset[object]]:

@@ -25,6 +25,7 @@ import yaml
 from veopipe import standins
 from veopipe.documents import syntax
 from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, resolved
+from veopipe.documents.problems import Rule
 from veopipe.errors import Problem
 from veopipe.text import printable
 
@@ -39,18 +40,21 @@ FREE_EXPANSION, EXPANSION_RATIO = 100_000, 10
 """What aliases and merges may add: this many nodes, and ten for each that is written."""
 
 RULES = {
-    "file-unreadable": "A file of yours is a readable regular file of at most 128 MiB",
-    "yaml-encoding": "A file is UTF-8 text without control characters",
-    "yaml-syntax": "A file is valid YAML",
-    "yaml-document": "A file holds exactly one YAML document",
-    "yaml-duplicate-key": "A key is written once in its mapping",
-    "yaml-key": "A key is text",
-    "yaml-tag": "Tags such as !!str aren't used",
-    "yaml-alias": "An alias names an anchor that is complete above it",
-    "yaml-merge": "A merge key `<<` holds a mapping or a list of mappings",
-    "yaml-limit": "Nesting, nodes and what aliases expand to stay within limits",
+    rule: Rule(rule, "error", sentence, "veopipe, YAML")
+    for rule, sentence in (
+        ("file-unreadable", "a file of yours is a readable regular file of at most 128 MiB"),
+        ("yaml-encoding", "a file is UTF-8 text without control characters"),
+        ("yaml-syntax", "a file is valid YAML"),
+        ("yaml-document", "a file holds exactly one YAML document"),
+        ("yaml-duplicate-key", "a key is written once in its mapping"),
+        ("yaml-key", "a key is text"),
+        ("yaml-tag", "tags such as !!str aren't used"),
+        ("yaml-alias", "an alias names an anchor that is complete above it"),
+        ("yaml-merge", "a merge key `<<` holds a mapping or a list of mappings"),
+        ("yaml-limit", "nesting, nodes and what aliases expand to stay within limits"),
+    )
 }
-"""The rules of every YAML file, id → sentence."""
+"""The rules of every YAML file, id → rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,7 @@ def load(path: Path, *, shown_as: str | None = None) -> Document:
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = (isinstance(error, OSError) and standins.of(path)) or said
-        problem = Problem(file, 1, 1, "error", "file-unreadable", f"can't read this file: {reason}")
-        return Document(file, None, (problem,))
+        return Document(file, None, (_problem(file, "file-unreadable", f"can't read this file: {reason}"),))
     return read(data, file)
 
 
@@ -95,6 +98,10 @@ def read(data: bytes, file: str) -> Document:
         composer.report(stop.rule, stop.message, stop.line, stop.column)
         return Document(file, None, tuple(composer.problems))
     return Document(file, composer.root, tuple(composer.problems), composer.cut)
+
+
+def _problem(file: str, rule: str, message: str, line: int = 1, column: int = 1) -> Problem:
+    return Problem(file, line, column, RULES[rule].severity, rule, message)
 
 
 class _Stop(Exception):
@@ -210,7 +217,7 @@ class _Composer:
         self.cut: dict[tuple[int, int], str] = {}
 
     def report(self, rule: str, message: str, line: int, column: int) -> None:
-        self.problems.append(Problem(self.file, line, column, "error", rule, message))
+        self.problems.append(_problem(self.file, rule, message, line, column))
 
     def run(self, text: str, parser_class: Callable[[str], Any]) -> None:
         """Read everything; raises `_Stop` where reading can't go on."""

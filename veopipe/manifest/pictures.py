@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from veopipe import standins
+from veopipe.documents.problems import Rule
 from veopipe.manifest.picture_parts import NO_END, Parts, survey
 from veopipe.settings import meant_elsewhere
 from veopipe.text import printable
@@ -39,6 +40,19 @@ smaller reading is the safe one."""
 
 MAX_PIXELS = 80_000_000
 """Width × height. Ten times a 4K frame; below the 89 million at which Pillow suspects a bomb."""
+
+_OWN, _IMAGES = "veopipe, Manifest", "API document, Multi-Reference Images"
+RULES = (
+    MISSING := Rule("picture-missing", "error", "a picture is there", _IMAGES),
+    _OUTSIDE := Rule("picture-outside", "error", "a picture lies in the manifest's folder or its git work tree", _OWN),
+    _NOT_REGULAR := Rule("picture-not-regular", "error", "a picture is a regular file", _OWN),
+    _EMPTY := Rule("picture-empty", "error", "a picture isn't an empty file", _IMAGES),
+    _TOO_LARGE := Rule("picture-too-large", "error", "a picture has at most 20 MB", "Google, Video"),
+    _POINTER := Rule("picture-lfs-pointer", "error", "a picture isn't a Git LFS pointer", _OWN),
+    _FORMAT := Rule("picture-format", "error", "a picture is a JPEG, PNG or WebP by its content", _IMAGES),
+    _DAMAGED := Rule("picture-damaged", "error", "a picture isn't damaged", _OWN),
+)
+"""The rules that a file can break by itself, before anybody knows what is in the picture."""
 
 _PILLOW_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 _FROM_PILLOW = (
@@ -71,7 +85,7 @@ _OTHER_FORMATS = (
     (0, b"<", "text or HTML"),
 )
 
-_NOT_REGULAR = (
+_KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
@@ -111,9 +125,9 @@ class PictureFacts:
 
 @dataclass(frozen=True, slots=True)
 class PictureFault:
-    """Why a picture can't be used: the rule's id, and the sentence for people."""
+    """Why a picture can't be used: the rule, and the sentence for people."""
 
-    rule: str
+    rule: Rule
     message: str
 
 
@@ -124,7 +138,7 @@ class PictureUnreadable(ValueError):
 class _Faulty(Exception):
     """Carries a fault up to `inspect` or `read`."""
 
-    def __init__(self, rule: str, what: str) -> None:
+    def __init__(self, rule: Rule, what: str) -> None:
         super().__init__(what)
         self.rule = rule
         self.what = what
@@ -153,7 +167,7 @@ def inspect(written: str, folder: Path, boundary: Path) -> PictureFacts | Pictur
     except _Faulty as fault:
         return PictureFault(fault.rule, f'the picture "{printable(written)}" {fault.what}')
     except OSError as error:  # the disk failed while it was read
-        return PictureFault("picture-damaged", f'the picture "{printable(written)}" {_because(error)}')
+        return PictureFault(_DAMAGED, f'the picture "{printable(written)}" {_because(error)}')
     notes = tuple(parts.notes)
     return PictureFacts(
         path, media_type, width, height, size, parts.orientation, parts.has_location, bool(notes), notes, flaw
@@ -172,13 +186,13 @@ def read(path: Path, boundary: Path) -> bytes:
     """
     try:
         if os.path.realpath(path) != str(path):
-            raise _Faulty("picture-outside", "was replaced by a link")
+            raise _Faulty(_OUTSIDE, "was replaced by a link")
         _refuse_outside(path, Path(os.path.realpath(boundary)))
         with _opened(path) as file:
             _size_of(file)
             content = file.read(MAX_BYTES + 1)
         if not 0 < len(content) <= MAX_BYTES:
-            raise _Faulty("picture-damaged", "changed while it was read")
+            raise _Faulty(_DAMAGED, "changed while it was read")
     except _Faulty as fault:
         raise PictureUnreadable(f"the picture {printable(path.name)} {fault.what}") from None
     except OSError as error:
@@ -206,25 +220,25 @@ def _locate(written: str, folder: Path, boundary: Path) -> Path:
     """The absolute path of what is written, links followed, if that is inside the boundary."""
     if written.startswith(("/", "~")):
         raise _Faulty(
-            "picture-outside",
+            _OUTSIDE,
             "is not a relative path; copy the picture into the manifest's folder and write its path there",
         )
     if not written.strip():
-        raise _Faulty("picture-missing", "has no name; write the path of a file")
+        raise _Faulty(MISSING, "has no name; write the path of a file")
     try:
         path = Path(os.path.realpath(folder / written))
     except (OSError, ValueError):  # a NUL or a lone surrogate in the name
-        raise _Faulty("picture-missing", "doesn't exist: no file can have that name") from None
+        raise _Faulty(MISSING, "doesn't exist: no file can have that name") from None
     _refuse_outside(path, boundary)
     if (why := meant_elsewhere(written)) is not None and not path.exists():
-        raise _Faulty("picture-missing", f"doesn't exist; it {why}")
+        raise _Faulty(MISSING, f"doesn't exist; it {why}")
     return path
 
 
 def _refuse_outside(path: Path, boundary: Path) -> None:
     if not path.is_relative_to(boundary):
         raise _Faulty(
-            "picture-outside",
+            _OUTSIDE,
             "lies outside the manifest's folder and its git work tree, or is a link that leads there;"
             " copy it into the manifest's folder",
         )
@@ -237,7 +251,7 @@ def _opened(path: Path) -> BufferedReader:
         _refuse_not_regular(os.lstat(path).st_mode)  # opening a device can have effects of its own
         descriptor = os.open(path, flags)
     except OSError as error:
-        rule = "picture-not-regular" if error.errno == errno.ELOOP else "picture-missing"
+        rule = _NOT_REGULAR if error.errno == errno.ELOOP else MISSING
         away = standins.of(path) if error.errno == errno.ENOENT else None
         raise _Faulty(rule, f"isn't here: {away}" if away else _because(error)) from None
     try:
@@ -252,9 +266,9 @@ def _refuse_not_regular(mode: int) -> None:
     if stat.S_ISREG(mode):
         return
     if stat.S_ISLNK(mode):
-        raise _Faulty("picture-not-regular", "is a link that leads back to itself; write the file's own path")
-    kind = next((name for test, name in _NOT_REGULAR if test(mode)), "something else")
-    raise _Faulty("picture-not-regular", f"is {kind}, not a file; write the path of a JPEG, PNG or WebP file")
+        raise _Faulty(_NOT_REGULAR, "is a link that leads back to itself; write the file's own path")
+    kind = next((name for test, name in _KINDS if test(mode)), "something else")
+    raise _Faulty(_NOT_REGULAR, f"is {kind}, not a file; write the path of a JPEG, PNG or WebP file")
 
 
 def _because(error: OSError) -> str:
@@ -268,10 +282,10 @@ def _because(error: OSError) -> str:
 def _size_of(file: BinaryIO) -> int:
     size = os.fstat(file.fileno()).st_size
     if size == 0:
-        raise _Faulty("picture-empty", "is an empty file; export or copy it again")
+        raise _Faulty(_EMPTY, "is an empty file; export or copy it again")
     if size > MAX_BYTES:
         raise _Faulty(
-            "picture-too-large",
+            _TOO_LARGE,
             f"has {size / 1e6:.1f} MB; at most {MAX_BYTES // 1_000_000} MB are accepted: scale it down, or"
             " save it as a JPEG",
         )
@@ -286,15 +300,15 @@ def _media_type(head: bytes) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     if (pointer := standins.of_bytes(head)) is not None:
-        rule = "picture-lfs-pointer" if "LFS" in pointer.what else "picture-missing"
+        rule = _POINTER if "LFS" in pointer.what else MISSING
         raise _Faulty(rule, f"is only {pointer.what}, the picture itself isn't here; {pointer.remedy} and try again")
     other = next((name for at, magic, name in _OTHER_FORMATS if head[at:].startswith(magic)), None)
     found = f" (it looks like {other})" if other else ""
-    raise _Faulty("picture-format", f"is not a JPEG, PNG or WebP by its content{found}; convert it")
+    raise _Faulty(_FORMAT, f"is not a JPEG, PNG or WebP by its content{found}; convert it")
 
 
 def _ends_too_early() -> _Faulty:
-    return _Faulty("picture-damaged", "is damaged: it ends too early or its header is wrong; export or copy it again")
+    return _Faulty(_DAMAGED, "is damaged: it ends too early or its header is wrong; export or copy it again")
 
 
 def _survey(file: BinaryIO, media_type: str, size: int) -> Parts:
@@ -359,7 +373,7 @@ def _measured(file: BinaryIO, media_type: str, parts: Parts) -> tuple[int, int]:
     """Width and height by Pillow, from the header; a PNG's checksums are verified on the way."""
     from PIL import Image
 
-    too_many = _Faulty("picture-too-large", f"claims more than {MAX_PIXELS // 1_000_000} million pixels")
+    too_many = _Faulty(_TOO_LARGE, f"claims more than {MAX_PIXELS // 1_000_000} million pixels")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -372,7 +386,7 @@ def _measured(file: BinaryIO, media_type: str, parts: Parts) -> tuple[int, int]:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise too_many from None
     except _FROM_PILLOW:
-        raise _Faulty("picture-damaged", "is damaged; open it in an image editor and save it again") from None
+        raise _Faulty(_DAMAGED, "is damaged; open it in an image editor and save it again") from None
     if width < 1 or height < 1:
-        raise _Faulty("picture-damaged", "is damaged: it has no size")
+        raise _Faulty(_DAMAGED, "is damaged: it has no size")
     return width, height

@@ -16,56 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from veopipe.dialects.catalogue import RETIRED_SPELLINGS, Model
-from veopipe.documents import syntax
-from veopipe.documents.schema import Finding, Rule
-from veopipe.errors import Severity
+from veopipe.documents import schema, syntax
+from veopipe.documents.problems import Finding, Rule
+from veopipe.manifest import pictures
 from veopipe.manifest.layers import BUILT_IN
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
 from veopipe.takes.order import SIZES
 from veopipe.text import DENSE, printable
 
+_OWN, _VIDEO = "veopipe, Manifest", "Google, Video"
 _IMAGES = "API document, Multi-Reference Images"
-_OWN = "veopipe, Manifest"
 _EXIF = "Exif (CIPA DC-008)"
-_NOTED = f"{_EXIF}, XMP, IPTC, C2PA; PNG (third edition), textual information"
-
-RULES: Mapping[str, Rule] = {
-    rule.id: rule
-    for rule in (
-        Rule("unknown-key", "error", "there is no such key", _OWN),
-        Rule("key-spelling", "error", "keys are written in snake_case", _OWN),
-        Rule("forbidden-key", "error", "some parameters can't or needn't be written", "API document, Core Parameters"),
-        Rule("shot-id-unique", "error", "ids differ in more than upper and lower case", _OWN),
-        Rule("unknown-model", "error", "`model` is one that the gateway sells", "API document, Supported Models"),
-        Rule("retired-model", "info", "the model is announced as switched off", "Google, as announced 2026-10-22"),
-        Rule("prompt-length", "warning", "Google reads about 1,024 tokens of a prompt", "Google, Video"),
-        Rule("text-cut-short", "warning", "YAML takes no part of a text for a comment (` #`) or a name (`&`)", _OWN),
-        Rule("negative-prompt-wording", "info", "a negative prompt names things, without `no`", "Google, Video"),
-        Rule("picture-missing", "error", "a picture is there", _IMAGES),
-        Rule("picture-outside", "error", "a picture lies in the manifest's folder or its git work tree", _OWN),
-        Rule("picture-not-regular", "error", "a picture is a regular file", _OWN),
-        Rule("picture-empty", "error", "a picture isn't an empty file", _IMAGES),
-        Rule("picture-too-large", "error", "a picture has at most 20 MB", "Google, Video"),
-        Rule("picture-lfs-pointer", "error", "a picture isn't a Git LFS pointer", _OWN),
-        Rule("picture-format", "error", "a picture is a JPEG, PNG or WebP by its content", _IMAGES),
-        Rule("picture-damaged", "error", "a picture isn't damaged", _OWN),
-        Rule("picture-flawed", "warning", "a picture has no flaw that only some programs overlook", _OWN),
-        Rule(
-            "picture-large",
-            "warning",
-            "a picture over 10 MB is refused by some gateways",
-            "other gateways of the family",
-        ),
-        Rule("picture-webp", "info", "some gateways take JPEG and PNG only", "other gateways of the family"),
-        Rule("picture-location", "warning", "a picture doesn't tell where it was taken", f"{_EXIF}, GPS attributes"),
-        Rule("picture-metadata", "info", "a picture's notes on its making are uploaded with it", _NOTED),
-        Rule("picture-turned", "warning", "a picture is stored upright", f"{_EXIF}, Orientation"),
-        Rule("picture-small", "warning", "a picture is at least as large as the video", _IMAGES),
-        Rule("picture-ratio", "warning", "a picture has the video's aspect ratio", _IMAGES),
-        Rule("picture-ratio-4k", "error", "at 4k a picture is 16:9", "API document, 4K Landscape Image-to-Video"),
-    )
-}
-"""Every rule of this module and of `manifest`, id → rule: what documentation is made of."""
+_OTHERS = "other gateways of the family"
 
 ROLES = ("input_reference", "last_frame", "reference_images")
 
@@ -73,20 +35,19 @@ _LONG_SIDE = {resolution: max(size) for (resolution, _), size in SIZES.items()} 
 _TOKENS = 1024  # Google, Video: the prompt's limit
 _MIRRORED = 4  # Exif orientations above it are turned by a quarter: width and height change places
 _NOTES = 8  # that a message names
-_LARGE = 10_000_000  # bytes; the limit of other gateways
+_MANY_BYTES = 10_000_000  # the limit of other gateways
 _NEGATION = re.compile(r"\s*(?:no|not|don't|do not|without|avoid|never)\s", re.IGNORECASE)
 
 
-def finding(
-    rule: str,
-    message: str,
-    path: tuple[str | int, ...],
-    reads: frozenset[str] = frozenset(),
-    *,
-    severity: Severity | None = None,
-) -> Finding:
-    """A finding of one of this table's rules."""
-    return Finding(rule, severity or RULES[rule].severity, message, path, "value", reads)
+SHOT_ID_UNIQUE = Rule("shot-id-unique", "error", "ids differ in more than upper and lower case", _OWN)
+
+# --- texts ----------------------------------------------------------------------------------------------
+
+_PROMPT_LENGTH = Rule("prompt-length", "warning", "Google reads about 1,024 tokens of a prompt", _VIDEO)
+_NEGATIVE_WORDING = Rule("negative-prompt-wording", "info", "a negative prompt names things, without `no`", _VIDEO)
+_CUT_SHORT = Rule(
+    "text-cut-short", "warning", "YAML takes no part of a text for a comment (` #`) or a name (`&`)", _OWN
+)
 
 
 def texts(shot: Mapping[str, Any]) -> list[Finding]:
@@ -96,10 +57,10 @@ def texts(shot: Mapping[str, Any]) -> list[Finding]:
     # No text has more tokens than characters.
     if len(prompt) > _TOKENS and (tokens := estimated_tokens(prompt)) > _TOKENS:
         message = f"this prompt has about {tokens:,} tokens; Google reads 1,024: the rest may be ignored"
-        found.append(finding("prompt-length", message, ("prompt",)))
+        found.append(_PROMPT_LENGTH.finding(message, ("prompt",)))
     if _NEGATION.match(shot.get("negative_prompt", "")):
         message = "name what shouldn't be seen, without `no`: blurry, watermark"
-        found.append(finding("negative-prompt-wording", message, ("negative_prompt",)))
+        found.append(_NEGATIVE_WORDING.finding(message, ("negative_prompt",)))
     return found
 
 
@@ -124,7 +85,7 @@ def cut_short(key: str, left: str, cut: str) -> Finding | None:
         message += " in quotes; if it is a remark, put it on a line of its own"
     else:
         return None
-    return finding("text-cut-short", message, (key,))
+    return _CUT_SHORT.finding(message, (key,))
 
 
 def _is_cut(key: str, left: str, comment: str) -> bool:
@@ -146,6 +107,16 @@ def estimated_tokens(text: str) -> int:
     return dense + (len(text) - dense) // 4
 
 
+# --- models ---------------------------------------------------------------------------------------------
+
+_UNKNOWN_MODEL = Rule(
+    "unknown-model", "error", "`model` is one that the gateway sells", "API document, Supported Models"
+)
+_RETIRED_MODEL = Rule(
+    "retired-model", "info", "the model is announced as switched off", "Google, as announced 2026-10-22"
+)
+
+
 def model(name: str, models: Mapping[str, Model]) -> Finding | None:
     """What is to be said about a model's name.
 
@@ -155,14 +126,14 @@ def model(name: str, models: Mapping[str, Model]) -> Finding | None:
     """
     known = models.get(name)
     if known is None:
-        return finding("unknown-model", _unknown(name, models), ("model",))
+        return _UNKNOWN_MODEL.finding(_unknown(name, models), ("model",))
     if known.retired is None:
         return None
     message = (
         f"{name} was announced as switched off by Google on {known.retired}: the gateway may refuse it. "
         "If it is served, say so with an entry in the pipeline's provider.models"
     )
-    return finding("retired-model", message, ("model",))
+    return _RETIRED_MODEL.finding(message, ("model",))
 
 
 def _unknown(name: str, models: Mapping[str, Model]) -> str:
@@ -172,6 +143,24 @@ def _unknown(name: str, models: Mapping[str, Model]) -> str:
     close = difflib.get_close_matches(name[:100].casefold(), models, n=1)
     guess = f"did you mean {close[0]}?" if close else f"known are {', '.join(list(models)[:10])}"
     return f"there is no model {shown}: {guess}; others: provider.models in the pipeline"
+
+
+# --- pictures -------------------------------------------------------------------------------------------
+
+_FLAWED = Rule("picture-flawed", "warning", "a picture has no flaw that only some programs overlook", _OWN)
+_LARGE = Rule("picture-large", "warning", "a picture over 10 MB is refused by some gateways", _OTHERS)
+_WEBP = Rule("picture-webp", "info", "some gateways take JPEG and PNG only", _OTHERS)
+_LOCATION = Rule("picture-location", "warning", "a picture doesn't tell where it was taken", f"{_EXIF}, GPS attributes")
+_METADATA = Rule(
+    "picture-metadata",
+    "info",
+    "a picture's notes on its making are uploaded with it",
+    f"{_EXIF}, XMP, IPTC, C2PA; PNG (third edition), textual information",
+)
+_TURNED = Rule("picture-turned", "warning", "a picture is stored upright", f"{_EXIF}, Orientation")
+_SMALL = Rule("picture-small", "warning", "a picture is at least as large as the video", _IMAGES)
+_RATIO = Rule("picture-ratio", "warning", "a picture has the video's aspect ratio", _IMAGES)
+_RATIO_4K = Rule("picture-ratio-4k", "error", "at 4k a picture is 16:9", "API document, 4K Landscape Image-to-Video")
 
 
 class Pictures:
@@ -191,7 +180,7 @@ class Pictures:
         """What the picture is, or why it can't be used."""
         if written not in self._seen:
             facts = inspect(written, self._folder, self._boundary)
-            if isinstance(facts, PictureFault) and facts.rule == "picture-missing":
+            if isinstance(facts, PictureFault) and facts.rule is pictures.MISSING:
                 facts = replace(facts, message=facts.message + self._guess(written))
             self._seen[written] = facts
         return self._seen[written]
@@ -219,7 +208,7 @@ class Pictures:
         for path, written in named(shot):
             facts = self.facts(written)
             if isinstance(facts, PictureFault):
-                found.append(finding(facts.rule, facts.message, path))
+                found.append(facts.rule.finding(facts.message, path))
             else:
                 found += _judged(facts, path, shot)
         return found
@@ -247,7 +236,7 @@ def work_tree_of(folder: Path) -> Path:
 
 
 def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str, Any]) -> list[Finding]:
-    found = [finding(rule, message, path) for rule, message in _about(facts)]
+    found = [rule.finding(message, path) for rule, message in _about(facts)]
     resolution = shot.get("resolution", BUILT_IN["resolution"])
     aspect = shot.get("aspect_ratio", BUILT_IN["aspect_ratio"])
     long = _LONG_SIDE[resolution]
@@ -255,38 +244,38 @@ def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str,
     have = f"{facts.width}x{facts.height}" + (" as stored" if facts.orientation > _MIRRORED else "")
     reads = frozenset({str(path[0]), "resolution", "aspect_ratio"})
     if abs((facts.width * height) / (facts.height * width) - 1) > 0.01:
-        rule = "picture-ratio-4k" if resolution == "4k" else "picture-ratio"
+        rule = _RATIO_4K if resolution == "4k" else _RATIO
         message = f"this picture has {have}, which isn't {aspect}: crop it, best to {width}x{height}"
-        found.append(finding(rule, message, path, reads))
+        found.append(rule.finding(message, path, reads=reads))
     elif facts.width < width or facts.height < height:
         message = f"this picture has {have}; best is the video's size, {width}x{height}"
-        found.append(finding("picture-small", message, path, reads))
+        found.append(_SMALL.finding(message, path, reads=reads))
     return found
 
 
-def _about(facts: PictureFacts) -> Iterator[tuple[str, str]]:
+def _about(facts: PictureFacts) -> Iterator[tuple[Rule, str]]:
     """What is to be said about a picture by itself, whatever the shot: rule and message."""
     if facts.flaw is not None:
-        yield "picture-flawed", f"this picture {facts.flaw}: look at it, and save it again in an image editor"
-    if facts.bytes > _LARGE:
-        yield "picture-large", f"this picture has {facts.bytes / 1e6:.1f} MB; some gateways refuse more than 10 MB"
+        yield _FLAWED, f"this picture {facts.flaw}: look at it, and save it again in an image editor"
+    if facts.bytes > _MANY_BYTES:
+        yield _LARGE, f"this picture has {facts.bytes / 1e6:.1f} MB; some gateways refuse more than 10 MB"
     if facts.media_type == "image/webp":
-        yield "picture-webp", "this is a WebP; some gateways take JPEG and PNG only"
+        yield _WEBP, "this is a WebP; some gateways take JPEG and PNG only"
     if facts.orientation != 1:
         yield (
-            "picture-turned",
+            _TURNED,
             f"this picture is stored turned or mirrored, with a note to turn it back (Exif orientation "
             f"{facts.orientation}) that not every program heeds: open it in an image editor and save it upright",
         )
     if facts.has_location:
         yield (
-            "picture-location",
+            _LOCATION,
             "this picture tells where it was taken (GPS), and it is uploaded as it is: export it without location"
             + (f"; it holds other notes, too ({_named(facts.notes)})" if facts.notes else ""),
         )
     elif facts.has_metadata:
         yield (
-            "picture-metadata",
+            _METADATA,
             f"this picture holds notes on its making ({_named(facts.notes)}), and it is uploaded as it is: export it "
             "without metadata if they are private",
         )
@@ -296,3 +285,15 @@ def _named(notes: Sequence[str]) -> str:
     """Names of notes, some of them by strangers."""
     named = ", ".join(printable(note, 40) for note in notes[:_NOTES])
     return named + (f" and {len(notes) - _NOTES:,} more" if len(notes) > _NOTES else "")
+
+
+RULES: Mapping[str, Rule] = {
+    rule.id: rule
+    for rule in (
+        *(schema.UNKNOWN_KEY, schema.KEY_SPELLING, schema.FORBIDDEN_KEY, SHOT_ID_UNIQUE),
+        *(_UNKNOWN_MODEL, _RETIRED_MODEL, _PROMPT_LENGTH, _CUT_SHORT, _NEGATIVE_WORDING),
+        *pictures.RULES,
+        *(_FLAWED, _LARGE, _WEBP, _LOCATION, _METADATA, _TURNED, _SMALL, _RATIO, _RATIO_4K),
+    )
+}
+"""Every rule for shot lists that stands in code, id → rule: what documentation is made of."""

@@ -20,8 +20,8 @@ from typing import Any, Literal
 from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, SequenceNode, place, plain
-from veopipe.documents.problems import Findings, Place
-from veopipe.documents.schema import Finding, ShotRules
+from veopipe.documents.problems import Finding, Findings, Place
+from veopipe.documents.schema import ShotRules
 from veopipe.errors import Problem
 from veopipe.manifest import rules
 from veopipe.manifest.layers import BUILT_IN, merged, overridden, sized
@@ -213,7 +213,7 @@ class _Reader:
             first = seen.setdefault(shot.casefold(), shot)
             if first != shot:
                 message = f"the ids {first} and {shot} differ in upper and lower case only: their files would collide"
-                self._findings.add(rules.finding("shot-id-unique", message, (shot,)), Place(self._file, *where), shot)
+                self._findings.add(rules.SHOT_ID_UNIQUE.finding(message, (shot,)), Place(self._file, *where), shot)
 
     def _check_keys(self, layer: MappingNode, shot: str | None) -> list[tuple[Finding, Place]]:
         """Each key of `defaults` or of a raw shot by itself."""
