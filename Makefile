@@ -23,10 +23,10 @@ browser:
 	$(BIN)/pip install -q -e '.[browser]'
 	$(BIN)/pytest -q -m browser tests/report/test_html_in_browser.py
 
-# The long forms of tests/reliability, three quarters of an hour on two cores. The last lines are its figures:
+# The long forms of tests/sweeps, wire and hostile, three quarters of an hour on two cores. The last lines are its figures:
 # a table for docs/reliability.md, and the same as JSON.
 nightly:
-	VEOPIPE_LONG=1 $(BIN)/pytest -q -n auto --dist worksteal --timeout 3600 tests/reliability
+	VEOPIPE_LONG=1 $(BIN)/pytest -q -n auto --dist worksteal --timeout 3600 tests/sweeps tests/wire tests/hostile tests/acceptance
 
 # Fetches yaml-language-server, Ajv, check-jsonschema and pre-commit into a temporary folder.
 editors:

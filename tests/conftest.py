@@ -1,202 +1,31 @@
-"""Shared fixtures: a folder with a shot list, the real command in real processes, a real gateway on loopback.
+"""Shared fixtures: a folder with a shot list, and a real gateway on loopback.
 
 `film` is such a folder; `gateway` is a simulator of the test's own, whose ledger says what was really paid.
+`tests.harness` has what they are made of.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from canary import KEY, holds_key
-from PIL import Image
 
-from veopipe.simulator.server import Options, Simulator, start
+pytest.register_assert_rewrite("tests.harness")
+
+from tests.harness.film import LIMIT, Film, environment_of  # noqa: E402  its asserts are to be explained
+from veopipe.simulator.footage import Cut, clip  # noqa: E402
+from veopipe.simulator.server import Options, Simulator, start  # noqa: E402
+from veopipe.simulator.slate import Slate  # noqa: E402
+
+pytest_plugins = ["tests.harness.canary", "tests.harness.figures", "tests.harness.fuzzing"]
 
 # Whatever started the tests may ignore Ctrl-C, as a shell does for what runs in the background; commands would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-FAST = "veo-3.1-fast-generate-preview"
-PRICE = "0.30"
-COMMAND = (sys.executable, "-m", "veopipe")
-LIMIT = 100.0
-"""Seconds after which a command hangs."""
-
-# Everything as quick as the gateway; whatever a test needs otherwise, it says.
-QUICK = {
-    "limits.in_flight": 50,
-    "limits.creates_per_minute": 60_000,
-    "poll.interval": "50ms",
-    "poll.timeout": "30s",
-    "download.not_ready_interval": "50ms",
-    "download.not_ready_for": "20s",
-}
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended. Made only for endings without a traceback and without the key in sight."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Stdout as the one JSON document that it must be."""
-        found = json.loads(self.out)
-        assert isinstance(found, dict)
-        assert found["exit_code"] == self.code, self
-        return found
-
-    @property
-    def shots(self) -> dict[str, Any]:
-        """The report's shots."""
-        shots: dict[str, Any] = self.document["shots"]
-        return shots
-
-    @property
-    def statuses(self) -> dict[str, str]:
-        """Shot → status."""
-        return {shot: row["status"] for shot, row in self.shots.items()}
-
-
-def checked(code: int, out: str, err: str) -> Result:
-    """The result of a command, after the looks that every ending must bear."""
-    for text in (out, err):
-        assert "Traceback (most recent" not in text, text
-        assert "never retrieved" not in text, text
-        assert not holds_key(text), "the key was printed"
-    return Result(code, out, err)
-
-
-class Started:
-    """A command that is under way."""
-
-    def __init__(self, arguments: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-        self.process = subprocess.Popen(
-            arguments,
-            cwd=folder,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.said = ""
-
-    def until_it_says(self, words: str) -> None:
-        """Read stderr up to the line with `words`."""
-        assert self.process.stderr is not None
-        while words not in (line := self.process.stderr.readline()):
-            assert line, f"it ended and never said {words!r}: {self.said}"
-            self.said += line
-        self.said += line
-
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-    def result(self, limit: float = LIMIT) -> Result:
-        """Wait for its end."""
-        try:
-            out, err = self.process.communicate(timeout=limit)  # a pipe that the test closed stays empty
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-        return checked(self.process.returncode, out or "", self.said + (err or ""))
-
-
-@dataclass
-class Film:
-    """A folder with a shot list `shots.yaml` and a pipeline `quick.yaml`."""
-
-    folder: Path
-    base_url: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def list(self, shots: Mapping[str, str | Mapping[str, Any]], name: str = "shots.yaml", **top: Any) -> Path:
-        """Write a shot list (JSON is YAML): id → prompt, or id → all its keys. 4 s at 720p unless told."""
-        entries = {shot: {"prompt": keys} if isinstance(keys, str) else dict(keys) for shot, keys in shots.items()}
-        defaults = {"model": FAST, "seconds": 4, **top.pop("defaults", {})}
-        path = self.folder / name
-        path.write_text(json.dumps({"version": 1, "defaults": defaults, "shots": entries, **top}, indent=1), "utf-8")
-        return path
-
-    def pipeline(self, name: str = "quick.yaml", **settings: Any) -> Path:
-        """Write a pipeline: `QUICK` and `settings`, where `__` stands for the dot."""
-        document: dict[str, Any] = {"version": 1}
-        for key, value in {**QUICK, **{key.replace("__", "."): value for key, value in settings.items()}}.items():
-            section, _, rest = key.partition(".")
-            if rest:
-                document.setdefault(section, {})[rest] = value
-            else:
-                document[section] = value
-        path = self.folder / name
-        path.write_text(json.dumps(document), "utf-8")
-        return path
-
-    def picture(self, name: str, size: tuple[int, int] = (1280, 720), kind: str = "PNG", shade: int = 0) -> str:
-        """Draw a picture; pictures of different shades differ."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        out = io.BytesIO()
-        Image.new("RGB", size, (shade, 90, 160)).save(out, kind)
-        path.write_bytes(out.getvalue())
-        return name
-
-    def arguments(self, *words: str, manifest: str = "shots.yaml", yes: bool = True) -> list[str]:
-        """`run` at the test's gateway, with JSON on stdout."""
-        fixed = ["run", manifest, "-p", "quick.yaml", "--format", "json"]
-        if "--simulate" not in words and "--base-url" not in words:
-            fixed += ["--base-url", self.base_url]
-        return [*fixed, *(["--yes"] if yes else []), *words]
-
-    def run(self, *words: str, manifest: str = "shots.yaml", yes: bool = True) -> Result:
-        """`veopipe run` to its end."""
-        return self.command(*self.arguments(*words, manifest=manifest, yes=yes))
-
-    def command(self, *words: str) -> Result:
-        """Any command to its end."""
-        return self.start(*words).result()
-
-    def start(self, *words: str, program: tuple[str, ...] = COMMAND, **environment: str) -> Started:
-        """Start a command."""
-        return Started([*program, *words], self.folder, {**self.environment, **environment})
-
-    def state(self, shot: str, ledger: str = "shots") -> dict[str, Any]:
-        """A shot's state file."""
-        text = (self.folder / ".veopipe" / ledger / "state" / f"{shot}.json").read_text("utf-8")
-        found: dict[str, Any] = json.loads(text)
-        return found
-
-    def finished(self, shot: str, ledger: str = "shots") -> Path:
-        """A shot's finished name."""
-        return self.folder / "renders" / ledger / f"{shot}.mp4"
-
-    def log(self) -> list[dict[str, Any]]:
-        """The events of all runs, in order."""
-        logs = sorted((self.folder / ".veopipe" / "shots" / "runs").glob("*.jsonl"))
-        return [json.loads(line) for path in logs for line in path.read_text("utf-8").splitlines()]
-
-
-def environment_of(home: Path) -> dict[str, str]:
-    """This process's environment, without whatever could lead a request elsewhere, and with the key."""
-    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    temporary = home / "tmp"
-    temporary.mkdir(exist_ok=True)
-    return {**kept, "VEOPIPE_API_KEY": KEY, "TMPDIR": str(temporary), "NO_COLOR": "1", "COLUMNS": "200"}
 
 
 @pytest.fixture
@@ -244,3 +73,17 @@ def until() -> Callable[[Callable[[], object]], None]:
             pause.wait(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def dying() -> tuple[str, ...]:
+    """The program `dying.py`, to be followed by how, where, and the command's own words."""
+    return sys.executable, str(Path(__file__).with_name("harness") / "dying.py")
+
+
+@pytest.fixture(scope="session")
+def measured_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a list without settings orders: 4 s at 720p."""
+    path = tmp_path_factory.mktemp("video") / "720p.mp4"
+    path.write_bytes(clip(Cut(1280, 720, 4), Slate("a cat", ("a", "b", "c", "d", "e", "f"))))
+    return path

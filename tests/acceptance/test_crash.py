@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Film, Result
+    from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
 ON_DISK = frozenset({"mkdir", "open", "write", "fsync", "fsync-folder", "rename", "link"})

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from labelled import Labelled, answer
 
+from tests.harness.labelled import Labelled, answer
 from veopipe.simulator.footage import Cut, clip
 from veopipe.simulator.slate import Slate
 
 if TYPE_CHECKING:
-    from tests.conftest import Film, Result
+    from tests.harness.film import Film, Result
 
 HTML = b"<!doctype html><title>502 Bad Gateway</title>" + b" " * 2000
 ID3 = b"TAG" + bytes(125)

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Film, Result
+    from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
-STUBBORN = str(Path(__file__).with_name("stubborn.py"))
+STUBBORN = str(Path(__file__).parents[1] / "harness" / "stubborn.py")
 VEOPIPE = (sys.executable, "-m", "veopipe")
 NOBODY = 65534
 KEEPS_NONE = "lies on a disk that keeps no permissions"

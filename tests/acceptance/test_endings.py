@@ -15,7 +15,7 @@ import pytest
 from veopipe.simulator.server import Options, start
 
 if TYPE_CHECKING:
-    from tests.conftest import Film
+    from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
 Until = Callable[[Callable[[], object]], None]

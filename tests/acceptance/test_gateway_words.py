@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Film, Result
+    from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
 TASK = "task_of_a_gateway_with_words"

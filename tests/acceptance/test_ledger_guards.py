@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Film, Result
+    from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
 SHOTS = {"a": "the first of the list", "b": "the second of the list"}

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Film, Result, Started
+    from tests.harness.film import Film, Result, Started
     from veopipe.simulator.server import Simulator
 
 SHOTS = {"a": "the first of the list", "b": "the second of the list"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Film
+    from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
 ADDRESS = "s3://bucket/film"

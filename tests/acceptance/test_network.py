@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from companynet import Authority, CompanyProxy
+
+from tests.harness.companynet import Authority, CompanyProxy
 
 if TYPE_CHECKING:
-    from tests.conftest import Film, Result
+    from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
 GATEWAY, MEDIA = "gateway.example", "media.example"
 BASE = f"https://{GATEWAY}"
-HURRIED = (sys.executable, str(Path(__file__).parents[1] / "reliability" / "hurried.py"))
+HURRIED = (sys.executable, str(Path(__file__).parents[1] / "harness" / "hurried.py"))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from tests.conftest import Film
+    from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Film
+    from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
 PUBLIC = "https://gateway.example"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Film
+    from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
 TAKE, FINISHED = "renders/shots/takes/a.001.mp4", "renders/shots/a.mp4"

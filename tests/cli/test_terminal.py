@@ -19,7 +19,7 @@ from rich.cells import cell_len
 from veopipe.cli.terminal.problems import MOST_FRAMES, show_problems
 from veopipe.errors import Problem
 
-SCENES = Path(__file__).with_name("terminal_scenes.py")
+SCENES = Path(__file__).parents[1] / "harness" / "terminal_scenes.py"
 VEOPIPE = [sys.executable, "-m", "veopipe"]
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 LIMIT = 60.0

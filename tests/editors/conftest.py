@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from languageserver import LanguageServer
 
+from tests.harness.languageserver import LanguageServer
 from veopipe.dialects import catalogue
 from veopipe.documents import schema
 from veopipe.manifest.shots import load_manifest

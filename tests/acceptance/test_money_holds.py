@@ -1,0 +1,160 @@
+"""The budget, the wallet and the key: whatever stops a run, no cent too much leaves, and nothing paid is lost."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness.fork import Mishap, Nursery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.harness.film import Film
+    from veopipe.simulator.server import Simulator
+
+RESTARTS = 10
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> Iterator[Nursery]:
+    folder = tmp_path / "said"
+    folder.mkdir()
+    with Nursery(folder) as running:
+        yield running
+
+
+def batch(number: int) -> dict[str, str]:
+    return {f"S{at:02d}": f"shot number {at:02d}" for at in range(number)}
+
+
+def post_count(gateway: Simulator) -> int:
+    return sum(entry["method"] == "POST" for entry in gateway.wire)
+
+
+def paid_once(gateway: Simulator) -> bool:
+    return max(Counter(create["prompt"] for create in gateway.charged).values()) == 1
+
+
+def test_many_creates_at_once_never_reserve_more_than_the_budget(film: Film, gateway: Simulator) -> None:
+    film.list(batch(12))
+    film.pipeline(limits__creates_in_flight=8)
+    gateway.order_fault("slow_create", times=None, seconds=1.5)
+    run = film.run("--max-cost", "1.60", yes=False)
+    assert run.code == 5
+    assert len(gateway.ledger) == 5
+    at_once = [entry["time"] for entry in gateway.wire if entry["method"] == "POST"]
+    assert max(at_once) - min(at_once) < 1.5, "they weren't under way together, so nothing was shown"
+
+
+def test_a_budget_holds_while_some_are_refused_some_in_doubt_and_some_fail(film: Film, gateway: Simulator) -> None:
+    film.list(batch(12))
+    film.pipeline(limits__creates_in_flight=4, limits__retry_failed=2, limits__stop_after_failures=20)
+    gateway.order_fault("lost_response", after=1)
+    gateway.order_fault("400_google", times=2, after=2)
+    gateway.order_fault("failed_no_error", times=2)
+    run = film.run("--max-cost", "1.50", yes=False)
+    assert run.code in {3, 5}
+    assert 3 <= len(gateway.ledger) <= 5
+    money = run.document["cost_usd"]
+    spent = Decimal(money["charged"]) + Decimal(money["possibly_charged"])
+    assert spent == sum(Decimal(create["price_usd"]) for create in gateway.ledger) <= Decimal("1.50")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_service_that_restarts_it_ten_times_spends_one_budget(
+    film: Film, gateway: Simulator, nursery: Nursery, seed: int
+) -> None:
+    film.list(batch(8))
+    film.pipeline(limits__creates_in_flight=3)
+    gateway.order_fault("stuck_in_progress", times=None)  # no run comes to its end by itself
+    dice = random.Random(seed)
+    words = film.arguments("--max-cost", "0.90", yes=False)
+    codes = []
+    for _ in range(RESTARTS):
+        mishap = Mishap("kill", dice.randint(5, 90))
+        codes.append(nursery.start(words, film.folder, film.environment, mishap)(60).code)
+        assert len(gateway.ledger) <= 3
+    assert set(codes) == {-signal.SIGKILL}
+    gateway.clear_faults()
+    last = nursery.start(words, film.folder, film.environment)(60)
+    assert last.code in {3, 5}
+    assert len(gateway.ledger) <= 3
+    assert paid_once(gateway)
+
+
+def test_a_take_that_fails_after_the_restart_is_tried_again_only_within_the_first_runs_budget(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list(batch(2))
+    film.pipeline(limits__retry_failed=5, limits__stop_after_failures=20)
+    gateway.order_fault("stuck_in_progress", times=None)
+    first = film.start(*film.arguments("--max-cost", "0.90", yes=False))
+    first.until_it_says("S01")
+    first.until_it_says("rendering")
+    first.signal(signal.SIGKILL)
+    first.result()
+    before = len(gateway.ledger)
+    gateway.clear_faults()
+    gateway.order_fault("failed_no_error", times=None)
+    second = film.run("--max-cost", "0.90", yes=False)
+    assert before <= 2
+    assert second.code == 5
+    assert len(gateway.ledger) == 3
+
+
+def test_an_empty_wallet_ends_creating_and_the_next_run_goes_on_with_what_was_paid(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list(batch(6))
+    gateway.fill_wallet(Decimal("0.60"))
+    run = film.run()
+    assert run.code == 6
+    assert "quota" in run.err or "wallet" in run.err or "额度" in run.err
+    assert Counter(run.statuses.values()) == {"verified": 2, "refused": 1, "pending": 3}
+    assert post_count(gateway) == 3
+    gateway.fill_wallet(None)
+    assert set(film.run().statuses.values()) == {"verified"}
+    assert len(gateway.charged) == 6
+    assert paid_once(gateway)
+
+
+@pytest.mark.parametrize("fault", ["401_exhausted_midrun", "401_bad_key", "403_quota"])
+def test_a_key_refused_in_the_middle_ends_creating_and_what_is_paid_is_kept(
+    film: Film, gateway: Simulator, fault: str
+) -> None:
+    film.list(batch(6))
+    gateway.order_fault(fault, after=2)
+    run = film.run()
+    assert run.code == 6
+    assert post_count(gateway) == 3
+    assert run.document["cost_usd"]["charged"] == "0.60"
+    assert set(run.statuses.values()) <= {"pending", "refused", "verified", "parked"}
+    gateway.clear_faults()
+    gateway.fill_wallet(None)
+    assert set(film.run().statuses.values()) == {"verified"}
+    assert len(gateway.charged) == 6
+    assert paid_once(gateway)
+
+
+def test_a_key_that_ends_while_takes_render_parks_them_and_a_new_key_brings_them_home(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list(batch(3))
+    gateway.order_fault("poll_401", times=None)
+    run = film.run()
+    assert run.code == 6
+    assert "valid key" in run.err
+    assert set(run.statuses.values()) <= {"parked", "pending"}
+    assert "parked" in run.statuses.values()
+    gateway.clear_faults()
+    assert set(film.run().statuses.values()) == {"verified"}
+    assert len(gateway.charged) == 3
+    assert paid_once(gateway)

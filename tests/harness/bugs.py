@@ -1,0 +1,383 @@
+"""Protocol bugs, each one change of veopipe's source text, and the trial that must notice it.
+
+A text that isn't found exactly once is an error: the table can't rot. A trial returns complaints; on the real
+package it has none.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.harness.disks import KILL, LOST, ZEROS
+from tests.harness.failing import failed_well, recovers
+from tests.harness.sweeping import World, go_on, stop, text
+from tests.harness.trials import ROOT, Count, Ended, Yard, gateway, judge, look
+
+if TYPE_CHECKING:
+    from tests.harness.film import Film
+    from veopipe.simulator.server import Simulator
+
+TrialOf = Callable[[Yard], list[str]]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One change of the source.
+
+    Attributes:
+        file: in `veopipe/`.
+        old: the exact text, there once.
+        new: what stands there instead.
+        trial: what must notice it.
+        says: words of the complaint that it must raise; a bug that only breaks the program proves nothing.
+    """
+
+    file: str
+    old: str
+    new: str
+    trial: TrialOf
+    says: str = "paid 2 times"
+
+
+def package_with(bug: Bug, folder: Path) -> Path:
+    """A copy of the package that has the bug."""
+    shutil.copytree(ROOT / "veopipe", folder / "veopipe")
+    for name in ("schemas", "pipelines"):
+        (folder / name).symlink_to(ROOT / name)
+    path = folder / "veopipe" / bug.file
+    source = path.read_text("utf-8")
+    assert source.count(bug.old) == 1, f"{bug.file} has not exactly one {bug.old!r}"
+    path.write_text(source.replace(bug.old, bug.new), "utf-8")
+    return folder
+
+
+# --- trials -----------------------------------------------------------------------------------------
+
+
+def cut_at(*kinds: str, disks: tuple[str, ...] = (KILL, LOST, ZEROS)) -> TrialOf:
+    """A stop at a point, and the runs that go on from what it leaves."""
+
+    def trial(yard: Yard) -> list[str]:
+        with gateway() as simulator, yard.nursery() as nursery:
+            stopped = stop(nursery, text(yard, simulator), simulator, list(kinds))
+            trials = go_on(yard, nursery, simulator, stopped, disks, World())
+        assert trials, stopped.ended
+        return [complaint for trial in trials for complaint in trial.complaints]
+
+    return trial
+
+
+def failing_at(*kinds: str, how: str = "once") -> TrialOf:
+    """A disk that is full at a point, or from there on, and the run that goes on when it isn't."""
+
+    def trial(yard: Yard) -> list[str]:
+        with gateway() as simulator, yard.nursery() as nursery:
+            film = text(yard, simulator)
+            ended = nursery.run(film, how, at=list(kinds), errno=errno.ENOSPC)
+            point = next(point for point in ended.points if point.failed)
+            wrong = failed_well(film, ended, simulator, (point, how, errno.ENOSPC))
+            return wrong + recovers(nursery, film, ended, simulator, point)
+
+    return trial
+
+
+def with_fault(name: str, expected: str, posts: int = 1, **order: object) -> TrialOf:
+    """One shot meets a fault of the gateway."""
+
+    def trial(yard: Yard) -> list[str]:
+        with gateway() as simulator, yard.nursery() as nursery:
+            film = text(yard, simulator)
+            film.list({"shot": "a cat"}, budget_usd=0.30)
+            simulator.order_fault(name, **order)  # type: ignore[arg-type]
+            ended = nursery.run(film)
+            found = ended.status(), Count.of(simulator).posted
+        return [] if found == (expected, posts) else [f"{name}: {found} {ended.out[-300:]} {ended.err[-300:]}"]
+
+    return trial
+
+
+def pair(film: Film, **top: object) -> None:
+    """Two shots in the list."""
+    film.list({"a": "the first", "b": "the second"}, **top)
+
+
+def two_connections(yard: Yard) -> list[str]:
+    """Two creates, two connections."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        pair(film)
+        assert nursery.run(film).code == 0
+        used = [entry["connection"] for entry in simulator.wire if entry["method"] == "POST"]
+    return [] if len(set(used)) == len(used) == 2 else [f"the creates used the connections {used}"]
+
+
+def doubt_counts(yard: Yard) -> list[str]:
+    """A take in doubt leaves nothing of a budget for one."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        pair(film, budget_usd=0.30)
+        simulator.order_fault("lost_response")
+        ended = nursery.run(film)
+        return _spent_at_most(1, simulator, ended)
+
+
+def killed_spending_counts(yard: Yard) -> list[str]:
+    """So does a take of a run that was killed while it asked."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        pair(film, budget_usd=0.30)
+        stop(nursery, film, simulator, ["answer"])
+        ended = nursery.run(film)
+        return _spent_at_most(1, simulator, ended)
+
+
+def _spent_at_most(creates: int, simulator: Simulator, ended: Ended) -> list[str]:
+    paid = len(simulator.charged)
+    return [] if paid <= creates else [f"paid {paid} times: {ended.out}"]
+
+
+def nothing_new_while_in_doubt(yard: Yard) -> list[str]:
+    """A shot with a take in doubt gets no new take, whatever its text says."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        simulator.order_fault("lost_response")
+        nursery.run(film)
+        film.list({"shot": "another text"})
+        ended = nursery.run(film)
+        return _spent_at_most(1, simulator, ended)
+
+
+def one_task_each(yard: Yard) -> list[str]:
+    """A task id that another take has proves nothing."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        pair(film)
+        simulator.order_fault("duplicate_id", after=1)
+        ended = nursery.run(film)
+    return [] if ended.status("b") == "in_doubt" else [f"two takes have one task: {ended.out}"]
+
+
+def undisturbed(yard: Yard) -> list[str]:
+    """One shot, and nothing goes wrong."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        found = judge(film, nursery.run(film), Count.of(simulator), doubt_is_fair=False)
+        shutil.rmtree(film.folder)  # what was leaked on purpose isn't to be found again by `canary`
+        return found
+
+
+def damaged_part(yard: Yard) -> list[str]:
+    """A part whose second half turned to zeros after it was recorded is fetched again."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        stop(nursery, film, simulator, ["measure"])
+        part = film.folder / "renders/shots/takes/.shot.001.part"
+        content = part.read_bytes()
+        part.write_bytes(content[: len(content) // 2].ljust(len(content), b"\0"))
+        return judge(film, nursery.run(film), Count.of(simulator), doubt_is_fair=False) + look(film)
+
+
+def taken_name(yard: Yard) -> list[str]:
+    """A take's name that something else has is left to it."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        stop(nursery, film, simulator, ["measure"])
+        other = film.folder / "renders/shots/takes/shot.001.mp4"
+        other.write_bytes(b"of somebody else")
+        nursery.run(film)
+        return [] if other.read_bytes() == b"of somebody else" else ["a file was overwritten"]
+
+
+def one_at_a_time(yard: Yard) -> list[str]:
+    """While a lock is held, another run sends nothing."""
+    with gateway() as simulator, yard.nursery() as nursery:
+        film = text(yard, simulator)
+        folder = film.folder / ".veopipe/shots"
+        folder.mkdir(parents=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            ended = nursery.run(film)
+        return [] if (ended.code, Count.of(simulator).posted) == (7, 0) else [f"exit {ended.code}, {ended.out}"]
+
+
+# --- bugs -------------------------------------------------------------------------------------------
+
+_SAVED = "        self.store.save(state.with_take(take))\n"
+_BODY = '        crashpoints.reach("body")\n        yield from self.body\n'
+BUGS: dict[str, Bug] = {
+    "the intent isn't synced": Bug(
+        "run/create_call.py",
+        _SAVED,
+        "        state = state.with_take(take)\n"
+        "        from veopipe.takes.take import dump\n"
+        "        self.store._path(item.shot).write_bytes(dump(state))\n"
+        "        self.store.shots[item.shot] = state\n",
+        cut_at("answer"),
+    ),
+    "there is no intent": Bug(
+        "run/create_call.py", _SAVED, "        self.store.shots[item.shot] = state.with_take(take)\n", cut_at("answer")
+    ),
+    "what died while asking is asked again": Bug(
+        "run/run.py",
+        'Event.UNKNOWN, reason="crash"',
+        'Event.REFUSED, scope="throttle", reason="crash"',
+        cut_at("answer"),
+    ),
+    "the intent is written after the body": Bug(
+        "gateway/client.py",
+        "        self.intent()\n        self.passed = True\n" + _BODY,
+        "        self.passed = True\n" + _BODY + "        self.intent()\n",
+        failing_at("gate", "open"),
+        "the task id of a paid create is nowhere",
+    ),
+    "an intent that can't be written is passed over": Bug(
+        "gateway/client.py",
+        "            raise _IntentFailed(error) from error\n",
+        "            return\n",
+        failing_at("gate", "open"),
+        "something was sent",
+    ),
+    "a 502 is asked again": Bug(
+        "dialects/videos.py",
+        "    if evidence.status == 429 and",
+        "    if evidence.status in {429, 502} and",
+        with_fault("html_502", "in_doubt"),
+        "('verified', 2)",
+    ),
+    "a redirect is followed on a create": Bug(
+        "gateway/client.py",
+        "self._creates.send(request, stream=True)",
+        "self._creates.send(request, stream=True, follow_redirects=True)",
+        with_fault("redirect_307", "in_doubt"),
+        "('verified', 2)",
+    ),
+    "creates share a connection": Bug(
+        "gateway/client.py", "max_keepalive_connections=0", "max_keepalive_connections=4", two_connections, "[1, 1]"
+    ),
+    "the budget forgets a take in doubt": Bug(
+        "run/creating.py",
+        "        self._streaks.doubts += 1\n",
+        "        self._streaks.doubts += 1\n        self.budget.give_back(item.price_usd)\n",
+        doubt_counts,
+    ),
+    "the budget forgets a killed run": Bug(
+        "run/run.py",
+        "open_runs = (*before, self.id) if plan.worst_usd else before",
+        "open_runs = before",
+        killed_spending_counts,
+    ),
+    "a killed run's take in doubt costs nothing": Bug(
+        "takes/take.py",
+        "if attempt.run in runs and attempt.status is not Status.REFUSED",
+        "if attempt.run in runs and attempt.status not in state.UNKNOWN_OUTCOME | {Status.REFUSED}",
+        killed_spending_counts,
+    ),
+    "files are renamed before they are synced": Bug(
+        "files.py", "            sync(descriptor, temporary)\n", "", cut_at("poll", disks=(ZEROS,)), "can't be read"
+    ),
+    "folders aren't synced": Bug(
+        "files.py",
+        "    os.replace(source, target)\n    sync_folder(target.parent)\n",
+        "    os.replace(source, target)\n",
+        cut_at("answer"),
+    ),
+    "a state file is written in its place": Bug(
+        "ledger/store.py",
+        "files.replace(self._path(shot.shot), takes.dump(shot))",
+        "self._path(shot.shot).write_bytes(takes.dump(shot))",
+        cut_at("record", "open", "poll", disks=(LOST, ZEROS)),
+        "shot.json can't be read",  # and bought again no more: the ledger has counted the order
+    ),
+    "failed is believed at once": Bug(
+        "run/settling.py",
+        "watch.failed >= CONFIRMATIONS",
+        "watch.failed >= 1",
+        with_fault("flap_failed", "verified"),
+        "('failed', 1)",
+    ),
+    "the part isn't synced before it is recorded": Bug(
+        "delivery/download.py",
+        "        await asyncio.to_thread(sink.sync)\n",
+        "",
+        cut_at("measure", disks=(LOST,)),
+        "no file on disk has these bytes",
+    ),
+    "the part's hash isn't looked at": Bug(
+        "delivery/shelf.py", " and files.sha256_of(path) == file.sha256", "", damaged_part, "never measured"
+    ),
+    "a task that another take has is accepted": Bug(
+        "run/create_call.py",
+        "if task_id is not None and not self._is_news((self.gateway.address.name, task_id)):",
+        "if task_id in ():",
+        one_task_each,
+        "two takes have one task",
+    ),
+    "a refusal for now costs": Bug(
+        "run/creating.py",
+        "        self._streaks.doubts = 0\n        self.budget.give_back(item.price_usd)\n",
+        "        self._streaks.doubts = 0\n",
+        with_fault("429_busy", "verified", posts=2),
+        "('pending', 1)",
+    ),
+    "an edited shot is bought while it is in doubt": Bug(
+        "plan/plan.py",
+        "        if unclear:\n",
+        "        if unclear and take is not None:\n",
+        nothing_new_while_in_doubt,
+    ),
+    "the finished name is given before it is measured": Bug(
+        "run/settling.py",
+        '        crashpoints.reach("measure", path)\n',
+        "        early = replace(take, file=replace(take.file, name=path.name))\n"
+        "        await asyncio.to_thread(self.shelf.publish, shot, early, ())\n"
+        '        crashpoints.reach("measure", path)\n',
+        cut_at("measure", disks=(KILL,)),
+        "before its take is verified",
+    ),
+    "a paid answer that can't be recorded isn't rescued": Bug(
+        "ledger/store.py",
+        '            self._rescue({"shot": shot,',
+        '            dict({"shot": shot,',
+        failing_at("record", "open", how="ever"),
+        "is nowhere",
+    ),
+    "a take is overwritten": Bug(
+        "delivery/shelf.py",
+        "            if not os.path.lexists(free):\n",
+        "            if free == target:\n",
+        taken_name,
+        "a file was overwritten",
+    ),
+    "the key stands in the event log": Bug(
+        "run/create_call.py",
+        '        crashpoints.reach("record", item.shot)\n',
+        '        crashpoints.reach("record", item.shot)\n'
+        "        import base64\n"
+        "        seen = base64.b64encode(b'Bearer ' + self.gateway._key.encode()).decode()\n"
+        '        self.journal.note("asked", item.shot, item.number, seen)\n',
+        undisturbed,
+        "the key stands in",
+    ),
+    "the end of the key is printed": Bug(
+        "run/create_call.py",
+        '        crashpoints.reach("record", item.shot)\n',
+        '        crashpoints.reach("record", item.shot)\n'
+        "        import sys\n"
+        "        sys.stderr.write(f'asked with …{self.gateway._key[-8:]}')\n",
+        undisturbed,
+        "the key was printed",
+    ),
+    "nobody holds the lock": Bug(
+        "ledger/owner.py",
+        "    lock.acquire()\n    return lock",
+        "    return lock",
+        one_at_a_time,
+        "exit 0",
+    ),
+}

@@ -1,0 +1,356 @@
+"""A run that stops at a point, the disks it may leave, and the runs that go on from each; with a judge.
+
+`Nursery` forks the runs (`points`), `disks` makes the disks, the simulator's own ledger counts what
+was paid. A complaint is a sentence; no complaint is a pass.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.harness.canary import holds_key, leaks_below
+from tests.harness.disks import Point, read_log
+from veopipe import files
+from veopipe.delivery import boxes
+from veopipe.simulator.server import Options, Simulator, start
+from veopipe.takes import take as takes
+from veopipe.takes.status import Status
+
+if TYPE_CHECKING:
+    from tests.harness.film import Film
+
+AT_ONCE = 2
+ROOT = Path(__file__).parents[2]
+_LOSSES = ("is nowhere", "no file on disk has", "can't be read", "never measured", "paid 0 times", "could be known")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+    points: list[Point] = field(default_factory=list)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Its JSON, or nothing."""
+        try:
+            found: dict[str, Any] = json.loads(self.out)
+        except ValueError:
+            return {}
+        return found
+
+    def status(self, shot: str = "shot") -> str:
+        """What the report says of a shot."""
+        return str(self.document.get("shots", {}).get(shot, {}).get("status", ""))
+
+    def blemishes(self) -> list[str]:
+        """What no ending may have."""
+        both = self.out + self.err
+        found = [f"it hung for a minute: {both}"] if self.code == -14 else []
+        if "Traceback (most recent" in both or self.code == 70 or "never retrieved" in both:
+            found.append(f"a traceback: {both}")
+        return [*found, "the key was printed"] if holds_key(both) else found
+
+
+class Nursery:
+    """A process that forks runs.
+
+    Args:
+        folder: for its own use.
+        package: the folder that has `veopipe`, the real one or a copy with a bug.
+    """
+
+    def __init__(self, folder: Path, package: Path = ROOT) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        script = str(Path(__file__).with_name("points.py"))
+        environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            ["nice", sys.executable, script, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        self._logs, self._count, self._turn = folder, 0, threading.Lock()
+
+    def run(self, film: Film, how: str = "", *words: str, arguments: list[str] | None = None, **order: Any) -> Ended:
+        """Run the film's command; `how` as in `points`, nothing: undisturbed and without a log."""
+        with self._turn:
+            self._count += 1
+            log = self._logs / f"{self._count}.log"
+            request = {
+                "folder": str(film.folder),
+                "arguments": arguments or film.arguments(*words),
+                "environment": film.environment,
+                **({"log": str(log), "how": how, **order} if how else {}),
+            }
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            answer = json.loads(self._process.stdout.readline())
+        return Ended(**answer, points=read_log(log) if how else [])
+
+    def close(self) -> None:
+        """End it."""
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+
+class Yard:
+    """Some nurseries, and the folders of trials.
+
+    Args:
+        film: what new films are like.
+        folder: where trials go.
+        package: as `Nursery`.
+    """
+
+    def __init__(self, film: Film, folder: Path, package: Path = ROOT, at_once: int = AT_ONCE) -> None:
+        self._film, self._folder, self.at_once = film, folder, at_once
+        self._nurseries = [Nursery(folder / f"nursery-{number}", package) for number in range(at_once)]
+        self._free: queue.Queue[Nursery] = queue.Queue()
+        for nursery in self._nurseries:
+            self._free.put(nursery)
+        self._numbers = itertools.count()
+
+    @contextmanager
+    def nursery(self) -> Iterator[Nursery]:
+        """One that nobody uses."""
+        mine = self._free.get()
+        try:
+            yield mine
+        finally:
+            self._free.put(mine)
+
+    def film(self, gateway: Simulator, prompt: str = "a cat", **keys: Any) -> Film:
+        """A new folder with a list of one shot."""
+        film = replace(self._film, folder=self.folder(), base_url=gateway.base_url)
+        film.folder.mkdir()
+        film.pipeline()
+        film.list({"shot": {"prompt": prompt, **keys}})
+        return film
+
+    def folder(self) -> Path:
+        """A name for a new folder."""
+        return self._folder / str(next(self._numbers))
+
+    def at(self, film: Film, folder: Path) -> Film:
+        """The same film in another folder."""
+        return replace(film, folder=folder)
+
+    def each(self, work: Callable[[Nursery, Any], list[Any]], items: Iterable[Any]) -> list[Any]:
+        """Do `work` for all items, some at once; all results in one list."""
+
+        def one(item: Any) -> list[Any]:
+            with self.nursery() as nursery:
+                return work(nursery, item)
+
+        with ThreadPoolExecutor(self.at_once) as pool:
+            return [result for results in pool.map(one, items) for result in results]
+
+    def close(self) -> None:
+        """End the nurseries."""
+        for nursery in self._nurseries:
+            nursery.close()
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a gateway saw so far; a create counts as posted when its whole body arrived."""
+
+    paid: int
+    posted: int
+
+    @classmethod
+    def of(cls, gateway: Simulator) -> Count:
+        """Now."""
+        return cls(len(gateway.charged), sum(bool(entry["form"]) for entry in gateway.wire))
+
+    def __sub__(self, other: Count) -> Count:
+        return Count(self.paid - other.paid, self.posted - other.posted)
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.paid + other.paid, self.posted + other.posted)
+
+
+@dataclass
+class Trial:
+    """One disk and the run that went on from it."""
+
+    point: Point
+    kind: str
+    status: str
+    complaints: list[str]
+
+    @property
+    def is_paid_twice(self) -> bool:
+        """Whether more was paid than ordered."""
+        return any(re.search(r"\b(?:paid|sent) (?:[2-9]|\d\d+) times", complaint) for complaint in self.complaints)
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether something that was paid can't be found any more, or not as what it was."""
+        return any(words in complaint for complaint in self.complaints for words in _LOSSES)
+
+    def __str__(self) -> str:
+        told = "; ".join(self.complaints)
+        return f"{self.kind} at {self.point.n} {self.point.kind} {self.point.subject}: {self.status}: {told}"
+
+
+def complaints_of(trials: Iterable[Trial]) -> str:
+    """All complaints, one line a trial."""
+    return "\n".join(str(trial) for trial in trials if trial.complaints)
+
+
+def figures_of(trials: list[Trial]) -> dict[str, int]:
+    """What a sweep came to."""
+    return {
+        "points": len({(trial.point.n, trial.point.kind) for trial in trials}),
+        "faults": len(trials),
+        "paid_twice": sum(trial.is_paid_twice for trial in trials),
+        "lost": sum(trial.has_lost for trial in trials),
+    }
+
+
+def gateway() -> Simulator:
+    """A gateway whose tasks are ready at once."""
+    return start(Options(task_time=0))
+
+
+# --- what must hold ---------------------------------------------------------------------------------
+
+
+def may_doubt(points: list[Point], kind: str) -> bool:
+    """Whether the run died where nobody can know: after the gate, before the answer was sure on disk."""
+    done = points[:-1]
+    at = [number for number, point in enumerate(done) if point.kind == "gate"]
+    if not at:
+        return False
+    after = done[at[-1] :]
+    recorded = [number for number, point in enumerate(after) if point.kind == "record"]
+    sure = "rename" if kind == "kill" else "fsync-folder"
+    return not recorded or not any(point.kind == sure and point.is_state for point in after[recorded[-1] :])
+
+
+def states(film: Film) -> dict[str, takes.ShotState | str]:
+    """Every state file, understood or why not."""
+    found: dict[str, takes.ShotState | str] = {}
+    for path in sorted((film.folder / ".veopipe/shots/state").glob("*.json")):
+        try:
+            found[path.stem] = takes.parse(path.read_bytes())
+        except takes.Unreadable as error:
+            found[path.stem] = f"{path.name} can't be read: {error}"
+    return found
+
+
+def look(film: Film) -> list[str]:
+    """What is wrong with a disk, before anything goes on from it."""
+    known = states(film)
+    wrong = [state for state in known.values() if isinstance(state, str)]
+    wrong += [f"the key stands in {path}" for path in leaks_below(film.folder)]
+    output = film.folder / "renders/shots"
+    records: dict[str, takes.Take] = {}
+    for state in known.values():
+        for take in () if isinstance(state, str) else state.takes:
+            if take.file is not None:
+                records[take.file.sha256] = take
+                if take.status is Status.DOWNLOADED and not _has(output / "takes", take.file.sha256):
+                    wrong.append("recorded as downloaded, and no file on disk has these bytes")
+    for path in [*output.glob("*.mp4"), *output.glob("takes/*.mp4")]:
+        take = records.get(files.sha256_of(path))
+        if take is None or boxes.walk(path) is not None:
+            wrong.append(f"{path.name} holds something that was never measured")
+        elif path.parent == output and take.status is not Status.VERIFIED:
+            wrong.append(f"{path.name} is there before its take is verified")
+    return wrong
+
+
+def _has(folder: Path, sha256: str) -> bool:
+    return any(files.sha256_of(path) == sha256 for path in folder.iterdir()) if folder.is_dir() else False
+
+
+def judge(film: Film, ended: Ended, sent: Count, *, doubt_is_fair: bool, shot: str = "shot") -> list[str]:
+    """What is wrong after the run that went on.
+
+    Args:
+        film: its folder.
+        ended: that run.
+        sent: all that was sent for the shot in this history of the world.
+        doubt_is_fair: whether some run died where nobody can know.
+        shot: its id.
+    """
+    wrong = ended.blemishes()
+    if sent.paid > 1 or sent.posted > 1:
+        wrong.append(f"sent {sent.posted} times, paid {sent.paid} times")
+    status = ended.status(shot)
+    expected = {"verified": 0, "in_doubt": 3}.get(status)
+    if expected != ended.code:
+        wrong.append(f"exit {ended.code} and {status!r}: {ended.err[-400:]} {ended.out[-400:]}")
+    if status == "in_doubt" and not doubt_is_fair:
+        wrong.append("in doubt, though what became of it could be known")
+    if status == "verified":
+        if sent.paid != 1:
+            wrong.append(f"verified, and paid {sent.paid} times")
+        wrong += whole(film, shot)
+    return wrong + look(film)
+
+
+def judge_all(
+    film: Film, ended: Ended, sent: Counter[str], doubtful: set[str], prompts: Mapping[str, str]
+) -> list[str]:
+    """What is wrong after the run that went on with several shots.
+
+    Args:
+        film: its folder.
+        ended: that run.
+        sent: prompt → paid creates in this history of the world.
+        doubtful: the shots whose records said, before it went on, that somebody had died while asking.
+        prompts: shot → prompt.
+    """
+    wrong = ended.blemishes()
+    statuses = {shot: ended.status(shot) for shot in prompts}
+    if ended.code != (3 if "in_doubt" in statuses.values() else 0):
+        wrong.append(f"exit {ended.code} and {statuses}: {ended.err[-400:]} {ended.out[-400:]}")
+    for shot, status in statuses.items():
+        paid = sent[prompts[shot]]
+        if paid > 1:
+            wrong.append(f"{shot}: paid {paid} times")
+        if status not in {"verified", "in_doubt"} or (status == "in_doubt") != (shot in doubtful):
+            wrong.append(f"{shot}: {status!r}, and the records said {'' if shot in doubtful else 'not '}in doubt")
+        if status == "verified":
+            wrong += [f"{shot}: verified, and paid {paid} times"] if paid != 1 else []
+    return wrong + look(film) + whole(film, *(shot for shot, status in statuses.items() if status == "verified"))
+
+
+def whole(film: Film, *shots: str) -> list[str]:
+    """What is wrong with the files of verified shots; nothing else may lie there."""
+    folder, known = film.folder / "renders/shots/takes", states(film)
+    files_of = {shot: [] if isinstance(state, str) else [take.file.name for take in state.takes if take.file]
+                for shot, state in known.items()}  # fmt: skip
+    recorded = sorted(name for names in files_of.values() for name in names)
+    found = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".new-"))
+    wrong = [] if found == recorded else [f"the takes are {found}, and recorded are {recorded}"]
+    for shot in shots:
+        names, finished = files_of.get(shot, []), film.finished(shot)
+        if not names or not finished.exists() or not finished.samefile(folder / names[-1]):
+            wrong.append(f"the finished name of {shot} isn't its take")
+    return wrong

@@ -1,0 +1,1 @@
+"""The fault server: answers of a gateway that misbehaves on purpose."""

@@ -1,0 +1,111 @@
+"""Whatever a gateway answers ends in a verdict that is provable, and in words that are safe.
+
+Per push each fuzzer tries the same inputs; `VEOPIPE_LONG=1` tries many more, other ones each time (`conftest`).
+What once went wrong, or nearly, is kept in `corpus/` and tried every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import httpx
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.harness.fuzzing import (
+    STATUSES,
+    UNSAFE,
+    bodies,
+    headers,
+)
+from veopipe.dialects.bodies import error_words, is_task_id, parse_json
+from veopipe.dialects.videos import (
+    LONGEST_RETRY_AFTER,
+    Evidence,
+    Outcome,
+    content_label,
+    judge_content,
+    judge_create,
+    judge_poll,
+    retry_after,
+)
+from veopipe.gateway import redirects
+from veopipe.gateway.address import Address
+from veopipe.text import SHOWN, hide, printable
+
+# --- answers ---------------------------------------------------------------------------------------
+
+
+@given(st.none() | STATUSES | st.integers(0, 999), st.booleans(), st.booleans(), headers, bodies)
+def test_a_create_answer_is_judged_by_what_is_provable(
+    status: int | None, passed: bool, done: bool, head: dict[str, str], body: bytes
+) -> None:
+    answer = judge_create(Evidence(passed, passed and done, status, head, body))
+    if not passed:
+        assert answer.outcome is Outcome.NOT_SENT
+    elif status is None or not 200 <= status < 300:
+        assert answer.outcome in {Outcome.IN_DOUBT, Outcome.REFUSED}
+    else:
+        assert answer.outcome in {Outcome.IN_DOUBT, Outcome.ACCEPTED}
+    if answer.outcome is Outcome.REFUSED and status not in {400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431}:
+        assert error_words(parse_json(body))[0] in {"model_not_found", "build_request_failed"}
+    assert (answer.outcome is Outcome.ACCEPTED) == (answer.task_id is not None)
+    assert answer.task_id is None or is_task_id(answer.task_id)
+    for text in (answer.reason, answer.message, answer.request_id or ""):
+        assert not UNSAFE.search(text)
+        assert len(text) < 3 * SHOWN
+
+
+@given(STATUSES | st.integers(0, 999), headers, bodies)
+def test_a_poll_answer_about_another_task_settles_nothing(status: int, head: dict[str, str], body: bytes) -> None:
+    answer = judge_poll(status, head, body, "task_mine")
+    assert not UNSAFE.search(answer.message)
+    assert len(answer.message) < 3 * SHOWN
+    assert answer.percent is None or 0 <= answer.percent <= 100
+    names = re.findall(rb'"(?:id|task_id)": "([^"\\]+)"', body)
+    if names and b"task_mine" not in body and parse_json(body) is not None and status >= 300:
+        assert answer.progress not in {"completed", "failed"}
+
+
+@given(STATUSES | st.integers(0, 999), headers, bodies)
+def test_a_content_answer_gets_a_kind_and_words_that_are_safe(status: int, head: dict[str, str], body: bytes) -> None:
+    kind, why = judge_content(status)
+    code, words = error_words(parse_json(body))
+    assert (kind == "video") == (why == "")
+    for text in (why, content_label(status, head), code or "", words or ""):
+        assert not UNSAFE.search(text)
+        assert len(text) < 2 * SHOWN
+
+
+@given(st.text(max_size=60) | st.floats().map(str) | st.integers().map(str), st.text(max_size=40))
+@example("9" * 100_000, "")
+@example("Fri, 31 Dec 9999 23:59:59 -2400", "Mon, 01 Jan 0001 00:00:00 +2400")
+def test_a_retry_after_never_asks_for_more_than_its_cap(said: str, date: str) -> None:
+    wait = retry_after({"retry-after": said, "date": date})
+    assert wait is None or 0 <= wait <= LONGEST_RETRY_AFTER
+
+
+@given(st.text(max_size=300), st.text(max_size=50), st.integers(0, 40))
+def test_text_from_outside_is_one_safe_short_line_without_the_key(text: str, more: str, cut: int) -> None:
+    key = "Qz7!fuzzed-Key_0123456789"
+    hide(key)
+    shown = printable(f"{text}{key}{more}{key[:cut]}")
+    assert not UNSAFE.search(shown)
+    assert len(shown) <= SHOWN
+    assert key not in shown
+    assert not any(shown.endswith(key[:length]) for length in range(8, len(key)))
+
+
+@given(st.text(max_size=80) | st.text("/:@?#[]\\%.0a\t ", max_size=30) | st.sampled_from(["", "//", "http://", "x:"]))
+def test_a_redirect_leads_to_a_usable_address_or_nowhere(location: str) -> None:
+    here = "http://127.0.0.1:8000"
+    try:
+        found = asyncio.run(redirects.target(Address(here), f"{here}/v1/videos/task/content", location))
+        target = httpx.URL(found)
+    except (redirects.NotFollowed, httpx.InvalidURL):
+        return
+    assert target.scheme in {"http", "https"}
+    assert not target.userinfo
+    if redirects.is_same_origin(found, here):  # only there the key goes
+        assert (target.scheme, target.host, target.port) == ("http", "127.0.0.1", 8000)

@@ -1,0 +1,31 @@
+"""Many shots, a gateway that misbehaves at random, a run that is killed at random; `tests/harness/soak.py` says more.
+
+Per push one short soak; `VEOPIPE_LONG=1`: 300 shots, several seeds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.harness.figures import LONG, Figures
+from tests.harness.soak import Soak
+
+SHOTS, SEEDS = (300, [1, 2, 3, 4]) if LONG else (30, [4])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_killed_and_cheated_again_and_again_every_shot_settles_and_the_money_agrees(
+    tmp_path: Path, figures: Figures, seed: int
+) -> None:
+    soaked = Soak(tmp_path, SHOTS, seed).go()
+    figures(faults=soaked.faults + soaked.killed, paid_twice=soaked.paid_twice, lost=soaked.lost)
+    figures(shots=SHOTS, runs=soaked.runs, kills=soaked.killed)
+    print(soaked)
+    assert soaked.broken == [], soaked
+    assert soaked.killed >= 1
+    assert soaked.statuses["verified"] >= SHOTS * 2 // 3
+    assert soaked.runs > soaked.killed
