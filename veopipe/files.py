@@ -20,6 +20,7 @@ import os
 import secrets
 import shutil
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from veopipe import crashpoints
@@ -273,6 +274,32 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+class Irregular(ValueError):
+    """A folder, a pipe, a socket or a device where a file was expected; `mode` says which (`os.stat`)."""
+
+    def __init__(self, mode: int) -> None:
+        super().__init__("is not a regular file")
+        self.mode = mode
+
+
+def open_regular(path: Path, flags: int = 0) -> BufferedReader:
+    """A regular file, open for reading. A pipe isn't waited for until somebody writes to it.
+
+    Args:
+        path: of the file.
+        flags: more of `os.open`, such as `O_NOFOLLOW`.
+
+    Raises:
+        Irregular: it is something else.
+        OSError: it can't be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Irregular(mode)
+    return open(descriptor, "rb")
+
+
 def read_bounded(path: Path, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes.
 
@@ -280,11 +307,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
         ValueError: it is no regular file, or longer.
         OSError: it can't be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ValueError("is not a regular file")
-    with open(descriptor, "rb") as content:
+    with open_regular(path) as content:
         data = content.read(limit + 1)
     if len(data) > limit:
         raise ValueError(f"is larger than {limit:,} bytes")

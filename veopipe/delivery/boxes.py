@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from veopipe.delivery.samples import MAX_BOXES, Box, Damaged, Movie, Track, add_fragment, box_at, index_end, movie_of
+from veopipe.files import Irregular, open_regular
 
 MAX_TABLE_BYTES = 16 * 1024 * 1024
 """The largest `moov` or `moof` in bytes: it is held in memory. Eight seconds need less than 20 KB."""
@@ -144,16 +144,11 @@ def look(path: Path) -> Film | BoxFault:
     Raises:
         OSError: the file is gone or can't be read; that says nothing about its content.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            return BoxFault("is not a regular file")
-        return _checked(descriptor, facts.st_size)
-    except Damaged as damage:
-        return BoxFault(str(damage))
-    finally:
-        os.close(descriptor)
+        with open_regular(path) as file:
+            return _checked(file.fileno(), os.fstat(file.fileno()).st_size)
+    except (Irregular, Damaged) as fault:
+        return BoxFault(str(fault))
 
 
 def _checked(descriptor: int, size: int) -> Film:

@@ -1,7 +1,7 @@
 """The process that asks libmediainfo: `python -m veopipe.delivery.probe`. Started by `measure` only.
 
 * libmediainfo hangs for ever on some files, so it lives here, where it can be killed. This module is the
-  only one that knows pymediainfo, and it imports nothing of veopipe.
+  only one that knows pymediainfo, and it imports nothing of veopipe: so it starts fast and has little to lose.
 * Says one JSON line when ready, then answers JSON line by JSON line: `{"path", "limit_s"}` → facts or
   `{"error"}`. Ends when its standard input ends.
 * Each question sets an alarm that kills this process, also in the midst of C code and also when the

@@ -12,6 +12,7 @@ The only module that imports yaml. Rules that hold here (docs/design.md, 3):
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -22,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from veopipe import standins
+from veopipe import files, standins
 from veopipe.documents import syntax
 from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, resolved
 from veopipe.documents.problems import Rule
@@ -113,13 +114,12 @@ class _Stop(Exception):
 
 
 def _bytes_of(path: Path) -> bytes:
-    # O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            raise ValueError("it is a folder" if stat.S_ISDIR(facts.st_mode) else "it is no regular file")
-        data = file.read(MAX_BYTES + 1)
+    try:
+        with files.open_regular(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except files.Irregular as odd:
+        said = os.strerror(errno.EISDIR) if stat.S_ISDIR(odd.mode) else "it is no regular file"
+        raise ValueError(said) from None
     if len(data) > MAX_BYTES:
         raise ValueError("it is larger than 128 MiB")
     if (found := standins.of_bytes(data)) is not None:

@@ -27,7 +27,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from veopipe import standins
+from veopipe import files, standins
 from veopipe.documents.problems import Rule
 from veopipe.manifest.picture_parts import NO_END, Parts, survey
 from veopipe.settings import meant_elsewhere
@@ -246,29 +246,23 @@ def _refuse_outside(path: Path, boundary: Path) -> None:
 
 def _opened(path: Path) -> BufferedReader:
     """The file, opened such that nothing but a regular file is ever opened or waited for."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        _refuse_not_regular(os.lstat(path).st_mode)  # opening a device can have effects of its own
-        descriptor = os.open(path, flags)
+        if not stat.S_ISREG(mode := os.lstat(path).st_mode):  # opening a device can have effects of its own
+            raise _not_regular(mode)
+        return files.open_regular(path, os.O_NOFOLLOW)
+    except files.Irregular as odd:  # it was swapped since
+        raise _not_regular(odd.mode) from None
     except OSError as error:
         rule = _NOT_REGULAR if error.errno == errno.ELOOP else MISSING
         away = standins.of(path) if error.errno == errno.ENOENT else None
         raise _Faulty(rule, f"isn't here: {away}" if away else _because(error)) from None
-    try:
-        _refuse_not_regular(os.fstat(descriptor).st_mode)  # it could have been swapped since
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
 
 
-def _refuse_not_regular(mode: int) -> None:
-    if stat.S_ISREG(mode):
-        return
+def _not_regular(mode: int) -> _Faulty:
     if stat.S_ISLNK(mode):
-        raise _Faulty(_NOT_REGULAR, "is a link that leads back to itself; write the file's own path")
+        return _Faulty(_NOT_REGULAR, "is a link that leads back to itself; write the file's own path")
     kind = next((name for test, name in _KINDS if test(mode)), "something else")
-    raise _Faulty(_NOT_REGULAR, f"is {kind}, not a file; write the path of a JPEG, PNG or WebP file")
+    return _Faulty(_NOT_REGULAR, f"is {kind}, not a file; write the path of a JPEG, PNG or WebP file")
 
 
 def _because(error: OSError) -> str:
