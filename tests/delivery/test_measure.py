@@ -131,7 +131,6 @@ def test_where_the_witnesses_contradict_each_other_nobody_is_believed(content: b
 
     assert isinstance(found, Unmeasurable), found
     assert found.reason.startswith("it contradicts itself: libmediainfo measures ")
-    assert not found.damaged
 
 
 SIX = Film(closed=True, seconds=6.0, count=144)
@@ -171,7 +170,7 @@ def test_no_damaged_file_is_measured_and_one_child_is_enough_for_all() -> None:
 
     for path, found in zip(DAMAGED, asyncio.run(all_of_them()), strict=True):
         assert isinstance(found, Unmeasurable), path.name
-        assert found.damaged, path.name
+        assert found.reason.startswith("the file "), path.name
 
 
 def test_a_file_on_which_the_library_hangs_is_stopped_and_the_next_is_measured() -> None:

@@ -64,7 +64,6 @@ def test_a_shot_has_every_built_in_default(project):
     shot = project.shots(f"version: 1\nshots:\n  a:\n    model: {FAST}\n    prompt: x\n")["a"]
     assert (shot.seconds, shot.resolution, shot.aspect_ratio, shot.take) == (8, "720p", "16:9", 1)
     assert (shot.negative_prompt, shot.seed, shot.pictures, shot.tags, shot.notes) == (None, None, (), (), None)
-    assert (shot.line, shot.column) == (3, 3)
 
 
 def test_what_a_shot_writes_wins_over_its_defaults_and_null_unsets(project):
@@ -514,7 +513,6 @@ def test_what_cuts_a_text_is_told_with_both_remedies(project):
 
 def shot(**changed):
     settings = {
-        "id": "hero",
         "model": FAST,
         "prompt": "A lighthouse",
         "seconds": 8,
@@ -526,8 +524,6 @@ def shot(**changed):
         "take": 1,
         "tags": (),
         "notes": None,
-        "line": 3,
-        "column": 3,
     }
     return Shot(**settings | changed)
 
@@ -535,9 +531,7 @@ def shot(**changed):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"id": "SC01"},
         {"tags": ("hero",), "notes": "for the opening"},
-        {"line": 99, "column": 7},
         {"prompt": "  A lighthouse\n"},
         {"model": f" {FAST}"},
         {"negative_prompt": ""},

@@ -68,15 +68,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Unmeasurable:
-    """Why a file has no facts.
-
-    Attributes:
-        reason: for people: "the file is cut off: …".
-        damaged: the file itself isn't a whole MP4 (fetching it again may help); else the measuring failed.
-    """
+    """Why a file has no facts; `reason` is for people: "the file is cut off: …"."""
 
     reason: str
-    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +180,7 @@ class Prober:
             reason = getattr(error, "strerror", None) or "no file can have that name"
             return Unmeasurable(f"the file can't be read: {reason}")
         if isinstance(film, BoxFault) and not walked:
-            return Unmeasurable(f"the file {film.reason}", damaged=True)
+            return Unmeasurable(f"the file {film.reason}")
         async with self._turn:
             # A child can die between two questions (out of memory, killed): then a new one is asked once.
             found = await self._ask(path) or await self._ask(path) or Unmeasurable("libmediainfo crashed on the file")

@@ -14,9 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-SOURCE = "API document, Supported Models"
-SOURCE_DATE = "2026-11-22"
-
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -7,16 +7,11 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from veopipe.documents.nodes import Layer, Node, ScalarNode
 from veopipe.takes import order
 
 SIZES = {f"{width}x{height}": settings for settings, (width, height) in order.SIZES.items()}
 """What a `size` stands for: resolution and aspect ratio."""
-
-# What holds where nothing is written (schema: `default`).
-BUILT_IN = MappingProxyType({"seconds": 8, "resolution": "720p", "aspect_ratio": "16:9", "take": 1})
 
 
 def merged(defaults: Layer, shot: Layer) -> dict[str, Node]:

@@ -106,8 +106,7 @@ class PictureFacts:
         bytes: size of the file.
         orientation: 1 where it is stored upright, 2 to 8 turned or mirrored (Exif).
         has_location: it says where it was taken.
-        has_metadata: it holds other notes on its making, such as camera, date and author.
-        notes: what those are called.
+        notes: what its other notes are called, such as those on camera, date and author.
         flaw: what some programs overlook and others refuse; none if None.
     """
 
@@ -118,7 +117,6 @@ class PictureFacts:
     bytes: int
     orientation: int = 1
     has_location: bool = False
-    has_metadata: bool = False
     notes: tuple[str, ...] = ()
     flaw: str | None = None
 
@@ -168,9 +166,8 @@ def inspect(written: str, folder: Path, boundary: Path) -> PictureFacts | Pictur
         return PictureFault(fault.rule, f'the picture "{printable(written)}" {fault.what}')
     except OSError as error:  # the disk failed while it was read
         return PictureFault(_DAMAGED, f'the picture "{printable(written)}" {_because(error)}')
-    notes = tuple(parts.notes)
     return PictureFacts(
-        path, media_type, width, height, size, parts.orientation, parts.has_location, bool(notes), notes, flaw
+        path, media_type, width, height, size, parts.orientation, parts.has_location, tuple(parts.notes), flaw
     )
 
 

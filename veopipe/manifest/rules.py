@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from veopipe.dialects.catalogue import RETIRED_SPELLINGS, Model
 from veopipe.documents import schema, syntax
 from veopipe.documents.problems import Finding, Rule
 from veopipe.manifest import pictures
-from veopipe.manifest.layers import BUILT_IN
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
 from veopipe.takes.order import SIZES
 from veopipe.text import DENSE, printable
@@ -30,6 +30,14 @@ _EXIF = "Exif (CIPA DC-008)"
 _OTHERS = "other gateways of the family"
 
 ROLES = ("input_reference", "last_frame", "reference_images")
+
+
+@cache
+def built_in() -> Mapping[str, Any]:
+    """What holds where neither a shot nor the defaults say anything: key → value."""
+    settings = schema.part("manifest", "$defs", "settings", "properties")
+    return {key: entry["default"] for key, entry in settings.items() if "default" in entry}
+
 
 _LONG_SIDE = {resolution: max(size) for (resolution, _), size in SIZES.items()}  # pixels
 _TOKENS = 1024  # Google, Video: the prompt's limit
@@ -237,8 +245,8 @@ def work_tree_of(folder: Path) -> Path:
 
 def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str, Any]) -> list[Finding]:
     found = [rule.finding(message, path) for rule, message in _about(facts)]
-    resolution = shot.get("resolution", BUILT_IN["resolution"])
-    aspect = shot.get("aspect_ratio", BUILT_IN["aspect_ratio"])
+    effective = {**built_in(), **shot}
+    resolution, aspect = effective["resolution"], effective["aspect_ratio"]
     long = _LONG_SIDE[resolution]
     width, height = (long, long * 9 // 16) if aspect == "16:9" else (long * 9 // 16, long)
     have = f"{facts.width}x{facts.height}" + (" as stored" if facts.orientation > _MIRRORED else "")
@@ -273,7 +281,7 @@ def _about(facts: PictureFacts) -> Iterator[tuple[Rule, str]]:
             "this picture tells where it was taken (GPS), and it is uploaded as it is: export it without location"
             + (f"; it holds other notes, too ({_named(facts.notes)})" if facts.notes else ""),
         )
-    elif facts.has_metadata:
+    elif facts.notes:
         yield (
             _METADATA,
             f"this picture holds notes on its making ({_named(facts.notes)}), and it is uploaded as it is: export it "

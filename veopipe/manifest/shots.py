@@ -24,7 +24,7 @@ from veopipe.documents.problems import Finding, Findings, Place
 from veopipe.documents.schema import ShotRules
 from veopipe.errors import Problem
 from veopipe.manifest import rules
-from veopipe.manifest.layers import BUILT_IN, merged, overridden, sized
+from veopipe.manifest.layers import merged, overridden, sized
 from veopipe.manifest.pictures import PictureFacts
 from veopipe.pipeline import Overrides
 from veopipe.takes.order import Order, OrderedPicture
@@ -58,11 +58,8 @@ class Shot:
     Attributes:
         seconds: 4, 6 or 8.
         take: the n-th wanted result of this order, from 1.
-        line: place of the id in the manifest, from 1.
-        column: the same.
     """
 
-    id: str
     model: str
     prompt: str
     seconds: int
@@ -74,8 +71,6 @@ class Shot:
     take: int
     tags: tuple[str, ...]
     notes: str | None
-    line: int
-    column: int
 
     def order(self, hashes: Mapping[Picture, str]) -> Order:
         """What is asked for: texts stripped at both ends, a blank negative prompt left out.
@@ -101,13 +96,11 @@ class Manifest:
     """A shot list without errors.
 
     Attributes:
-        path: of the file, absolute.
-        folder: what paths in it are relative to.
+        folder: what paths in it are relative to, absolute.
         shots: id → shot, in order.
         budget_usd: the most that it may cost, US dollars, or None.
     """
 
-    path: Path
     folder: Path
     shots: Mapping[str, Shot]
     budget_usd: Decimal | None
@@ -147,7 +140,7 @@ def load_manifest(
     problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
     if any(problem.severity == "error" for problem in problems):
         return Loaded(None, tuple(problems))
-    return Loaded(Manifest(folder / path.name, folder, reader.shots, budget), tuple(problems))
+    return Loaded(Manifest(folder, reader.shots, budget), tuple(problems))
 
 
 class _Reader:
@@ -257,7 +250,7 @@ class _Reader:
             self._findings.add(finding, self._place_of(finding, own, where), shot)
         values = self._finish(shot, layer, findings, values, wrong)
         if not self._findings.has_errors:
-            self.shots[shot] = self._made(shot, values, where)
+            self.shots[shot] = self._made(values)
 
     def _finish(
         self, shot: str, layer: Layer, known: list[Finding], own: dict[str, Any], wrong: Collection[str | int]
@@ -308,11 +301,10 @@ class _Reader:
         key = next((key for key in reads if key in nodes), next(iter(nodes)))
         return Place(self._overrides.file, nodes[key].line, nodes[key].column)
 
-    def _made(self, shot: str, values: Mapping[str, Any], where: Place) -> Shot:
-        full = {**BUILT_IN, **values}
+    def _made(self, values: Mapping[str, Any]) -> Shot:
+        full = {**rules.built_in(), **values}
         seed = full.get("seed")
         return Shot(
-            id=shot,
             model=full["model"],
             prompt=full["prompt"],
             seconds=int(full["seconds"]),
@@ -324,8 +316,6 @@ class _Reader:
             take=int(full["take"]),
             tags=tuple(full.get("tags", ())),
             notes=full.get("notes"),
-            line=where.line,
-            column=where.column,
         )
 
     def _pictures_of(self, values: Mapping[str, Any]) -> tuple[Picture, ...]:
