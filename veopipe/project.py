@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import shlex
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -29,9 +29,9 @@ from veopipe.manifest import pictures
 from veopipe.manifest.shots import Manifest, Picture, load_manifest
 from veopipe.pipeline import Pipeline, load_pipeline
 from veopipe.plan.plan import Plan, Wanted, World, make_plan
-from veopipe.report.rows import Ground, Money, Report, make_rows, money_of
+from veopipe.report.rows import Ground, Report, make_rows, money_of
 from veopipe.settings import parse_base_url
-from veopipe.takes.take import attempts_of
+from veopipe.takes.take import Attempt, attempts_of
 from veopipe.text import counted, printable
 
 
@@ -225,14 +225,13 @@ class Project:
     def report(self, plan: Plan, ground: Ground | None = None) -> Report:
         """Where the selected shots stand, under `plan`."""
         ground = ground or Ground(self.store.shots, self.store.unreadable, self.shelf)
-        rows, money = make_rows(plan, ground), self.money(plan, ground.run)
+        rows, money = make_rows(plan, ground), money_of(plan, self.attempts(), ground.run)
         return Report(str(self.choices.manifest), rows, money, simulated=self.choices.simulate)
 
-    def money(self, plan: Plan, run: str | None = None) -> Money:
-        """What the selected shots cost, shots that left the manifest included when nothing is selected."""
+    def attempts(self) -> Iterator[Attempt]:
+        """All attempts of the selected shots; when nothing is selected, of shots that left the manifest, too."""
         states = self.store.shots
-        chosen = [state for shot, state in states.items() if not self.choices.selects or shot in self.wanted]
-        return money_of(plan, attempts_of(chosen), run)
+        return attempts_of(state for shot, state in states.items() if not self.choices.selects or shot in self.wanted)
 
 
 def _named(name: str) -> tuple[str, int]:

@@ -15,10 +15,8 @@ from typing import Any
 from veopipe import files
 from veopipe.dialects.catalogue import as_text
 from veopipe.errors import EnvironmentFault, UsageError
-from veopipe.ledger.owner import now
 from veopipe.ledger.reading import strict_json
 from veopipe.plan.plan import Action, Item, Plan
-from veopipe.project import Project
 from veopipe.takes.take import money
 from veopipe.text import printable
 
@@ -35,37 +33,42 @@ def has_work(plan: Plan) -> bool:
     return any(item.action not in {Action.KEEP, Action.HOLD} for item in plan.items)
 
 
-def document(project: Project, plan: Plan) -> dict[str, Any]:
-    """The plan as JSON."""
+def document(plan: Plan, head: Mapping[str, str], *, charged: Decimal, cap: Decimal | None) -> dict[str, Any]:
+    """The plan as JSON.
+
+    Args:
+        plan: what a run would do.
+        head: what stands above it: whose plan it is and when it was made.
+        charged: US dollars, of what was accepted before.
+        cap: US dollars, or None.
+    """
     known = [item.google_usd for item in plan.creates if item.google_usd is not None]
     costs: dict[str, Any] = {
         "planned": as_text(plan.cost_usd),
         "worst_case": as_text(plan.worst_usd),
-        "charged_before": as_text(project.money(plan).charged),
-        "cap": as_text(project.cap) if project.cap is not None else None,
+        "charged_before": as_text(charged),
+        "cap": as_text(cap) if cap is not None else None,
     }
     if known:
         costs["google_list_price"] = {"usd": as_text(sum(known, Decimal(0))), "of_creates": len(known)}
-    return {
-        "format": FORMAT,
-        "manifest": str(project.choices.manifest),
-        "made_at": now(),
-        "pipeline": project.pipeline.name,
-        "gateway": project.address.name,
-        "cost_usd": costs,
-        "shots": [_entry(item, plan.retry_failed) for item in plan.items],
-    }
+    entries = [_entry(item, plan.retry_failed) for item in plan.items]
+    return {"format": FORMAT, **head, "cost_usd": costs, "shots": entries}
 
 
-def write(output: Path, project: Project, document: Mapping[str, Any]) -> None:
+def write(output: Path, document: Mapping[str, Any], *, ledger: Path) -> None:
     """Write a plan; an older one is replaced whole, so that half a permission never lies there.
+
+    Args:
+        output: where.
+        document: the plan.
+        ledger: the folder in which no plan may lie.
 
     Raises:
         UsageError: something else lies there.
         EnvironmentFault: it can't be written.
     """
     path, shown = output.absolute(), printable(str(output))
-    inside = path.resolve().is_relative_to(project.places.folder.resolve())
+    inside = path.resolve().is_relative_to(ledger.resolve())
     if inside or (os.path.lexists(path) and not _is_plan(path)):
         raise UsageError(f"{shown} isn't a plan: left alone", hint="choose another name for -o")
     try:

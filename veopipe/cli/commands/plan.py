@@ -15,7 +15,11 @@ from veopipe.cli.terminal.plans import show_plan
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import ExitCode
+from veopipe.ledger.owner import now
 from veopipe.plan import permission
+from veopipe.plan.plan import Plan
+from veopipe.project import Project
+from veopipe.takes.take import spending
 from veopipe.text import counted
 
 _CODES = (
@@ -33,11 +37,11 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     loaded = project.load(choices(manifest, options))
     plan = loaded.plan()
     code = ExitCode.CHANGES if detailed_exitcode and permission.has_work(plan) else ExitCode.OK
-    document = permission.document(loaded, plan)
+    document = _document(loaded, plan)
     for remark in loaded.remarks:
         say(remark)
     if output:
-        permission.write(output, loaded, document)
+        permission.write(output, document, ledger=loaded.places.folder)
     if format_ == "json":
         click.echo(json.dumps({"exit_code": int(code), **document}, indent=2))
         return code
@@ -49,3 +53,13 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
         words = loaded.choices.words(selecting=True)
         say(f"written to {output}; carry it out with: veopipe run {words} --plan {shlex.quote(str(output))}")
     return code
+
+
+def _document(loaded: Project, plan: Plan) -> dict[str, Any]:
+    head = {
+        "manifest": str(loaded.choices.manifest),
+        "made_at": now(),
+        "pipeline": loaded.pipeline.name,
+        "gateway": loaded.address.name,
+    }
+    return permission.document(plan, head, charged=spending(loaded.attempts()).certain, cap=loaded.cap)
