@@ -18,7 +18,7 @@ from veopipe import standins
 from veopipe.delivery import shelf as delivery
 from veopipe.delivery.shelf import Shelf
 from veopipe.dialects.catalogue import models_with
-from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
+from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
 from veopipe.gateway.address import Address
 from veopipe.ledger import owner
 from veopipe.ledger.ledgerfile import key_of
@@ -232,6 +232,27 @@ class Project:
         """All attempts of the selected shots; when nothing is selected, of shots that left the manifest, too."""
         states = self.store.shots
         return attempts_of(state for shot, state in states.items() if not self.choices.selects or shot in self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run of a project ended.
+
+    Attributes:
+        run: the run's id, which its attempts carry.
+        left: what is still to be done.
+        codes: exit codes that its reasons to stop ask for.
+        notes: why it stopped, for people, the first reason first; none: it came to its end.
+        held: shots that it held for a person, with the reason.
+        warnings: what it said before it bought anything.
+    """
+
+    run: str
+    left: Plan
+    codes: frozenset[ExitCode] = frozenset()
+    notes: tuple[str, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def _named(name: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""A run, as a list of named steps: lock, look, plan, agree, make ready, create and settle, report.
+"""A run, as a list of named steps: lock, look, plan, agree, make ready, create and settle, finish.
 
 * Everything before `_go` can stop the run and has sent nothing.
 * Everything after it is on disk the moment it happened; a run that dies anywhere is simply run again.
@@ -17,7 +17,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from veopipe import files
@@ -29,9 +29,7 @@ from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
 from veopipe.manifest import pictures, rules
 from veopipe.plan.plan import Action, Item, Plan, elsewhere_words
-from veopipe.project import Project
-from veopipe.report import rows as report
-from veopipe.report.rows import Ground, Report
+from veopipe.project import Ending, Project
 from veopipe.run import signals
 from veopipe.run.brakes import Halt
 from veopipe.run.consent import Terms, agree
@@ -57,8 +55,8 @@ THREADS = 128
 """Twice the polls at once (`gateway.POLLS_AT_ONCE`), each of which may be looking a name up. Made when needed."""
 
 
-def run(project: Project, terms: Terms) -> Report:
-    """Carry out the plan of `project`.
+def run(project: Project, terms: Terms) -> Ending:
+    """Carry out the plan of `project`; how that ended.
 
     Raises:
         VeopipeError: something stopped it before anything was sent.
@@ -412,8 +410,8 @@ class Run:
         """This run is over: its spending counts in no other."""
         self.project.write_ledger(open_runs=())
 
-    def finish(self, plan: Plan | None = None) -> Report:
-        """Say how the run ended.
+    def finish(self, plan: Plan | None = None) -> Ending:
+        """Close the ledger and say how the run ended.
 
         Args:
             plan: what is still to be done; None: make it from what the run left.
@@ -423,15 +421,11 @@ class Run:
             self.project.write_ledger(open_runs=() if is_over else None)
         except EnvironmentFault as error:  # then the next run counts this one's spending: safe, and said
             self.halt.stop_creating(error.message, ExitCode.ENVIRONMENT)
-        held = self.creator.held if self.creator is not None else {}
-        ground = Ground(
-            self.project.store.shots,
-            self.project.store.unreadable,
-            self.project.shelf,
+        return Ending(
             run=self.id,
-            stopped=self.halt.why,
-            held=held,
+            left=plan or self.project.plan(),
+            codes=frozenset(self.halt.codes),
+            notes=tuple(self.halt.notes),
+            held=dict(self.creator.held) if self.creator is not None else {},
+            warnings=tuple(elsewhere_words(self.plan)),
         )
-        found = self.project.report(plan or self.project.plan(), ground)
-        code = report.code_of(found.rows, self.halt.codes)
-        return replace(report.with_code(found, code, self.halt.notes), warnings=tuple(elsewhere_words(self.plan)))
