@@ -29,7 +29,6 @@ from veopipe.manifest import pictures
 from veopipe.manifest.shots import Manifest, Picture, load_manifest
 from veopipe.pipeline import Pipeline, load_pipeline
 from veopipe.plan.plan import Plan, Wanted, World, make_plan
-from veopipe.report.rows import Ground, Report, make_rows, money_of
 from veopipe.settings import parse_base_url
 from veopipe.takes.take import Attempt, attempts_of
 from veopipe.text import counted, printable
@@ -222,12 +221,6 @@ class Project:
         )
         return make_plan(self.wanted, world, departed_too=not self.choices.selects)
 
-    def report(self, plan: Plan, ground: Ground | None = None) -> Report:
-        """Where the selected shots stand, under `plan`."""
-        ground = ground or Ground(self.store.shots, self.store.unreadable, self.shelf)
-        rows, money = make_rows(plan, ground), money_of(plan, self.attempts(), ground.run)
-        return Report(str(self.choices.manifest), rows, money, simulated=self.choices.simulate)
-
     def attempts(self) -> Iterator[Attempt]:
         """All attempts of the selected shots; when nothing is selected, of shots that left the manifest, too."""
         states = self.store.shots
@@ -253,6 +246,11 @@ class Ending:
     notes: tuple[str, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> str | None:
+        """Why no further create was made, if one was still wanted."""
+        return self.notes[0] if self.notes else None
 
 
 def _named(name: str) -> tuple[str, int]:

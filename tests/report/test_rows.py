@@ -15,9 +15,10 @@ from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.errors import ExitCode
 from veopipe.files import sha256_of_bytes
 from veopipe.ledger.paths import Places
+from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Plan, Wanted, World, make_plan
-from veopipe.report import rows as report
-from veopipe.report.rows import Ground, Report, Row, code_of, make_rows, money_of
+from veopipe.project import Ending
+from veopipe.report.rows import Report, Row, code_of, make_rows, money_of
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take
@@ -45,7 +46,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def rows_of(
-    shelf: Shelf, *takes: Take, order: Order = ORDER, world: dict[str, Any] | None = None, **ground: Any
+    shelf: Shelf, *takes: Take, order: Order = ORDER, world: dict[str, Any] | None = None, **more: Any
 ) -> tuple[Row, ...]:
     """The rows of a list with the one shot `hero`."""
     states = {"hero": ShotState("hero", takes)} if takes else {}
@@ -55,7 +56,7 @@ def rows_of(
         World(states=states, **{**about, **(world or {})}, manifest_ids={"hero"}),
     )
     unreadable = (world or {}).get("unreadable", {})
-    return make_rows(plan, Ground(states, unreadable, shelf, **ground))
+    return make_rows(plan, Store(shelf.places, states, unreadable), **more)
 
 
 def row_of(shelf: Shelf, *takes: Take, **more: Any) -> Row:
@@ -102,8 +103,10 @@ def test_an_unreadable_shot_says_why(shelf: Shelf) -> None:
 
 
 def test_what_creating_was_stopped_for_is_the_reason_of_what_is_pending(shelf: Shelf) -> None:
-    assert row_of(shelf, stopped="the budget is used up").reason == "the budget is used up"
-    assert row_of(shelf, held={"hero": "a.png was changed"}).reason == "a.png was changed"
+    ending = Ending("r1", Plan(()), notes=("the budget is used up", "interrupted"))
+
+    assert row_of(shelf, ending=ending).reason == "the budget is used up"
+    assert row_of(shelf, ending=replace(ending, held={"hero": "a.png was changed"})).reason == "a.png was changed"
 
 
 def test_a_take_of_another_gateway_names_it(shelf: Shelf) -> None:
@@ -288,9 +291,7 @@ def test_a_paid_take_that_this_run_could_settle_keeps_the_run_pending(shelf: She
     assert code_of(rows, set()) == code
 
 
-def test_a_report_is_given_its_code_and_notes(shelf: Shelf) -> None:
-    plain = Report("shots.yaml", (), money_of(Plan(()), [], None))
+def test_a_report_holds_what_a_run_said(shelf: Shelf) -> None:
+    report = Report("shots.yaml", (), money_of(Plan(()), [], None), notes=("it stopped",), warnings=("be warned",))
 
-    coded = report.with_code(plain, ExitCode.BUDGET, ["the budget is used up"])
-
-    assert (coded.as_json()["exit_code"], coded.as_json()["notes"]) == (5, ["the budget is used up"])
+    assert report.as_json()["notes"] == ["be warned", "it stopped"]

@@ -7,7 +7,7 @@ Source: docs/design.md, 7 (JSON) and 7 (Exit codes); `schemas/report.schema.json
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +17,11 @@ from veopipe.delivery.shelf import Shelf
 from veopipe.dialects.catalogue import as_text
 from veopipe.dialects.videos import Scope
 from veopipe.errors import GRAVEST_FIRST, ExitCode
+from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Item, Plan
+from veopipe.project import Ending, Project
 from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Status
-from veopipe.takes.take import Attempt, ShotState, Take, spending
+from veopipe.takes.take import Attempt, Take, spending
 
 PENDING = "pending"
 UNREADABLE = "unreadable"
@@ -122,34 +124,30 @@ class Report:
         return document
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What a report is made from.
+def make(project: Project, plan: Plan, ending: Ending | None = None, *, running: bool = False) -> Report:
+    """Where the selected shots of a project stand.
 
-    Attributes:
-        states: of all shots with a state file.
-        unreadable: shots whose state file can't be understood.
-        shelf: the output folders.
-        run: the run that is reported, or None.
-        stopped: why creating ended, for what is pending.
-        held: shots that this run held, with the reason.
+    Args:
+        project: the manifest with its ledger.
+        plan: what is to be done with them.
+        ending: of the run that is reported; its reasons, and the exit code, stand in the report.
         running: a run is on, so `submitting` isn't in doubt yet.
     """
+    rows = make_rows(plan, project.store, ending, running=running)
+    money = money_of(plan, project.attempts(), ending.run if ending else None)
+    report = Report(str(project.choices.manifest), rows, money, simulated=project.choices.simulate)
+    if ending is None:
+        return report
+    code = code_of(rows, ending.codes)
+    return replace(report, exit_code=code, notes=ending.notes, warnings=ending.warnings)
 
-    states: Mapping[str, ShotState]
-    unreadable: Collection[str]
-    shelf: Shelf
-    run: str | None = None
-    stopped: str | None = None
-    held: Mapping[str, str] | None = None
-    running: bool = False
 
-
-def make_rows(plan: Plan, ground: Ground) -> tuple[Row, ...]:
+def make_rows(plan: Plan, store: Store, ending: Ending | None = None, *, running: bool = False) -> tuple[Row, ...]:
     """One row per shot: what is in doubt before what is wanted before what is merely open."""
+    view = _View(store, Shelf(store.places), ending, running)
     by_shot: dict[str, list[Row]] = {}
     for item in plan.items:
-        by_shot.setdefault(item.shot, []).append(_row(item, ground))
+        by_shot.setdefault(item.shot, []).append(view.row(item))
     return tuple(rows[0] if len(rows) == 1 else _first_of(rows) for rows in by_shot.values())
 
 
@@ -171,57 +169,64 @@ def _rank(row: Row) -> int:
     return 0 if row.status in UNKNOWN_OUTCOME else 1 if row.wanted else 2
 
 
-def _row(item: Item, ground: Ground) -> Row:
-    take = _take_of(item, ground.states)
-    file = take.file if take is not None else None
-    shown = _file_shown(item.shot, take, ground.shelf) if take else None
-    away = ground.shelf.instead(item.shot, take) if take and shown is None else None
-    return Row(
-        shot=item.shot,
-        status=_status(item, take, ground),
-        take=item.number,
-        wanted=item.wanted,
-        task_id=take.last.task_id if take else None,
-        file=shown,
-        sha256=file.sha256 if file else None,
-        width=file.width if file else None,
-        height=file.height if file else None,
-        duration_s=file.duration_s if file else None,
-        reason=str(away) if away else _reason(item, take, ground),
-        item=item,
-    )
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What rows are made from."""
 
+    store: Store
+    shelf: Shelf
+    ending: Ending | None
+    running: bool
 
-def _take_of(item: Item, states: Mapping[str, ShotState]) -> Take | None:
-    if item.status is None:  # not there yet; the shot's state may be one that goes to another
-        return None
-    state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
-    try:
-        return state.take(item.number) if state else None
-    except KeyError:
-        return None
+    def row(self, item: Item) -> Row:
+        take = self.take_of(item)
+        file = take.file if take is not None else None
+        shown = _file_shown(item.shot, take, self.shelf) if take else None
+        away = self.shelf.instead(item.shot, take) if take and shown is None else None
+        return Row(
+            shot=item.shot,
+            status=self.status(item, take),
+            take=item.number,
+            wanted=item.wanted,
+            task_id=take.last.task_id if take else None,
+            file=shown,
+            sha256=file.sha256 if file else None,
+            width=file.width if file else None,
+            height=file.height if file else None,
+            duration_s=file.duration_s if file else None,
+            reason=str(away) if away else self.reason(item, take),
+            item=item,
+        )
 
+    def take_of(self, item: Item) -> Take | None:
+        if item.status is None:  # not there yet; the shot's state may be one that goes to another
+            return None
+        states = self.store.shots
+        state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
+        try:
+            return state.take(item.number) if state else None
+        except KeyError:
+            return None
 
-def _status(item: Item, take: Take | None, ground: Ground) -> str:
-    if item.shot in ground.unreadable:
-        return UNREADABLE
-    if take is None:
-        return PENDING
-    if take.status is Status.REFUSED and take.last.scope in {Scope.THROTTLE, Scope.GATEWAY}:
-        return PENDING
-    if take.status is Status.SUBMITTING and not ground.running:
-        return Status.IN_DOUBT.value
-    return take.status.value
+    def status(self, item: Item, take: Take | None) -> str:
+        if item.shot in self.store.unreadable:
+            return UNREADABLE
+        if take is None:
+            return PENDING
+        if take.status is Status.REFUSED and take.last.scope in {Scope.THROTTLE, Scope.GATEWAY}:
+            return PENDING
+        if take.status is Status.SUBMITTING and not self.running:
+            return Status.IN_DOUBT.value
+        return take.status.value
 
-
-def _reason(item: Item, take: Take | None, ground: Ground) -> str | None:
-    if ground.held and item.shot in ground.held:
-        return ground.held[item.shot]
-    if take is None:
-        return ground.stopped if item.buys and ground.stopped else item.reason
-    if item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME:
-        return item.reason
-    return take.last.message or take.last.reason
+    def reason(self, item: Item, take: Take | None) -> str | None:
+        if self.ending and item.shot in self.ending.held:
+            return self.ending.held[item.shot]
+        if take is None:
+            return self.ending.stopped if item.buys and self.ending and self.ending.stopped else item.reason
+        if item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME:
+            return item.reason
+        return take.last.message or take.last.reason
 
 
 def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
@@ -271,8 +276,3 @@ def _code_of_row(row: Row) -> ExitCode:
         return ExitCode.PENDING
     bad = row.wanted and row.status != Status.VERIFIED
     return ExitCode.SETTLED_BADLY if bad else ExitCode.OK
-
-
-def with_code(report: Report, code: ExitCode, notes: Iterable[str] = ()) -> Report:
-    """The report of a command that ends with `code`."""
-    return replace(report, exit_code=code, notes=tuple(notes))

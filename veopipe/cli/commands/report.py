@@ -18,7 +18,8 @@ from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import owner
 from veopipe.ledger.owner import now
 from veopipe.project import Project
-from veopipe.report.rows import Ground, Report
+from veopipe.report import rows
+from veopipe.report.rows import Report
 from veopipe.text import printable
 
 _ENDINGS = {
@@ -66,8 +67,7 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
     if output is not None:
         _refuse_loss(output, loaded)
     running = owner.is_locked(loaded.places)
-    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf, running=running)
-    report = loaded.report(loaded.plan(anywhere=True), ground)
+    report = rows.make(loaded, loaded.plan(anywhere=True), running=running)
     if kind == "text":
         _show(report, output)
         return 0

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ from veopipe.cli.terminal.screen import is_unread, say
 from veopipe.gateway.address import Address
 from veopipe.ledger import owner
 from veopipe.plan import permission as planfile
-from veopipe.project import Ending, Project
+from veopipe.project import Project
 from veopipe.report import rows
-from veopipe.report.rows import Ground, Report
+from veopipe.report.rows import Report
 from veopipe.run import run
 from veopipe.run.consent import Terms
 
@@ -77,22 +76,14 @@ def command(
             address=address,
             last_words=_leave_as_json if format_ == "json" else lambda code: None,
         )
-        report = _report(loaded, run.run(loaded, terms))
+        ending = run.run(loaded, terms)
+        report = rows.make(loaded, ending.left, ending)
     _show(report, format_)
     try:
         notify.of_report(loaded, report)
     except KeyboardInterrupt:  # the run is over and its document written: only the notice is cut short
         say("interrupted: nobody was told how the run ended")
     return report.exit_code
-
-
-def _report(loaded: Project, ending: Ending) -> Report:
-    store = loaded.store
-    stopped = ending.notes[0] if ending.notes else None
-    ground = Ground(store.shots, store.unreadable, loaded.shelf, run=ending.run, stopped=stopped, held=ending.held)
-    found = loaded.report(ending.left, ground)
-    code = rows.code_of(found.rows, ending.codes)
-    return replace(rows.with_code(found, code, ending.notes), warnings=ending.warnings)
 
 
 def _show(report: Report, format_: str) -> None:

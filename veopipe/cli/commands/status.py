@@ -13,7 +13,7 @@ from veopipe.cli.options import about_manifest, choices, example, rehearsal_opti
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
 from veopipe.ledger import owner
-from veopipe.report.rows import Ground
+from veopipe.report import rows
 
 
 @click.command(
@@ -25,8 +25,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
     loaded = project.load(choices(manifest, options))
     running = owner.is_locked(loaded.places)
-    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf, running=running)
-    report = loaded.report(loaded.plan(anywhere=True), ground)
+    report = rows.make(loaded, loaded.plan(anywhere=True), running=running)
     for remark in loaded.remarks:
         say(remark)
     if format_ == "json":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ from veopipe.cli.terminal.screen import say
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
-from veopipe.report import rows as report
-from veopipe.report.rows import Ground
+from veopipe.report import rows
 from veopipe.run import verify
 
 _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs or is missing;
@@ -40,16 +40,15 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
             raise EnvironmentFault(str(error)) from None
         except OSError as error:
             raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
-    ground = Ground(loaded.store.shots, loaded.store.unreadable, loaded.shelf)
-    made = loaded.report(loaded.plan(anywhere=True), ground)
-    torn = any(row.status == report.UNREADABLE for row in made.rows) or bool(loaded.store.missing or loaded.store.lost)
-    code = ExitCode.ENVIRONMENT if torn else verify.code_of(findings)
-    made = report.with_code(made, code, [str(finding) for finding in findings if not finding.fine])
+    report = rows.make(loaded, loaded.plan(anywhere=True))
+    torn = any(row.status == rows.UNREADABLE for row in report.rows) or bool(loaded.store.missing or loaded.store.lost)
+    report = replace(report, exit_code=ExitCode.ENVIRONMENT if torn else verify.code_of(findings))
     if format_ == "json":
+        noted = replace(report, notes=tuple(str(finding) for finding in findings if not finding.fine))
         checked = [finding.as_json() for finding in findings]
-        click.echo(json.dumps({**made.as_json(), "checked": checked}, indent=2))
-        return code
+        click.echo(json.dumps({**noted.as_json(), "checked": checked}, indent=2))
+        return report.exit_code
     for finding in findings:
         say(str(finding))
-    show_report(report.with_code(made, code))
-    return code
+    show_report(report)
+    return report.exit_code
