@@ -15,7 +15,8 @@ from veopipe.dialects.videos import Scope
 from veopipe.documents import schema
 from veopipe.errors import ExitCode, Problem
 from veopipe.plan import plan
-from veopipe.report import rows as report
+from veopipe.report.legend import PENDING, UNREADABLE
+from veopipe.report.rows import Money, Row
 from veopipe.run import verify
 from veopipe.takes import status as state
 from veopipe.takes import take as takes
@@ -188,7 +189,7 @@ def test_every_word_of_the_code_is_in_the_schemas_and_no_other():
     defs = {name: schema.part(name, "$defs") for name in ("state", "plan", "report")}
     assert defs["state"]["status"]["enum"] == statuses
     assert defs["state"]["attempt"]["if"]["properties"]["status"]["enum"] == [s for s in statuses if s in state.CHARGED]
-    assert defs["report"]["row"]["properties"]["status"]["enum"] == [*statuses, report.PENDING, report.UNREADABLE]
+    assert defs["report"]["row"]["properties"]["status"]["enum"] == [*statuses, PENDING, UNREADABLE]
     assert set(defs["plan"]["entry"]["properties"]["action"]["enum"]) == {action.value for action in plan.Action}
     assert defs["report"]["exit_code"]["enum"] == [int(code) for code in ExitCode]
     assert set(defs["state"]["attempt"]["properties"]["scope"]["examples"]) == {*Scope, plan.NOT_CHARGED}
@@ -196,9 +197,9 @@ def test_every_word_of_the_code_is_in_the_schemas_and_no_other():
 
 def test_every_field_of_a_report_is_described():
     described = schema.part("report", "$defs")
-    rows = {item.name for item in fields(report.Row)} - {"shot", "item", "hidden"}
+    rows = {item.name for item in fields(Row)} - {"shot", "item", "hidden"}
     assert rows == described["row"]["properties"].keys()
-    assert {item.name for item in fields(report.Money)} == described["cost"]["properties"].keys()
+    assert {item.name for item in fields(Money)} == described["cost"]["properties"].keys()
     assert {item.name for item in fields(Problem)} == described["problem"]["properties"].keys()
     assert {item.name for item in fields(verify.Finding)} == described["checked"]["properties"].keys()
 

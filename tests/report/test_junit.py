@@ -1,25 +1,12 @@
 """The JUnit report, read by a real XML parser."""
 
-from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
 
 from veopipe.report import junit
-from veopipe.report.cards import HELD, Card
-from veopipe.report.rows import PENDING, UNREADABLE
+from veopipe.report.legend import HELD, PENDING, UNREADABLE
 from veopipe.takes.status import Status
-from veopipe.takes.take import Spending
-
-
-def card(shot="SC01", status=Status.VERIFIED, **changes):
-    values = {
-        "number": 1, "shot": shot, "status": str(status), "wanted": True, "take": 1, "prompt": "A sea",
-        "settings": (), "summary": (), "pictures": (), "tags": (), "notes": "", "video": None, "earlier": None,
-        "facts": (), "reason": "", "note": "", "took_s": 83.0, "spending": Spending(Decimal("0.3"), Decimal(0)),
-        "price": Decimal("0.3"), "at": "", "history": (),
-    }  # fmt: skip
-    return Card(**{**values, **changes})
 
 
 @pytest.mark.parametrize(
@@ -31,7 +18,7 @@ def card(shot="SC01", status=Status.VERIFIED, **changes):
         *((status, "skipped") for status in (PENDING, Status.PARKED, Status.RENDERING, Status.DOWNLOADED)),
     ],
 )
-def test_a_shot_counts_as_what_it_is(status, outcome):
+def test_a_shot_counts_as_what_it_is(card, status, outcome):
     root = ElementTree.fromstring(junit.render("film/shots.yaml", [card(status=status, reason="why")]))
     case = root.find("./testsuite/testcase")
     assert (case.get("classname"), case.get("name"), case.get("time")) == ("shots", "SC01", "83")
@@ -45,7 +32,7 @@ def test_a_shot_counts_as_what_it_is(status, outcome):
     }
 
 
-def test_texts_that_xml_cant_hold_are_replaced_and_all_others_arrive():
+def test_texts_that_xml_cant_hold_are_replaced_and_all_others_arrive(card):
     reason = "a\x00b\x1b[31m \ud800 \ufffe ]]> <&\"' é 🎬"
     root = ElementTree.fromstring(junit.render("a\x0b.yaml", [card(status=Status.FAILED, reason=reason)]).encode())
     failure = root.find("./testsuite/testcase/failure")

@@ -1,4 +1,4 @@
-"""What reports for people show of a shot, as values: the order, the file, the takes, the money, the reason.
+"""What reports for people show of a shot beside its row: the order, the file, the takes, the money; who needs them.
 
 * Everything in a card came through `wording`: no controls, no keys. It isn't escaped for any format yet.
 * Task ids open a video without a key at some gateways (docs/hazards.md, e 43b): cards hold their first
@@ -9,27 +9,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from veopipe.delivery.shelf import Shelf
 from veopipe.dialects.catalogue import as_text
-from veopipe.plan.plan import Action
 from veopipe.project import Project
-from veopipe.report.rows import PENDING, Report, Row
+from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
+from veopipe.report.rows import Report, Row, made_for
 from veopipe.standins import StandIn
 from veopipe.takes.order import SIZES
 from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
-from veopipe.text import printable
-
-HELD = "held"
-"""What a card says of a shot that is pending because a run holds it for a person."""
+from veopipe.text import printable, without_ids
 
 _SHOWN_OF_TASK = 8
 _ROLES = {"input_reference": "first frame", "last_frame": "last frame", "reference_images": "reference"}
@@ -86,7 +81,7 @@ class Card:
 
     Attributes:
         number: of the frame, from 1.
-        status: of its row, or `held`.
+        row: where it stands.
         video: link to the file that the frame shows, or None.
         earlier: the number of an earlier take that the frame shows, as this one has no file yet.
         facts: ordered against measured.
@@ -97,10 +92,7 @@ class Card:
     """
 
     number: int
-    shot: str
-    status: str
-    wanted: bool
-    take: int
+    row: Row
     prompt: str
     settings: tuple[tuple[str, str], ...]
     summary: tuple[str, ...]
@@ -114,14 +106,7 @@ class Card:
     note: str
     took_s: float | None
     spending: Spending
-    price: Decimal
-    at: str
     history: tuple[Past, ...]
-
-    @property
-    def label(self) -> str:
-        """The status in words."""
-        return self.status.replace("_", " ")
 
     @property
     def took(self) -> str:
@@ -136,12 +121,52 @@ class Card:
             parts = [f"${as_text(certain)}"] if certain else []
             parts += [f"${as_text(possible)}?"] if possible else []
             return " + ".join(parts)
-        return f"${as_text(self.price)} to come" if self.status == PENDING else "$0"
+        return f"${as_text(self.row.item.price_usd)} to come" if self.row.standing.status == PENDING else "$0"
 
     @property
     def differs(self) -> bool:
         """Whether something measured isn't as ordered."""
         return any(fact.differs for fact in self.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Shots that stand at the same place for the same reason."""
+
+    reason: str
+    shots: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Shots of one status that wait for a person."""
+
+    standing: Standing
+    advice: Advice
+    causes: tuple[Cause, ...]
+
+    @property
+    def count(self) -> int:
+        """How many shots."""
+        return sum(len(cause.shots) for cause in self.causes)
+
+
+def for_people(cards: Iterable[Card]) -> tuple[Group, ...]:
+    """The shots that need a person, the gravest first, those of one reason together."""
+    by_status: dict[str, dict[str, list[Card]]] = {}
+    for card in cards:
+        status = card.row.standing.status
+        if card.row.wanted or status in {Status.IN_DOUBT, Status.PARKED}:
+            # Two refusals for one cause differ in request ids and time stamps only.
+            by_status.setdefault(status, {}).setdefault(without_ids(card.reason), []).append(card)
+    groups = []
+    for status, by_reason in by_status.items():
+        standing = LEGEND[status]
+        if standing.advice is not None:
+            causes = [Cause(same[0].reason, tuple(card.row.shot for card in same)) for same in by_reason.values()]
+            causes.sort(key=lambda cause: -len(cause.shots))
+            groups.append(Group(standing, standing.advice, tuple(causes)))
+    return tuple(sorted(groups, key=lambda group: group.advice.rank))
 
 
 def make_cards(project: Project, report: Report, folder: Path) -> tuple[Card, ...]:
@@ -168,45 +193,48 @@ class _Linker:
         """A link to a take's file, if it is on this disk."""
         if take.file is None or take.status not in SETTLED:
             return None
-        path = Shelf(self.project.places).path(take.file)
+        path = self.project.shelf.path(take.file)
         there = path.is_file() and path.stat().st_size == take.file.bytes  # a Git LFS pointer shows nothing
         return self.to(path) if there else None
 
 
 def _card(number: int, row: Row, linker: _Linker) -> Card:
     project = linker.project
-    states = project.store.shots
-    state = states.get(row.item.renamed_from or row.shot) or states.get(row.shot) or ShotState(row.shot)
-    take = next((take for take in state.takes if take.number == row.take and row.item.status is not None), None)
-    order = _order(row, take)
-    listed = project.manifest.shots.get(row.shot)
-    video, earlier = _video(row, state, linker)
+    state, take = made_for(row.item, project.store)
     attempts = list(attempts_of([state]))
     clean = _Cleaner(tuple(attempt.task_id for attempt in attempts if attempt.task_id))
-    settled = take is not None and take.status in SETTLED - {Status.REFUSED}
+    order = _order(row, take)
+    tags, notes = _bookkeeping(project, row.shot)
+    video, earlier = _video(row, state, linker)
     return Card(
         number=number,
-        shot=row.shot,
-        status=HELD if row.status == PENDING and row.item.action is Action.HOLD else row.status,
-        wanted=row.wanted,
-        take=row.take,
+        row=row,
         prompt=clean.lines(str(order.get("prompt", "")), own=True),
         settings=_settings(order, row, clean),
         summary=_summary(order),
         pictures=_pictures(row, order, linker),
-        tags=tuple(printable(tag, 60, own=True) for tag in listed.tags) if listed else (),
-        notes=clean.lines(listed.notes or "", own=True) if listed else "",
+        tags=tuple(printable(tag, 60, own=True) for tag in tags),
+        notes=clean.lines(notes, own=True),
         video=video,
         earlier=earlier,
         facts=_facts(order, take),
         reason=clean.lines(_reason(row)),
         note=_note(row, project.shelf.instead(row.shot, take) if take is not None and row.file is None else None),
-        took_s=seconds_between(take.last.submitted_at, take.last.settled_at) if take and settled else None,
+        took_s=_took(take.last) if take is not None and take.status is not Status.REFUSED else None,
         spending=spending(attempts),
-        price=row.item.price_usd,
-        at=(take.last.settled_at or take.last.submitted_at) if take else "",
         history=_history(state, clean, linker),
     )
+
+
+def _bookkeeping(project: Project, shot: str) -> tuple[Sequence[str], str]:
+    """Tags and notes of a shot, while it is in the list."""
+    listed = project.manifest.shots.get(shot)
+    return (listed.tags, listed.notes or "") if listed else ((), "")
+
+
+def _took(attempt: Attempt) -> float | None:
+    """Seconds from the create to the end, once there is one."""
+    return seconds_between(attempt.submitted_at, attempt.settled_at) if attempt.status in SETTLED else None
 
 
 def _order(row: Row, take: Take | None) -> Mapping[str, Any]:
@@ -297,20 +325,18 @@ def _history(state: ShotState, clean: _Cleaner, linker: _Linker) -> tuple[Past, 
     found = []
     for take in reversed(state.takes):
         for attempt in reversed(take.attempts):
-            last = attempt is take.last
-            settled = attempt.status in SETTLED
             found.append(
                 Past(
                     take=take.number,
                     attempt=attempt.number,
-                    status=attempt.status.value.replace("_", " "),
+                    status=LEGEND[attempt.status].word,
                     at=attempt.submitted_at,
-                    took=clock(seconds_between(attempt.submitted_at, attempt.settled_at)) if settled else "",
+                    took=clock(_took(attempt)),
                     cost=_cost_of(attempt),
                     reason=clean.lines(attempt.message or attempt.reason or ""),
                     task=masked(attempt.task_id) if attempt.task_id else "",
                     gateway=printable(attempt.gateway, 100),
-                    link=linker.to_take(take) if last else None,
+                    link=linker.to_take(take) if attempt is take.last else None,
                 )
             )
     return tuple(found)

@@ -25,40 +25,19 @@ from markupsafe import Markup
 from veopipe import __version__
 from veopipe.dialects.catalogue import as_text
 from veopipe.project import Project
-from veopipe.report.attention import Group, for_people
-from veopipe.report.cards import HELD, Card, make_cards
-from veopipe.report.rows import PENDING, UNREADABLE, Report
+from veopipe.report.cards import Card, Group, for_people, make_cards
+from veopipe.report.legend import LEGEND, Standing
+from veopipe.report.rows import Report
 from veopipe.takes.status import Status
 from veopipe.takes.take import Spending, attempts_of, spending
 from veopipe.text import counted, printable
-
-# Status → tone and sign. Tones are colours in the style sheet; signs tell them apart without colours.
-_LOOK: dict[str, tuple[str, str]] = {
-    Status.VERIFIED: ("good", "✓"),
-    Status.RENDERING: ("open", "◐"),
-    Status.RENDERED: ("open", "◐"),
-    Status.DOWNLOADED: ("open", "◐"),
-    Status.SUBMITTING: ("open", "◐"),
-    PENDING: ("idle", "○"),
-    Status.PARKED: ("wait", "‖"),
-    HELD: ("wait", "‖"),
-    Status.REFUSED: ("bad", "⊘"),
-    Status.ABANDONED: ("bad", "–"),
-    Status.FAILED: ("bad", "✕"),
-    Status.MISMATCHED: ("bad", "≠"),
-    UNREADABLE: ("bad", "!"),
-    Status.IN_DOUBT: ("doubt", "?"),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """The shots of one status: a button, and a part of the bar; `start` and `width` are per cent."""
 
-    status: str
-    label: str
-    tone: str
-    sign: str
+    standing: Standing
     count: int
     start: float
     width: float
@@ -122,7 +101,6 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         groups=groups,
         about=project.choices.words().split(),
         cards=cards,
-        look=_LOOK,
         tags=Counter(tag for card in cards for tag in card.tags).most_common(),
         notes=[printable(note, None) for note in report.notes],
         style=Markup(style),  # our own file, as the next
@@ -162,7 +140,7 @@ def _hash(text: str) -> str:
 
 def _verdict(cards: Sequence[Card], groups: Sequence[Group]) -> str:
     """The state of things in a sentence or two."""
-    verified = sum(card.status == Status.VERIFIED for card in cards)
+    verified = sum(card.row.status == Status.VERIFIED for card in cards)
     people = sum(group.count for group in groups)
     rest = len(cards) - verified - people
     if verified == len(cards):
@@ -176,13 +154,12 @@ def _verdict(cards: Sequence[Card], groups: Sequence[Group]) -> str:
 
 
 def _segments(cards: Sequence[Card]) -> list[Segment]:
-    counts = Counter(card.status for card in cards)
+    counts = Counter(card.row.standing.status for card in cards)
     found, start = [], 0.0
-    for status, (tone, sign) in _LOOK.items():
-        if counts[status]:
-            width = 100 * counts[status] / len(cards)
-            label = str(status).replace("_", " ")
-            found.append(Segment(str(status), label, tone, sign, counts[status], round(start, 3), round(width, 3)))
+    for standing in sorted(LEGEND.values(), key=lambda standing: standing.place):
+        if count := counts[standing.status]:
+            width = 100 * count / len(cards)
+            found.append(Segment(standing, count, round(start, 3), round(width, 3)))
             start += width
     return found
 

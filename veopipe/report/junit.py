@@ -12,12 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
-from veopipe.report.cards import HELD, Card
-from veopipe.report.rows import UNREADABLE
-from veopipe.takes.status import Status
+from veopipe.report.cards import Card
 
-_FAILURES = {Status.FAILED, Status.MISMATCHED, Status.REFUSED, Status.ABANDONED}
-_ERRORS = {Status.IN_DOUBT, UNREADABLE, HELD}
 # What XML 1.0 can't hold, not even as a reference (Extensible Markup Language 1.0, 2.2 Characters).
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -44,27 +40,19 @@ def render(manifest: str, cards: Sequence[Card]) -> str:
 
 
 def _add(suite: Xml.Element, card: Card, list_name: str) -> str:
-    case = Xml.SubElement(suite, "testcase", classname=list_name, name=card.shot, time=f"{card.took_s or 0:.0f}")
+    row, standing = card.row, card.row.standing
+    case = Xml.SubElement(suite, "testcase", classname=list_name, name=row.shot, time=f"{card.took_s or 0:.0f}")
     properties = Xml.SubElement(case, "properties")
-    facts = [("status", card.label), ("take", str(card.take)), ("cost", card.cost), *_measured(card)]
+    facts = [("status", standing.word), ("take", str(row.take)), ("cost", card.cost), *_measured(card)]
     for name, value in [*facts, *([("note", card.note)] if card.note else [])]:
         Xml.SubElement(properties, "property", name=name, value=_held(value))
-    outcome = _outcome(card)
-    if outcome != "passed":
-        message = f"{card.label}: {card.reason}" if card.reason else card.label
-        element = Xml.SubElement(case, outcome, message=_held(message))
-        if outcome != "skipped":
-            element.set("type", card.status)
+    if standing.outcome != "passed":
+        message = f"{standing.word}: {card.reason}" if card.reason else standing.word
+        element = Xml.SubElement(case, standing.outcome, message=_held(message))
+        if standing.outcome != "skipped":
+            element.set("type", standing.status)
         element.text = _held(f"{message}\n{card.prompt}")
-    return outcome
-
-
-def _outcome(card: Card) -> str:
-    if card.status == Status.VERIFIED:
-        return "passed"
-    if card.status in _ERRORS:
-        return "error"
-    return "failure" if card.status in _FAILURES else "skipped"
+    return standing.outcome
 
 
 def _measured(card: Card) -> list[tuple[str, str]]:

@@ -13,8 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from veopipe.dialects.catalogue import as_text
-from veopipe.report.attention import for_people
-from veopipe.report.cards import Card
+from veopipe.report.cards import Card, for_people
 from veopipe.report.rows import Report
 from veopipe.takes.status import Status
 from veopipe.text import counted, printable
@@ -34,7 +33,8 @@ def render(report: Report, cards: Sequence[Card]) -> str:
         report: for the money.
         cards: one per shot.
     """
-    verified = sum(card.status == Status.VERIFIED for card in cards)
+    verified = sum(card.row.status == Status.VERIFIED for card in cards)
+    words = Counter(card.row.standing.word for card in cards)
     money = report.money
     lines = [
         f"## {escaped(report.manifest, own=True)}: {verified:,} of {counted(len(cards), 'shot')} verified",
@@ -42,7 +42,7 @@ def render(report: Report, cards: Sequence[Card]) -> str:
         f"Charged **\\${as_text(money.charged)}**, possibly charged **\\${as_text(money.possibly_charged)}**"
         f", still wanted **\\${as_text(money.planned)}**",
         "",
-        ", ".join(f"{count:,} {label}" for label, count in Counter(card.label for card in cards).most_common()),
+        ", ".join(f"{count:,} {word}" for word, count in words.most_common()),
         "",
     ]
     lines += [f"> {escaped(note)}\n" for note in report.notes]
@@ -54,7 +54,7 @@ def render(report: Report, cards: Sequence[Card]) -> str:
 def _people(cards: Sequence[Card]) -> list[str]:
     lines = []
     for group in for_people(cards):
-        lines += [f"### {group.title}: {group.count:,}", "", escaped(group.advice), ""]
+        lines += [f"### {group.advice.title}: {group.count:,}", "", escaped(group.advice.text), ""]
         for cause in group.causes:
             shots = ", ".join(escaped(shot, own=True) for shot in cause.shots[:40])
             more = f" and {len(cause.shots) - 40:,} more" if len(cause.shots) > 40 else ""
@@ -68,8 +68,8 @@ def _table(cards: Sequence[Card]) -> list[str]:
     lines.append("| --- | --- | --- | ---: | ---: | --- |")
     for card in cards[:_MOST]:
         measured = ", ".join(fact.measured for fact in card.facts if fact.ordered)
-        status = f"{card.label}. {card.note}" if card.note else card.label
-        cells = (card.shot, status, measured, card.took, card.cost, card.prompt)
+        status = f"{card.row.standing.word}. {card.note}" if card.note else card.row.standing.word
+        cells = (card.row.shot, status, measured, card.took, card.cost, card.prompt)
         lines.append("| " + " | ".join(escaped(cell, own=True) for cell in cells) + " |")
     if len(cards) > _MOST:
         lines.append(f"\n{counted(len(cards) - _MOST, 'more shot')}.")

@@ -20,11 +20,9 @@ from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.project import Ending, Project
+from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, Standing
 from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Status
-from veopipe.takes.take import Attempt, Take, spending
-
-PENDING = "pending"
-UNREADABLE = "unreadable"
+from veopipe.takes.take import Attempt, ShotState, Take, spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,11 @@ class Row:
     reason: str | None
     item: Item
     hidden: tuple[Row, ...] = ()
+
+    @property
+    def standing(self) -> Standing:
+        """How its status is shown; `held` says more than `pending`."""
+        return LEGEND[HELD if self.status == PENDING and self.item.action is Action.HOLD else self.status]
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON reports hold it."""
@@ -179,7 +182,7 @@ class _View:
     running: bool
 
     def row(self, item: Item) -> Row:
-        take = self.take_of(item)
+        _, take = made_for(item, self.store)
         file = take.file if take is not None else None
         shown = _file_shown(item.shot, take, self.shelf) if take else None
         away = self.shelf.instead(item.shot, take) if take and shown is None else None
@@ -197,16 +200,6 @@ class _View:
             reason=str(away) if away else self.reason(item, take),
             item=item,
         )
-
-    def take_of(self, item: Item) -> Take | None:
-        if item.status is None:  # not there yet; the shot's state may be one that goes to another
-            return None
-        states = self.store.shots
-        state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
-        try:
-            return state.take(item.number) if state else None
-        except KeyError:
-            return None
 
     def status(self, item: Item, take: Take | None) -> str:
         if item.shot in self.store.unreadable:
@@ -227,6 +220,17 @@ class _View:
         if item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME:
             return item.reason
         return take.last.message or take.last.reason
+
+
+def made_for(item: Item, store: Store) -> tuple[ShotState, Take | None]:
+    """The takes of an item's shot, and the one that the item is about, if it was made."""
+    states = store.shots
+    state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
+    if state is None:
+        return ShotState(item.shot), None
+    if item.status is None:  # not there yet; the state may be one that goes to another
+        return state, None
+    return state, next((take for take in state.takes if take.number == item.number), None)
 
 
 def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
@@ -266,13 +270,5 @@ def code_of(rows: Iterable[Row], codes: Collection[ExitCode]) -> ExitCode:
 
 
 def _code_of_row(row: Row) -> ExitCode:
-    if row.status == UNREADABLE:
-        return ExitCode.ENVIRONMENT
-    if row.status in UNKNOWN_OUTCOME:
-        return ExitCode.IN_DOUBT
-    if row.status == PENDING:
-        return ExitCode.ENVIRONMENT if row.item.action is Action.HOLD else ExitCode.PENDING
-    if Status(row.status) not in SETTLED:
-        return ExitCode.PENDING
-    bad = row.wanted and row.status != Status.VERIFIED
-    return ExitCode.SETTLED_BADLY if bad else ExitCode.OK
+    code = row.standing.code
+    return ExitCode.OK if code is ExitCode.SETTLED_BADLY and not row.wanted else code

@@ -18,6 +18,7 @@ from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
 from veopipe.report import rows
+from veopipe.report.legend import UNREADABLE
 from veopipe.run import verify
 
 _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs or is missing;
@@ -41,7 +42,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
         except OSError as error:
             raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
     report = rows.make(loaded, loaded.plan(anywhere=True))
-    torn = any(row.status == rows.UNREADABLE for row in report.rows) or bool(loaded.store.missing or loaded.store.lost)
+    torn = any(row.status == UNREADABLE for row in report.rows) or bool(loaded.store.missing or loaded.store.lost)
     report = replace(report, exit_code=ExitCode.ENVIRONMENT if torn else verify.code_of(findings))
     if format_ == "json":
         noted = replace(report, notes=tuple(str(finding) for finding in findings if not finding.fine))

@@ -7,30 +7,16 @@ from collections.abc import Iterable, Iterator
 from rich.console import Console
 from rich.text import Text
 
-from veopipe.cli.terminal.screen import COLOURS, show_hanging, show_indented
 from veopipe.cli.terminal.screen import console as screen
+from veopipe.cli.terminal.screen import show_hanging, show_indented
 from veopipe.dialects.catalogue import as_text
 from veopipe.errors import ExitCode
-from veopipe.report.rows import PENDING, Report, Row
+from veopipe.report.legend import LEGEND
+from veopipe.report.rows import Report, Row
 from veopipe.run.resolve import Entry
 from veopipe.takes.status import Status
 from veopipe.text import SHOWN, printable
 
-_HEADINGS = (
-    (Status.IN_DOUBT, "in doubt: perhaps paid; look them up, then veopipe resolve"),
-    (Status.SUBMITTING, "being sent"),
-    ("unreadable", "unreadable state files: held"),
-    (Status.MISMATCHED, "mismatched: delivered and kept, but not what was ordered; raise its take to order another"),
-    (Status.FAILED, "failed: perhaps billed; --retry-failed orders another attempt"),
-    (Status.REFUSED, "refused: nothing was charged; change what the reason names, or run with --retry-failed"),
-    (Status.ABANDONED, "abandoned: written off, or gone at the gateway; raise its take to order another"),
-    (Status.PARKED, "parked: paid, to be picked up by the next run"),
-    (Status.RENDERING, "rendering"),
-    (Status.RENDERED, "rendered, to be downloaded"),
-    (Status.DOWNLOADED, "downloaded, to be measured"),
-    (PENDING, "pending"),
-    (Status.VERIFIED, "verified"),
-)
 _MANY = 12
 _LONGEST = 2 * SHOWN  # characters of a reason: the gateway's own words, and ours around them
 _SIZE = len("3840x2160")
@@ -40,10 +26,10 @@ _WIDEST = 32  # characters that names are padded to, at most
 def show_report(report: Report) -> None:
     """Where every shot stands, grouped by status and reason, on stdout."""
     console = screen(stderr=False)
-    for status, heading in _HEADINGS:
+    for status, standing in LEGEND.items():
         rows = [row for row in report.rows if row.status == status]
         if rows:
-            console.print(Text(f"{len(rows):,} {heading}", COLOURS.get(status, "bold")))
+            console.print(Text(f"{len(rows):,} {standing.heading}", standing.colour))
             if status == Status.VERIFIED and len(report.rows) > _MANY:
                 rows = [row for row in rows if row.file is None and row.reason]
             if rows:
@@ -60,7 +46,7 @@ def show_waiting(entries: Iterable[Entry]) -> None:
     console = screen(stderr=False)
     for entry in entries:
         text = Text(entry.shot, "bold").append(f" take {entry.take}: ", "not bold")
-        text.append(entry.status.replace("_", " "), COLOURS[Status(entry.status)])
+        text.append(LEGEND[entry.status].word, LEGEND[entry.status].colour)
         show_indented(console, text.append(f" since {entry.since}, ${as_text(entry.price_usd)}", "not bold"), 0)
         for name, value in entry.facts():
             show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))

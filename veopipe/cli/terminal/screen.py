@@ -12,29 +12,15 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from veopipe.report.rows import PENDING
-from veopipe.takes.status import Status
+from veopipe.report.legend import LEGEND
 from veopipe.text import printable
 
 COLOURS = {
-    Status.IN_DOUBT: "bold magenta",
-    Status.SUBMITTING: "cyan",
-    Status.RENDERING: "cyan",
-    Status.RENDERED: "cyan",
-    Status.DOWNLOADED: "cyan",
-    Status.PARKED: "yellow",
-    Status.REFUSED: "red",
-    Status.FAILED: "red",
-    Status.ABANDONED: "red",
-    Status.MISMATCHED: "red",
-    Status.VERIFIED: "green",
-    PENDING: "yellow",
-    "unreadable": "bold red",
+    **{status: standing.colour for status, standing in LEGEND.items()},
     "stopped": "bold yellow",
-    "held": "yellow",
     "waiting": "yellow",
 }
-"""What each status and event looks like."""
+"""What each status and event of a run looks like."""
 
 
 class _Console(Console):
