@@ -274,8 +274,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a killed run's take in doubt costs nothing": Bug(
         "takes/take.py",
-        "if attempt.run in runs and attempt.status is not Status.REFUSED",
-        "if attempt.run in runs and attempt.status not in state.UNKNOWN_OUTCOME | {Status.REFUSED}",
+        "elif attempt.status in state.POSSIBLY_CHARGED:",
+        "elif attempt.status in state.POSSIBLY_CHARGED - state.UNKNOWN_OUTCOME:",
         killed_spending_counts,
     ),
     "files are renamed before they are synced": Bug(
