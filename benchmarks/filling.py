@@ -71,8 +71,7 @@ def _picture(number: int) -> bytes:
 def fill(manifest: Path) -> None:
     """Write the ledger and the takes of a list in which every shot is verified."""
     from veopipe import project
-    from veopipe.ledger import owner
-    from veopipe.takes import take as takes
+    from veopipe.ledger import owner, record
     from veopipe.takes.status import Status
     from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
@@ -88,8 +87,8 @@ def fill(manifest: Path) -> None:
         width, height = wanted.order.size
         name = f"{shot}.001.mp4"
         file = Delivered("renders", name, digest, len(content), width, height, 8.0, {"fps": 24.0, "video_codec": "AVC"})
-        take = Take(1, wanted.order.fingerprint(), wanted.order.as_json(), (attempt,), file)
-        (places.state / f"{shot}.json").write_bytes(takes.dump(ShotState(shot, (take,))))
+        take = Take(1, wanted.order.fingerprint(), wanted.order, (attempt,), file)
+        (places.state / f"{shot}.json").write_bytes(record.dump(ShotState(shot, (take,))))
         path = places.takes_of("renders") / name
         path.write_bytes(content)
         os.link(path, places.output / f"{shot}.mp4")

@@ -18,7 +18,7 @@ from types import ModuleType
 
 import click
 
-from veopipe import pipeline
+from veopipe import money, pipeline
 from veopipe.cli import main as cli
 from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema
@@ -107,7 +107,7 @@ def models() -> str:
     rows = [
         (
             f"`{name}`",
-            f"${pricing.as_text(model.price_usd)}",
+            f"${money.as_text(model.price_usd)}",
             f"announced as switched off on {model.retired}" if model.retired else "",
         )
         for name, model in pricing.BUILT_IN.items()

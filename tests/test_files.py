@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from veopipe import files
+from veopipe.documents import schema
 
 DRIVER = """
 import errno, json, os, sys
@@ -377,3 +378,54 @@ def test_of_many_that_claim_a_name_at_once_exactly_one_gets_it(tmp_path: Path) -
     assert sorted(said) == ["False"] * 5 + ["True"]
     assert name.read_text() == str(said.index("True"))
     assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+# --- paths as people write them
+
+MEANT_ELSEWHERE = [
+    *("s3://bucket/film", "S3://bucket", "gs://b", "az://c/d", "s3:/bucket", "s3:bucket", "s3:", "dask+tls://h:8786"),
+    *("file:///tmp/film", "https://h/film", "user@host:film", "my_remote:film", " s3://bucket", "data:,x"),
+    *("C:\\films", "C:/films", "C:", "c:films", "\\\\server\\share", "renders\\draft"),
+    *("~", "~/films", "~ann/films", " ~/films"),
+    *("$HOME/films", "${HOME}/films", "renders/$USER", "renders-$DATE", "$(date)", "%USERPROFILE%/films", "a/%TEMP%"),
+]
+FOLDERS = [
+    *(".", "..", "../renders", "renders", "renders/draft", "My Films/draft 2", "renders.v2/..draft", "größe-映画"),
+    *("renders/12:30", "Film: Part 1", "12:30", "A$AP/$5", "100% done", "-renders", "renders [draft]", "a*", "x~"),
+    *("./s3://bucket", "./C:\\films", "./~", "./$HOME", "renders/~", ".veopipe", "renders ", "@home"),
+]
+
+
+@pytest.mark.parametrize("written", MEANT_ELSEWHERE)
+def test_a_text_that_means_a_place_elsewhere_is_no_path(written: str) -> None:
+    said = files.meant_elsewhere(written)
+    assert said is not None
+    assert "./ in front" in said
+
+
+@pytest.mark.parametrize("written", FOLDERS)
+def test_a_path_is_a_path_however_odd(written: str) -> None:
+    assert files.meant_elsewhere(written) is None
+
+
+def test_what_is_said_of_an_address_repeats_no_password() -> None:
+    assert "secret" not in str(files.meant_elsewhere("s3://key:secret@bucket"))
+    assert "secret" not in str(files.meant_elsewhere("secret@host:films"))
+
+
+@pytest.mark.parametrize("key", ["output", "ledger"])
+def test_editors_refuse_the_same_folders(key: str) -> None:
+    for written in [*MEANT_ELSEWHERE, "/films", " /films", "", " ", "a\x07b", "a\nb", "./a\0"]:
+        assert schema.check("pipeline", {key: written}) != [], written
+    for written in FOLDERS:
+        assert schema.check("pipeline", {key: written}) == [], written
+
+
+@pytest.mark.parametrize("word", ["s3://b/x", "https://h/x", "file:/x", "C:\\x", "C:/x", "\\\\s\\x", "~/x", "$HOME/x"])
+def test_a_word_of_the_command_line_that_is_no_path_is_known(word: str) -> None:
+    assert files.is_no_path(word)
+
+
+@pytest.mark.parametrize("word", ["plan:1.json", "/tmp/x", "../x", "~x", "a\\b.yaml", "$5.yaml", "s3:x", "./s3://x"])
+def test_a_word_of_the_command_line_that_may_be_a_file_is_one(word: str) -> None:
+    assert not files.is_no_path(word)

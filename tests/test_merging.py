@@ -11,24 +11,14 @@ from typing import Any
 
 import pytest
 
+from veopipe.ledger import record
 from veopipe.merging import Apart, merged
-from veopipe.takes import take as takes
-from veopipe.takes.order import fingerprint_of
+from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 NOW = "2026-11-22T06:00:00Z"
-ORDER = {
-    "model": "veo-3.1-fast-generate-preview",
-    "prompt": "A lighthouse",
-    "seconds": 8,
-    "resolution": "720p",
-    "aspect_ratio": "16:9",
-    "negative_prompt": None,
-    "seed": None,
-    "pictures": [],
-    "take": 1,
-}
+ORDER = Order("veo-3.1-fast-generate-preview", "A lighthouse", 8, "720p", "16:9", None, None, (), 1)
 DELIVERED = {Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED}
 
 
@@ -38,10 +28,10 @@ def attempt(status: Status, number: int = 1, **more: Any) -> Attempt:
 
 
 def take(*attempts: Attempt, number: int = 1, sha256: str = "b" * 64) -> Take:
-    order = {**ORDER, "take": number}
+    order = replace(ORDER, take=number)
     has_file = attempts[-1].status in DELIVERED
     file = Delivered("renders", f"hero.{number:03d}.mp4", sha256, 1234) if has_file else None
-    return Take(number, fingerprint_of(order), order, attempts, file)
+    return Take(number, order.fingerprint(), order, attempts, file)
 
 
 def shot(*all_takes: Take) -> ShotState:
@@ -129,7 +119,7 @@ def test_without_three_files_it_says_how_it_is_called(words: tuple[str, ...], tm
 
 def test_git_gets_the_merged_file_or_the_one_it_had(tmp_path: Path) -> None:
     base, ours, theirs, both = (
-        takes.dump(shot(*all_takes))
+        record.dump(shot(*all_takes))
         for all_takes in (
             [DOUBT, SECOND],
             [DOUBT, SECOND_DONE],
@@ -139,7 +129,7 @@ def test_git_gets_the_merged_file_or_the_one_it_had(tmp_path: Path) -> None:
     )
     assert drive(tmp_path, base, ours, theirs) == (0, both)
     assert drive(tmp_path, b"", ours, ours) == (0, ours)
-    bought, twice = takes.dump(shot(VERIFIED)), takes.dump(shot(LATER))
+    bought, twice = record.dump(shot(VERIFIED)), record.dump(shot(LATER))
     assert drive(tmp_path, b"", bought, twice) == (1, bought)
     for damaged in (b"<<<<<<< HEAD\n", theirs[:-40], b"\xff"):
         assert drive(tmp_path, base, ours, damaged) == (1, ours)

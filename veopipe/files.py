@@ -17,6 +17,7 @@ import fcntl
 import filecmp
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -34,6 +35,12 @@ _LACKING = frozenset(
 _NO_FOLDER_SYNC = _LACKING | {errno.EBADF, errno.EISDIR}
 # No hard links at all, or not between these two places.
 _NO_LINKS = _LACKING | {errno.EXDEV, errno.EMLINK}
+
+# What a written path may be that means a place elsewhere.
+_DRIVE = re.compile(r"[A-Za-z]:(?:\S|$)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]*:(?=\S|$)")  # s3:, and name@host: as scp and rclone write it
+_VARIABLE = re.compile(r"(?:^|[^A-Za-z0-9])\$[A-Za-z_{(]|(?:^|/)%[A-Za-z_][A-Za-z0-9_]*%")
+_NO_PATH = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:[/\\]|\\\\|~[\w.-]*/|~$|\$\{?\w+\}?/|%\w+%[/\\])")
 
 TEMPORARY_PREFIX = ".new-"
 """What temporary names begin with; a crash may leave one behind, and anybody may delete it."""
@@ -312,3 +319,39 @@ def read_bounded(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise ValueError(f"is larger than {limit:,} bytes")
     return data
+
+
+# --- paths as people write them
+
+
+def meant_elsewhere(written: str) -> str | None:
+    """What a text is that means a place to other programs, and here would silently become a folder's name.
+
+    Args:
+        written: a path as a person wrote it. One that begins with `./` is always a path.
+
+    Returns:
+        What is wrong and what to do, for people, or None: it is a path.
+    """
+    text = written.lstrip()
+    if text.startswith("./"):
+        return None
+    if _DRIVE.match(text) or "\\" in text:
+        what = "is a path of Windows"
+    elif (scheme := _SCHEME.match(text)) is not None:
+        what = f"is an address (`{scheme[0].rpartition('@')[2]}`)"  # what stands before it may be a password
+    elif text.startswith("~"):
+        what = "begins with `~`, which isn't expanded here"
+    elif _VARIABLE.search(text) is not None:
+        what = "names a variable, which isn't expanded here"
+    else:
+        return None
+    return f"{what}: write the path of a file or folder here (./ in front if that is really its name)"
+
+
+def is_no_path(word: str) -> bool:
+    """Whether a word of the command line is an address, or a path that only a shell or Windows understands.
+
+    Narrower than `meant_elsewhere`: `plan:1.json` is a file's name there.
+    """
+    return _NO_PATH.match(word) is not None

@@ -21,9 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from veopipe import files
-from veopipe.ledger import ledgerfile
+from veopipe.ledger import ledgerfile, record
 from veopipe.takes import status as state
-from veopipe.takes import take as takes
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt, ShotState, Take
 
@@ -114,7 +113,7 @@ def main() -> int:
 
 
 def _merge_states(base: bytes, ours: bytes, theirs: bytes) -> bytes:
-    return takes.dump(merged(takes.parse(base) if base else None, takes.parse(ours), takes.parse(theirs)))
+    return record.dump(merged(record.parse(base) if base else None, record.parse(ours), record.parse(theirs)))
 
 
 def _merge_ledgers(base: bytes, ours: bytes, theirs: bytes) -> bytes:

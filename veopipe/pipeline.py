@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from veopipe import standins
+from veopipe.clock import parse_duration
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, place, plain
 from veopipe.documents.problems import Finding, Findings, Place
 from veopipe.errors import Problem, UsageError
-from veopipe.settings import is_no_path, meant_elsewhere, parse_base_url, parse_duration
+from veopipe.files import is_no_path, meant_elsewhere
+from veopipe.gateway.address import parse_base_url
 from veopipe.text import hide, printable
 
 DEFAULT, REHEARSAL = "default", "rehearsal"

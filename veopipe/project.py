@@ -19,9 +19,8 @@ from veopipe.delivery import shelf as delivery
 from veopipe.delivery.shelf import Shelf
 from veopipe.dialects.catalogue import models_with
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
-from veopipe.gateway.address import Address
+from veopipe.gateway.address import Address, parse_base_url
 from veopipe.ledger import owner
-from veopipe.ledger.ledgerfile import key_of
 from veopipe.ledger.owner import Ledger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store, open_store
@@ -29,7 +28,7 @@ from veopipe.manifest import pictures
 from veopipe.manifest.shots import Manifest, Picture, load_manifest
 from veopipe.pipeline import Pipeline, load_pipeline
 from veopipe.plan.plan import Plan, Wanted, World, make_plan
-from veopipe.settings import parse_base_url
+from veopipe.takes.order import key_of
 from veopipe.takes.take import Attempt, attempts_of
 from veopipe.text import counted, printable
 

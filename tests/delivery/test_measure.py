@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from veopipe.delivery.boxes import Film
-from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Verdict, Wanted, judge, reconciled
+from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Verdict, judge, reconciled
+from veopipe.takes.order import Order
 
 ROOT = Path(__file__).parents[2]
 MEDIA = Path(__file__).parents[1] / "media"
@@ -393,7 +394,7 @@ def test_mutants_cost_neither_a_hang_nor_a_child_nor_a_false_yes(tmp_path: Path)
 
 
 UHD = Measured(3840, 2160, 8.0, 24.0, "AVC", "AAC", "MPEG-4")
-ORDERED = Wanted(3840, 2160, 8)
+ORDERED = Order("veo", "A pier", 8, "4k", "16:9", None, None, (), 1)
 
 
 def changed(**facts: object) -> Measured:

@@ -13,9 +13,11 @@ from veopipe.delivery import shelf as delivery
 from veopipe.delivery.shelf import Shelf
 from veopipe.files import sha256_of_bytes
 from veopipe.ledger.paths import Places
+from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt, Delivered, Take
 
+ORDER = Order("veo", "A pier", 8, "720p", "16:9", None, None, (), 1)
 ATTEMPT = Attempt(1, "r1", Status.VERIFIED, "https://x:443", Decimal("0.3"), "2026-11-22T06:00:00Z", task_id="task_1")
 
 
@@ -27,7 +29,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def take(file: Delivered | None, number: int = 1) -> Take:
-    return Take(number, "f" * 64, {}, (ATTEMPT,), file)
+    return Take(number, "f" * 64, ORDER, (ATTEMPT,), file)
 
 
 def downloaded(shelf: Shelf, content: bytes = b"video", number: int = 1) -> Take:

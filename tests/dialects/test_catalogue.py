@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from veopipe.dialects.catalogue import BUILT_IN, RETIRED_SPELLINGS, as_text, models_with
+from veopipe.dialects.catalogue import BUILT_IN, RETIRED_SPELLINGS, models_with
+from veopipe.money import as_text
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "api-document.txt").read_text("utf-8")
 ROW = re.compile(r"^(veo-[a-z0-9.-]+?)\$([0-9.]+)/call\$([0-9]+\.[0-9]{2})[0-9.]+%\$([0-9]+\.[0-9]{2})[0-9.]+%$", re.M)

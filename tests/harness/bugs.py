@@ -215,7 +215,7 @@ BUGS: dict[str, Bug] = {
         "run/create_call.py",
         _SAVED,
         "        state = state.with_take(take)\n"
-        "        from veopipe.takes.take import dump\n"
+        "        from veopipe.ledger.record import dump\n"
         "        self.store._path(item.shot).write_bytes(dump(state))\n"
         "        self.store.shots[item.shot] = state\n",
         cut_at("answer"),
@@ -274,8 +274,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a killed run's take in doubt costs nothing": Bug(
         "takes/take.py",
-        "elif attempt.status in state.POSSIBLY_CHARGED:",
-        "elif attempt.status in state.POSSIBLY_CHARGED - state.UNKNOWN_OUTCOME:",
+        "elif attempt.status in POSSIBLY_CHARGED:",
+        "elif attempt.status in POSSIBLY_CHARGED - {Status.SUBMITTING, Status.IN_DOUBT}:",
         killed_spending_counts,
     ),
     "files are renamed before they are synced": Bug(
@@ -289,8 +289,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a state file is written in its place": Bug(
         "ledger/store.py",
-        "files.replace(self._path(shot.shot), takes.dump(shot))",
-        "self._path(shot.shot).write_bytes(takes.dump(shot))",
+        "files.replace(self._path(shot.shot), dump(shot))",
+        "self._path(shot.shot).write_bytes(dump(shot))",
         cut_at("record", "open", "poll", disks=(LOST, ZEROS)),
         "shot.json can't be read",  # and bought again no more: the ledger has counted the order
     ),

@@ -26,6 +26,7 @@ from tests.harness.canary import holds_key, leaks_below
 from tests.harness.disks import Point, read_log
 from veopipe import files
 from veopipe.delivery import boxes
+from veopipe.ledger import record
 from veopipe.simulator.server import Options, Simulator, start
 from veopipe.takes import take as takes
 from veopipe.takes.status import Status
@@ -256,8 +257,8 @@ def states(film: Film) -> dict[str, takes.ShotState | str]:
     found: dict[str, takes.ShotState | str] = {}
     for path in sorted((film.folder / ".veopipe/shots/state").glob("*.json")):
         try:
-            found[path.stem] = takes.parse(path.read_bytes())
-        except takes.Unreadable as error:
+            found[path.stem] = record.parse(path.read_bytes())
+        except record.Unreadable as error:
             found[path.stem] = f"{path.name} can't be read: {error}"
     return found
 

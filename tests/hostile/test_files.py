@@ -30,16 +30,16 @@ from veopipe.delivery import boxes
 from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.documents import schema, yaml
 from veopipe.errors import UsageError, VeopipeError
-from veopipe.ledger import owner, store
+from veopipe.ledger import owner, record, store
 from veopipe.ledger.paths import Places
+from veopipe.ledger.reading import Unreadable
 from veopipe.manifest import csv, pictures
 from veopipe.manifest.shots import load_manifest
 from veopipe.plan import permission
 from veopipe.plan.plan import Wanted, World, make_plan
-from veopipe.takes import take as takes
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Status
-from veopipe.takes.take import Attempt, Delivered, ShotState, Take, Unreadable
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 # --- state files -----------------------------------------------------------------------------------
 
@@ -52,11 +52,11 @@ def paid_state(status: Status) -> ShotState:
     task = "task_1" if status in CHARGED else None
     delivered = FILE if status in {Status.DOWNLOADED, Status.VERIFIED, Status.MISMATCHED} else None
     attempt = Attempt(1, "20261122T060000Z", status, REAL, Decimal("0.3"), SINCE, settled_at=SINCE, task_id=task)
-    return ShotState("hero", (Take(1, ORDER.fingerprint(), ORDER.as_json(), (attempt,), delivered),))
+    return ShotState("hero", (Take(1, ORDER.fingerprint(), ORDER, (attempt,), delivered),))
 
 
 PAID = [
-    takes.dump(paid_state(status)) for status in (Status.IN_DOUBT, Status.RENDERING, Status.VERIFIED, Status.PARKED)
+    record.dump(paid_state(status)) for status in (Status.IN_DOUBT, Status.RENDERING, Status.VERIFIED, Status.PARKED)
 ]
 
 
@@ -64,8 +64,8 @@ def assert_never_bought_again(text: bytes) -> None:
     """The file is unreadable, or understood: in both cases its order is bought by no plan."""
     states, unreadable = {}, {}
     try:
-        states["hero"] = takes.parse(text)
-        assert takes.parse(takes.dump(states["hero"])) == states["hero"]
+        states["hero"] = record.parse(text)
+        assert record.parse(record.dump(states["hero"])) == states["hero"]
     except Unreadable as error:
         unreadable["hero"] = str(error)
     wanted = {"hero": Wanted("hero", ORDER, BUILT_IN[ORDER.model])}

@@ -22,9 +22,10 @@ from tests.harness.fuzzing import (
     scalars,
     values,
 )
-from veopipe import settings
+from veopipe.clock import parse_duration
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import plain
+from veopipe.gateway.address import parse_base_url
 from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
 from veopipe.text import SHOWN
@@ -130,6 +131,6 @@ def test_a_pipeline_is_usable_or_has_problems(value: dict[str, Any]) -> None:
 
 @given(st.text(max_size=40) | st.floats() | st.integers())
 def test_a_duration_and_an_address_are_values_or_sentences(written: Any) -> None:
-    for read in (settings.parse_duration, lambda said: settings.parse_base_url(str(said))):
+    for read in (parse_duration, lambda said: parse_base_url(str(said))):
         with suppress(ValueError):
             assert read(written) is not None

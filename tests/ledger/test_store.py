@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
+from veopipe.ledger import record
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import NotRecorded, Store, open_store
-from veopipe.takes import take as takes
-from veopipe.takes.order import fingerprint_of
+from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Event, IllegalTransition, Status
 from veopipe.takes.take import Attempt, ShotState, Take
 
-ORDER = {"model": "veo", "prompt": "A pier", "seconds": 8, "resolution": "720p", "aspect_ratio": "16:9"}
+ORDER = Order("veo", "A pier", 8, "720p", "16:9", None, None, (), 1)
 
 
 def take(status: Status = Status.SUBMITTING, number: int = 1) -> Take:
     task = "task_1" if status in CHARGED else None
     made = Attempt(1, "r1", status, "https://api.laozhang.ai:443", Decimal("0.3"), "2026-11-22T06:00:00Z", task_id=task)
-    return Take(number, fingerprint_of(ORDER), ORDER, (made,))
+    return Take(number, ORDER.fingerprint(), ORDER, (made,))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def store(places: Places) -> Store:
 
 
 def on_disk(places: Places, shot: str = "hero") -> ShotState:
-    return takes.parse((places.state / f"{shot}.json").read_bytes())
+    return record.parse((places.state / f"{shot}.json").read_bytes())
 
 
 def break_disk(places: Places) -> None:
@@ -245,7 +245,6 @@ import errno, sys
 from pathlib import Path
 from veopipe import crashpoints
 from veopipe.ledger.paths import Places
-from veopipe.takes.order import fingerprint_of
 from veopipe.takes.status import Event
 from veopipe.ledger.store import NotRecorded, open_store
 
@@ -323,7 +322,6 @@ import errno, sys
 from pathlib import Path
 from veopipe import crashpoints
 from veopipe.ledger.paths import Places
-from veopipe.takes.order import fingerprint_of
 from veopipe.ledger.store import NotRecorded, open_store
 
 def full(step, subject):
@@ -367,7 +365,7 @@ def test_what_cannot_be_read_holds_its_shot(places: Places, store: Store) -> Non
     (places.state / "folder.json").mkdir()
     (places.state / "loop.json").symlink_to("loop.json")
     (places.state / "empty.json").write_bytes(b"")
-    (places.state / "large.json").write_bytes(b" " * (takes.LARGEST_STATE_FILE + 1))
+    (places.state / "large.json").write_bytes(b" " * (record.LARGEST + 1))
 
     found = open_store(places)
 

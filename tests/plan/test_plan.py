@@ -35,7 +35,7 @@ def attempt(status: Status, number: int = 1, **more: Any) -> Attempt:
 def take(*attempts: Attempt | Status, order: Order = ORDER, number: int = 1) -> Take:
     made = tuple(attempt(one, n) if isinstance(one, Status) else one for n, one in enumerate(attempts, 1))
     file = FILE if made[-1].status in {Status.VERIFIED, Status.MISMATCHED, Status.DOWNLOADED} else None
-    return Take(number, order.fingerprint(), order.as_json(), made, file)
+    return Take(number, order.fingerprint(), order, made, file)
 
 
 def planned(

@@ -8,16 +8,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from veopipe.plan.renames import takeovers
+from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt, ShotState, Take
 
 IDS = ["a", "b", "c", "d", "E", "e"]
 TEXTS = st.sampled_from("uvwxyz")
+ORDER = Order("veo", "A pier", 8, "720p", "16:9", None, None, (), 1)
 ATTEMPT = Attempt(1, "r1", Status.VERIFIED, "simulator", Decimal("0.3"), "2026-11-22T06:00:00Z", task_id="task_1")
 
 
 def state(shot: str, texts: list[str]) -> ShotState:
-    return ShotState(shot, tuple(Take(number, text, {}, (ATTEMPT,)) for number, text in enumerate(texts, 1)))
+    return ShotState(shot, tuple(Take(number, text, ORDER, (ATTEMPT,)) for number, text in enumerate(texts, 1)))
 
 
 @given(

@@ -37,7 +37,7 @@ def attempt(status: Status, number: int = 1, **more: Any) -> Attempt:
 
 
 def take(*attempts: Attempt, order: Order = ORDER, number: int = 1, file: Delivered | None = None) -> Take:
-    return Take(number, order.fingerprint(), order.as_json(), attempts, file)
+    return Take(number, order.fingerprint(), order, attempts, file)
 
 
 @pytest.fixture

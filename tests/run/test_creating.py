@@ -45,7 +45,7 @@ def take(*statuses: Status, number: int = 1) -> Take:
         )
         for n, status in enumerate(statuses, 1)
     )
-    return Take(number, ORDER.fingerprint(), ORDER.as_json(), attempts)
+    return Take(number, ORDER.fingerprint(), ORDER, attempts)
 
 
 def item(**changed: Any) -> Item:

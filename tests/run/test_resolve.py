@@ -25,7 +25,7 @@ FILE = Delivered("renders", "hero.001.mp4", "b" * 64, 1234)
 def take(status: Status, number: int = 1, **more: Any) -> Take:
     facts: dict[str, Any] = {"task_id": f"task_{number}" if status in CHARGED else None, **more}
     made = Attempt(1, "r1", status, REAL, Decimal("0.3"), "2026-11-22T06:00:00Z", **facts)
-    return Take(number, ORDER.fingerprint(), ORDER.as_json(), (made,), FILE if status in CHARGED else None)
+    return Take(number, ORDER.fingerprint(), ORDER, (made,), FILE if status in CHARGED else None)
 
 
 @pytest.fixture

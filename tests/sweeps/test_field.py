@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "an answer about the address": (
         r"dialects/test_videos.py::.*(about_the_address|about_the_order|at_an_address|says_nothing_of)",
         r"test_gateway_words.py::.*(address|base_url|model_that)",
-        r"test_settings.py::.*(apis_own_path|below_a_v1)",
+        r"gateway/test_address.py::.*(apis_own_path|below_a_v1)",
     ),
     "an id beside an error": (
         r"dialects/test_videos.py::.*(beside_an_error|error_that_is_none)",
@@ -84,7 +84,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "a text that means a place elsewhere": (
         r"test_local_paths.py::",
-        r"test_settings.py::.*(elsewhere|however_odd|refuse_the_same|word_of_the_command|repeats_no)",
+        r"test_files.py::.*(elsewhere|however_odd|refuse_the_same|word_of_the_command|repeats_no)",
     ),
     "a good picture that was called damaged": (
         r"manifest/test_pictures.py::.*(doesnt_make|kind_of_png|end_marker|flaw|scans)",

@@ -206,7 +206,7 @@ def test_what_is_asked_for_changes_the_fingerprint_and_is_named(word: str) -> No
     other = DIFFERENT[word]
 
     assert other.fingerprint() != PLAIN.fingerprint()
-    assert orders.changes(PLAIN.as_json(), other) == [word]
+    assert orders.changes(PLAIN, other) == [word]
 
 
 def test_the_same_picture_in_another_role_is_another_order() -> None:

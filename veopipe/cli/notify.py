@@ -23,12 +23,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from veopipe import __version__
 from veopipe.cli.terminal.screen import say
-from veopipe.dialects.catalogue import as_text
 from veopipe.errors import ExitCode, VeopipeError
 from veopipe.gateway import network
+from veopipe.money import as_text
 from veopipe.project import Project
 from veopipe.report.rows import Report
-from veopipe.settings import is_loopback
+from veopipe.takes.origin import is_loopback
 from veopipe.takes.status import UNKNOWN_OUTCOME, Status
 from veopipe.text import counted, hide, printable
 

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from veopipe.cli.completions import complete_pipeline, complete_shot
+from veopipe.files import is_no_path, meant_elsewhere
 from veopipe.project import Choices
-from veopipe.settings import is_no_path, meant_elsewhere
 from veopipe.text import printable
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")

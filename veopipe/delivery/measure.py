@@ -27,6 +27,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from veopipe.delivery.boxes import BoxFault, Film, look
+from veopipe.takes.order import Order
+from veopipe.takes.take import Delivered
 from veopipe.text import printable
 
 LIMIT_S = 20.0
@@ -65,21 +67,18 @@ class Measured:
     audio_codec: str | None
     container: str
 
+    def of(self, file: Delivered, **more: str) -> Delivered:
+        """The record of `file` with what was measured; `more` is noted beside it."""
+        facts = {name: getattr(self, name) for name in ("fps", "video_codec", "audio_codec", "container")}
+        measured = {name: fact for name, fact in facts.items() if fact is not None} | more
+        return replace(file, width=self.width, height=self.height, duration_s=self.duration_s, measured=measured)
+
 
 @dataclass(frozen=True, slots=True)
 class Unmeasurable:
     """Why a file has no facts; `reason` is for people: "the file is cut off: …"."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was ordered: pixels and seconds."""
-
-    width: int
-    height: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +95,26 @@ class Verdict:
     differences: tuple[str, ...]
     notes: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """The evidence, or what is unusual, as one text."""
+        return "; ".join(self.notes if self.matches else self.differences)
 
-def judge(measured: Measured, wanted: Wanted, duration_tolerance: float) -> Verdict:
+
+def judge(measured: Measured, order: Order, duration_tolerance: float) -> Verdict:
     """Compare a file with its order.
 
     Args:
         measured: the file's facts.
-        wanted: the order's; the resolution must be exact.
+        order: what was asked for; the resolution must be exact.
         duration_tolerance: seconds by which the duration may differ, either way.
     """
     differences = []
-    if (measured.width, measured.height) != (wanted.width, wanted.height):
-        differences.append(f"ordered {wanted.width}x{wanted.height}, measured {measured.width}x{measured.height}")
-    if abs(measured.duration_s - wanted.seconds) > duration_tolerance + _ROUNDING_S:
-        differences.append(f"ordered {wanted.seconds:g} s, measured {measured.duration_s:g} s")
+    width, height = order.size
+    if (measured.width, measured.height) != (width, height):
+        differences.append(f"ordered {width}x{height}, measured {measured.width}x{measured.height}")
+    if abs(measured.duration_s - order.seconds) > duration_tolerance + _ROUNDING_S:
+        differences.append(f"ordered {order.seconds:g} s, measured {measured.duration_s:g} s")
     notes = []
     if measured.fps is not None and abs(measured.fps - _EXPECTED_FPS) > _FPS_TOLERANCE:
         notes.append(f"{measured.fps:g} frames per second instead of {_EXPECTED_FPS:g}")

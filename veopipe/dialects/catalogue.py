@@ -5,7 +5,6 @@
 * Both models were announced as switched off upstream on 2026-10-22, which is why names and prices are
   a table here and an entry in the pipeline (`provider.models`), never code.
 * Google's list price is known for 8 s at 1080p and at 4K only (same section); it is never guessed for others.
-* Money is `Decimal` everywhere and a decimal string in files and reports.
 """
 
 from __future__ import annotations
@@ -70,14 +69,3 @@ def models_with(extra: Mapping[str, Decimal]) -> dict[str, Model]:
         known = table.get(name)
         table[name] = Model(name, price, known.google_8s_usd if known else {})
     return table
-
-
-def as_text(amount: Decimal) -> str:
-    """US dollars with at least two decimals and no exponent: `0.30`, `1.20`, `0.125`.
-
-    This is the form of every money value in files and JSON reports.
-    """
-    exact = amount.normalize()
-    exponent = exact.as_tuple().exponent
-    places = max(2, -exponent) if isinstance(exponent, int) else 2
-    return f"{exact:.{places}f}"

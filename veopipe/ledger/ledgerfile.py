@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from veopipe.ledger.reading import strict_json
+from veopipe.takes.order import KEY
 
 FORMAT = 1
 LARGEST = 64 << 20
 """Bytes. A million orders need half of it."""
-KEY = 16
-"""Hex digits of a fingerprint that stand for an order: 64 bits, so that of a million orders no two are alike."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEY = re.compile(rf"[0-9a-f]{{{KEY}}}")
@@ -48,8 +47,8 @@ class Ledger:
         manifest: the manifest's file name.
         open_runs: runs that spent and weren't ended by themselves or by Ctrl-C: the next run's caps
             count what they spent.
-        attempts: key of an order (`key_of`) → how many attempts were made for it; None: an older veopipe wrote it and
-            didn't count, or it is a rehearsal's.
+        attempts: key of an order (`order.key_of`) → how many attempts were made for it; None: an older veopipe wrote
+            it and didn't count, or it is a rehearsal's.
         is_new: there is no ledger yet; nothing was ever bought.
         is_lost: there are state files, but no `ledger.json` that counts them.
         is_torn: git left both sides of a conflict in it.
@@ -64,11 +63,6 @@ class Ledger:
     is_lost: bool = False
     is_torn: bool = False
     unknown: Mapping[str, Any] = field(default_factory=dict)
-
-
-def key_of(fingerprint: str) -> str:
-    """What an order is called in `attempts`."""
-    return fingerprint[:KEY]
 
 
 def parse(text: bytes) -> Ledger:

@@ -21,12 +21,11 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import filelock
 
-from veopipe import files, standins
+from veopipe import clock, files, standins
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
 from veopipe.ledger import ledgerfile, safekeeping, statefiles
 from veopipe.ledger.ledgerfile import Ledger as Ledger
@@ -321,7 +320,7 @@ def locked(places: Places, tell: Callable[[str], None] = _to_nobody) -> Iterator
         ) from None
     try:
         with suppress(OSError):  # for people only; on a full disk the lock holds without it
-            (places.folder / "lock").write_text(f"pid {os.getpid()} since {now()}\n", "ascii")
+            (places.folder / "lock").write_text(f"pid {os.getpid()} since {clock.now()}\n", "ascii")
         yield
     finally:
         _tidy(places)
@@ -421,8 +420,3 @@ def claim_output(places: Places, ledger: Ledger) -> None:
     except OSError as error:
         raise EnvironmentFault(f"{places.output} can't be used: {_said(error)}") from None
     _check_output(places, ledger)  # another list may have been quicker
-
-
-def now() -> str:
-    """The time as state files and logs write it: UTC, ISO 8601, seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -29,13 +29,14 @@ from pathlib import Path
 from typing import Any
 
 from veopipe import files, standins
+from veopipe.clock import now
 from veopipe.errors import EnvironmentFault
 from veopipe.ledger import statefiles
-from veopipe.ledger.owner import now
 from veopipe.ledger.paths import Places
-from veopipe.takes import take as takes
+from veopipe.ledger.reading import Unreadable
+from veopipe.ledger.record import FORMAT, LARGEST, dump, parse
 from veopipe.takes.status import Event, IllegalTransition, Status
-from veopipe.takes.take import ShotState, Take
+from veopipe.takes.take import ShotState, Take, advance
 from veopipe.text import printable
 
 ASIDE = "aside-"
@@ -132,7 +133,7 @@ class Store:
             if self._is_closed:
                 raise NotRecorded(f"{self._path(shot.shot)} is another process's business now")
             try:
-                files.replace(self._path(shot.shot), takes.dump(shot))
+                files.replace(self._path(shot.shot), dump(shot))
             except OSError as error:
                 raise NotRecorded(f"{self._path(shot.shot)} can't be written: {error.strerror}") from error
             self._hold(shot)
@@ -156,7 +157,7 @@ class Store:
             NotRecorded: it isn't on disk; memory is unchanged.
             IllegalTransition: the attempt table doesn't list it.
         """
-        return self.change(shot, number, lambda take: takes.advance(take, event, now(), **facts))
+        return self.change(shot, number, lambda take: advance(take, event, now(), **facts))
 
     def record_paid(self, shot: str, number: int, event: Event, **facts: Any) -> Take:
         """Like `record`, for the answer to a create: if it can't be written, it is rescued.
@@ -249,7 +250,7 @@ class Store:
         return self.places.state / f"{shot}.json"
 
     def _rescue(self, record: Mapping[str, Any]) -> None:
-        line = json.dumps({"format": takes.FORMAT, "at": now(), **record})
+        line = json.dumps({"format": FORMAT, "at": now(), **record})
         name = f"{record['shot']}.{secrets.token_hex(4)}.json"
         for folder in (self.places.rescue, self.places.output):
             try:
@@ -271,7 +272,7 @@ class Store:
         merged = []
         for path in self._rescue_files():
             try:
-                record = json.loads(files.read_bounded(path, takes.LARGEST_STATE_FILE))
+                record = json.loads(files.read_bounded(path, LARGEST))
                 done = self._merge(record)
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
@@ -293,8 +294,8 @@ class Store:
         facts = {key: value for key, value in record.items() if key not in meta}
         event = Event[record["event"]]
         try:
-            taken = takes.advance(take, event, now(), **facts)
-            takes.parse(takes.dump(ShotState(record["shot"], (taken,))))  # Unreadable, a ValueError: a damaged record
+            taken = advance(take, event, now(), **facts)
+            parse(dump(ShotState(record["shot"], (taken,))))  # Unreadable, a ValueError: a damaged record
             self.record(record["shot"], record["take"], event, **facts)
         except IllegalTransition:  # it was merged before, and the process died before the file was removed
             return False
@@ -323,8 +324,8 @@ def open_store(places: Places, counted: Mapping[str, int] | None = None) -> Stor
     store.missing = {shot: f"isn't here: {what}" for shot, what in found.away}
     for shot in found.shots:
         try:
-            state = takes.parse(files.read_bounded(places.state / f"{shot}.json", takes.LARGEST_STATE_FILE))
-        except takes.Unreadable as error:
+            state = parse(files.read_bounded(places.state / f"{shot}.json", LARGEST))
+        except Unreadable as error:
             store.unreadable[shot] = printable(str(error))
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else str(error)
@@ -350,7 +351,7 @@ def _look_for_twin(store: Store, shot: str, state: ShotState) -> None:
     path = store.places.state / f"{state.shot}.json"
     if original is None and path.exists():
         try:
-            original = takes.parse(files.read_bounded(path, takes.LARGEST_STATE_FILE))
+            original = parse(files.read_bounded(path, LARGEST))
         except (OSError, ValueError):
             return
     if original is None:

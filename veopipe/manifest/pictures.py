@@ -30,7 +30,6 @@ from typing import BinaryIO
 from veopipe import files, standins
 from veopipe.documents.problems import Rule
 from veopipe.manifest.picture_parts import NO_END, Parts, survey
-from veopipe.settings import meant_elsewhere
 from veopipe.text import printable
 
 MAX_BYTES = 20_000_000
@@ -227,7 +226,7 @@ def _locate(written: str, folder: Path, boundary: Path) -> Path:
     except (OSError, ValueError):  # a NUL or a lone surrogate in the name
         raise _Faulty(MISSING, "doesn't exist: no file can have that name") from None
     _refuse_outside(path, boundary)
-    if (why := meant_elsewhere(written)) is not None and not path.exists():
+    if (why := files.meant_elsewhere(written)) is not None and not path.exists():
         raise _Faulty(MISSING, f"doesn't exist; it {why}")
     return path
 

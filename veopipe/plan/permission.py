@@ -12,12 +12,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from veopipe import files
-from veopipe.dialects.catalogue import as_text
+from veopipe import files, money
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger.reading import strict_json
 from veopipe.plan.plan import Action, Item, Plan
-from veopipe.takes.take import money
 from veopipe.text import printable
 
 FORMAT = 1
@@ -44,13 +42,13 @@ def document(plan: Plan, head: Mapping[str, str], *, charged: Decimal, cap: Deci
     """
     known = [item.google_usd for item in plan.creates if item.google_usd is not None]
     costs: dict[str, Any] = {
-        "planned": as_text(plan.cost_usd),
-        "worst_case": as_text(plan.worst_usd),
-        "charged_before": as_text(charged),
-        "cap": as_text(cap) if cap is not None else None,
+        "planned": money.as_text(plan.cost_usd),
+        "worst_case": money.as_text(plan.worst_usd),
+        "charged_before": money.as_text(charged),
+        "cap": money.as_text(cap) if cap is not None else None,
     }
     if known:
-        costs["google_list_price"] = {"usd": as_text(sum(known, Decimal(0))), "of_creates": len(known)}
+        costs["google_list_price"] = {"usd": money.as_text(sum(known, Decimal(0))), "of_creates": len(known)}
     entries = [_entry(item, plan.retry_failed) for item in plan.items]
     return {"format": FORMAT, **head, "cost_usd": costs, "shots": entries}
 
@@ -96,8 +94,8 @@ def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
         "reason": item.reason,
         "wanted": item.wanted,
         "fingerprint": item.fingerprint,
-        "price_usd": as_text(item.price_usd),
-        "cost_usd": as_text(item.cost_usd),
+        "price_usd": money.as_text(item.price_usd),
+        "cost_usd": money.as_text(item.cost_usd),
         "bought_before": item.bought_before,
     }
     if item.bought_at:
@@ -139,4 +137,4 @@ def _allowed(entry: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[int, Deci
         raise ValueError("a shot, a fingerprint or a price is no text")
     if not all(type(number) is int and 0 <= number <= _MOST_ATTEMPTS for number in attempts):
         raise ValueError("a number of attempts is none")
-    return (shot, fingerprint), (sum(attempts), money(price))
+    return (shot, fingerprint), (sum(attempts), money.parse(price))

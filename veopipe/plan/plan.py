@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from veopipe.dialects.catalogue import Model, as_text
+from veopipe.dialects.catalogue import Model
 from veopipe.dialects.videos import Scope
-from veopipe.gateway.address import SIMULATOR, is_loopback
-from veopipe.ledger.ledgerfile import key_of
+from veopipe.money import as_text
 from veopipe.plan.renames import takeovers
 from veopipe.takes import order as orders
-from veopipe.takes.order import Order
+from veopipe.takes.order import Order, key_of
+from veopipe.takes.origin import SIMULATOR, is_local
 from veopipe.takes.status import CARRIED_ON, CHARGED, UNKNOWN_OUTCOME, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.text import counted
@@ -306,7 +306,7 @@ class _Planner:
 
     def _satisfies(self, take: Take) -> bool:
         here = self.world.gateway
-        return here is None or is_loopback(here) or not is_loopback(take.last.gateway)
+        return here is None or is_local(here) or not take.last.is_local
 
     def _bought_here(self, state: ShotState, fingerprint: str) -> Take | None:
         """The take of this order that a gateway on this machine may have been paid for, if it isn't a match."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from veopipe.dialects.catalogue import as_text
+from veopipe.money import as_text
 from veopipe.project import Project
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row, made_for
@@ -239,7 +239,7 @@ def _took(attempt: Attempt) -> float | None:
 
 def _order(row: Row, take: Take | None) -> Mapping[str, Any]:
     if take is not None:
-        return take.order
+        return take.order.as_json()
     return row.item.order.as_json() if row.item.order is not None else {}
 
 

@@ -23,7 +23,7 @@ import jinja2
 from markupsafe import Markup
 
 from veopipe import __version__
-from veopipe.dialects.catalogue import as_text
+from veopipe.money import as_text
 from veopipe.project import Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
 from veopipe.report.legend import LEGEND, Standing

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from veopipe.dialects.catalogue import as_text
+from veopipe.money import as_text
 from veopipe.report.cards import Card, for_people
 from veopipe.report.rows import Report
 from veopipe.takes.status import Status

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from veopipe.delivery.shelf import Shelf
-from veopipe.dialects.catalogue import as_text
 from veopipe.dialects.videos import Scope
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
+from veopipe.money import as_text
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.project import Ending, Project
 from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, Standing

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from veopipe.dialects.catalogue import as_text
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
 from veopipe.gateway.address import Address
 from veopipe.ledger import owner, safekeeping
+from veopipe.money import as_text
 from veopipe.plan.plan import Item, Plan, bought_words, elsewhere_words
 from veopipe.project import Project
 from veopipe.run.events import Note

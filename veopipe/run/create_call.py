@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from veopipe import crashpoints
+from veopipe.clock import now
 from veopipe.dialects.videos import Asked, CreateAnswer, Outcome, judge_create
 from veopipe.gateway.client import Gateway, Upload
-from veopipe.ledger.owner import now
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.plan.plan import Item
 from veopipe.run.events import Journal
@@ -100,8 +100,9 @@ class Asker:
         try:
             take = state.take(item.number)
         except KeyError:
-            order = item.order.as_json() if item.order else {}
-            take = Take(item.number, item.fingerprint, order, (attempt,))
+            if item.order is None:
+                raise ValueError("an item without an order buys nothing") from None
+            take = Take(item.number, item.fingerprint, item.order, (attempt,))
         else:
             attempt = replace(attempt, number=len(take.attempts) + 1)
             take = replace(take, attempts=(*take.attempts, attempt))

@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from veopipe.dialects.catalogue import as_text
 from veopipe.dialects.videos import CreateAnswer, Outcome, PollAnswer, Progress, Scope
 from veopipe.errors import ExitCode
 from veopipe.gateway.client import Upload
+from veopipe.money import as_text
 from veopipe.pipeline import Pipeline
 from veopipe.plan.plan import Item
 from veopipe.run.brakes import Halt

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from veopipe.ledger.owner import now
+from veopipe.clock import now
 
 KEPT_LOGS = 100
 """Event logs that are kept, this run's included: a quarter of a year of nights."""

@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from veopipe.clock import now
 from veopipe.dialects.bodies import is_task_id
-from veopipe.dialects.catalogue import as_text
 from veopipe.errors import EnvironmentFault, UsageError
-from veopipe.gateway.address import Address
-from veopipe.ledger.owner import now
+from veopipe.gateway.address import Address, parse_base_url
 from veopipe.ledger.store import Store
+from veopipe.money import as_text
 from veopipe.plan.plan import NOT_CHARGED
-from veopipe.settings import parse_base_url
 from veopipe.takes import take as takes
 from veopipe.takes.status import UNKNOWN_OUTCOME, Event, Status
 from veopipe.takes.take import Take
@@ -89,8 +88,8 @@ def _entry(shot: str, take: Take) -> Entry:
         status=Status.PARKED if take.status is Status.PARKED else Status.IN_DOUBT,
         since=last.submitted_at,
         price_usd=last.price_usd,
-        model=str(take.order.get("model", "")),
-        prompt=printable(str(take.order.get("prompt", "")), 60, own=True),
+        model=take.order.model,
+        prompt=printable(take.order.prompt, 60, own=True),
         reason=last.reason or "crash",
         message=last.message or "",
         gateway=last.gateway,

@@ -20,14 +20,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from veopipe import files
+from veopipe import clock, files
 from veopipe.delivery.measure import Prober
-from veopipe.dialects.catalogue import as_text
 from veopipe.errors import EnvironmentFault, ExitCode
+from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway, Upload
-from veopipe.ledger import owner
+from veopipe.ledger import owner, record
 from veopipe.ledger.store import NotRecorded
 from veopipe.manifest import pictures, rules
+from veopipe.money import as_text
 from veopipe.plan.plan import Action, Item, Plan, elsewhere_words
 from veopipe.project import Ending, Project
 from veopipe.run import signals
@@ -38,7 +39,6 @@ from veopipe.run.creating import Budget, Creator, Held
 from veopipe.run.events import Journal
 from veopipe.run.pace import Tempo
 from veopipe.run.settling import Settler
-from veopipe.settings import read_key
 from veopipe.takes import take as takes
 from veopipe.takes.order import form_file
 from veopipe.takes.status import CARRIED_ON, IN_FLIGHT, Event, Status
@@ -89,7 +89,7 @@ class Run:
 
     project: Project
     terms: Terms
-    id: str = field(default_factory=lambda: owner.now().replace("-", "").replace(":", ""))
+    id: str = field(default_factory=lambda: clock.now().replace("-", "").replace(":", ""))
     plan: Plan = field(default_factory=lambda: Plan(()))
     halt: Halt = field(default_factory=Halt)
     journal: Journal = field(init=False)
@@ -339,7 +339,7 @@ class Run:
         Raises:
             Held: they aren't, or what would be bought couldn't be recorded.
         """
-        if item.order is not None and not takes.has_room(self.project.store.shots.get(item.shot), item.order.as_json()):
+        if item.order is not None and not record.has_room(self.project.store.shots.get(item.shot), item.order):
             raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
         uploads: list[Upload] = []
         numbers: dict[str, int] = {}

@@ -15,13 +15,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from veopipe import crashpoints, files
+from veopipe import clock, crashpoints, files
 from veopipe.delivery.download import Fetched, Part, fetch
-from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Wanted, judge
+from veopipe.delivery.measure import Measured, Prober, Unmeasurable, judge
 from veopipe.delivery.shelf import Away, Shelf
 from veopipe.dialects.videos import PollAnswer, Progress
 from veopipe.errors import ExitCode
@@ -32,7 +31,6 @@ from veopipe.run.brakes import Halt
 from veopipe.run.events import Journal
 from veopipe.run.pace import Line, Tempo
 from veopipe.run.watching import Watch
-from veopipe.takes.order import SIZES
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, Take
 from veopipe.text import counted
@@ -261,7 +259,7 @@ class Settler:
         if part.fetched is Fetched.CORRUPT and corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{corrupt} downloads were damaged, the last one: {part.why}")
         if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.download.not_ready_for:
-            if part.answered and age(take.last) > KEPT_FOR:  # nothing is given up for a fault on this side
+            if part.answered and _age(take.last) > KEPT_FOR:  # nothing is given up for a fault on this side
                 return Event.GONE, {"reason": "expired", "message": f"no video 48 h after it was ordered: {part.why}"}
             return _parked("no_content", f"completed, but no video after {waited:.0f} s: {part.why}")
         return None
@@ -282,18 +280,10 @@ class Settler:
     async def _judged(self, take: Take, path: Path, measured: Measured) -> Step:
         if take.file is None:  # guards the types
             raise ValueError("no file was downloaded")
-        matches, message = compare(take, measured, self.pipeline.verify.duration_tolerance)
+        verdict = judge(measured, take.order, self.pipeline.verify.duration_tolerance)
         file = await asyncio.to_thread(self.shelf.put_away, path, take.file)
-        file = replace(
-            file,
-            width=measured.width,
-            height=measured.height,
-            duration_s=measured.duration_s,
-            measured=facts_of(measured),
-        )
-        reason = {} if matches else {"reason": "mismatched"}
-        event = Event.MATCHES if matches else Event.DIFFERS
-        return event, {"file": file, "message": message or None, **reason}
+        facts = {"file": measured.of(file), "message": verdict.text or None}
+        return (Event.MATCHES, facts) if verdict.matches else (Event.DIFFERS, {**facts, "reason": "mismatched"})
 
     # --- verified ----------------------------------------------------------------------------------
 
@@ -328,7 +318,7 @@ class Settler:
     async def _fetch_again(self, shot: str, take: Take) -> str | None:
         """Why the file can't be had, or None: it is back."""
         file, last = take.file, take.last
-        if file is None or age(last) > KEPT_FOR:
+        if file is None or _age(last) > KEPT_FOR:
             return "the gateway has it no more"
         if self.gateway is None or last.gateway != self.gateway.address.name:
             return f"only a run with the gateway {last.gateway} and its key can fetch it"
@@ -341,7 +331,7 @@ class Settler:
         if part.sha256 != file.sha256:
             measured = await self.prober.measure(path, walked=True)
             tolerance = self.pipeline.verify.duration_tolerance
-            if isinstance(measured, Unmeasurable) or not compare(take, measured, tolerance)[0]:
+            if isinstance(measured, Unmeasurable) or not judge(measured, take.order, tolerance).matches:
                 return "what the gateway sends now is another video"
         again = replace(
             file,
@@ -366,10 +356,10 @@ def _parked(reason: str, message: str) -> Step:
 
 def _overdue(watch: Watch, take: Take) -> Step:
     problem = f" ({watch.problem})" if watch.problem else ""
-    days = int(age(take.last) // 86_400)
+    days = int(_age(take.last) // 86_400)
     old = f", {counted(days, 'day')} after it was ordered" if days else ""
     todo = "run again"
-    if age(take.last) > KEPT_FOR:
+    if _age(take.last) > KEPT_FOR:
         todo = "look it up in the gateway's console; the next run asks again, or veopipe resolve gives it up"
     message = f"not ready {watch.seconds():.0f} s after this run began to ask{old}{problem}; {todo}"
     return _parked("poll_timeout", message)
@@ -380,36 +370,12 @@ def _saying(take: Take, words: str) -> Take:
     return replace(take, attempts=(*take.attempts[:-1], replace(take.last, message=words)))
 
 
-def compare(take: Take, measured: Measured, tolerance: float) -> tuple[bool, str]:
-    """Whether a measured file is what the take's order asks for, and the evidence or notes as one text."""
-    order = take.order
-    width, height = SIZES[str(order["resolution"]), str(order["aspect_ratio"])]
-    verdict = judge(measured, Wanted(width, height, int(order["seconds"])), tolerance)
-    return verdict.matches, "; ".join(verdict.notes if verdict.matches else verdict.differences)
+def _age(attempt: Attempt) -> float:
+    """Seconds since the gateway took an attempt: by our clock or by the gateway's, whichever makes it younger.
 
-
-def facts_of(measured: Measured) -> dict[str, Any]:
-    """What else was measured, for the record."""
-    facts = {
-        "fps": measured.fps,
-        "video_codec": measured.video_codec,
-        "audio_codec": measured.audio_codec,
-        "container": measured.container,
-    }
-    return {key: value for key, value in facts.items() if value is not None}
-
-
-def age(attempt: Attempt) -> float:
-    """Seconds since the gateway took an attempt, by the wall clock: for messages and the 48 h rule only.
-
-    By our clock or by the gateway's, whichever makes it younger: a wrong clock must not write a video off.
+    A wrong clock must not write a video off.
     """
-    began = float(attempt.created_at or 0)
-    try:
-        began = max(began, datetime.fromisoformat(attempt.submitted_at).timestamp())
-    except ValueError:
-        began = began or time.time()
-    return time.time() - began
+    return clock.since(attempt.created_at, attempt.submitted_at)
 
 
 def _said(error: Exception) -> str:

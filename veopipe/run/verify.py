@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from veopipe.delivery.measure import Measured, Prober, Unmeasurable
+from veopipe.clock import now
+from veopipe.delivery.measure import Prober, Unmeasurable, judge
 from veopipe.delivery.shelf import lack
 from veopipe.errors import ExitCode
-from veopipe.ledger.owner import now
 from veopipe.project import Project
-from veopipe.run.settling import compare, facts_of
 from veopipe.takes import take as takes
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Delivered, Take
@@ -78,31 +77,22 @@ async def _inspect(project: Project, prober: Prober, shot: str, take: Take, want
     measured = await prober.measure(path)
     if isinstance(measured, Unmeasurable):
         return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
-    matches, words = compare(take, measured, project.pipeline.verify.duration_tolerance)
-    changed = _record(project, shot, take, take.file, measured, matches=matches)
+    verdict = judge(measured, take.order, project.pipeline.verify.duration_tolerance)
+    changed = _record(project, shot, take.number, measured.of(take.file, measured_at=now()), matches=verdict.matches)
     if changed.status is not take.status and not project.store.shots[shot].is_outdone(take.number, wanted):
         project.shelf.publish(shot, changed, project.store.every_take(shot))
-    said = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s" + (f"; {words}" if words else "")
-    return Finding(shot, take.number, shown, fine=matches, said=said)
+    facts = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s"
+    said = f"{facts}; {verdict.text}" if verdict.text else facts
+    return Finding(shot, take.number, shown, fine=verdict.matches, said=said)
 
 
-def _record(
-    project: Project, shot: str, take: Take, delivered: Delivered, measured: Measured, *, matches: bool
-) -> Take:
-    file = replace(
-        delivered,
-        width=measured.width,
-        height=measured.height,
-        duration_s=measured.duration_s,
-        measured={**facts_of(measured), "measured_at": now()},
-    )
-
+def _record(project: Project, shot: str, number: int, file: Delivered, *, matches: bool) -> Take:
     def step(old: Take) -> Take:
         if matches and old.status is Status.MISMATCHED:
             return takes.advance(old, Event.MATCHES, now(), file=file)
         return replace(old, file=file)
 
-    return project.store.change(shot, take.number, step)
+    return project.store.change(shot, number, step)
 
 
 def code_of(findings: Iterable[Finding]) -> ExitCode:

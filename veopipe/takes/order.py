@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 FINGERPRINT_VERSION = "1"
@@ -34,18 +34,14 @@ _FIELDS = {"input_reference": "input_reference", "last_frame": "last_frame", "re
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 
-# The fields of an order, in people's words.
-_CHANGE_WORDS = {
-    "model": "model",
-    "prompt": "prompt",
-    "seconds": "seconds",
-    "resolution": "resolution",
-    "aspect_ratio": "aspect ratio",
-    "negative_prompt": "negative prompt",
-    "seed": "seed",
-    "pictures": "pictures",
-    "take": "take",
-}
+FINGERPRINTED = (
+    *("model", "prompt", "seconds", "resolution", "aspect_ratio", "negative_prompt", "seed", "pictures", "take"),
+)
+"""The fields that version 1 of the fingerprint is made of: another one here would buy every list again."""
+KEY = 16
+"""Hex digits of a fingerprint that stand for an order: 64 bits, so that of a million orders no two are alike."""
+
+_WORDS = {"aspect_ratio": "aspect ratio", "negative_prompt": "negative prompt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,7 @@ class Order:
     Attributes:
         seconds: 4, 6 or 8.
         take: the n-th wanted result of the same order, from 1.
+        unknown: fields of a newer veopipe on record, kept; no part of the fingerprint.
     """
 
     model: str
@@ -74,6 +71,7 @@ class Order:
     seed: int | None
     pictures: tuple[OrderedPicture, ...]
     take: int
+    unknown: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def mode(self) -> str:
@@ -100,8 +98,9 @@ class Order:
             "aspect_ratio": self.aspect_ratio,
             "negative_prompt": self.negative_prompt,
             "seed": self.seed,
-            "pictures": [{"role": p.role, "sha256": p.sha256} for p in self.pictures],
+            "pictures": [{"role": picture.role, "sha256": picture.sha256} for picture in self.pictures],
             "take": self.take,
+            **self.unknown,
         }
 
     def fingerprint(self) -> str:
@@ -114,10 +113,15 @@ def fingerprint_of(order: Mapping[str, Any]) -> str:
 
     Fields that this version doesn't know are no part of it: a newer veopipe may have added them.
     """
-    known = {key: order[key] for key in _CHANGE_WORDS if key in order}
+    known = {key: order[key] for key in FINGERPRINTED if key in order}
     canonical = json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     text = f"{FINGERPRINT_VERSION}:{canonical}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def key_of(fingerprint: str) -> str:
+    """What an order is called where its attempts are counted: `attempts` of `ledger.json`."""
+    return fingerprint[:KEY]
 
 
 def form_fields(order: Order) -> list[tuple[str, str]]:
@@ -173,7 +177,6 @@ def form_file(role: str, number: int, media_type: str) -> tuple[str, str]:
     return _FIELDS[role], f"{name}.{_ENDINGS[media_type]}"
 
 
-def changes(old: Mapping[str, Any], new: Order) -> list[str]:
-    """What differs between an order on file and a new one, in people's words: `["prompt", "seed"]`."""
-    wanted = new.as_json()
-    return [word for key, word in _CHANGE_WORDS.items() if old.get(key) != wanted[key]]
+def changes(old: Order, new: Order) -> list[str]:
+    """What differs between two orders, in people's words: `["prompt", "seed"]`."""
+    return [_WORDS.get(name, name) for name in FINGERPRINTED if getattr(old, name) != getattr(new, name)]

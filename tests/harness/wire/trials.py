@@ -19,12 +19,12 @@ from veopipe.delivery.download import Part, fetch
 from veopipe.dialects.videos import CreateAnswer, Outcome, PollAnswer
 from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway, Timeouts, Upload
+from veopipe.ledger import record
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Item
 from veopipe.run.create_call import Asker
 from veopipe.run.events import Journal
-from veopipe.takes import take as takes
 from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 
@@ -51,7 +51,7 @@ class Ledger:
     def recorded(self) -> Status | None:
         """What is on disk of the one shot."""
         path = self.store.places.state / "shot.json"
-        return takes.parse(path.read_bytes()).take(1).status if path.exists() else None
+        return record.parse(path.read_bytes()).take(1).status if path.exists() else None
 
 
 def ledger_in(folder: Path) -> Ledger:

@@ -28,10 +28,9 @@ from veopipe.delivery.measure import Prober
 from veopipe.dialects.videos import PollAnswer, Progress
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, UsageError
 from veopipe.gateway import proxies, trust
-from veopipe.gateway.address import Address
+from veopipe.gateway.address import Address, parse_base_url, read_key
 from veopipe.gateway.client import Gateway
 from veopipe.pipeline import Pipeline, load_pipeline
-from veopipe.settings import parse_base_url, read_key
 from veopipe.text import printable
 
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"

@@ -16,6 +16,7 @@ from veopipe.documents import schema, yaml
 from veopipe.errors import EnvironmentFault, ExitCode, UsageError
 from veopipe.manifest import csv
 from veopipe.manifest.shots import load_manifest
+from veopipe.money import as_text
 from veopipe.text import counted
 
 
@@ -39,7 +40,7 @@ def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
     if not any("model" in shot for shot in shots.values()):
         cheapest = min(catalogue.BUILT_IN.values(), key=lambda model: model.price_usd)
         head["defaults"] = {"model": cheapest.name}
-        say(f"{source} has no model column: {cheapest.name} (${catalogue.as_text(cheapest.price_usd)} a call) for all")
+        say(f"{source} has no model column: {cheapest.name} (${as_text(cheapest.price_usd)} a call) for all")
     text = yaml.dump({**head, "shots": shots})
     try:
         files.replace(output.absolute(), text.encode())

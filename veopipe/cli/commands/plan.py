@@ -14,8 +14,8 @@ from veopipe.cli.options import LocalPath, about_manifest, about_spending, choic
 from veopipe.cli.terminal.plans import show_plan
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.screen import say
+from veopipe.clock import now
 from veopipe.errors import ExitCode
-from veopipe.ledger.owner import now
 from veopipe.plan import permission
 from veopipe.plan.plan import Plan
 from veopipe.project import Project

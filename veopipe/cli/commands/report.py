@@ -14,9 +14,9 @@ from veopipe import files, project
 from veopipe.cli.options import LocalPath, choices, example, manifest_argument, rehearsal_option
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
+from veopipe.clock import now
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import owner
-from veopipe.ledger.owner import now
 from veopipe.project import Project
 from veopipe.report import rows
 from veopipe.report.rows import Report

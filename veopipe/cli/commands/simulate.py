@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from veopipe.cli.options import LocalPath
-from veopipe.settings import parse_duration
+from veopipe.clock import parse_duration
 
 PORT = 8787
 

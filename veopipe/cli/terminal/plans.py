@@ -12,7 +12,7 @@ from rich.text import Text
 
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented
-from veopipe.dialects.catalogue import as_text
+from veopipe.money import as_text
 from veopipe.plan.plan import Action, Item, Plan, bought_words, elsewhere_words
 from veopipe.takes.status import UNKNOWN_OUTCOME
 from veopipe.text import counted, printable

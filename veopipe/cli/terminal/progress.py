@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from veopipe.cli.terminal.screen import COLOURS, console
-from veopipe.dialects.catalogue import as_text
+from veopipe.money import as_text
 from veopipe.run.events import Note
 from veopipe.takes.status import CHARGED, IN_FLIGHT, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.text import printable

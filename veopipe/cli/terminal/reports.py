@@ -9,8 +9,8 @@ from rich.text import Text
 
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_hanging, show_indented
-from veopipe.dialects.catalogue import as_text
 from veopipe.errors import ExitCode
+from veopipe.money import as_text
 from veopipe.report.legend import LEGEND
 from veopipe.report.rows import Report, Row
 from veopipe.run.resolve import Entry

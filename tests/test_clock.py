@@ -1,0 +1,54 @@
+"""Durations as people write them, and how long ago something was."""
+
+import math
+import time
+
+import pytest
+
+from veopipe.clock import now, parse_duration, since
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("250ms", 0.25), ("15s", 15), ("5m", 300), ("6h", 21600), ("0.1h", 360), (" 1.5s ", 1.5), (15, 15), (0.25, 0.25)],
+)
+def test_a_duration_is_a_number_of_seconds(written, seconds):
+    assert parse_duration(written) == seconds
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "15",
+        "s",
+        "0s",
+        "-1s",
+        "1d",
+        "1 h",
+        "1h30m",
+        "١s",
+        "1e3s",
+        "9" * 30 + "s",
+        0,
+        -1,
+        True,
+        math.inf,
+        math.nan,
+        1e300,
+    ],
+)
+def test_what_is_no_duration_is_refused(written):
+    with pytest.raises(ValueError, match="a duration is"):
+        parse_duration(written)
+
+
+def test_the_youngest_of_some_instants_counts():
+    assert since(None, now()) < 10
+    assert since(0, "2026-01-01T00:00:00Z", now()) < 10
+    assert since(time.time() - 100, "2026-01-01T00:00:00Z") == pytest.approx(100, abs=10)
+
+
+def test_a_time_that_cant_be_understood_makes_nothing_old():
+    assert since(None, "2026-13-99T00:00:00Z") == pytest.approx(0, abs=1)
+    assert since(1_000, "yesterday") > 1_000_000

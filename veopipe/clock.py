@@ -1,0 +1,63 @@
+"""The time of day, how long ago something was, and durations as people write them.
+
+Waits and deadlines never use the time of day: it can jump.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from datetime import UTC, datetime
+
+LONGEST_DURATION = 365 * 24 * 3600.0
+"""Seconds. Longer waits are typing errors, and some clocks overflow far above this."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+
+
+def now() -> str:
+    """The time as state files and logs write it: UTC, ISO 8601, seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def since(*instants: float | str | None) -> float:
+    """Seconds since the latest of some instants, by this machine's clock: for messages and the 48 h rule only.
+
+    Args:
+        instants: Unix seconds, or texts as `now` writes them. One that is None or can't be understood doesn't count;
+            if none counts it is now, so that a damaged time makes nothing old.
+    """
+    known = [unix for instant in instants if (unix := _unix(instant)) is not None]
+    here = time.time()
+    return here - max(known, default=here)
+
+
+def _unix(instant: float | str | None) -> float | None:
+    try:
+        return datetime.fromisoformat(instant).timestamp() if isinstance(instant, str) else instant
+    except ValueError:
+        return None
+
+
+def parse_duration(written: str | int | float) -> float:
+    """Seconds of a duration as people write it: `250ms`, `15s`, `5m`, `6h`, or a number of seconds.
+
+    Raises:
+        ValueError: not of that form, not above zero, or longer than a year; the text is for people.
+    """
+    form = "a duration is written like 250ms, 15s, 5m, 6h or as a number of seconds"
+    if isinstance(written, bool):
+        raise ValueError(form)
+    if isinstance(written, str):
+        match = _DURATION.fullmatch(written.strip())
+        if match is None:
+            raise ValueError(form)
+        # A decimal point can't move: 0.1 h is 360 s, not 360.00000000000006 s.
+        seconds = round(float(match[1]) * _UNITS[match[2]], 6)
+    else:
+        seconds = float(written)
+    if not math.isfinite(seconds) or not 0 < seconds <= LONGEST_DURATION:
+        raise ValueError("a duration is longer than zero and at most 365 days")
+    return seconds

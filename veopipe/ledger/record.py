@@ -1,0 +1,226 @@
+"""The text of a state file: how the takes of one shot are written, and how they are read back.
+
+* Reading is strict: a file that isn't understood whole is `Unreadable`, and its shot is held.
+* Fields that this version doesn't know are kept and written back (a newer veopipe may have made them).
+
+Source: docs/design.md, 5 (State files); `schemas/state.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from veopipe import money
+from veopipe.dialects.bodies import is_task_id
+from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
+from veopipe.takes import status as state
+from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
+from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
+
+FORMAT = 1
+LARGEST = 4 << 20
+"""Bytes. A take needs about 2 KB and a prompt; 4 MiB is a thousand takes of one shot."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_GATEWAY = re.compile(r"simulator|https?://[a-z0-9._-]+:[0-9]{1,5}|https?://\[[0-9a-f:.]+\]:[0-9]{1,5}")
+_INSTANT = re.compile(r"(?:19[7-9]|[2-9][0-9]{2})[0-9](?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z")
+_NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a character
+_LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
+_DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
+
+
+def has_room(shot: ShotState | None, order: Order) -> bool:
+    """Whether another attempt for `order` and all that may become of it fits into a state file that can be read."""
+    now = len(dump(shot)) if shot is not None else 0
+    return now + len(json.dumps(order.as_json())) <= LARGEST // 2
+
+
+def dump(shot: ShotState) -> bytes:
+    """The text of the state file: UTF-8 JSON, stable key order, one trailing newline, ASCII only.
+
+    ASCII, so that a half surrogate in a gateway's text can't fail here, after the money is spent.
+    """
+    document = {"format": FORMAT, "shot": shot.shot, "takes": [_dump_take(t) for t in shot.takes], **shot.unknown}
+    return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def _dump_take(take: Take) -> dict[str, Any]:
+    return {
+        "take": take.number,
+        "status": take.status.value,
+        "fingerprint": take.fingerprint,
+        "order": take.order.as_json(),
+        "attempts": [_dump_flat(attempt) for attempt in take.attempts],
+        "file": _dump_flat(take.file) if take.file else None,
+        **take.unknown,
+    }
+
+
+def _dump_flat(value: Attempt | Delivered) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for item in fields(value):
+        content = getattr(value, item.name)
+        if item.name == "unknown" or content is None:
+            continue
+        document[item.name] = money.as_text(content) if isinstance(content, Decimal) else _plain(content)
+    return {**document, **value.unknown}
+
+
+def _plain(content: Any) -> Any:
+    return dict(content) if isinstance(content, Mapping) else content
+
+
+def parse(text: bytes) -> ShotState:
+    """The state that a file's text holds.
+
+    Raises:
+        Unreadable: it is damaged, of a newer format, or breaks a rule; nothing of it can be trusted.
+    """
+    try:
+        document = strict_json(text)
+    except NotHere as error:
+        raise Unreadable(str(error)) from None
+    except ValueError as error:
+        raise Unreadable(f"it isn't JSON ({error})") from None
+    read = Reader(document, "the file")
+    if read.take_out("format", int) != FORMAT:
+        raise Unreadable(f"its format is {document.get('format')!r}; this veopipe knows {FORMAT}")
+    shot = read.take_out("shot", str)
+    takes = tuple(_parse_take(item) for item in read.take_out("takes", list))
+    if not takes:
+        raise Unreadable("it has no take")
+    if len({take.number for take in takes}) != len(takes):
+        raise Unreadable("two takes have the same number")
+    return ShotState(shot, tuple(sorted(takes, key=lambda take: take.number)), read.rest())
+
+
+def _parse_take(document: Any) -> Take:
+    read = Reader(document, "a take")
+    number = read.take_out("take", int)
+    read.where = f"take {number}"
+    attempts = tuple(_parse_attempt(item, number) for item in read.take_out("attempts", list))
+    if not attempts:
+        raise Unreadable(f"take {number} has no attempt")
+    if not 1 <= number <= _LARGEST_NUMBER or any(attempt.status not in state.SETTLED for attempt in attempts[:-1]):
+        raise Unreadable(f"take {number} has an open attempt before its last")
+    if read.take_out("status", str) != attempts[-1].status:
+        raise Unreadable(f"take {number} says another status than its last attempt")
+    if [attempt.number for attempt in attempts] != sorted({attempt.number for attempt in attempts}):
+        raise Unreadable(f"the attempts of take {number} aren't numbered in order")
+    fingerprint = read.take_out("fingerprint", str)
+    order = _parse_order(read.take_out("order", dict), number, fingerprint)
+    file = read.maybe("file", dict)
+    if file is None and attempts[-1].status in _DELIVERED:
+        raise Unreadable(f"take {number} is {attempts[-1].status} but names no file")
+    delivered = _parse_delivered(file, number) if file is not None else None
+    return Take(number, fingerprint, order, attempts, delivered, read.rest())
+
+
+def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Order:
+    """The order, if it is understood whole and is the one that was paid.
+
+    A fingerprint that a single flipped bit changed would let the next run buy the same order again.
+    """
+    read = Reader(document, f"the order of take {take}")
+    if not document.keys() >= set(FINGERPRINTED):  # written back, it would be another order
+        raise Unreadable(f"the order of take {take} can't be understood")
+    try:
+        order = Order(
+            model=read.take_out("model", str),
+            prompt=read.take_out("prompt", str),
+            seconds=read.take_out("seconds", int),
+            resolution=read.take_out("resolution", str),
+            aspect_ratio=read.take_out("aspect_ratio", str),
+            negative_prompt=read.maybe("negative_prompt", str),
+            seed=read.maybe("seed", int),
+            pictures=tuple(_parse_picture(item, read.where) for item in read.take_out("pictures", list)),
+            take=read.take_out("take", int),
+            unknown=read.rest(),
+        )
+    except Unreadable:
+        raise Unreadable(f"the order of take {take} can't be understood") from None
+    if (order.resolution, order.aspect_ratio) not in SIZES:
+        raise Unreadable(f"take {take} is of a size that this veopipe doesn't know")
+    if fingerprint_of(document) != fingerprint:
+        raise Unreadable(f"the fingerprint of take {take} isn't that of its order")
+    return order
+
+
+def _parse_picture(document: Any, where: str) -> OrderedPicture:
+    read = Reader(document, f"a picture of {where}")
+    return OrderedPicture(read.take_out("role", str), read.take_out("sha256", str))
+
+
+def _parse_attempt(document: Any, take: int) -> Attempt:
+    read = Reader(document, f"an attempt of take {take}")
+    status = read.take_out("status", str)
+    if status not in set(Status):
+        raise Unreadable(f"an attempt of take {take} has the unknown status {status!r}")
+    task_id = read.maybe("task_id", str)
+    if task_id is None and Status(status) in state.CHARGED:
+        raise Unreadable(f"an attempt of take {take} is {status} but has no task id")
+    if task_id is not None and not is_task_id(task_id):
+        raise Unreadable(f"an attempt of take {take} has an impossible task id")
+    gateway = read.take_out("gateway", str)
+    if _GATEWAY.fullmatch(gateway) is None:
+        raise Unreadable(f"an attempt of take {take} names no gateway")
+    submitted_at = read.take_out("submitted_at", str)
+    if _INSTANT.fullmatch(submitted_at) is None:
+        raise Unreadable(f"an attempt of take {take} has no time")
+    created_at = read.maybe("created_at", int)
+    if created_at is not None and not 0 <= created_at < 1 << 40:
+        raise Unreadable(f"an attempt of take {take} has an impossible time")
+    return Attempt(
+        number=read.take_out("number", int),
+        run=read.take_out("run", str),
+        status=Status(status),
+        gateway=gateway,
+        price_usd=_price(read.take_out("price_usd", str)),
+        submitted_at=submitted_at,
+        settled_at=read.maybe("settled_at", str),
+        task_id=task_id,
+        created_at=created_at,
+        reason=read.maybe("reason", str),
+        message=read.maybe("message", str),
+        scope=read.maybe("scope", str),
+        http_status=read.maybe("http_status", int),
+        request_id=read.maybe("request_id", str),
+        unknown=read.rest(),
+    )
+
+
+def _parse_delivered(document: Any, take: int) -> Delivered:
+    read = Reader(document, f"the file of take {take}")
+    name = read.take_out("name", str)
+    output = read.take_out("output", str)
+    odd = "/" in name or name in {"", ".", ".."} or output.startswith("/") or len(name) > _LONGEST_NAME
+    if odd or _NO_NAME.search(name + output) or len(output) > _LONGEST_OUTPUT:
+        raise Unreadable(f"the file of take {take} has an impossible name")
+    sha256 = read.take_out("sha256", str)
+    if _SHA256.fullmatch(sha256) is None:
+        raise Unreadable(f"the file of take {take} has an impossible sha256")
+    duration = read.maybe("duration_s", (int, float))
+    return Delivered(
+        output=output,
+        name=name,
+        sha256=sha256,
+        bytes=read.take_out("bytes", int),
+        width=read.maybe("width", int),
+        height=read.maybe("height", int),
+        duration_s=float(duration) if duration is not None else None,
+        measured=read.maybe("measured", dict) or NOTHING,
+        unknown=read.rest(),
+    )
+
+
+def _price(text: str) -> Decimal:
+    try:
+        return money.parse(text)
+    except ValueError as error:
+        raise Unreadable(str(error)) from None

@@ -1,0 +1,30 @@
+"""US dollars: `Decimal` everywhere, and a decimal text in files and reports."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+
+def parse(text: str) -> Decimal:
+    """The amount that a file of ours holds.
+
+    Raises:
+        ValueError: it is no plain decimal number; the sentence is for people.
+    """
+    if _AMOUNT.fullmatch(text) is None:
+        raise ValueError(f"{text[:40]!r} is no amount of money")
+    return Decimal(text)
+
+
+def as_text(amount: Decimal) -> str:
+    """US dollars with at least two decimals and no exponent: `0.30`, `1.20`, `0.125`.
+
+    This is the form of every money value in files and JSON reports.
+    """
+    exact = amount.normalize()
+    exponent = exact.as_tuple().exponent
+    places = max(2, -exponent) if isinstance(exponent, int) else 2
+    return f"{exact:.{places}f}"
