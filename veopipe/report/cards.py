@@ -1,6 +1,6 @@
 """What reports for people show of a shot beside its row: the order, the file, the takes, the money; who needs them.
 
-* Everything in a card came through `wording`: no controls, no keys. It isn't escaped for any format yet.
+* Everything in a card came through `text.printable`: no controls, no keys. It isn't escaped for any format yet.
 * Task ids open a video without a key at some gateways (docs/hazards.md, e 43b): cards hold their first
   characters only, wherever they stand.
 * Links are relative to the folder of the report, so that both can be moved together.

@@ -44,19 +44,6 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """The money, as texts; the last run's against the cap of a run, which is per run."""
-
-    charged: str
-    possibly: str
-    planned: str
-    last_run: str
-    cap: str
-    certain_width: float
-    possible_width: float
-
-
-@dataclass(frozen=True, slots=True)
 class Made:
     """When and of what a page is made.
 
@@ -87,6 +74,8 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["usd"] = lambda amount: f"${as_text(amount)}"
+    last, cap = _last_run(project), project.cap
     style, script = _read("report.css").strip(), _read("report.js").strip()
     return environment.get_template("report.html").render(
         title=_title(project),
@@ -97,7 +86,10 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         version=__version__,
         verdict=_verdict(cards, groups),
         segments=_segments(cards),
-        sums=_sums(project, report),
+        money=report.money,
+        last=last,
+        cap=cap,
+        widths=_widths(last, cap),
         groups=groups,
         about=project.choices.words().split(),
         cards=cards,
@@ -164,19 +156,10 @@ def _segments(cards: Sequence[Card]) -> list[Segment]:
     return found
 
 
-def _sums(project: Project, report: Report) -> Sums:
-    money, cap = report.money, project.cap
-    last = _last_run(project)
+def _widths(last: Spending, cap: Decimal | None) -> tuple[float, float]:
+    """The parts of a cap, in per cent, that the last run certainly and possibly used up; a cap is per run."""
     scale = max(cap or Decimal(0), last.total) or Decimal(1)
-    return Sums(
-        charged=f"${as_text(money.charged)}",
-        possibly=f"${as_text(money.possibly_charged)}" if money.possibly_charged else "",
-        planned=f"${as_text(money.planned)}" if money.planned else "",
-        last_run=f"${as_text(last.total)}",
-        cap=f"${as_text(cap)}" if cap is not None else "",
-        certain_width=round(float(100 * last.certain / scale), 2),
-        possible_width=round(float(100 * last.possible / scale), 2),
-    )
+    return round(float(100 * last.certain / scale), 2), round(float(100 * last.possible / scale), 2)
 
 
 def _last_run(project: Project) -> Spending:
