@@ -15,8 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from veopipe import standins
-from veopipe.delivery import shelf as delivery
-from veopipe.delivery.shelf import Shelf
+from veopipe.delivery.shelf import Shelf, strays
 from veopipe.dialects.catalogue import models_with
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
 from veopipe.gateway.address import Address, parse_base_url
@@ -200,19 +199,12 @@ class Project:
         Args:
             anywhere: for commands that only look: whatever gateway a take was made at.
         """
-        known = [(shot, take.number) for shot, state in self.store.shots.items() for take in state.takes]
-        known += [
-            _named(take.file.name)
-            for state in self.store.shots.values()
-            for take in state.takes
-            if take.file is not None
-        ]
         world = World(
             states=self.store.shots,
             unreadable=self.store.unreadable,
             missing=self.store.missing,
             lost=self.store.lost,
-            strays=delivery.strays(self.places, known, self.wanted),
+            strays=strays(self.places, self.store.shots, self.wanted),
             gateway=None if anywhere else self.address.name,
             retry_all=self.choices.retry_failed,
             retry_failed=self.pipeline.limits.retry_failed,
@@ -250,12 +242,6 @@ class Ending:
     def stopped(self) -> str | None:
         """Why no further create was made, if one was still wanted."""
         return self.notes[0] if self.notes else None
-
-
-def _named(name: str) -> tuple[str, int]:
-    shot, _, rest = name.partition(".")
-    number = rest.partition(".")[0].partition("-")[0]
-    return shot, int(number) if number.isascii() and number.isdigit() else 0
 
 
 def load(choices: Choices) -> Project:

@@ -15,7 +15,7 @@ from veopipe.files import sha256_of_bytes
 from veopipe.ledger.paths import Places
 from veopipe.takes.order import Order
 from veopipe.takes.status import Status
-from veopipe.takes.take import Attempt, Delivered, Take
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 ORDER = Order("veo", "A pier", 8, "720p", "16:9", None, None, (), 1)
 ATTEMPT = Attempt(1, "r1", Status.VERIFIED, "https://x:443", Decimal("0.3"), "2026-11-22T06:00:00Z", task_id="task_1")
@@ -231,7 +231,7 @@ def test_a_take_comes_back_only_from_its_own_content(shelf: Shelf, tmp_path: Pat
 
 # --- strays ----------------------------------------------------------------------------------------
 
-KNOWN = [("hero", 1)]
+KNOWN = {"hero": ShotState("hero", (take(None),))}
 
 
 @pytest.mark.parametrize("name", ["hero.002.mp4", ".hero.002.part", "hero.002-2.mp4", "hero.2.mp4"])
@@ -264,5 +264,12 @@ def test_what_is_known_or_nobodys_take_holds_nothing(shelf: Shelf, name: str) ->
     assert delivery.strays(shelf.places, KNOWN, ["hero"]) == {}
 
 
+def test_a_take_that_kept_its_name_when_its_shot_got_another_id_is_known(shelf: Shelf) -> None:
+    made = delivered(shelf)
+
+    assert delivery.strays(shelf.places, {"heroine": ShotState("heroine", (made,))}, ["hero"]) == {}
+    assert delivery.strays(shelf.places, {"heroine": ShotState("heroine", (take(None),))}, ["hero"]) != {}
+
+
 def test_no_folder_holds_no_strays(tmp_path: Path) -> None:
-    assert delivery.strays(Places(tmp_path / "shots.yaml", ".veopipe", "renders"), [], ["hero"]) == {}
+    assert delivery.strays(Places(tmp_path / "shots.yaml", ".veopipe", "renders"), {}, ["hero"]) == {}

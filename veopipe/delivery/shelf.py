@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from veopipe.errors import EnvironmentFault
 from veopipe.ledger.paths import Places
 from veopipe.standins import StandIn
 from veopipe.takes.status import Status
-from veopipe.takes.take import Delivered, Take
+from veopipe.takes.take import Delivered, ShotState, Take
 
 
 class Away(Exception):
@@ -202,12 +202,20 @@ def lack(path: Path, file: Delivered) -> StandIn | str | None:
     return standins.without_blocks(path) or "not the file that was delivered any more"
 
 
-def strays(places: Places, known: Iterable[tuple[str, int]], ids: Iterable[str]) -> dict[str, str]:
+def _named(name: str) -> tuple[str, int, str] | None:
+    """The shot, the number and the ending that a take's or a part's name says; None: it is no such name."""
+    shot, _, rest = name.removeprefix(".").partition(".")
+    number, _, kind = rest.partition(".")
+    number = number.partition("-")[0]  # of a name that was taken
+    return (shot, int(number), kind) if number.isascii() and number.isdigit() else None
+
+
+def strays(places: Places, states: Mapping[str, ShotState], ids: Iterable[str]) -> dict[str, str]:
     """Shots with takes (or parts) in the output folder that no state file knows, with one name each.
 
     Args:
         places: where to look.
-        known: shot and number of every take that a state file knows, and of every name it recorded.
+        states: what the state files know: takes, and names of files, which stay when a shot gets another id.
         ids: the shots of the manifest.
 
     Raises:
@@ -220,14 +228,14 @@ def strays(places: Places, known: Iterable[tuple[str, int]], ids: Iterable[str])
         return {}
     except OSError as error:
         raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
-    wanted, accounted = set(ids), set(known)
-    found: dict[str, str] = {}
+    takes = [(shot, take) for shot, state in states.items() for take in state.takes]
+    recorded = [_named(take.file.name) for _, take in takes if take.file is not None]
+    known = {(shot, take.number) for shot, take in takes} | {found[:2] for found in recorded if found is not None}
+    wanted = set(ids)
+    strange: dict[str, str] = {}
     for name in names:
-        shot, _, rest = name.removeprefix(".").partition(".")
-        number, _, kind = rest.partition(".")
-        number = number.partition("-")[0]
+        shot, number, kind = _named(name) or ("", 0, "")
         kind = kind.removesuffix(".icloud").removesuffix(".dvc")  # which stand for it
-        named = kind in {"mp4", "part"} and shot in wanted and number.isascii() and number.isdigit()
-        if named and (shot, int(number)) not in accounted:
-            found.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")
-    return found
+        if kind in {"mp4", "part"} and shot in wanted and (shot, number) not in known:
+            strange.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")
+    return strange
