@@ -8,7 +8,6 @@ is answered 400, a bad key 401). The key itself is never shown.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import platform
 import shutil
@@ -23,6 +22,7 @@ import click
 
 from veopipe import __version__
 from veopipe.cli.options import example, format_option, pipeline_option
+from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import show_fact
 from veopipe.delivery.measure import Prober
 from veopipe.dialects.videos import PollAnswer, Progress
@@ -78,8 +78,7 @@ def command(pipeline: str | None, base_url: str | None, format_: str) -> int:
     checks = examine(loaded, os.environ, Path.cwd())
     code = ExitCode.ENVIRONMENT if any(check.state == "bad" for check in checks) else ExitCode.OK
     if format_ == "json":
-        document = {"exit_code": int(code), "checks": [asdict(check) for check in checks]}
-        click.echo(json.dumps(document, indent=2))
+        emit({"exit_code": int(code), "checks": [asdict(check) for check in checks]})
     else:
         _show(checks)
     return code

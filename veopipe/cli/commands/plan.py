@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from veopipe import project
 from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example
+from veopipe.cli.output import emit
 from veopipe.cli.terminal.plans import show_plan
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.screen import say
@@ -43,7 +43,7 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     if output:
         permission.write(output, document, ledger=loaded.places.folder)
     if format_ == "json":
-        click.echo(json.dumps({"exit_code": int(code), **document}, indent=2))
+        emit({"exit_code": int(code), **document})
         return code
     show_problems(problem for problem in loaded.problems if problem.severity != "info")
     if loaded.ledger.is_new and plan.creates and not loaded.choices.simulate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from veopipe import files, project
 from veopipe.cli.options import LocalPath, choices, example, manifest_argument, rehearsal_option
+from veopipe.cli.output import emit, text_of
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
 from veopipe.clock import now
@@ -78,7 +78,7 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
         return 0
     _write(output, text)
     if format_ == "json":
-        click.echo(json.dumps({"exit_code": 0, "file": str(output)}, indent=2))
+        emit({"exit_code": 0, "file": str(output)})
     else:
         say(f"written to {output}")
     if open_ and not webbrowser.open(output.absolute().as_uri()):
@@ -123,7 +123,7 @@ def _html(loaded: Project, report: Report, folder: Path, running: bool) -> str: 
 
 
 def _json(_loaded: Project, report: Report, _folder: Path, _running: bool) -> str:  # noqa: FBT001
-    return json.dumps(report.as_json(), indent=2, allow_nan=False) + "\n"
+    return text_of(report.as_json()) + "\n"
 
 
 def _junit(loaded: Project, report: Report, folder: Path, _running: bool) -> str:  # noqa: FBT001

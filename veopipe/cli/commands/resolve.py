@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from veopipe import project
 from veopipe.cli.completions import complete_shot
 from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.reports import show_waiting
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
@@ -69,7 +69,7 @@ def command(
         except NotRecorded as error:
             raise EnvironmentFault(str(error)) from None
     if format_ == "json":
-        click.echo(json.dumps({"exit_code": 0, "shot": shot, "take": taken.number, "status": taken.status.value}))
+        emit_line({"exit_code": 0, "shot": shot, "take": taken.number, "status": taken.status.value})
     else:
         say(f"{shot} take {taken.number}: {taken.status}; veopipe run goes on from there")
     return 0
@@ -79,7 +79,7 @@ def _give_up(loaded: project.Project, shot: str, format_: str) -> int:
     """The record of what was made for a shot is gone for good."""
     loaded.give_up(shot)
     if format_ == "json":
-        click.echo(json.dumps({"exit_code": 0, "shot": shot, "take": None, "status": "pending"}))
+        emit_line({"exit_code": 0, "shot": shot, "take": None, "status": "pending"})
     else:
         say(f"{shot}: the record that isn't here is given up; the next run may buy its order again")
     return 0
@@ -94,7 +94,7 @@ def _list(loaded: project.Project, format_: str) -> int:
     for torn, why in loaded.store.unusable.items():
         say(f"{torn}: its state file {why}; whether anything waits there isn't known")
     if format_ == "json":
-        click.echo(json.dumps({"exit_code": 0, "takes": [entry.as_json() for entry in entries]}, indent=2))
+        emit({"exit_code": 0, "takes": [entry.as_json() for entry in entries]})
         return 0
     if not entries:
         click.echo("nothing is in doubt or parked")

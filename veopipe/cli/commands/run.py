@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import click
 from veopipe import project
 from veopipe.cli import notify
 from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example
+from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.progress import Progress
 from veopipe.cli.terminal.reports import show_report
@@ -89,7 +89,7 @@ def command(
 def _show(report: Report, format_: str) -> None:
     try:
         if format_ == "json":
-            click.echo(json.dumps(report.as_json(), indent=2))
+            emit(report.as_json())
         else:
             show_report(report)
     except OSError as error:
@@ -98,7 +98,7 @@ def _show(report: Report, format_: str) -> None:
 
 
 def _leave_as_json(code: int) -> None:
-    click.echo(json.dumps({"exit_code": int(code), "error": "left at once; a create that was under way is in doubt"}))
+    emit_line({"exit_code": int(code), "error": "left at once; a create that was under way is in doubt"})
 
 
 def _ask(question: str) -> bool:

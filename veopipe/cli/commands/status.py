@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from veopipe import project
 from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
 from veopipe.ledger import owner
@@ -29,7 +29,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     for remark in loaded.remarks:
         say(remark)
     if format_ == "json":
-        click.echo(json.dumps(report.as_json(), indent=2))
+        emit(report.as_json())
         return 0
     if running:
         say("a run is on")

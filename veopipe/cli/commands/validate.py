@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from veopipe.cli.options import LocalPath, example
+from veopipe.cli.output import emit
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.dialects.catalogue import models_with
 from veopipe.errors import ExitCode, InvalidInput, Problem
@@ -38,9 +38,7 @@ def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, 
     failed = any(problem.severity == "error" for problem in problems)
     code = ExitCode.INVALID if failed else ExitCode.OK
     if format_ == "json":
-        click.echo(
-            json.dumps({"exit_code": int(code), "problems": [problem.as_json() for problem in problems]}, indent=2)
-        )
+        emit({"exit_code": int(code), "problems": [problem.as_json() for problem in problems]})
     elif format_ == "github":
         for problem in problems:
             click.echo(_for_github(problem))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from veopipe import project
 from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import EnvironmentFault, ExitCode
@@ -46,8 +46,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     report = replace(report, exit_code=ExitCode.ENVIRONMENT if torn else verify.code_of(findings))
     if format_ == "json":
         noted = replace(report, notes=tuple(str(finding) for finding in findings if not finding.fine))
-        checked = [finding.as_json() for finding in findings]
-        click.echo(json.dumps({**noted.as_json(), "checked": checked}, indent=2))
+        emit({**noted.as_json(), "checked": [finding.as_json() for finding in findings]})
         return report.exit_code
     for finding in findings:
         say(str(finding))
