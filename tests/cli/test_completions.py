@@ -26,6 +26,8 @@ CASES = [
     pytest.param("veopipe resolve shots.yaml he", ["hero"], id="shot-to-resolve"),
     pytest.param("veopipe run shots.yaml -p ", [*BUILT_IN, "own"], id="pipelines"),
     pytest.param("veopipe doctor --pipeline n", ["nightly"], id="pipeline-without-a-list"),
+    pytest.param("veopipe report shots.yaml --only SC02", ["SC02-harbor"], id="shots-to-report"),
+    pytest.param("veopipe validate shots.yaml -p o", ["own"], id="pipeline-to-check-with"),
     pytest.param("veopipe report shots.yaml --format m", ["markdown"], id="formats"),
     pytest.param("veopipe completion f", ["fish"], id="shells"),
 ]

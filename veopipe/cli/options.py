@@ -19,6 +19,7 @@ from veopipe.text import printable
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
 
 
 class Money(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.4
@@ -46,8 +47,6 @@ class LocalPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-manifest_argument = click.argument("manifest", type=LocalPath(path_type=Path))
-rehearsal_option = click.option("--simulate", is_flag=True, help="Of the rehearsal, not of the real runs.")
 format_option = click.option(
     "--format",
     "format_",
@@ -58,45 +57,61 @@ format_option = click.option(
 )
 
 
-def pipeline_option(words: str) -> Callable[[Command], Command]:
+def pipeline_option(words: str) -> Decorator:
     """`-p`, with the names that there are after Tab."""
     return click.option("-p", "--pipeline", metavar="NAME|PATH", help=words, shell_complete=complete_pipeline)
 
 
+def simulate_option(words: str = "Of the rehearsal, not of the real runs.") -> Decorator:
+    """`--simulate`: whose ledger a command reads, or how it runs."""
+    return click.option("--simulate", is_flag=True, help=words)
+
+
+def about_shots(pipeline: str) -> Decorator:
+    """Manifest, pipeline and selection: what all commands about a list share.
+
+    Args:
+        pipeline: what `-p` is for.
+    """
+    return _all(
+        click.argument("manifest", type=LocalPath(path_type=Path)),
+        pipeline_option(pipeline),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="GLOB",
+            help="Only shots whose id matches; repeatable.",
+            shell_complete=complete_shot,
+        ),
+        click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable."),
+    )
+
+
 def about_manifest(command: Command) -> Command:
-    """Manifest, pipeline, selection and format: what plan, run, status, verify, resolve and report share."""
-    for option in reversed(
-        (
-            manifest_argument,
-            pipeline_option("How to run: a pipeline's name or file."),
-            click.option(
-                "--only",
-                multiple=True,
-                metavar="GLOB",
-                help="Only shots whose id matches; repeatable.",
-                shell_complete=complete_shot,
-            ),
-            click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable."),
-            format_option,
-        )
-    ):
-        command = option(command)
-    return command
+    """The same with the format: what plan, run, status, verify and resolve share."""
+    return about_shots("How to run: a pipeline's name or file.")(format_option(command))
 
 
 def about_spending(command: Command) -> Command:
     """What plan and run share on top."""
-    for option in reversed(
-        (
-            click.option("--max-cost", type=Money(), help="Spend no more than this in one run."),
-            click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),
-            click.option("--base-url", metavar="URL", help="Another gateway than the pipeline's."),
-            click.option("--retry-failed", is_flag=True, help="Order another attempt for what failed or was refused."),
-            click.option("--simulate", is_flag=True, help="Rehearse with the built-in simulator: no key, no money."),
-        )
-    ):
-        command = option(command)
-    return command
+    return _all(
+        click.option("--max-cost", type=Money(), help="Spend no more than this in one run."),
+        click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),
+        click.option("--base-url", metavar="URL", help="Another gateway than the pipeline's."),
+        click.option("--retry-failed", is_flag=True, help="Order another attempt for what failed or was refused."),
+        simulate_option("Rehearse with the built-in simulator: no key, no money."),
+    )(command)
+
+
+def _all(*options: Decorator) -> Decorator:
+    """Several options as one, in the order of the command's help."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def choices(manifest: Path, options: dict[str, Any]) -> Choices:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from veopipe import files, project
-from veopipe.cli.options import LocalPath, choices, example, manifest_argument, rehearsal_option
+from veopipe.cli.options import LocalPath, about_shots, choices, example, simulate_option
 from veopipe.cli.output import emit, text_of
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
@@ -38,11 +37,8 @@ _ENDINGS = {
         "veopipe report shots.yaml -o night.html --open", "0 written; 2 wrong usage or input; 6 environment"
     ),
 )
-@manifest_argument
-@click.option("-p", "--pipeline", metavar="NAME|PATH", help="How it was run: a pipeline's name or file.")
-@click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only shots with this tag; repeatable.")
-@rehearsal_option
+@about_shots("How it was run: a pipeline's name or file.")
+@simulate_option()
 @click.option(
     "--format",
     "format_",
@@ -72,7 +68,7 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
         _show(report, output)
         return 0
     folder = output.absolute().parent if output is not None else Path.cwd()
-    text = _MAKERS[kind](loaded, report, folder, running)
+    text = _text_of(kind, loaded, report, folder, running=running)
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
         return 0
@@ -115,35 +111,19 @@ def _show(report: Report, output: Path | None) -> None:
     show_report(report)
 
 
-def _html(loaded: Project, report: Report, folder: Path, running: bool) -> str:  # noqa: FBT001  as all makers
-    from veopipe.report import html  # with a template engine
+def _text_of(kind: str, loaded: Project, report: Report, folder: Path, *, running: bool) -> str:
+    """The report as a document of its kind, with paths from `folder`."""
+    if kind == "json":
+        return text_of(report.as_json()) + "\n"
+    if kind == "html":
+        from veopipe.report import html  # with a template engine
 
-    at = now().replace("T", " ").replace("Z", " UTC")
-    return html.render(loaded, report, folder, html.Made(at, running))
+        at = now().replace("T", " ").replace("Z", " UTC")
+        return html.render(loaded, report, folder, html.Made(at, running))
+    from veopipe.report import cards, junit, markdown
 
-
-def _json(_loaded: Project, report: Report, _folder: Path, _running: bool) -> str:  # noqa: FBT001
-    return text_of(report.as_json()) + "\n"
-
-
-def _junit(loaded: Project, report: Report, folder: Path, _running: bool) -> str:  # noqa: FBT001
-    from veopipe.report import cards, junit
-
-    return junit.render(report.manifest, cards.make_cards(loaded, report, folder))
-
-
-def _markdown(loaded: Project, report: Report, folder: Path, _running: bool) -> str:  # noqa: FBT001
-    from veopipe.report import cards, markdown
-
-    return markdown.render(report, cards.make_cards(loaded, report, folder))
-
-
-_MAKERS: dict[str, Callable[[Project, Report, Path, bool], str]] = {
-    "html": _html,
-    "json": _json,
-    "junit": _junit,
-    "markdown": _markdown,
-}
+    shown = cards.make_cards(loaded, report, folder)
+    return junit.render(report.manifest, shown) if kind == "junit" else markdown.render(report, shown)
 
 
 def _write(output: Path, text: str) -> None:

@@ -9,7 +9,7 @@ import click
 
 from veopipe import project
 from veopipe.cli.completions import complete_shot
-from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.options import about_manifest, choices, example, simulate_option
 from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.reports import show_waiting
 from veopipe.cli.terminal.screen import say
@@ -25,7 +25,7 @@ _CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment
 
 @click.command("resolve", epilog=example("veopipe resolve shots.yaml hero --task-id task_abc", _CODES))
 @about_manifest
-@rehearsal_option
+@simulate_option()
 @click.argument("shot", required=False, shell_complete=complete_shot)
 @click.option("--task-id", metavar="ID", help="The gateway has it under this task id: carry it on.")
 @click.option(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from veopipe import project
-from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.options import about_manifest, choices, example, simulate_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
@@ -20,7 +20,7 @@ from veopipe.report import rows
     "status", epilog=example("veopipe status shots.yaml", "0 shown; 2 wrong usage or input; 6 a file can't be read")
 )
 @about_manifest
-@rehearsal_option
+@simulate_option()
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
     loaded = project.load(choices(manifest, options))

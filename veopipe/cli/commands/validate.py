@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from veopipe.cli.options import LocalPath, example
+from veopipe.cli.options import LocalPath, example, pipeline_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.dialects.catalogue import models_with
@@ -22,7 +22,7 @@ from veopipe.text import counted, printable
     epilog=example("veopipe validate shots.yaml -p final-4k", "0 no error; 2 an error, or wrong usage; 6 environment"),
 )
 @click.argument("manifests", nargs=-1, required=True, type=LocalPath(path_type=Path), metavar="MANIFEST…")
-@click.option("-p", "--pipeline", metavar="NAME|PATH", help="Check with this pipeline's overrides and models too.")
+@pipeline_option("Check with this pipeline's overrides and models too.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--format", "format_", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
 def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, format_: str) -> int:

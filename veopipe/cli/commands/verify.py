@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from veopipe import project
-from veopipe.cli.options import about_manifest, choices, example, rehearsal_option
+from veopipe.cli.options import about_manifest, choices, example, simulate_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
@@ -27,7 +27,7 @@ _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs o
 
 @click.command("verify", epilog=example("veopipe verify shots.yaml", _CODES))
 @about_manifest
-@rehearsal_option
+@simulate_option()
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Measure the takes of MANIFEST on disk again and compare them with their orders."""
     loaded = project.load(choices(manifest, options))
