@@ -10,19 +10,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
-import itertools
-import json
 import os
 import platform
 import signal
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from veopipe import __version__
+from veopipe.cli.output import emit, wants_json
 from veopipe.errors import ExitCode, InvalidInput, Problem, VeopipeError
 from veopipe.gateway.proxies import hide_logins
 from veopipe.run import signals
@@ -45,6 +44,9 @@ COMMANDS = {
     "doctor": "Check key, gateway, network, clock, disk and libraries.",
     "completion": "Print the shell's completion script.",
 }
+COMPLETING = "_VEOPIPE_COMPLETE"
+"""The environment variable with which a shell asks click what may follow."""
+
 _MODULES = {"import": "import_"}
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 # The system's own no to a file or folder that is named: about the place, not about veopipe.
@@ -56,8 +58,22 @@ _GONE = "the working folder is gone: it was deleted or moved away"
 _GO = "go to a folder that is there (cd) and try again"
 
 
+class Unread(Exception):
+    """Whoever read stdout has closed it: that is no error."""
+
+
 class Commands(click.Group):
     """Finds a command's module when it is needed."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """As click does it; this is where `--help` is written."""
+        with _noticing_a_closed_pipe():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the line names."""
+        with _noticing_a_closed_pipe():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All commands, in the order of a day's work."""
@@ -90,6 +106,15 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+@contextlib.contextmanager
+def _noticing_a_closed_pipe() -> Iterator[None]:
+    """Say by a name of our own that a pipe was closed: click would end the process as for any other reason."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise Unread from error
+
+
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="veopipe")
 def veopipe() -> None:
@@ -106,34 +131,38 @@ def veopipe() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code. No exception and no traceback leaves here."""
+    as_json = wants_json(arguments)
     try:
         hide_logins(os.environ)  # before anything can be said
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)  # `__main__` held them back
         result = veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False)
         return int(result) if isinstance(result, int) else ExitCode.OK
     except click.ClickException as error:
-        return _usage(error, arguments)
+        return _usage(error, as_json=as_json)
     except (click.Abort, KeyboardInterrupt) as error:
-        return _interrupted(error, arguments)
+        return _interrupted(error, as_json=as_json)
     except VeopipeError as error:
         problems = error.problems if isinstance(error, InvalidInput) else ()
-        return _ended(error.exit_code, error.message, _with_folder(error.hint), arguments, problems)
-    except SystemExit:  # click makes it from a BrokenPipeError
+        return _ended(error.exit_code, error.message, _with_folder(error.hint), problems, as_json=as_json)
+    except Unread:
         return ExitCode.OK
     except OSError as error:
-        return _unwritten(error, arguments)
+        return _unwritten(error, as_json=as_json)
+    except SystemExit:
+        # So click ends when it has told the shell what may follow; from anywhere else it would hide what happened.
+        return ExitCode.OK if COMPLETING in os.environ else _bug(as_json=as_json)
     except Exception:  # noqa: BLE001  the boundary
-        return _bug(arguments)
+        return _bug(as_json=as_json)
 
 
-def _system_error(error: OSError, arguments: Sequence[str]) -> int:
+def _system_error(error: OSError, *, as_json: bool) -> int:
     lost = _working_folder()
     named = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None
     if lost and (named is None or not os.path.isabs(named)):
-        return _ended(ExitCode.ENVIRONMENT, lost, _GO, arguments)
+        return _ended(ExitCode.ENVIRONMENT, lost, _GO, as_json=as_json)
     if error.errno in _NO_WAY and named:
-        return _ended(ExitCode.ENVIRONMENT, f"{named} can't be used: {error.strerror}", None, arguments)
-    return _bug(arguments)
+        return _ended(ExitCode.ENVIRONMENT, f"{named} can't be used: {error.strerror}", as_json=as_json)
+    return _bug(as_json=as_json)
 
 
 def _working_folder() -> str | None:
@@ -155,23 +184,23 @@ def _with_folder(hint: str | None) -> str | None:
     return "\n".join(line for line in (hint, f"{_GONE}; {_GO}") if line)
 
 
-def _interrupted(error: BaseException, arguments: Sequence[str]) -> int:
+def _interrupted(error: BaseException, *, as_json: bool) -> int:
     signals.hush()
     by_whom = ExitCode.INTERRUPTED
     if isinstance(error, Terminated) or isinstance(error.__context__, Terminated):  # click makes an Abort of it
         by_whom = ExitCode.TERMINATED
-    return _ended(by_whom, f"{by_whom.name.lower()}; state is saved, the same command goes on", None, arguments)
+    return _ended(by_whom, f"{by_whom.name.lower()}; state is saved, the same command goes on", as_json=as_json)
 
 
-def _unwritten(error: OSError, arguments: Sequence[str]) -> int:
+def _unwritten(error: OSError, *, as_json: bool) -> int:
     if isinstance(error.__context__, KeyboardInterrupt):  # click ends the line on stderr first, where there may be none
-        return _interrupted(error, arguments)
+        return _interrupted(error, as_json=as_json)
     from veopipe.cli.terminal.screen import is_unread  # rich, when there is something to show
 
     if is_unread(error):
         return ExitCode.OK
     if error.errno not in _FULL:
-        return _system_error(error, arguments)
+        return _system_error(error, as_json=as_json)
     with _last_words():  # on stderr in any case: nobody reads a document that can't be written
         click.echo(f"Error: the result can't be written: {error.strerror}", err=True)
     return ExitCode.ENVIRONMENT
@@ -182,9 +211,9 @@ def _last_words() -> contextlib.suppress:
     return contextlib.suppress(OSError)
 
 
-def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
-    if wants_json(arguments):
-        return _ended(ExitCode.INVALID, error.format_message(), None, arguments)
+def _usage(error: click.ClickException, *, as_json: bool) -> int:
+    if as_json:
+        return _ended(ExitCode.INVALID, error.format_message(), as_json=True)
     with _last_words():
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             click.echo(error.format_message(), err=True)
@@ -194,16 +223,16 @@ def _usage(error: click.ClickException, arguments: Sequence[str]) -> int:
 
 
 def _ended(
-    code: ExitCode, message: str, hint: str | None, arguments: Sequence[str], problems: Sequence[Problem] = ()
+    code: ExitCode, message: str, hint: str | None = None, problems: Sequence[Problem] = (), *, as_json: bool
 ) -> int:
-    if wants_json(arguments):
+    if as_json:
         document: dict[str, Any] = {"exit_code": int(code), "error": without_keys(message)}
         if hint:
             document["hint"] = without_keys(hint)
         if problems:
             document["problems"] = [problem.as_json() for problem in problems]
         with _last_words():
-            click.echo(json.dumps(document, indent=2))
+            emit(document)
         return code
     if problems:
         from veopipe.cli.terminal.problems import show_problems  # rich, when there is something to show
@@ -220,12 +249,7 @@ def _lines(text: str) -> str:
     return "\n".join(printable(line, None) for line in text.split("\n"))
 
 
-def wants_json(arguments: Sequence[str]) -> bool:
-    """Whether stdout must be one JSON document, even if the rest of the line can't be understood."""
-    return "--format=json" in arguments or ("--format", "json") in itertools.pairwise(arguments)
-
-
-def _bug(arguments: Sequence[str]) -> int:
+def _bug(*, as_json: bool) -> int:
     """Write the traceback where only this user can read it (`mkstemp`), without local values, and say where."""
     text = without_keys(traceback.format_exc())
     text = f"veopipe {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n{text}"
@@ -236,4 +260,4 @@ def _bug(arguments: Sequence[str]) -> int:
     except OSError:
         path = "(and its log couldn't be written)"
     message = f"this is a bug of veopipe. What was done so far is on disk. Traceback: {path}"
-    return _ended(ExitCode.BUG, message, None, arguments)
+    return _ended(ExitCode.BUG, message, as_json=as_json)

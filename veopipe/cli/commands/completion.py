@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from veopipe.cli.main import COMPLETING
 from veopipe.cli.options import example
 from veopipe.errors import UsageError
 
@@ -23,5 +24,5 @@ def command(shell: str) -> int:
     root = click.get_current_context().find_root().command
     if found is None:
         raise UsageError(f"click knows no completion for {shell}")
-    click.echo(found(root, {}, "veopipe", "_VEOPIPE_COMPLETE").source())
+    click.echo(found(root, {}, "veopipe", COMPLETING).source())
     return 0
