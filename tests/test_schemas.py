@@ -12,7 +12,7 @@ import pytest
 
 from veopipe import money
 from veopipe.dialects import catalogue
-from veopipe.dialects.videos import Scope
+from veopipe.dialects.base import Scope
 from veopipe.documents import schema
 from veopipe.errors import ExitCode, Problem
 from veopipe.ledger import record

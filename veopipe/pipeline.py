@@ -21,6 +21,8 @@ from typing import Any
 
 from veopipe import standins
 from veopipe.clock import parse_duration
+from veopipe.dialects.base import Dialect
+from veopipe.dialects.videos.dialect import Videos
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, place, plain
 from veopipe.documents.problems import Finding, Findings, Place
@@ -61,6 +63,11 @@ class Provider:
     status_endpoint: str
     models: Mapping[str, Decimal] = field(default_factory=dict)
     require_ledger: bool
+
+    @property
+    def dialect(self) -> Dialect:
+        """How its gateway speaks. The only place that chooses one."""
+        return Videos(self.status_endpoint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

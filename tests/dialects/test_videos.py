@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 import pytest
 
-from veopipe.dialects import videos
-from veopipe.dialects.bodies import is_task_id
-from veopipe.dialects.videos import (
-    Asked,
-    Content,
-    CreateAnswer,
-    Evidence,
-    Outcome,
-    Progress,
-    Scope,
-    judge_create,
-    judge_poll,
-)
+from veopipe.dialects.base import Asked, Content, CreateAnswer, Evidence, Outcome, PollAnswer, Progress, Scope
+from veopipe.dialects.heads import label_of, retry_after
+from veopipe.dialects.videos.dialect import Videos
+from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt
 
 TASK = "task_0123456789abcdefghijklmnopqrstuv"
 UNKNOWN_ADDRESS = Asked()
+DIALECT = Videos()
+ATTEMPT = Attempt(1, "run", Status.RENDERING, "https://a.example:443", Decimal(1), "", task_id=TASK)
 HTML = b"<html><body>502 Bad Gateway</body></html>"
 
 
@@ -46,8 +41,7 @@ def body_of(said: Any) -> bytes:
 
 def answered(status: int, said: Any = b"", asked: Asked = UNKNOWN_ADDRESS, **headers: str) -> CreateAnswer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    evidence = Evidence(gate_passed=True, body_done=True, status=status, headers=named, body=body_of(said))
-    return judge_create(evidence, asked)
+    return DIALECT.judge_create(Evidence(status, named, body_of(said)), asked)
 
 
 # --- create: accepted ------------------------------------------------------------------------------
@@ -438,10 +432,14 @@ def test_a_redirect_names_the_host_and_nothing_secret(location: str, place: str)
     assert f"redirects creates to {place} (HTTP 307)" in answer.message
 
 
+def unanswered(**known: Any) -> CreateAnswer:
+    return DIALECT.judge_create(Evidence(**known), UNKNOWN_ADDRESS)
+
+
 def test_the_three_ends_without_an_answer() -> None:
-    unsent = judge_create(Evidence(gate_passed=False, body_done=False, error="connection refused"))
-    partly = judge_create(Evidence(gate_passed=True, body_done=False, error="reset"))
-    whole = judge_create(Evidence(gate_passed=True, body_done=True, error="reset"))
+    unsent = unanswered(gate_passed=False, body_done=False, error="connection refused")
+    partly = unanswered(gate_passed=True, body_done=False, error="reset")
+    whole = unanswered(gate_passed=True, body_done=True, error="reset")
 
     assert (unsent.outcome, unsent.reason) == (Outcome.NOT_SENT, "not_sent")
     assert (partly.outcome, partly.reason) == (Outcome.IN_DOUBT, "partial_body")
@@ -450,7 +448,7 @@ def test_the_three_ends_without_an_answer() -> None:
 
 
 def test_a_refusal_before_the_body_was_through_is_a_refusal() -> None:
-    answer = judge_create(Evidence(gate_passed=True, body_done=False, status=413, headers={}, body=HTML))
+    answer = unanswered(body_done=False, status=413, body=HTML)
 
     assert (answer.outcome, answer.scope) == (Outcome.REFUSED, Scope.SHOT)
 
@@ -487,25 +485,26 @@ RETRY_AFTER = {
 def test_retry_after_is_seconds_or_a_date_and_capped(said: str, seconds: float | None) -> None:
     headers = {"retry-after": said, "date": "Sun, 22 Nov 2026 06:00:00 GMT"}
 
-    assert videos.retry_after(headers) == seconds
+    assert retry_after(headers) == seconds
     assert answered(429, b"", retry_after=said, date=headers["date"]).retry_after == seconds
 
 
 @pytest.mark.parametrize("date", ["", "now", "Sun, 22 Nov 99999999999 06:00:00 GMT", "\x00"])
 def test_a_date_without_a_clock_to_hold_it_against_means_now(date: str) -> None:
-    assert videos.retry_after({"retry-after": "Sun, 22 Nov 2026 06:01:00 GMT", "date": date}) == 0.0
+    assert retry_after({"retry-after": "Sun, 22 Nov 2026 06:01:00 GMT", "date": date}) == 0.0
 
 
 def test_no_retry_after_is_none() -> None:
-    assert videos.retry_after({}) is None
+    assert retry_after({}) is None
     assert answered(429).retry_after is None
 
 
 # --- polls -----------------------------------------------------------------------------------------
 
 
-def polled(status: int, said: Any = b"", **headers: str) -> videos.PollAnswer:
-    return judge_poll(status, {name.replace("_", "-"): value for name, value in headers.items()}, body_of(said), TASK)
+def polled(status: int, said: Any = b"", **headers: str) -> PollAnswer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return DIALECT.judge_poll(Evidence(status, named, body_of(said)), ATTEMPT)
 
 
 def job(status: Any, **more: Any) -> dict[str, Any]:
@@ -802,8 +801,7 @@ def test_trouble_keeps_what_the_gateway_asks_to_wait() -> None:
 CONTENTS = {
     **{f"success {status}": (status, Content.VIDEO) for status in (200, 201, 202, 203, 204, 206, 226)},
     **{f"lag {status}": (status, Content.NOT_READY) for status in (400, 404, 409, 416, 422, 425, 429, 500, 502, 504)},
-    **{f"redirect {status}": (status, Content.REDIRECT) for status in (301, 302, 303, 307, 308)},
-    "not modified": (304, Content.NOT_READY),
+    **{f"neither {status}": (status, Content.NOT_READY) for status in (300, 302, 304)},
     "key refused": (401, Content.KEY_REFUSED),
     "forbidden": (403, Content.KEY_REFUSED),
     "gone": (410, Content.GONE),
@@ -812,10 +810,11 @@ CONTENTS = {
 
 @pytest.mark.parametrize(("status", "kind"), CONTENTS.values(), ids=CONTENTS)
 def test_the_head_of_a_content_answer_promises(status: int, kind: Content) -> None:
-    found, why = videos.judge_content(status)
+    answer = DIALECT.judge_content(Evidence(status))
 
-    assert found is kind
-    assert bool(why) is (kind is not Content.VIDEO)
+    assert answer.kind is kind
+    assert bool(answer.why) is (status != 200)
+    assert answer.busy is (status == 429)
 
 
 LABELS = {
@@ -831,8 +830,8 @@ LABELS = {
 
 @pytest.mark.parametrize(("status", "headers", "said"), LABELS.values(), ids=LABELS)
 def test_a_label_only_says_what_came_instead(status: int, headers: dict[str, str], said: str) -> None:
-    assert videos.content_label(status, headers).startswith(said)
-    assert bool(videos.content_label(status, headers)) is bool(said)
+    assert label_of(status, headers).startswith(said)
+    assert bool(label_of(status, headers)) is bool(said)
 
 
 # --- hostile bodies --------------------------------------------------------------------------------
@@ -894,7 +893,7 @@ def test_mutated_bytes_end_in_a_verdict_and_never_in_another_task() -> None:
         for _ in range(random.randrange(1, 4)):
             body[random.randrange(len(body))] = random.randrange(256)
         answer = answered(200, bytes(body))
-        assert answer.task_id is None or is_task_id(answer.task_id)
+        assert answer.task_id is None or DIALECT.is_task_id(answer.task_id)
         polled(200, bytes(body))
 
 

@@ -244,7 +244,7 @@ BUGS: dict[str, Bug] = {
         "something was sent",
     ),
     "a 502 is asked again": Bug(
-        "dialects/videos.py",
+        "dialects/videos/creates.py",
         "    if evidence.status == 429 and",
         "    if evidence.status in {429, 502} and",
         with_fault("html_502", "in_doubt"),
@@ -252,8 +252,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a redirect is followed on a create": Bug(
         "gateway/client.py",
-        "self._creates.send(request, stream=True)",
-        "self._creates.send(request, stream=True, follow_redirects=True)",
+        "self._creates.send(sent, stream=True)",
+        "self._creates.send(sent, stream=True, follow_redirects=True)",
         with_fault("redirect_307", "in_doubt"),
         "('verified', 2)",
     ),

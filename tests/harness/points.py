@@ -235,10 +235,11 @@ def warm_up(folder: str) -> None:
 
     from veopipe.cli import main as cli
     from veopipe.delivery import measure  # noqa: F401
+    from veopipe.dialects.videos.dialect import Videos
     from veopipe.gateway import client
     from veopipe.gateway.address import Address
 
-    client.Gateway(Address("http://127.0.0.1:9"), "videos", "sk-nobodys")
+    client.Gateway(Address("http://127.0.0.1:9"), Videos(), "sk-nobodys")
     path = os.path.join(folder, "warm.yaml")
     with open(path, "w", encoding="utf-8") as file:
         file.write("version: 1\nshots: {a: {prompt: a cat, model: veo-3.1-fast-generate-preview}}\n")

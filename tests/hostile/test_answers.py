@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from decimal import Decimal
 
 import httpx
 from hypothesis import example, given
@@ -19,20 +20,18 @@ from tests.harness.fuzzing import (
     bodies,
     headers,
 )
-from veopipe.dialects.bodies import error_words, is_task_id, parse_json
-from veopipe.dialects.videos import (
-    LONGEST_RETRY_AFTER,
-    Evidence,
-    Outcome,
-    content_label,
-    judge_content,
-    judge_create,
-    judge_poll,
-    retry_after,
-)
+from veopipe.dialects.base import Asked, Evidence, Outcome
+from veopipe.dialects.bodies import error_words, parse_json
+from veopipe.dialects.heads import LONGEST_RETRY_AFTER, label_of, retry_after
+from veopipe.dialects.videos.dialect import Videos
 from veopipe.gateway import redirects
 from veopipe.gateway.address import Address
+from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt
 from veopipe.text import SHOWN, hide, printable
+
+DIALECT = Videos()
+MINE = Attempt(1, "run", Status.RENDERING, "https://a.example:443", Decimal(1), "", task_id="task_mine")
 
 # --- answers ---------------------------------------------------------------------------------------
 
@@ -41,7 +40,7 @@ from veopipe.text import SHOWN, hide, printable
 def test_a_create_answer_is_judged_by_what_is_provable(
     status: int | None, passed: bool, done: bool, head: dict[str, str], body: bytes
 ) -> None:
-    answer = judge_create(Evidence(passed, passed and done, status, head, body))
+    answer = DIALECT.judge_create(Evidence(status, head, body, None, passed, passed and done), Asked())
     if not passed:
         assert answer.outcome is Outcome.NOT_SENT
     elif status is None or not 200 <= status < 300:
@@ -51,7 +50,7 @@ def test_a_create_answer_is_judged_by_what_is_provable(
     if answer.outcome is Outcome.REFUSED and status not in {400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431}:
         assert error_words(parse_json(body))[0] in {"model_not_found", "build_request_failed"}
     assert (answer.outcome is Outcome.ACCEPTED) == (answer.task_id is not None)
-    assert answer.task_id is None or is_task_id(answer.task_id)
+    assert answer.task_id is None or DIALECT.is_task_id(answer.task_id)
     for text in (answer.reason, answer.message, answer.request_id or ""):
         assert not UNSAFE.search(text)
         assert len(text) < 3 * SHOWN
@@ -59,7 +58,7 @@ def test_a_create_answer_is_judged_by_what_is_provable(
 
 @given(STATUSES | st.integers(0, 999), headers, bodies)
 def test_a_poll_answer_about_another_task_settles_nothing(status: int, head: dict[str, str], body: bytes) -> None:
-    answer = judge_poll(status, head, body, "task_mine")
+    answer = DIALECT.judge_poll(Evidence(status, head, body), MINE)
     assert not UNSAFE.search(answer.message)
     assert len(answer.message) < 3 * SHOWN
     assert answer.percent is None or 0 <= answer.percent <= 100
@@ -70,10 +69,10 @@ def test_a_poll_answer_about_another_task_settles_nothing(status: int, head: dic
 
 @given(STATUSES | st.integers(0, 999), headers, bodies)
 def test_a_content_answer_gets_a_kind_and_words_that_are_safe(status: int, head: dict[str, str], body: bytes) -> None:
-    kind, why = judge_content(status)
+    answer = DIALECT.judge_content(Evidence(status, head))
     code, words = error_words(parse_json(body))
-    assert (kind == "video") == (why == "")
-    for text in (why, content_label(status, head), code or "", words or ""):
+    assert (answer.kind == "video") == (200 <= status < 300)
+    for text in (answer.why, label_of(status, head), code or "", words or ""):
         assert not UNSAFE.search(text)
         assert len(text) < 2 * SHOWN
 

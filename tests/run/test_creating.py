@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
+from veopipe.dialects.videos.dialect import Videos
 from veopipe.errors import ExitCode
 from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway
@@ -61,7 +62,7 @@ def make_creator(tmp_path: Path) -> Callable[..., Creator]:
         places = Places(tmp_path / "shots.yaml", ".veopipe", "renders")
         places.state.mkdir(parents=True)
         journal = Journal(lambda note: None)
-        gateway = Gateway(Address("http://127.0.0.1:9"), "videos", "sk-0123456789")
+        gateway = Gateway(Address("http://127.0.0.1:9"), Videos(), "sk-0123456789")
         return Creator(
             asker=Asker("r1", open_store(places), gateway, journal),
             pipeline=replace(pipeline, limits=replace(pipeline.limits, **limits)),
@@ -191,7 +192,7 @@ def test_a_take_that_landed_makes_room(make_creator: Callable[..., Creator]) -> 
 
 def test_an_intent_undoes_nothing_that_became_of_an_older_take_meanwhile(make_creator: Callable[..., Creator]) -> None:
     store = make_creator().asker.store
-    asker = Asker("r1", store, Gateway(Address("http://127.0.0.1:9"), "videos", "sk-0123456789"), Journal(print))
+    asker = Asker("r1", store, Gateway(Address("http://127.0.0.1:9"), Videos(), "sk-0123456789"), Journal(print))
     store.save(ShotState("hero", (take(Status.RENDERING),)))
     undone = []
 

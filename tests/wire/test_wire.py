@@ -130,11 +130,12 @@ def test_a_download_that_drips_is_given_up_long_before_its_time_is_over(tmp_path
 
 
 def test_the_gateway_s_clock_is_waited_for_no_longer_than_a_poll() -> None:
+    from veopipe.dialects.videos.dialect import Videos
     from veopipe.gateway.address import Address
     from veopipe.gateway.client import Gateway
 
     async def ask(base_url: str) -> float | None:
-        gateway = Gateway(Address(base_url), "videos", KEY, HURRIED)
+        gateway = Gateway(Address(base_url), Videos(), KEY, HURRIED)
         said = await gateway.clock()
         await gateway.close()
         return said

@@ -27,9 +27,10 @@ from pathlib import Path
 
 from veopipe import crashpoints, files
 from veopipe.delivery import boxes, wrapping
+from veopipe.dialects.base import Content
 from veopipe.dialects.bodies import A_PAGE, error_words, parse_json, words_of_body
-from veopipe.dialects.videos import Content
 from veopipe.gateway.client import ContentStream, Gateway, Interrupted
+from veopipe.takes.take import Attempt
 from veopipe.text import counted, printable
 
 LARGEST_VIDEO = 2 << 30
@@ -91,20 +92,20 @@ Received = Callable[[int, int | None], None]
 """Is told how many bytes are here, and how many there will be if the gateway says."""
 
 
-async def fetch(gateway: Gateway, task_id: str, part: Path, received: Received) -> Part:
-    """Download a task's video into `part`, whole or not at all. Blocks nothing.
+async def fetch(gateway: Gateway, attempt: Attempt, part: Path, received: Received) -> Part:
+    """Download the video of an attempt's task into `part`, whole or not at all. Blocks nothing.
 
     Args:
         gateway: that has the task.
-        task_id: the task.
+        attempt: which was accepted there.
         part: replaced if it is there; its folder must exist.
         received: is told how it goes, about once a mebibyte.
     """
     try:
-        async with asyncio.timeout(gateway.timeouts.download), gateway.content(task_id) as stream:
+        async with asyncio.timeout(gateway.timeouts.download), gateway.content(attempt) as stream:
             arrival = _Arrival(stream)
             opening = await arrival.first(wrapping.OPENING)
-            wrapped = wrapping.wrapping_of(opening) if stream.kind is Content.VIDEO else None
+            wrapped = wrapping.wrapping_of(opening) if stream.answer.kind is Content.VIDEO else None
             if wrapped is None:
                 return _explained(stream, opening + await arrival.first(_WORDS - len(opening)), arrival.cut)
             return await _receive(arrival, opening, wrapped, part, received)
@@ -170,7 +171,7 @@ def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
     body = stream.unpacked(body)
     words = words_of_body(body)
     kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED, Content.VIDEO: Fetched.CORRUPT}
-    fetched, why = kinds.get(stream.kind, Fetched.NOT_READY), stream.why
+    fetched, why = kinds.get(stream.answer.kind, Fetched.NOT_READY), stream.answer.why
     if fetched is Fetched.CORRUPT:
         _, told = error_words(parse_json(body))  # under a video's label only an error counts as words
         if (told or (why and not cut)) and _is_text(body):
@@ -181,7 +182,7 @@ def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
             why = f"{why or 'not a video'}: it begins with {printable(body[:40].decode('latin-1'))}"
     if words and not words.startswith(A_PAGE) and fetched is not Fetched.CORRUPT:
         why = f"{why}: {words}"
-    return Part(fetched, why, busy=stream.busy, retry_after=stream.retry_after)
+    return Part(fetched, why, busy=stream.answer.busy, retry_after=stream.answer.retry_after)
 
 
 def _is_text(body: bytes) -> bool:

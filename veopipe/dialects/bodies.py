@@ -1,4 +1,4 @@
-"""What stands in the bodies of answers: JSON that can be trusted, a task's id, an error's code and words. Pure.
+"""What stands in the bodies of answers: JSON that can be trusted, an error's code and words. Pure.
 
 * Bodies are decoded here, with caps, and never by httpx (`.text` and `.json()` can raise what nobody expects).
 * Every text that leaves here is safe to print.
@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from veopipe.text import holds_secret, printable
+from veopipe.text import printable
 
 LARGEST_JSON = 1 << 20
-"""Bytes of an answer that are read; a task object has 300."""
+"""Bytes of a JSON text that are looked at."""
 
 A_PAGE = "a web page"
 """What is said of a body that is one."""
@@ -62,28 +62,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def task_id_of(document: Any) -> str | None:
-    """The task's id in an accepted create's body, in any of the family's shapes; None if there is no safe one."""
-    if not isinstance(document, dict):
-        return None
-    inner = document.get("data")
-    for holder in (document, inner if isinstance(inner, dict) else {}):
-        for key in ("id", "task_id", "taskId"):
-            found = holder.get(key)
-            if isinstance(found, str) and is_task_id(found) and not holds_secret(found):
-                return found
-    return None
-
-
 def is_task_id(text: str) -> bool:
     """Whether `text` can be a task id: safe as one segment of a URL."""
     return _TASK_ID.fullmatch(text) is not None and ".." not in text and text != "."
-
-
-def created_at(document: Mapping[str, Any]) -> int | None:
-    """The gateway's own time of a task, Unix seconds, if it gives one that can be."""
-    said = document.get("created_at")
-    return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
 
 
 # --- words -----------------------------------------------------------------------------------------

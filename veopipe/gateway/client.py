@@ -1,4 +1,4 @@
-"""The gateway on the wire: what is asked of it, and what of its answer can be had.
+"""The gateway on the wire: sends the requests of a dialect, and says what of each answer can be had.
 
 * A create is one POST on a fresh connection, never repeated and never redirected here. Its intent is
   written *inside* the request: after DNS, connect and TLS, before the first body byte (the gate).
@@ -6,8 +6,7 @@
   413 that arrives while a large body is on its way. Polls and downloads are free and use the other one.
 * No exception of httpx leaves this module (`network` says what they mean), and the key appears in no text that does.
 
-Source: API document, Create a Task, Poll Status, Compatibility Status Polling, Download Video;
-docs/design.md, 6 (The gate).
+Source: docs/design.md, 6 (The gate).
 """
 
 from __future__ import annotations
@@ -16,30 +15,20 @@ import asyncio
 import os
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote
 
 import httpx
 
 from veopipe import __version__, crashpoints
-from veopipe.dialects.bodies import LARGEST_JSON
-from veopipe.dialects.videos import (
-    Content,
-    Evidence,
-    PollAnswer,
-    Progress,
-    content_label,
-    judge_content,
-    judge_poll,
-    retry_after,
-)
+from veopipe.dialects.base import LONGEST_ANSWER, Content, ContentAnswer, Dialect, Evidence, PollAnswer, Request
 from veopipe.errors import EnvironmentFault
 from veopipe.gateway import network, redirects
 from veopipe.gateway.address import Address
 from veopipe.gateway.network import Network
+from veopipe.takes.take import Attempt
 from veopipe.text import hide
 
 MAX_REDIRECTS = 5
@@ -54,8 +43,7 @@ each with one client, and 1.2 ms with eight of eight."""
 KEEP_FOR = 30.0
 """Seconds that an idle connection is kept for the next poll: longer than the usual interval of 15 s."""
 
-_VIDEO = {"Accept": "video/mp4, */*;q=0.1"}
-_STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generations/{}"}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +72,7 @@ class Timeouts:
 
 
 class Interrupted(Exception):
-    """A download ended before it was whole; the text says how. It can be made again for nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A picture as it goes into the create request."""
-
-    field: str
-    name: str
-    content: bytes
-    media_type: str
+    """A request ended before it was over; the text says how. One that is free can be made again."""
 
 
 @dataclass(slots=True)
@@ -120,11 +98,11 @@ class _Gate(httpx.SyncByteStream):
 
 @dataclass(slots=True)
 class Gateway:
-    """One gateway, with a key.
+    """One gateway, how it speaks, and a key.
 
     Attributes:
         address: where it is.
-        status_endpoint: `videos` or `generations`.
+        dialect: how it speaks.
         timeouts: when it is given up.
         environ: what the environment says of proxies and certificates.
 
@@ -133,7 +111,7 @@ class Gateway:
     """
 
     address: Address
-    status_endpoint: str
+    dialect: Dialect
     _key: str = field(repr=False)
     timeouts: Timeouts = field(default_factory=Timeouts)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
@@ -147,7 +125,7 @@ class Gateway:
         hide(self._key)
         self._turns = asyncio.Semaphore(POLLS_AT_ONCE)
         self._network = network.for_url(self.address.base_url, self.environ)
-        headers = {"User-Agent": f"veopipe/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": f"veopipe/{__version__}", "Accept-Encoding": "identity"}
         limit = self.timeouts
         creates = httpx.Timeout(limit.connect, write=limit.create_write, read=limit.create_read)
         reads = httpx.Timeout(limit.connect, read=limit.read, pool=limit.read)
@@ -170,144 +148,157 @@ class Gateway:
             finally:
                 self._seats.append(client)
 
-    def create(
-        self, fields: Sequence[tuple[str, str]], uploads: Sequence[Upload], intent: Callable[[], None]
-    ) -> Evidence:
-        """Ask the gateway to start one video. One call is at most one billed request; blocks.
+    def create(self, request: Request, intent: Callable[[], None]) -> Evidence:
+        """Send the request that costs money. One call is at most one billed request; blocks.
 
         Args:
-            fields: the form's text fields, in order.
-            uploads: its files, in order; a field may repeat.
+            request: what is asked; its body may be as large as a few pictures.
             intent: writes the intent durably; whatever it raises passes through, and nothing was sent.
 
         Returns:
             What is known of the call when it is over. Never an exception for what the network did.
-
-        Source: API document, Create a Task (POST /v1/videos, multipart/form-data).
         """
-        parts: list[tuple[str, tuple[str | None, str | bytes] | tuple[str | None, str | bytes, str]]] = [
-            (name, (None, value)) for name, value in fields
-        ]
-        parts += [(item.field, (item.name, item.content, item.media_type)) for item in uploads]
         try:
-            request = self._creates.build_request("POST", self._url("/v1/videos"), files=parts, headers=self._auth())
-        except Exception as error:  # noqa: BLE001  half a character in a field, for instance
-            return Evidence(gate_passed=False, body_done=False, error=self._said(error))
-        gate = _Gate(request.stream, _Marked(intent))  # type: ignore[arg-type]
-        request.stream = gate
+            with self._said_as():
+                sent = self._creates.build_request(
+                    request.method,
+                    self._url(request),
+                    content=request.body or None,
+                    files=_files(request) or None,
+                    headers=self._headers(request),
+                )
+        except Interrupted as error:  # half a character in a field, for instance
+            return Evidence(error=str(error), gate_passed=False, body_done=False)
+        gate = _Gate(sent.stream, _Marked(intent))  # type: ignore[arg-type]
+        sent.stream = gate
         try:
-            crashpoints.reach("connect")
-            response = self._creates.send(request, stream=True)
+            with self._said_as(arrived=lambda: gate.passed):
+                crashpoints.reach("connect")
+                response = self._creates.send(sent, stream=True)
         except _IntentFailed as error:
             raise error.cause from None
-        except Exception as error:  # noqa: BLE001  httpx lets socket, h11, ssl, unicode and value errors through
-            return Evidence(gate.passed, gate.done, error=self._said(error, arrived=gate.passed))
-        return self._read_answer(gate, response)
+        except Interrupted as error:
+            return Evidence(error=str(error), gate_passed=gate.passed, body_done=gate.done)
+        return self._read_answer(gate, response, request.longest_answer)
 
-    def _read_answer(self, gate: _Gate, response: httpx.Response) -> Evidence:
-        headers = _headers(response)
+    def _read_answer(self, gate: _Gate, response: httpx.Response, most: int) -> Evidence:
+        headers = _lowered(response)
         body, error, end = bytearray(), None, time.monotonic() + self.timeouts.create_answer
         try:
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) > LARGEST_JSON or time.monotonic() > end:
-                    error = "the answer was too long" if len(body) > LARGEST_JSON else "the answer came too slowly"
-                    break
-        except Exception as problem:  # noqa: BLE001  see create
-            error = self._said(problem, arrived=True)
+            with self._said_as(arrived=_yes):
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > most or time.monotonic() > end:
+                        error = "the answer was too long" if len(body) > most else "the answer came too slowly"
+                        break
+        except Interrupted as problem:
+            error = str(problem)
         finally:
             response.close()
         crashpoints.reach("answer")
-        return Evidence(
-            gate.passed, gate.done, response.status_code, headers, self._unpacked(headers, bytes(body)), error
-        )
+        answer = _unpacked(headers, bytes(body), most)
+        return Evidence(response.status_code, headers, answer, error, gate.passed, gate.done)
 
-    async def poll(self, task_id: str) -> PollAnswer:
-        """Ask for a task's status once. Free; may be repeated.
+    async def poll(self, attempt: Attempt) -> PollAnswer:
+        """Ask once how an attempt's task stands. Free; may be repeated.
 
-        Source: API document, Poll Status and Compatibility Status Polling.
+        Raises:
+            ValueError: the attempt has no task.
         """
-        path, arrived = _STATUS_PATHS[self.status_endpoint].format(quote(task_id, safe="")), False
+        evidence = await self._ask(self.dialect.status(attempt))
+        return self.dialect.judge_poll(evidence, attempt)
+
+    async def _ask(self, request: Request) -> Evidence:
+        response: httpx.Response | None = None
+        url, headers = self._url(request), self._headers(request)
         try:
-            async with (
-                self._seat() as client,
-                asyncio.timeout(self.timeouts.poll),
-                client.stream("GET", self._url(path), headers=self._auth()) as response,
-            ):
-                arrived = True
-                body = await _bounded(response, LARGEST_JSON + 1)
-                headers = _headers(response)
-        except TimeoutError:
-            return PollAnswer(Progress.TROUBLE, "no answer in time")
-        except Exception as error:  # noqa: BLE001  see create
-            return PollAnswer(Progress.TROUBLE, self._said(error, arrived=arrived))
-        return judge_poll(response.status_code, headers, self._unpacked(headers, body), task_id)
+            with self._said_as(arrived=lambda: response is not None):
+                async with (
+                    self._seat() as client,
+                    asyncio.timeout(self.timeouts.poll),
+                    client.stream(request.method, url, headers=headers) as response,
+                ):
+                    body = await _bounded(response, request.longest_answer + 1)
+        except Interrupted as error:
+            return Evidence(error=str(error))
+        lowered = _lowered(response)
+        return Evidence(response.status_code, lowered, _unpacked(lowered, body, request.longest_answer))
 
     @asynccontextmanager
-    async def content(self, task_id: str) -> AsyncIterator[ContentStream]:
-        """Open a task's video. Free; may be repeated. Redirects are followed by hand, without the key.
+    async def content(self, attempt: Attempt) -> AsyncIterator[ContentStream]:
+        """Open the video of an attempt's task. Free; may be repeated. Redirects are followed by hand, without the key.
 
         Raises:
             Interrupted: no answer could be had.
-
-        Source: API document, Download Video (GET /v1/videos/{id}/content, video/mp4 bytes).
+            ValueError: the attempt has no task.
         """
-        url = self._url(f"/v1/videos/{quote(task_id, safe='')}/content")
+        request = self.dialect.content(attempt)
+        url = self._url(request)
         client = self._reads[0]  # whose seats are the last that polls take
         for _ in range(MAX_REDIRECTS + 1):
-            try:
+            with self._said_as(url):
                 own = redirects.is_same_origin(url, self.address.base_url)
-                request = client.build_request("GET", url, headers={**(self._auth() if own else {}), **_VIDEO})
-                response = await client.send(request, stream=True)
-            except Exception as error:  # noqa: BLE001  see create
-                raise Interrupted(self._said(error, url)) from None
-            kind, why = judge_content(response.status_code)
-            if not own and kind in {Content.KEY_REFUSED, Content.GONE}:
-                kind = Content.NOT_READY  # another host saw no key; what it lacks, the gateway may still give
-            if kind is not Content.REDIRECT:
+                headers = self._headers(request) if own else request.headers
+                response = await client.send(client.build_request(request.method, url, headers=headers), stream=True)
+            if response.status_code not in _REDIRECTS:
                 try:
-                    label = content_label(response.status_code, _headers(response))
-                    yield ContentStream(kind, why or label, response, self)
+                    yield ContentStream(self._judged(response, own=own), self.timeouts.read, response, self._said_as)
                 finally:
                     await response.aclose()
                 return
             await response.aclose()
-            try:
-                location = response.headers.get("location", "")
-                url = await redirects.target(self.address, url, location, self._network.carries)
-            except redirects.NotFollowed as refusal:
-                raise Interrupted(str(refusal)) from None
-            except EnvironmentFault as fault:  # it would go through another proxy than the gateway's requests
-                raise Interrupted(self._said(fault)) from None
+            url = await self._target(url, response.headers.get("location", ""))
         raise Interrupted(f"more than {MAX_REDIRECTS} redirects")
 
-    def _url(self, path: str) -> str:
-        return self.address.base_url + path
+    def _judged(self, response: httpx.Response, *, own: bool) -> ContentAnswer:
+        answer = self.dialect.judge_content(Evidence(response.status_code, _lowered(response)))
+        if not own and answer.kind in {Content.KEY_REFUSED, Content.GONE}:
+            return replace(answer, kind=Content.NOT_READY)  # the other host saw no key; the gateway may still have it
+        return answer
 
-    def _auth(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._key}"}
+    async def _target(self, url: str, location: str) -> str:
+        try:
+            return await redirects.target(self.address, url, location, self._network.carries)
+        except redirects.NotFollowed as refusal:
+            raise Interrupted(str(refusal)) from None
+        except EnvironmentFault as fault:  # it would go through another proxy than the gateway's requests
+            raise Interrupted(self._network.said(fault, self.address.base_url)) from None
 
-    def _said(self, error: BaseException, url: str | None = None, *, arrived: bool = False) -> str:
-        """What the exception of a request says, without the key; httpx quotes header values in some."""
-        return self._network.said(error, url or self.address.base_url, arrived=arrived)
+    def _url(self, request: Request) -> str:
+        return self.address.base_url + request.path
 
-    @staticmethod
-    def _unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
-        """The body, unpacked if it came packed though nobody asked for it."""
-        if headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
-            try:
-                return zlib.decompressobj(wbits=47).decompress(body, LARGEST_JSON + 1)
-            except zlib.error:
-                return body  # the header lies; a task id may still stand in it
-        return body
+    def _headers(self, request: Request) -> dict[str, str]:
+        name, value = self.dialect.key_header(self._key)
+        return {name: value, **request.headers}
+
+    @contextmanager
+    def _said_as(self, url: str | None = None, *, arrived: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Whatever a request raises becomes `Interrupted` with words for people.
+
+        httpx lets exceptions of sockets, h11, ssl, of encodings and of values through, and quotes header values in
+        some: so all of them are caught here, and no text of theirs has the key.
+
+        Args:
+            url: where the request goes, if not to the gateway itself.
+            arrived: whether it got there, as far as a proxy on the way is concerned.
+        """
+        try:
+            yield
+        except _IntentFailed:
+            raise
+        except TimeoutError:
+            raise Interrupted("no answer in time") from None
+        except Exception as error:  # noqa: BLE001
+            raise Interrupted(self._network.said(error, url or self.address.base_url, arrived=arrived())) from None
 
     async def clock(self) -> float | None:
         """The gateway's own time, Unix seconds, if it says. Free; sends no key."""
         try:
-            async with asyncio.timeout(self.timeouts.poll):
-                response = await self._reads[0].head(self._url("/"))
-            return parsedate_to_datetime(response.headers["date"]).timestamp()
-        except Exception:  # noqa: BLE001  see create
+            with self._said_as():
+                async with asyncio.timeout(self.timeouts.poll):
+                    response = await self._reads[0].head(f"{self.address.base_url}/")
+                return parsedate_to_datetime(response.headers["date"]).timestamp()
+        except Interrupted:
             return None
 
     async def close(self) -> None:
@@ -337,32 +328,17 @@ class _Marked:
 
 @dataclass(slots=True)
 class ContentStream:
-    """The answer to a content request.
+    """The answer to a request for content.
 
     Attributes:
-        kind: what its head promises.
-        why: for people, what its head calls the body, where that is no video.
+        answer: what its head says.
+        patience: seconds in which something must arrive.
     """
 
-    kind: Content
-    why: str
+    answer: ContentAnswer
+    patience: float
     _response: httpx.Response
-    _gateway: Gateway
-
-    @property
-    def patience(self) -> float:
-        """Seconds in which something must arrive."""
-        return self._gateway.timeouts.read
-
-    @property
-    def busy(self) -> bool:
-        """Whether the gateway says that it is asked too much."""
-        return self._response.status_code == 429
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds that the answer asks to wait, if it says."""
-        return retry_after(_headers(self._response))
+    _said_as: Callable[..., AbstractContextManager[None]]
 
     @property
     def length(self) -> int | None:
@@ -381,17 +357,26 @@ class ContentStream:
         Raises:
             Interrupted: it ended early, by the transport's own count too.
         """
-        try:
-            async for chunk in self._response.aiter_raw():
-                yield chunk
-        except (GeneratorExit, asyncio.CancelledError):
-            raise
-        except Exception as error:  # noqa: BLE001  see Gateway.create
-            raise Interrupted(self._gateway._said(error, arrived=True)) from None
+        arriving = self._response.aiter_raw()
+        while True:
+            with self._said_as(arrived=_yes):
+                chunk = await anext(arriving, None)
+            if chunk is None:
+                return
+            yield chunk
 
     def unpacked(self, body: bytes) -> bytes:
         """The body of an answer in words, unpacked if it came packed."""
-        return self._gateway._unpacked(_headers(self._response), body)
+        return _unpacked(_lowered(self._response), body, LONGEST_ANSWER)
+
+
+def _yes() -> bool:
+    return True
+
+
+def _files(request: Request) -> list[tuple[str, tuple[str | None, str | bytes, str | None]]]:
+    """The parts of a form as httpx wants them; without a file name they are texts."""
+    return [(part.name, (part.file_name, part.content, part.media_type)) for part in request.parts]
 
 
 async def _bounded(response: httpx.Response, limit: int) -> bytes:
@@ -403,5 +388,15 @@ async def _bounded(response: httpx.Response, limit: int) -> bytes:
     return bytes(body[:limit])
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
+def _lowered(response: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _unpacked(headers: Mapping[str, str], body: bytes, most: int) -> bytes:
+    """The body, unpacked if it came packed though nothing asked for that; at most one byte more than `most`."""
+    if headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}:
+        try:
+            return zlib.decompressobj(wbits=47).decompress(body, most + 1)
+        except zlib.error:
+            return body  # the header lies; a task id may still stand in it
+    return body

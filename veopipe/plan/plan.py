@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from veopipe.dialects.base import Scope
 from veopipe.dialects.catalogue import Model
-from veopipe.dialects.videos import Scope
 from veopipe.money import as_text
 from veopipe.plan.renames import takeovers
 from veopipe.takes import order as orders

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from veopipe.delivery.shelf import Shelf
-from veopipe.dialects.videos import Scope
+from veopipe.dialects.base import Scope
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.money import as_text

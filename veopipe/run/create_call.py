@@ -17,12 +17,11 @@ from dataclasses import dataclass, field, replace
 
 from veopipe import crashpoints
 from veopipe.clock import now
-from veopipe.dialects.videos import Asked, CreateAnswer, Outcome, judge_create
-from veopipe.gateway.client import Gateway, Upload
+from veopipe.dialects.base import Asked, CreateAnswer, Outcome, Picture
+from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.plan.plan import Item
 from veopipe.run.events import Journal
-from veopipe.takes import order as orders
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, ShotState, Take
 
@@ -61,22 +60,23 @@ class Asker:
         }
         self._is_known = any(gateway == self.gateway.address.name for gateway, _ in self._tasks_known)
 
-    def ask(self, item: Item, uploads: list[Upload]) -> Call:
+    def ask(self, item: Item, uploads: list[Picture]) -> Call:
         """Send one create; the returned call is under way."""
         call = Call(self, item, uploads)
         call.start()
         return call
 
-    def submit(self, item: Item, uploads: list[Upload]) -> CreateAnswer:
+    def submit(self, item: Item, uploads: list[Picture]) -> CreateAnswer:
         """Make the call and record what became of it. Runs in a thread; its answer is already on disk."""
         if item.order is None:
             raise ValueError("nothing is ordered")
-        fields = orders.form_fields(item.order)
+        dialect = self.gateway.dialect
+        request = dialect.create(item.order, uploads)
         try:
-            evidence = self.gateway.create(fields, uploads, lambda: self._write_intent(item))
+            evidence = self.gateway.create(request, lambda: self._write_intent(item))
         except NotRecorded as error:
             return CreateAnswer(Outcome.NOT_SENT, "not_recorded", str(error))
-        answer = judge_create(evidence, Asked(item.order.model, self._is_known, self._has_accepted))
+        answer = dialect.judge_create(evidence, Asked(item.order.model, self._is_known, self._has_accepted))
         self._has_accepted |= answer.outcome is Outcome.ACCEPTED
         if answer.outcome is Outcome.NOT_SENT:
             return answer
@@ -162,7 +162,7 @@ class Asker:
 class Call:
     """One create call in its own daemon thread, and the wait for it."""
 
-    def __init__(self, asker: Asker, item: Item, uploads: list[Upload]) -> None:
+    def __init__(self, asker: Asker, item: Item, uploads: list[Picture]) -> None:
         self._asker, self._item, self._uploads = asker, item, uploads
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[CreateAnswer] = self._loop.create_future()

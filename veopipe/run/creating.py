@@ -17,9 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from veopipe.dialects.videos import CreateAnswer, Outcome, PollAnswer, Progress, Scope
+from veopipe.dialects.base import CreateAnswer, Outcome, Picture, PollAnswer, Progress, Scope
 from veopipe.errors import ExitCode
-from veopipe.gateway.client import Upload
 from veopipe.money import as_text
 from veopipe.pipeline import Pipeline
 from veopipe.plan.plan import Item
@@ -39,7 +38,7 @@ NOT_SENT_TRIES = 5
 THROTTLED_TRIES = 5
 """429 answers for one take after which creating ends (docs/hazards.md, b)."""
 
-ReadUploads = Callable[[Item], list[Upload]]
+ReadUploads = Callable[[Item], list[Picture]]
 
 
 class Held(Exception):

@@ -22,9 +22,10 @@ from typing import Any
 
 from veopipe import clock, files
 from veopipe.delivery.measure import Prober
+from veopipe.dialects.base import Picture
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway.address import read_key
-from veopipe.gateway.client import Gateway, Upload
+from veopipe.gateway.client import Gateway
 from veopipe.ledger import owner, record
 from veopipe.ledger.store import NotRecorded
 from veopipe.manifest import pictures, rules
@@ -40,7 +41,6 @@ from veopipe.run.events import Journal
 from veopipe.run.pace import Tempo
 from veopipe.run.settling import Settler
 from veopipe.takes import take as takes
-from veopipe.takes.order import form_file
 from veopipe.takes.status import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.text import counted
 
@@ -159,7 +159,7 @@ class Run:
             return
         key = read_key(pipeline.provider.api_key_env, environ)
         address = self.terms.address or self.project.address
-        self.gateway = Gateway(address, pipeline.provider.status_endpoint, key, environ=environ)
+        self.gateway = Gateway(address, pipeline.provider.dialect, key, environ=environ)
 
     def make_ready(self, plan: Plan) -> None:
         """Write down that a run is on, take over renamed shots, wake what was parked.
@@ -333,7 +333,7 @@ class Run:
             self.bugs.append(error)
             self.halt.leave("a bug of veopipe", ExitCode.BUG)
 
-    def _read_uploads(self, item: Item) -> list[Upload]:
+    def _read_uploads(self, item: Item) -> list[Picture]:
         """The pictures of an item, read once more: what is sent is what the plan hashed.
 
         Raises:
@@ -341,8 +341,7 @@ class Run:
         """
         if item.order is not None and not record.has_room(self.project.store.shots.get(item.shot), item.order):
             raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
-        uploads: list[Upload] = []
-        numbers: dict[str, int] = {}
+        uploads: list[Picture] = []
         boundary = rules.work_tree_of(self.project.manifest.folder)
         for picture, planned in self.project.pictures.get(item.shot, ()):
             try:
@@ -351,9 +350,7 @@ class Run:
                 raise Held(f"{picture.written} can't be read any more: {error}") from None
             if files.sha256_of_bytes(content) != planned:
                 raise Held(f"{picture.written} was changed since the plan; run again")
-            numbers[picture.role] = numbers.get(picture.role, 0) + 1
-            field_name, name = form_file(picture.role, numbers[picture.role], picture.media_type)
-            uploads.append(Upload(field_name, name, content, picture.media_type))
+            uploads.append(Picture(picture.role, picture.media_type, content))
         return uploads
 
     # --- signals -----------------------------------------------------------------------------------

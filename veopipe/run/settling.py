@@ -22,7 +22,7 @@ from veopipe import clock, crashpoints, files
 from veopipe.delivery.download import Fetched, Part, fetch
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable, judge
 from veopipe.delivery.shelf import Away, Shelf
-from veopipe.dialects.videos import PollAnswer, Progress
+from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.errors import ExitCode
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import NotRecorded, Store
@@ -165,7 +165,7 @@ class Settler:
         if self.gateway is None or task_id is None:  # a settled take never comes here; guards the types
             return PollAnswer(Progress.TROUBLE, "no gateway")
         crashpoints.reach("poll", task_id)
-        answer = await self.gateway.poll(task_id)
+        answer = await self.gateway.poll(take.last)
         self._has_answered |= answer.progress in {Progress.RUNNING, Progress.COMPLETED, Progress.FAILED}
         return answer
 
@@ -238,7 +238,7 @@ class Settler:
             await asyncio.to_thread(files.make_folder, self.shelf.part(shot, take.number).parent)
             part = await fetch(
                 self.gateway,
-                take.last.task_id,
+                take.last,
                 self.shelf.part(shot, take.number),
                 lambda size, length: self.journal.note("received", shot, take.number, bytes=size, length=length),
             )

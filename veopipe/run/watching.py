@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from veopipe.dialects.videos import PollAnswer, Progress
+from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.run.pace import Tempo, about, after_trouble
 from veopipe.text import without_ids
 

@@ -1,4 +1,4 @@
-"""What a take asks for: its fingerprint, its mode, its fields on the wire.
+"""What a take asks for: its fingerprint and its mode.
 
 * Two orders are the same order exactly when their fingerprints are equal. Comments, key order, quoting,
   defaults, the shot's id, file names and the spelling on the wire aren't part of it.
@@ -28,11 +28,6 @@ SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
 
 Source: API document, Core Parameters (`size`).
 """
-
-# What each picture is called in the request: the names are ours, never the user's.
-_FIELDS = {"input_reference": "input_reference", "last_frame": "last_frame", "reference_images": "referenceImages"}
-_ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-
 
 FINGERPRINTED = (
     *("model", "prompt", "seconds", "resolution", "aspect_ratio", "negative_prompt", "seed", "pictures", "take"),
@@ -122,59 +117,6 @@ def fingerprint_of(order: Mapping[str, Any]) -> str:
 def key_of(fingerprint: str) -> str:
     """What an order is called where its attempts are counted: `attempts` of `ledger.json`."""
     return fingerprint[:KEY]
-
-
-def form_fields(order: Order) -> list[tuple[str, str]]:
-    """The text fields of the create request, per mode exactly those of the document's example for it.
-
-    First/last frame goes without `duration` and `metadata`, except at 4K, which always needs metadata.
-
-    All are texts; only `durationSeconds` inside `metadata` is a JSON number.
-
-    Source: API document, Text-to-Video, Image-to-Video, First/Last-Frame Generation, Multi-Reference Images and
-    Duration and Resolution; docs/design.md, 3 (On the wire).
-    """
-    seconds = str(order.seconds)
-    width, height = order.size
-    frames = order.mode == "first_last"
-    fields = [("model", order.model), ("prompt", order.prompt), ("seconds", seconds)]
-    if not frames:
-        fields.append(("duration", seconds))
-    fields += [
-        ("size", f"{width}x{height}"),
-        ("resolution", order.resolution),
-        ("aspectRatio", order.aspect_ratio),
-    ]
-    if not frames or order.resolution == "4k":
-        fields.append(("metadata", _metadata(order)))
-    if order.mode == "references":
-        fields.append(("referenceType", "asset"))
-    if order.negative_prompt is not None:
-        fields.append(("negativePrompt", order.negative_prompt))
-    if order.seed is not None:
-        fields.append(("seed", str(order.seed)))
-    return fields
-
-
-def _metadata(order: Order) -> str:
-    facts = {
-        "durationSeconds": order.seconds,
-        "resolution": order.resolution,
-        "aspectRatio": order.aspect_ratio,
-    }
-    return json.dumps(facts, separators=(",", ":"))
-
-
-def form_file(role: str, number: int, media_type: str) -> tuple[str, str]:
-    """Field name and file name of a picture in the create request.
-
-    Args:
-        role: the picture's role in the order.
-        number: from 1, among the pictures of that role.
-        media_type: its true type, such as `image/png`.
-    """
-    name = role if role != "reference_images" else f"reference_image_{number}"
-    return _FIELDS[role], f"{name}.{_ENDINGS[media_type]}"
 
 
 def changes(old: Order, new: Order) -> list[str]:

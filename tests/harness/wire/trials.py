@@ -16,9 +16,10 @@ from tests.harness.canary import KEY
 from tests.harness.wire.server import FaultServer
 from tests.harness.wire.wire import TASK
 from veopipe.delivery.download import Part, fetch
-from veopipe.dialects.videos import CreateAnswer, Outcome, PollAnswer
+from veopipe.dialects.base import CreateAnswer, Outcome, Picture, PollAnswer
+from veopipe.dialects.videos.dialect import Videos
 from veopipe.gateway.address import Address
-from veopipe.gateway.client import Gateway, Timeouts, Upload
+from veopipe.gateway.client import Gateway, Timeouts
 from veopipe.ledger import record
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store
@@ -27,6 +28,7 @@ from veopipe.run.create_call import Asker
 from veopipe.run.events import Journal
 from veopipe.takes.order import Order
 from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt
 
 PATIENT = Timeouts(connect=15, create_write=15, create_read=15, create_answer=15, read=15, poll=20, download=25)
 HURRIED = Timeouts(connect=0.4, create_write=0.4, create_read=0.4, create_answer=0.5, read=0.4, poll=0.6, download=0.7)
@@ -38,6 +40,7 @@ _RECORDED = {
     Outcome.IN_DOUBT: Status.IN_DOUBT,
     Outcome.NOT_SENT: None,
 }
+ATTEMPT = Attempt(1, "run-1", Status.RENDERING, "simulator", Decimal("0.3"), "", task_id=TASK)
 ORDER = Order("veo-3.1-fast-generate-preview", "a cat", 4, "720p", "16:9", None, None, (), 1)
 
 
@@ -64,9 +67,9 @@ def ledger_in(folder: Path) -> Ledger:
 def create(server: FaultServer, folder: Path, timeouts: Timeouts, upload: int = 200_000) -> tuple[CreateAnswer, Ledger]:
     """One create with a picture of `upload` bytes, recorded like a run's."""
     ledger = ledger_in(folder)
-    gateway = Gateway(Address(server.base_url), "videos", KEY, timeouts)
+    gateway = Gateway(Address(server.base_url), Videos(), KEY, timeouts)
     item = Item("shot", Action.CREATE, "new", 1, ORDER.fingerprint(), ORDER, Decimal("0.3"))
-    picture = Upload("input_reference", "input_reference.png", b"\x89PNG" + bytes(upload), "image/png")
+    picture = Picture("input_reference", "image/png", b"\x89PNG" + bytes(upload))
 
     async def ask() -> CreateAnswer:
         asker = Asker("run-1", ledger.store, gateway, Journal(lambda note: None))
@@ -81,10 +84,10 @@ def create(server: FaultServer, folder: Path, timeouts: Timeouts, upload: int = 
 
 def poll(server: FaultServer, timeouts: Timeouts, times: int = 1) -> list[PollAnswer]:
     """Poll the task some times, on one client."""
-    gateway = Gateway(Address(server.base_url), "videos", KEY, timeouts)
+    gateway = Gateway(Address(server.base_url), Videos(), KEY, timeouts)
 
     async def ask() -> list[PollAnswer]:
-        answers = [await gateway.poll(TASK) for _ in range(times)]
+        answers = [await gateway.poll(ATTEMPT) for _ in range(times)]
         await gateway.close()
         return answers
 
@@ -93,11 +96,11 @@ def poll(server: FaultServer, timeouts: Timeouts, times: int = 1) -> list[PollAn
 
 def download(server: FaultServer, folder: Path, timeouts: Timeouts) -> Part:
     """Fetch the task's video; a part is left only when it is complete."""
-    gateway = Gateway(Address(server.base_url), "videos", KEY, timeouts)
+    gateway = Gateway(Address(server.base_url), Videos(), KEY, timeouts)
     path = folder / ".shot.001.part"
 
     async def ask() -> Part:
-        part = await fetch(gateway, TASK, path, lambda size, length: None)
+        part = await fetch(gateway, ATTEMPT, path, lambda size, length: None)
         await gateway.close()
         return part
 

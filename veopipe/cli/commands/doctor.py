@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from importlib import metadata, util
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,12 +26,14 @@ from veopipe.cli.options import example, format_option, pipeline_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import show_fact
 from veopipe.delivery.measure import Prober
-from veopipe.dialects.videos import PollAnswer, Progress
+from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, UsageError
 from veopipe.gateway import proxies, trust
 from veopipe.gateway.address import Address, parse_base_url, read_key
 from veopipe.gateway.client import Gateway
 from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt
 from veopipe.text import printable
 
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
@@ -182,12 +185,13 @@ def _certificates(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
 
 async def _gateway(pipeline: Pipeline, key: str, environ: Mapping[str, str]) -> list[Check]:
     address = Address(pipeline.provider.base_url)
+    nothing = Attempt(1, "doctor", Status.RENDERING, address.name, Decimal(0), "", task_id=NO_SUCH_TASK)
     try:
-        gateway = Gateway(address, pipeline.provider.status_endpoint, key, environ=environ)
+        gateway = Gateway(address, pipeline.provider.dialect, key, environ=environ)
     except EnvironmentFault as error:
         return [Check("network", "bad", error.message, error.hint or "")]
     try:
-        answer = await gateway.poll(NO_SUCH_TASK)
+        answer = await gateway.poll(nothing)
         theirs = await gateway.clock()
     finally:
         await gateway.close()

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from veopipe.text import printable
+from veopipe.dialects.bodies import is_task_id
+from veopipe.text import holds_secret, printable
 
 _KEYS = ("status", "task_status", "taskStatus", "state", "job_status", "jobStatus", "task_state")
 """Where the word stands: Kling, Zhipu and Wan say `task_status`, Luma and kie.ai `state`."""
@@ -50,6 +51,25 @@ _RUNNING = frozenset(
     | {"generating", "rendering", "dreaming", "working", "postprocessing", "validating", "uploading", "encoding"}
 )
 """Words for "it goes on", which needn't be repeated to people; any other is, and it goes on all the same."""
+
+
+def task_id_of(document: Any) -> str | None:
+    """The task's id in the answer to a create, in any of the family's shapes; None if there is no safe one."""
+    if not isinstance(document, dict):
+        return None
+    inner = document.get("data")
+    for holder in (document, inner if isinstance(inner, dict) else {}):
+        for key in ("id", "task_id", "taskId"):
+            found = holder.get(key)
+            if isinstance(found, str) and is_task_id(found) and not holds_secret(found):
+                return found
+    return None
+
+
+def created_at(document: Mapping[str, Any]) -> int | None:
+    """The gateway's own time of a task, Unix seconds, if it gives one that can be."""
+    said = document.get("created_at")
+    return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
 
 
 def job_of(document: Any) -> dict[str, Any] | None:

@@ -1,0 +1,50 @@
+"""What stands in the heads of answers: how long to wait, and what a body is called. Pure.
+
+Source: docs/api-facts.md, a; docs/hazards.md, b.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from veopipe.text import printable
+
+LONGEST_RETRY_AFTER = 600.0
+"""Seconds that a Retry-After may ask for (docs/hazards.md, b)."""
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a `Retry-After` header asks for, capped; None if there is none or it makes no sense."""
+    said = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(said)
+            seconds = until.timestamp() - _date_of(headers, until.timestamp())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    if not math.isfinite(seconds) or seconds < 0:
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER)
+
+
+def _date_of(headers: Mapping[str, str], otherwise: float) -> float:
+    """The gateway's own clock, so that ours doesn't matter; a date without it means "now"."""
+    try:
+        return parsedate_to_datetime(headers["date"]).timestamp()
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
+        return otherwise
+
+
+def label_of(status: int, headers: Mapping[str, str]) -> str:
+    """What a head calls a body that turned out to be no video; empty where it calls it a video."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.startswith("text/"):
+        return f"HTTP {status} with {printable(kind, 40)} instead of a video"
+    packed = headers.get("content-encoding", "identity").strip().lower()
+    if packed not in {"", "identity"}:
+        return f"an encoded body ({printable(packed, 40)}), which wasn't asked for"
+    return f"HTTP {status}" if status != 200 else ""

@@ -1,0 +1,125 @@
+"""What a create call did, as far as it can be known. Pure.
+
+* It is judged by *gate passed, body done, status read*, never by the class of an exception: httpx raises the same one
+  before and after the server had the whole body.
+* An HTTP status is believed only where this family's gateways provably refuse before they accept.
+
+Source: docs/design.md, 6 (Answers to a create); docs/api-facts.md, a and c; docs/hazards.md, b (Submit).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome, Scope
+from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of, words_of_body
+from veopipe.dialects.heads import retry_after
+from veopipe.dialects.videos import jobs
+from veopipe.dialects.videos.addresses import is_about_address
+from veopipe.text import printable
+
+_HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?([^/?#@\s]+)", re.IGNORECASE)
+
+# The gateway decided before it accepted anything, envelope or not (docs/design.md, 6).
+_REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 431})
+_ACCOUNT_STATUS = frozenset({401, 402, 403})
+_ACCOUNT_CODE = re.compile(r"quota|balance|invalid_api_key|pre_consume", re.ASCII)
+# 5xx by which new-api refuses all the same (docs/api-facts.md, a).
+_REFUSED_CODES = frozenset({"model_not_found", "build_request_failed"})
+# How this family calls its tasks (docs/api-facts.md, a); what else has an id may be the request.
+_TASK_FORM = re.compile(r"(?:task|video)[_-].+")
+
+
+def judge(evidence: Evidence, asked: Asked) -> CreateAnswer:
+    """The verdict; whatever isn't provable is in doubt."""
+    if evidence.status is None or not evidence.gate_passed:  # an answer to the head alone: nothing was ordered
+        return _unanswered(evidence)
+    headers, document = evidence.headers, parse_json(evidence.body)
+    request_id = headers.get("x-oneapi-request-id") or headers.get("x-request-id") or headers.get("cf-ray")
+    named = printable(request_id) if request_id else None
+    common: dict[str, Any] = {"http_status": evidence.status, "request_id": named}
+    if 200 <= evidence.status < 300:
+        return _taken(document, evidence, common)
+    code, words = error_words(document)
+    words = words or words_of_body(evidence.body)
+    if evidence.status == 429 and not _is_about_account(429, code):
+        return CreateAnswer(
+            Outcome.REFUSED,
+            code or "too_many_requests",
+            words or "the gateway is busy (HTTP 429)",
+            Scope.THROTTLE,
+            retry_after=retry_after(headers),
+            **common,
+        )
+    if evidence.status in _REFUSED or evidence.status == 429 or code in _REFUSED_CODES:
+        return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words, asked), **common)
+    return CreateAnswer(Outcome.IN_DOUBT, *_unclear(evidence, code, words), **common)
+
+
+def _refusal(status: int, code: str | None, words: str | None, asked: Asked) -> tuple[str, str, Scope]:
+    """Why a create was refused, and what that is about."""
+    reason, message = code or f"http_{status}", words or (f"{code} (HTTP {status})" if code else f"HTTP {status}")
+    if words and words.startswith(A_PAGE):
+        message = f"HTTP {status}: {words}"
+    if _is_about_account(status, code):
+        return reason, message, Scope.ACCOUNT
+    if is_about_address(status, code, words, asked):
+        said = f"HTTP {status}: {words}" if words else f"HTTP {status}"
+        message = (
+            f"it takes no creates at this address ({said}); check provider.base_url, which is what stands before /v1"
+        )
+        return reason, message, Scope.GATEWAY
+    if "no longer available" in message:
+        return "model_retired", f"the model was switched off upstream: {message}", Scope.SHOT
+    return reason, message, Scope.SHOT
+
+
+def _unanswered(evidence: Evidence) -> CreateAnswer:
+    why = evidence.error or (f"HTTP {evidence.status}" if evidence.status else "the connection ended")
+    if not evidence.gate_passed:
+        return CreateAnswer(Outcome.NOT_SENT, "not_sent", why)
+    if not evidence.body_done:
+        message = f"the connection ended while the request was being sent; very likely not charged ({why})"
+        return CreateAnswer(Outcome.IN_DOUBT, "partial_body", message)
+    return CreateAnswer(Outcome.IN_DOUBT, "no_answer", f"the request was sent, no answer came ({why})")
+
+
+def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
+    task_id, complaint = jobs.task_id_of(document), complaint_of(document)
+    if task_id is None:
+        said = words_of(document) or code_of(document) or words_of_body(evidence.body)
+        said = said or printable(evidence.body.decode("utf-8", "replace"))
+        message = f"accepted, but the answer names no task ({evidence.error or said or 'empty body'})"
+        return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
+    if complaint and not _is_task(document):  # the id may be the request's, not a task's
+        message = f"accepted or refused? The answer holds an id beside an error: {complaint}"
+        return CreateAnswer(Outcome.IN_DOUBT, "id_beside_an_error", message, named=task_id, **common)
+    message = f"accepted, and the gateway says: {complaint}" if complaint else ""
+    told = jobs.created_at(document)
+    return CreateAnswer(Outcome.ACCEPTED, "accepted", message, task_id=task_id, created_at=told, **common)
+
+
+def _is_task(document: Any) -> bool:
+    """Whether an answer is a task object and not only something with an id."""
+    if _TASK_FORM.fullmatch(jobs.task_id_of(document) or ""):  # polling is free and tells the truth
+        return True
+    job = jobs.job_of(document) or document
+    named = any(isinstance(job.get(key), str) and job[key] for key in ("task_id", "taskId"))
+    return named or bool(jobs.word_of(job)) or job.get("object") == "video"
+
+
+def _unclear(evidence: Evidence, code: str | None, words: str | None) -> tuple[str, str]:
+    status = evidence.status or 0
+    if 300 <= status < 400:
+        target = _HOST.match(evidence.headers.get("location", ""))
+        place = printable(target[1]) if target else "another address"
+        return "redirect", f"the gateway redirects creates to {place} (HTTP {status}); check provider.base_url"
+    kind = "server_error_enveloped" if code else "server_error"
+    if not words or words.startswith(A_PAGE):
+        words = "an answer of something in front of the gateway"
+    return kind, f"HTTP {status}: {words}"
+
+
+def _is_about_account(status: int, code: str | None) -> bool:
+    return status in _ACCOUNT_STATUS or bool(code and _ACCOUNT_CODE.search(code))

@@ -1,0 +1,95 @@
+"""The dialect itself: its three requests, and who judges the answers. Pure.
+
+Source: API document, Create a Task, Poll Status, Compatibility Status Polling and Download Video; docs/api-facts.md, a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from veopipe.dialects import bodies
+from veopipe.dialects.base import (
+    Asked,
+    Content,
+    ContentAnswer,
+    CreateAnswer,
+    Evidence,
+    Picture,
+    PollAnswer,
+    Request,
+)
+from veopipe.dialects.heads import label_of, retry_after
+from veopipe.dialects.videos import creates, form, polls
+from veopipe.takes.order import Order
+from veopipe.takes.take import Attempt
+
+_STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generations/{}"}
+_JSON = {"Accept": "application/json"}
+_VIDEO = {"Accept": "video/mp4, */*;q=0.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Videos:
+    """The `Dialect` of the API document; `base.Dialect` says what each method means.
+
+    Attributes:
+        status_endpoint: where status is asked for: `videos`, or `generations` for gateways that have only that one.
+    """
+
+    status_endpoint: str = "videos"
+
+    def key_header(self, key: str) -> tuple[str, str]:
+        """A bearer token, as in every example of the document."""
+        return "Authorization", f"Bearer {key}"
+
+    def create(self, order: Order, pictures: Sequence[Picture]) -> Request:
+        """A multipart form; its first part is the model."""
+        return Request("POST", "/v1/videos", _JSON, form.parts_of(order, pictures))
+
+    def judge_create(self, evidence: Evidence, asked: Asked) -> CreateAnswer:
+        """See `creates`."""
+        return creates.judge(evidence, asked)
+
+    def status(self, attempt: Attempt) -> Request:
+        """At the endpoint that the pipeline names."""
+        return Request("GET", _STATUS_PATHS[self.status_endpoint].format(_segment(attempt)), _JSON)
+
+    def judge_poll(self, evidence: Evidence, attempt: Attempt) -> PollAnswer:
+        """See `polls`."""
+        return polls.judge(evidence, _id_of(attempt))
+
+    def content(self, attempt: Attempt) -> Request:
+        """Has one endpoint, whatever the one for status is."""
+        return Request("GET", f"/v1/videos/{_segment(attempt)}/content", _VIDEO)
+
+    def judge_content(self, evidence: Evidence) -> ContentAnswer:
+        """A head refuses nothing that its body can decide.
+
+        Gateways label whole videos as text, as packed, as a part or as created. Whatever isn't a success, final or a
+        matter of the key may still become a video (docs/api-facts.md, a).
+        """
+        status = evidence.status or 0
+        kind, why = Content.NOT_READY, f"HTTP {status}"
+        if 200 <= status < 300:
+            kind, why = Content.VIDEO, label_of(status, evidence.headers)
+        elif status in {401, 403}:
+            kind = Content.KEY_REFUSED
+        elif status == 410:
+            kind = Content.GONE
+        return ContentAnswer(kind, why, retry_after(evidence.headers), busy=status == 429)
+
+    def is_task_id(self, text: str) -> bool:
+        """Whatever is safe: the relatives have ids of many forms (docs/hazards.md, e 28)."""
+        return bodies.is_task_id(text)
+
+
+def _id_of(attempt: Attempt) -> str:
+    if attempt.task_id is None:
+        raise ValueError("the attempt has no task")
+    return attempt.task_id
+
+
+def _segment(attempt: Attempt) -> str:
+    return quote(_id_of(attempt), safe="")
