@@ -8,8 +8,8 @@
     ├── EnvironmentFault       6    key, wallet, gateway, disk: the surroundings, not the shot list
     └── LedgerLocked           7    another run holds the ledger
 
-The outcome of one take is never an exception: it is a value (`state.Status`). Names of classes say
-what is wrong; `__main__` is the only place that turns them into exit codes.
+The outcome of one take is never an exception: it is a value (`takes.status.Status`). Names of classes say
+what is wrong; `cli.main` is the only place that turns them into exit codes.
 
 Source: docs/design.md, 7 (Exit codes).
 """

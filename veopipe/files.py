@@ -1,12 +1,12 @@
 """Durable files: after each of these functions returns, a power cut loses nothing that it did.
 
 * A file is replaced whole or not at all: new file in the same folder, fsync, rename, fsync of the folder.
-* An fsync that fails means "not written"; it is never tried again on the same file (PostgreSQL's lesson:
-  the kernel may have dropped the pages and says yes the second time).
+* An fsync that fails means "not written". It is never tried again on the same file: the kernel may have dropped the
+  pages and says yes the second time (PostgreSQL's lesson).
 * macOS: `fsync` doesn't reach the platter, `F_FULLFSYNC` does (where the file system knows it).
 * Temporary names are created exclusively and without following links, so nothing planted is overwritten.
-* Content, its fsync and the rename are promises: whoever refuses them ends the run. Links, read-only bits and the
-  fsync of a folder are courtesies: many disks (exFAT, NTFS, SMB, FUSE) have none, and everything goes on without.
+* Content, its fsync and the rename are promises: a disk that refuses them ends the run. Links, read-only bits and
+  the fsync of a folder are courtesies: many disks (exFAT, NTFS, SMB, FUSE) don't have them, and the run goes on.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _VARIABLE = re.compile(r"(?:^|[^A-Za-z0-9])\$[A-Za-z_{(]|(?:^|/)%[A-Za-z_][A-Za-
 _NO_PATH = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]*:[/\\]|\\\\|~[\w.-]*/|~$|\$\{?\w+\}?/|%\w+%[/\\])")
 
 TEMPORARY_PREFIX = ".new-"
-"""What temporary names begin with; a crash may leave one behind, and anybody may delete it."""
+"""What temporary names begin with. A crash may leave such a file behind; it may be deleted."""
 
 
 def sync(descriptor: int, subject: object = "") -> None:
@@ -239,7 +239,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def protect(path: Path) -> None:
-    """Let nobody write `path` by mistake. A courtesy: where the disk doesn't permit it, the file is as good without."""
+    """Make `path` read-only, so that it isn't changed by mistake; where the disk can't do that, nothing happens."""
     with contextlib.suppress(OSError):
         os.chmod(path, 0o444)
 
@@ -290,7 +290,7 @@ class Irregular(ValueError):
 
 
 def open_regular(path: Path, flags: int = 0) -> BufferedReader:
-    """A regular file, open for reading. A pipe isn't waited for until somebody writes to it.
+    """A regular file, open for reading. Opening a pipe would wait for a writer; this doesn't.
 
     Args:
         path: of the file.

@@ -3,7 +3,7 @@
 * `-p NAME` is looked for in `pipelines/` beside the manifest, then among the built-in ones; `-p PATH` (with a
   slash, or ending in .yaml or .yml) is relative to the working directory.
 * Every key is optional; the schema holds what a value may be, and what holds without it (`default`).
-* Everything inside a file is relative to the manifest's folder.
+* Every path in a file is relative to the manifest's folder.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ MOST_DECIMALS = 9
 """Of a price: with more, `takes` would refuse the state file that holds it."""
 
 _WORD = r"(?:[A-Z_]{1,40}(?:[0-9]{1,2}(?:_[A-Z_]{0,40})?)?|[A-Z]?[a-z_]{1,20})"
-# A variable's name as a shell or an editor spells it: `$NAME`, `${NAME}`, `MY-NAME`. Keys are random: they mix digits
-# and both cases.
+# A variable's name as a shell or an editor spells it: `$NAME`, `${NAME}`, `MY-NAME`. A key is random, so it mixes
+# digits and both cases.
 _MISTYPED = re.compile(rf"(?!sk-)\$?\{{?{_WORD}(?:[-. ]{_WORD}){{0,7}}[-. ]?\}}?")
 
 Seconds = float
 Url = str
-"""Annotations that say how a key is read: a duration as people write it, a gateway's address (`_READ`)."""
+"""Annotations that say how `_READ` reads a key: a duration as people write it, the address of a gateway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class Notify:
         on: of `finished`, `failed` and `in_doubt`, what is told.
         command: a program and its arguments; empty: none.
         webhook_env: name of the environment variable with the webhook's address, or None.
-        timeout: that each of the two may take.
+        timeout: how long each of the two may take.
         simulated: whether rehearsals are told, too.
     """
 
@@ -212,7 +212,7 @@ def load_pipeline(
 
 def built_in_pipelines() -> list[str]:
     """Names of the pipelines that travel with veopipe."""
-    return sorted(item.name.removesuffix(".yaml") for item in _shelf().iterdir() if item.name.endswith(".yaml"))
+    return sorted(item.name.removesuffix(".yaml") for item in _packaged().iterdir() if item.name.endswith(".yaml"))
 
 
 # --- finding --------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class _Found:
     shown_as: str
 
 
-def _shelf() -> Traversable:
+def _packaged() -> Traversable:
     packaged = files("veopipe") / "pipelines"  # an installed wheel
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "pipelines"  # a checkout
 
@@ -256,7 +256,7 @@ def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
 
 
 def _built_in(name: str) -> _Found:
-    return _Found(name, _shelf() / f"{name}.yaml", f"{name}.yaml (built in)")
+    return _Found(name, _packaged() / f"{name}.yaml", f"{name}.yaml (built in)")
 
 
 def _names(folder: Path) -> list[str]:
@@ -292,7 +292,7 @@ def _wrong(path: tuple[str, ...], message: str) -> Finding:
 
 
 def _misnamed(root: Node) -> Iterator[tuple[str, str]]:
-    """What stands where a variable's name should and is none, by its key."""
+    """Texts in the place of a variable's name that are no such name, by key."""
     for dotted in ("provider.api_key_env", "notify.webhook_env"):
         node = _get(root, dotted)
         if isinstance(node, ScalarNode) and isinstance(node.value, str) and not node.value.isidentifier():
@@ -300,14 +300,14 @@ def _misnamed(root: Node) -> Iterator[tuple[str, str]]:
 
 
 def _hide_secrets(root: Node) -> None:
-    """The key or the webhook itself instead of a variable's name: the line is shown without it."""
+    """Hide a text that is the key or the webhook itself instead of a variable's name, wherever lines are shown."""
     for _, written in _misnamed(root):
         if not _MISTYPED.fullmatch(written):
             hide(written)
 
 
 def _variable_findings(root: Node) -> list[Finding]:
-    """Names of variables as a shell or an editor spells them."""
+    """Findings about names of variables that are spelt as a shell or an editor spells them."""
     found = []
     for dotted, written in _misnamed(root):
         if _MISTYPED.fullmatch(written):
@@ -340,7 +340,7 @@ def _base_url_findings(root: Node) -> list[Finding]:
 
 
 def _folder_findings(root: Node) -> list[Finding]:
-    """Folders that are meant to be somewhere else: said more precisely than a pattern can."""
+    """Findings about folders that are meant elsewhere; they say more than a pattern can."""
     found = []
     for key in ("output", "ledger"):
         written = _get(root, key)
@@ -352,7 +352,7 @@ def _folder_findings(root: Node) -> list[Finding]:
 
 
 def _duration_findings(root: Node) -> list[Finding]:
-    """Durations of the right form that are too short or too long, which a pattern can't say."""
+    """Findings about durations that are too short or too long; a pattern can't find these."""
     found = []
     for dotted in DURATIONS:
         written = _get(root, dotted)
@@ -377,7 +377,7 @@ def _command_findings(root: Node) -> list[Finding]:
 
 
 def _price_findings(root: Node) -> list[Finding]:
-    """Prices that no state file can hold: what was bought for one could never be read again."""
+    """Findings about prices with too many decimals: a state file with such a price couldn't be read again."""
     models = _get(root, "provider.models")
     found = []
     for name, entry in models.items.items() if isinstance(models, MappingNode) else ():
@@ -418,7 +418,7 @@ def _made(found: _Found, root: Node) -> Pipeline:
 
 
 def _section(kind: type[Any], root: Node) -> Any:
-    """A section of the file; what is neither written nor in the schema is left to the class."""
+    """A section of the file; a key that is neither written nor has a default in the schema keeps the class's."""
     written = {key: _written(root, f"{kind.__name__.lower()}.{key.name}") for key in fields(kind)}
     return kind(**{key.name: _read(str(key.type), value) for key, value in written.items() if value is not None})
 
@@ -458,4 +458,4 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "frozenset[str]": frozenset,
     "tuple[str, ...]": _words,
 }
-"""How a value is read, by the annotation of its key; the others are as written."""
+"""How a value is read, by the annotation of its key; other values stay as written."""

@@ -1,6 +1,6 @@
 """What a YAML file holds once it is read: values, lists and mappings that know their place.
 
-Places count from 1, in characters. How a file becomes nodes is `document`'s.
+Places count from 1, in characters. `yaml` makes nodes from a file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Plain = bool | int | float | str | list[Any] | dict[str, Any] | None
 # Not frozen: a manifest of 10,000 shots makes 90,000 of them, and frozen costs three times as much.
 @dataclass(slots=True)
 class ScalarNode:
-    """One value: as read (`value`) and as written (`text`); places count from 1."""
+    """One value, as read (`value`) and as written (`text`); `is_plain`: without quotes."""
 
     value: bool | int | float | str | None
     text: str
@@ -51,7 +51,7 @@ Layer = Mapping[str, Node]
 
 
 def plain(node: Node) -> Plain:
-    """The node as plain Python values; bounded by the caps that held while reading."""
+    """The node as plain Python values; the caps of reading bound its size."""
     if isinstance(node, ScalarNode):
         return node.value
     if isinstance(node, SequenceNode):
@@ -60,7 +60,7 @@ def plain(node: Node) -> Plain:
 
 
 def place(root: Node, path: tuple[str | int, ...], *, of_key: bool = False) -> tuple[int, int]:
-    """Line and column of the value at `path`, or of the last thing on the way that exists.
+    """Line and column of the value at `path`, or of the last node on the way to it that exists.
 
     Args:
         root: where the path starts.
@@ -87,9 +87,9 @@ _CONSTANTS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-# More digits stay text: no value here needs them, and int() refuses 5,000 of them.
+# A number with more digits stays text: no value here needs them, and int() refuses 5,000 of them.
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-# Of digits behind the point and in the exponent, too: an amount is shown as it was written, without exponent.
+# So do more digits behind the point or in the exponent: an amount is shown as it was written, without exponent.
 _FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{0,17})?|\.[0-9]{1,17})(?:[eE][-+]?[0-9]{1,2})?")
 _NUMBER_START = frozenset("+-.0123456789")
 

@@ -85,8 +85,8 @@ class Findings:
         Args:
             finding: what is wrong.
             place: where.
-            shot: the shot concerned, if one is.
-            with_overrides: the shot is right by itself, only the pipeline's overrides make it wrong.
+            shot: the shot that it concerns, or None.
+            with_overrides: the shot is right by itself; only the pipeline's overrides make it wrong.
         """
         group = self._groups.setdefault((place, finding.rule), _Group(finding, with_overrides))
         if shot is not None:
@@ -124,7 +124,7 @@ def _problem(place: Place, group: _Group, options: str | None) -> Problem:
 
 
 def only_options(wanted: Sequence[str], unwanted: set[str]) -> str | None:
-    """`--only` options that select all wanted ids and none of the unwanted; None if there are none or too many."""
+    """`--only` options that select all wanted ids and no unwanted one; None if there are none, or too many."""
     if not wanted or not unwanted:
         return None
     globs = _globs("", list(wanted), sorted(unwanted))
@@ -134,7 +134,7 @@ def only_options(wanted: Sequence[str], unwanted: set[str]) -> str | None:
 
 
 def _globs(prefix: str, wanted: list[str], unwanted: list[str]) -> list[str]:
-    """The fewest `prefix*` that keep the two apart. Ids have at most 64 characters, so it ends."""
+    """The fewest globs `prefix*` that separate the two. Ids have at most 64 characters, so this ends."""
     if len(wanted) == 1:
         return wanted
     if not unwanted:

@@ -1,12 +1,12 @@
-"""The rules that are data: `schemas/*.schema.json`, applied, with their own words as messages.
+"""Applies the rules that are data: `schemas/*.schema.json`. Their own words become the messages.
 
-The only module that imports jsonschema. Rules that hold here:
+This is the only module that imports jsonschema. Rules that hold here:
 
 * A rule is an entry of a schema that carries `x-rule` (id), `x-message` (the sentence) and `x-source`;
-  `x-severity` where it isn't an error. What isn't obeyed comes back as a `Finding` in those words.
+  `x-severity` where it isn't an error. A rule that isn't obeyed becomes a `Finding` in those words.
 * A pattern must match the whole text: `$` alone would let a line end through (docs/hazards.md, e 13).
 * Nothing is ever fetched: references lead to our own files only.
-* Checking is linear: a verdict is cached by what the rules read of a shot, not by the shot.
+* Cost is linear: a verdict is cached by the values that the rules read of a shot, not by the shot.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def part(name: str, *steps: str) -> Schema:
 
 
 def rules(name: str) -> list[Rule]:
-    """Every rule of a schema, in order, each id once: what documentation is made of."""
+    """Every rule of a schema, in order, each id once. The README's table is made from them."""
     found: dict[str, Rule] = {}
     for entry in _walk(load(name)):
         found.setdefault(entry["x-rule"], rule_of(entry))
@@ -73,7 +73,7 @@ def rules(name: str) -> list[Rule]:
 
 
 def rule_of(entry: Schema) -> Rule:
-    """The rule that an entry of a schema states; one that states none is the schema's as such."""
+    """The rule that an entry of a schema states; where it states none, the rule is called `schema`."""
     return Rule(
         entry.get("x-rule", "schema"),
         entry.get("x-severity", "error"),
@@ -123,7 +123,7 @@ def _walk(node: object) -> Iterator[dict[str, Any]]:
 
 
 def _if(validator: Any, if_schema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The `if` keyword: a broken rule is an error of the rule's own entry, one for each value."""
+    """The `if` keyword: each value that breaks the rule is an error of the rule's own entry."""
     branch = "then" if validator.evolve(schema=if_schema).is_valid(instance) else "else"
     if branch not in schema:
         return
@@ -136,7 +136,7 @@ def _if(validator: Any, if_schema: Any, instance: Any, schema: Any) -> Iterator[
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if not validator.is_type(instance, "string"):
         return
-    # A pattern that every program can read has no range of characters above U+FFFF: `x-not-blank` has them, too.
+    # A pattern for every program has no range of characters above U+FFFF; `x-not-blank` covers these, too.
     if not re.fullmatch(pattern, instance) or ("x-not-blank" in schema and is_blank(instance)):
         yield ValidationError("the text has another form")
 
@@ -200,7 +200,7 @@ def _finding(error: ValidationError) -> Finding:
 
 
 def unknown_key(entry: Schema, key: str, path: tuple[str | int, ...]) -> Finding:
-    """What to say about a key that the mapping doesn't have: the right one, the reason, or a guess."""
+    """The finding about a key that a mapping doesn't have: with the right key, the reason, or a guess."""
     shown = printable(key, 60)
     if key in entry.get("x-forbidden", {}):
         return FORBIDDEN_KEY.finding(f"`{shown}` can't be used: {entry['x-forbidden'][key]}", path, "key")
@@ -211,7 +211,7 @@ def unknown_key(entry: Schema, key: str, path: tuple[str | int, ...]) -> Finding
 
 
 def _right_key(entry: Schema, key: str) -> str | None:
-    """The key of a mapping that is meant, in whatever spelling."""
+    """The mapping's own key for one that is spelt otherwise, or None."""
     known = entry.get("properties", {})
     snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).replace("-", "_").casefold()
     found: str | None = entry.get("x-spellings", {}).get(key) or next((k for k in (key, snake) if k in known), None)
@@ -234,7 +234,7 @@ def _guess(entry: Schema, key: str) -> str:
 
 
 def _resolved(entry: Schema) -> Schema:
-    """An entry, or the one of the manifest's schema that it refers to."""
+    """An entry, or the entry of the manifest's schema that it refers to."""
     steps = entry.get("$ref", "").partition("#/")[2]
     return part("manifest", *steps.split("/")) if steps else entry
 
@@ -260,13 +260,13 @@ def _shown(value: object) -> str:
     return "a mapping" if isinstance(value, dict) else f"{value}"
 
 
-# No-break and other spaces that look like one; they come with pasted text.
+# Characters that look like a space, such as the no-break space; they come with pasted text.
 _ODD_SPACE = re.compile("[\xa0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
 _KEY_WITHOUT_SPACE = re.compile(r"[A-Za-z_]{1,40}:\S|[A-Za-z_]{1,40}:\s")
 
 
 def _advice(error: ValidationError, entry: Schema) -> str:
-    """What to do about the value, where that can be guessed."""
+    """What to do about the value, if that can be guessed."""
     value = error.instance
     choices = [str(choice) for choice in entry.get("enum", ()) if choice is not None]
     if choices:
@@ -292,11 +292,11 @@ def _advice(error: ValidationError, entry: Schema) -> str:
 
 
 class ShotRules:
-    """The rules for shots of one manifest schema, fast: 10,000 shots are judged in a second.
+    """Applies the manifest's rules to shots, fast: 10,000 shots are judged in a second.
 
-    * `value` judges one key's value by itself; short values are cached.
-    * `whole` judges an effective shot by the rules that compare keys; the verdict depends on nothing but a
-      small stand-in of the shot, made of the values that the rules name, and is cached by it.
+    * `value` judges one key's value by itself; verdicts on short values are cached.
+    * `whole` judges an effective shot by the rules that compare keys. The verdict depends only on the values that the
+      rules name, so the shot is reduced to these, and the verdict is cached by the reduced shot.
     """
 
     def __init__(self) -> None:
@@ -330,20 +330,20 @@ class ShotRules:
     def whole(self, shot: Mapping[str, Any]) -> tuple[Finding, ...]:
         """What is wrong with an effective shot; `shot` has no nulls, and only values that are right alone."""
         stand_in = {k: _stand_in(shot[k], named) for k, named in self._literals.items() if k in shot}
-        # Lists only differ by their length here, texts and numbers are themselves.
+        # Here a list counts by its length alone, a text or a number by its value.
         known = tuple((k, type(v), len(v) if isinstance(v, list) else v) for k, v in stand_in.items())
         found = self._cached_verdicts.get(known)
         if found is None:
             every = [_finding(error) for rule in self._rules for error in rule.iter_errors(stand_in)]
             wrong = {finding.path for finding in every if finding.severity == "error"}
-            # Advice about a value that must be changed anyway would only be noise.
+            # A value that must be changed anyway needs no advice.
             found = tuple(f for f in every if f.severity == "error" or f.path not in wrong)
             self._cached_verdicts[known] = found
         return found
 
 
 def _literals(entries: list[Any]) -> dict[str, frozenset[object]]:
-    """Key → the values that some rule names; rules say nothing else about a value but its type."""
+    """Key → the values that the rules name. Of all other values the rules see only the type."""
     found: dict[str, set[object]] = {}
     for entry in entries:
         for key in keys_read(entry):
@@ -355,7 +355,7 @@ def _literals(entries: list[Any]) -> dict[str, frozenset[object]]:
 
 
 def _stand_in(value: Any, named: frozenset[object]) -> object:
-    """The value if a rule names it, else any other of its type: so few verdicts cover all shots."""
+    """The value if a rule names it, or else one value for all others of its type: so few verdicts cover all shots."""
     if isinstance(value, list):
         return ["?"] * len(value)
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""YAML for people who don't write it every day: what PyYAML says in our words, and what YAML means otherwise."""
+"""YAML for people who don't write it every day: PyYAML's errors in our words, and texts that YAML cuts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INDICATOR = "a text can't start with this character: put it in quotes"
 _INDENT = "the indent doesn't fit the lines above"
 _REST = "the value ended before this: put all of the text in quotes, or below `>-` on lines of its own"
 
-# PyYAML's words → ours, for what people do most often; the first that is contained wins.
+# PyYAML's words → ours, for the most frequent mistakes; the first words that the error contains count.
 _WORDS = (
     (
         "mapping values are not allowed",
@@ -54,15 +54,15 @@ def explained(said: str, before: str, at: str) -> str:
 LINE_END = re.compile("\r\n|\r|\n")
 """What ends a line for editors."""
 
-# Where YAML sees a comment behind something else on its line.
+# YAML takes this for a comment behind something else on its line.
 _COMMENT = re.compile(r"(?<=\S)[ \t]+#")
-# Nothing that can go on stands before the comment: no text, or a number.
+# What stands before the comment is no text that could go on.
 _TEXT_ENDS = re.compile(r"""["':\]}|>-]$|[:-][ \t]+(?:[-+.\d]+|true|false|null|~)$""", re.IGNORECASE)
 _KEY = re.compile(r"""[ \t]*["']?[\w.-]+["']?[ \t]*:(?:\s|$)""")
-# A comment that is most likely none: people write `# like this`, and number things `#3` or `# 3`.
+# This is most likely no comment: people write comments `# like this`, and numbers `#3` or `# 3`.
 _WORD = re.compile(r"\s*#[^\s#!]")
 _STARTS_WITH_DIGIT = re.compile(r"\s*#\s*\d")
-# A number of what stands before it; no date, ordinal, ratio or unit, and no remark on how many there are.
+# A number for the text before it; not a date, an ordinal, a ratio or a unit, and not a remark on how many there are.
 _REMARKS = (
     r"[%x×/]|mm|cm|m|km|s|secs?|seconds?|min|mins|minutes?|fps|px|k|usd|dollars?|takes?|versions?|variants?|tries|shots?"
     r"|times|of|more|left|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -71,14 +71,14 @@ _NUMBER = re.compile(
     rf"\s+#\s+\d{{1,4}}[:\uff1a](?!\d)|\s#\s+\d{{1,4}}(?:\.?\s*$|\s+(?!(?:{_REMARKS})(?!\w))[^\W\d])", re.IGNORECASE
 )
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "\uff01", "\uff1f")
-_SHORT = 50  # characters: eight words; a number behind more than that is as likely a remark
-_NO_PROMPT = 16  # characters: two words; nobody pays for a video of `Scene`
-_GOES_ON = 4  # words of a comment that goes on like a sentence; a remark such as `# approved by Ann` has fewer
+_SHORT = 50  # characters, about eight words; a number behind a longer text is as likely a remark
+_NO_PROMPT = 16  # characters, about two words; `Scene` alone is no prompt that people pay for
+_GOES_ON = 4  # words; a remark such as `# approved by Ann` has at most so many, a sentence that goes on has more
 _EATEN = 82  # characters of a comment that are kept, to be shown
 
 
 def comments(text: str) -> dict[tuple[int, int], str]:
-    """Where YAML may end a text that goes on for its writer: `Take #3 of the house` is `Take` and a comment.
+    """Places where YAML may cut a text: for YAML, `Take #3 of the house` is `Take` and a comment.
 
     Returns:
         Line and column of the blanks before each `#` (both from 1) → what begins there, blanks included.
@@ -94,7 +94,7 @@ def comments(text: str) -> dict[tuple[int, int], str]:
 
 
 def after_a_comment(before: str, rest: str) -> str:
-    """What to say besides where a comment may have ended a text that goes on below.
+    """What to add to an error if a comment above has perhaps cut a text that goes on here.
 
     Args:
         before: all up to the place.
@@ -115,32 +115,33 @@ def is_word(comment: str) -> bool:
 
 
 def is_number(left: str, comment: str) -> bool:
-    """Whether a comment is most likely the number of what is left of a text: `Scene # 3: a house`."""
+    """Whether a comment is most likely a number that belongs to the text before it: `Scene # 3: a house`."""
     return _NUMBER.match(comment) is not None and _length(left) <= _SHORT and not left.endswith(_SENTENCE_ENDS)
 
 
 def goes_on(left: str, comment: str) -> bool:
-    """Whether a comment is most likely the rest of a text that would be next to nothing without it."""
+    """Whether a comment is most likely the rest of a text that says next to nothing without it."""
     blanks = len(comment) - len(comment.lstrip())
-    is_remark = blanks != 1 or len(comment.split()) <= _GOES_ON  # two blanks are how comments are set off
+    is_remark = blanks != 1 or len(comment.split()) <= _GOES_ON  # people set comments off by two blanks
     is_remark = is_remark or _STARTS_WITH_DIGIT.match(comment) is not None
     return bool(left) and _length(left) <= _NO_PROMPT and not is_remark and not left.endswith(_SENTENCE_ENDS)
 
 
 def is_sentence(anchor: str, left: str) -> bool:
-    """Whether an anchor that nothing names is most likely a text's first word: `&Beyond the sea`."""
+    """Whether an anchor that no alias names is most likely a text's first word: `&Beyond the sea`."""
     return anchor.isalpha() and anchor[:1].isupper() and left[:1].islower()
 
 
 def _length(text: str) -> int:
-    return len(text) + 2 * len(DENSE.findall(text))  # one character says what others say in about three
+    return len(text) + 2 * len(DENSE.findall(text))  # one such character says as much as three others
 
 
 # --- JSON's spelling of what lies above U+FFFF --------------------------------------------------------------
 #
-# JSON (RFC 8259, section 7) writes an emoji as two escapes of half a character each, which YAML's parsers refuse.
-# They read its YAML spelling instead, made as long by two noncharacters, so that places stay: no file holds
-# those, and which they are keeps the capitals of each half's digits for texts where a backslash is just one.
+# JSON (RFC 8259, section 7) writes an emoji as two escapes of half a character each, and YAML's parsers refuse these.
+# So the parser gets YAML's spelling of the emoji, and two noncharacters (fillers) that make it as long, so that places
+# stay right. No file holds noncharacters. Which fillers they are records the capitals among the digits of each half: a
+# text where a backslash is just a backslash gets its own spelling back.
 
 _HALVES = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _FILLERS = "".join(map(chr, range(0xFDD3, 0xFDE3)))  # sixteen, as four digits can have capitals
@@ -149,7 +150,7 @@ _NO_FILLERS = dict.fromkeys(map(ord, _FILLERS))
 
 
 def whole_emoji(text: str) -> str:
-    """A YAML or JSON text whose pairs of escapes are stood in for, each by something as long; or the same text."""
+    """The text with each pair of escapes replaced by YAML's spelling of the emoji, as long; or the same text."""
     return _HALVES.sub(_whole, text) if "\\ud" in text or "\\uD" in text else text
 
 
@@ -166,12 +167,12 @@ def _filler(half: str) -> str:
 
 
 def emoji(text: str) -> str:
-    """A value from double quotes without what made its escapes as long as they were."""
+    """A value from double quotes, without the fillers of its escapes."""
     return text.translate(_NO_FILLERS)
 
 
 def halves(text: str) -> str:
-    """Any other value, in which a backslash is one: as it was written."""
+    """Any other value, where a backslash is just a backslash, as it was written."""
     return _WHOLE.sub(_half, text)
 
 

@@ -1,13 +1,13 @@
 """YAML without surprises: a file becomes nodes with places, or problems with places.
 
-The only module that imports yaml. Rules that hold here (docs/design.md, 3):
+This is the only module that imports PyYAML. Rules that hold here (docs/design.md, 3):
 
 * Plain PyYAML reads `16:9` as 969, keeps the last of two equal keys, explodes merges and aliases, and its
   C composer crashes on deep nesting. So only its *events* are used; nodes are composed here.
 * Only true/false, null, decimal whole numbers and fractions are more than text. Keys are text as written.
-* Every cap holds while reading: depth, nodes, what aliases and merges expand to, size of the file. They
-  allow 100,000 shots.
-* Whatever is wrong becomes a `Problem` with line and column; no error of PyYAML leaves this module.
+* Every cap holds while reading: depth, nodes, expansion by aliases and merges, size of the file. The caps allow
+  100,000 shots.
+* Every fault becomes a `Problem` with line and column; no error of PyYAML leaves this module.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file holds. `root` is None when it couldn't be read to its end.
+    """What a file holds. `root` is None if it couldn't be read to its end.
 
     Attributes:
-        cut: places of texts without quotes that YAML may cut: what it takes for a comment behind one, from its
-            blanks on, or the anchor before one that no alias names.
+        cut: texts without quotes that YAML has perhaps cut: place → what YAML takes for a comment behind the text,
+            with the blanks before it, or for an anchor before the text that no alias names.
     """
 
     file: str
@@ -127,16 +127,16 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-# What YAML calls printable (section 5.1), so that a reader error has a place; without the noncharacters below.
+# All but what YAML calls printable (section 5.1), and the noncharacters below. Checked here, so that it has a place.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
-# They end a line for PyYAML (YAML 1.1) only, not for editors, and text that was pasted from elsewhere has them.
+# These end a line for PyYAML (YAML 1.1), but not for editors; pasted text may hold them.
 _PASTED_BREAKS = "\x85\u2028\u2029"
 _STAND_INS = str.maketrans(_PASTED_BREAKS, "\ufdd0\ufdd1\ufdd2")
 _STOOD_FOR = str.maketrans("\ufdd0\ufdd1\ufdd2", _PASTED_BREAKS)
 
 
 def _stood_for(event: yaml.ScalarEvent) -> str:
-    """A value with what the stand-ins stand for."""
+    """A value with the characters that noncharacters stood in for."""
     text = event.value.translate(_STOOD_FOR)
     return syntax.emoji(text) if event.style == '"' else syntax.halves(text)
 
@@ -172,7 +172,7 @@ def _syntax_stop(error: Exception, text: str) -> _Stop:
     mark = getattr(error, "problem_mark", None) or opened
     if mark is None:
         return _Stop("yaml-syntax", f"this isn't valid YAML: {syntax.explained(said, '', '')}")
-    if "maximum nesting depth" in said:  # newer parsers have a cap of their own, and look far ahead
+    if "maximum nesting depth" in said:  # newer parsers have a cap of their own and read far ahead
         return _Stop("yaml-limit", _TOO_DEEP, mark.line + 1, mark.column + 1)
     before, rest = text[max(0, mark.index - mark.column) : mark.index], text[mark.index :].partition("\n")[0]
     ours = syntax.explained(said, before, rest[:1] or "\n") + syntax.after_a_comment(text[: mark.index], rest)
@@ -241,7 +241,7 @@ class _Composer:
                     handler(event)
         except yaml.YAMLError as error:
             raise _syntax_stop(error, text) from None
-        # What the pure parser lets out for some escapes and directives (docs/hazards.md, e 2).
+        # The pure parser raises these on some escapes and directives (docs/hazards.md, e 2).
         except (ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise _syntax_stop(error, text) from None
         if self._documents == 0:
@@ -349,7 +349,7 @@ class _Composer:
         mapping.keys[name] = (key.line, key.column)
 
     def _merge(self, top: _Open, mapping: MappingNode, key: ScalarNode, value: Node) -> None:
-        """Merge key: what is written in the mapping itself wins, then the first of the list."""
+        """Merge: a key that the mapping itself writes wins, then the first mapping of the list that has it."""
         sources = value.items if isinstance(value, SequenceNode) else [value]
         for source in sources:
             if not isinstance(source, MappingNode):
@@ -386,7 +386,7 @@ def _from_one(mark: Any) -> tuple[int, int]:
 
 
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
-    """PyYAML's own parser, where the C one wasn't built."""
+    """PyYAML's parser in Python, for where the one in C wasn't built."""
 
     def __init__(self, text: str) -> None:
         yaml.reader.Reader.__init__(self, text)
@@ -395,7 +395,7 @@ class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
 
 
 def _parser_class() -> Callable[[str], Any]:
-    """PyYAML's C parser; its own one, many times as slow, where libyaml is missing."""
+    """PyYAML's parser in C; where libyaml is missing the one in Python, which is many times slower."""
     try:
         from yaml._yaml import CParser
     except ImportError:

@@ -1,8 +1,8 @@
-"""A shot list from a table: CSV rows to a manifest, without guessing.
+"""A shot list from a table: CSV rows become shots, without guessing.
 
-The first row names the columns: `id`, and keys of the manifest (`prompt`, `seconds`, `seed`, …); what else a
-table has is ignored by name only. Several pictures or tags in one cell are separated by `;`. Empty cells are
-left out, so `defaults` can be added afterwards. Whether the values are right is the manifest's business.
+The first row names the columns: `id`, and keys of the manifest (`prompt`, `seconds`, `seed`, …). A column of another
+name is an error, unless the caller names it as one to ignore. Several pictures or tags in one cell are separated
+by `;`. Empty cells are left out, so `defaults` can be added afterwards. The manifest's own rules judge the values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from veopipe.text import printable
 LARGEST = 64 << 20
 """Bytes; 100,000 shots with prompts of 500 characters."""
 
-_NAMED = 100  # columns that a message names: more than a person makes
+_NAMED = 100  # columns that a message names; a table made by hand has fewer
 _LISTS = frozenset({"reference_images", "tags"})
 _NUMBERS = frozenset({"seconds", "seed", "take"})
 # Some programs write 8 as 8.0, or 8,00; three zeros are thousands: 42,000.
@@ -42,8 +42,8 @@ def read_shots(
     """The shots of a CSV file, by id, in order.
 
     Args:
-        path: UTF-8, with or without a byte order mark, or UTF-16 with one; comma, semicolon or tab between cells,
-            or what its line `sep=` says.
+        path: UTF-8, with or without a byte order mark, or UTF-16 with one. Cells are separated by comma, semicolon
+            or tab, or as its line `sep=` says.
         known: the manifest's keys of a shot.
         ignored: names of columns that are left out.
 
@@ -86,7 +86,7 @@ def _text(path: Path) -> str:
 
 
 def _separated(text: str) -> tuple[str, str]:
-    """The text, a line `sep=` emptied so that lines count as in the file, and what separates its cells."""
+    """The text, and what separates its cells. A line `sep=` is left empty, so that lines count as in the file."""
     said = _SEPARATOR_LINE.match(text)
     if said is not None:
         return "\n" * said[0].count("\n") + text[said.end() :], said[2].replace("\\t", "\t")
@@ -96,9 +96,9 @@ def _separated(text: str) -> tuple[str, str]:
 
 
 def _rows(path: Path, text: str, delimiter: str) -> Any:
-    """A reader of the rows, which can all be read.
+    """A reader of the rows; it has been tried on all of them.
 
-    A blank before a quote is none of the text's, unless the quote isn't around all of it: `, "Hello" she says,`.
+    A blank before a quote isn't part of the text, unless the quotes aren't around all of it: `, "Hello" she says,`.
     """
 
     def reader(*, skips_blanks: bool) -> Any:
@@ -118,12 +118,12 @@ def _rows(path: Path, text: str, delimiter: str) -> Any:
 
 
 def _is_half_quoted(cell: str) -> bool:
-    """Whether a cell is most likely the half of one that was put in quotes behind a blank: ` "a cat`."""
+    """Whether a cell is most likely one half of a text in quotes behind a blank: ` "a cat`."""
     return cell[:1] == " " and cell.lstrip(" ")[:1] == '"' and cell.count('"') % 2 == 1
 
 
 def _header(rows: Iterable[list[str]]) -> list[str]:
-    """The first row that isn't blank, without what is left of empty columns at its end."""
+    """The first row that isn't blank, without empty cells at its end."""
     header = next(([cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)), [])
     while header and not header[-1]:
         header.pop()
@@ -158,7 +158,7 @@ def _check_header(path: Path, line: int, header: list[str], known: Mapping[str, 
 
 
 def _about(unknown: list[str]) -> list[str]:
-    """What is to be said about columns that aren't keys: one sentence for each whose key can be told."""
+    """Sentences about columns that aren't keys: one for each whose key can be guessed, one for all others."""
     settings = schema.part("manifest", "$defs", "settings")
     said = {name: schema.unknown_key(settings, name, (name,)).message for name in unknown[:_NAMED]}
     others = [name for name, sentence in said.items() if "; the keys are " in sentence]
@@ -173,12 +173,12 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _ignoring(names: list[str]) -> str:
-    """The options that leave columns out, as they are typed."""
+    """The options that leave these columns out, as people type them."""
     return " ".join(f"--ignore {printable(shlex.quote(name), None)}" for name in names[:_NAMED])
 
 
 def _check_row(path: Path, line: int, header: list[str], cells: list[str]) -> None:
-    """A row may end early; one that is too long has a comma in a text, which would be cut off there."""
+    """Refuse a row with too many cells: a text with a separator in it would be cut off. A row may end early."""
     if any(cell.strip() for cell in cells[len(header) :]):
         raise UsageError(
             f"{path}:{line}: the row has {len(cells)} cells, the first row has {len(header)}",
@@ -187,7 +187,7 @@ def _check_row(path: Path, line: int, header: list[str], cells: list[str]) -> No
 
 
 def _check_named(path: Path, line: int, header: list[str], cells: list[str]) -> None:
-    """An empty column is nothing, a cell below no name is something that would be lost."""
+    """Refuse a cell in a column without a name: it would be lost. An empty column is fine."""
     for number, (name, cell) in enumerate(zip(header, cells, strict=False), 1):
         if not name and cell.strip():
             raise UsageError(

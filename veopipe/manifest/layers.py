@@ -2,7 +2,7 @@
 
 * A layer holds nodes, so that every value keeps the place where it was written.
 * `null` unsets: then the built-in default applies.
-* `size` stands for a resolution and an aspect ratio; an override of one of the two leaves the other one.
+* `size` stands for a resolution and an aspect ratio; an override of one of them keeps the other.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ SIZES = {f"{width}x{height}": settings for settings, (width, height) in order.SI
 
 
 def merged(defaults: Layer, shot: Layer) -> dict[str, Node]:
-    """A shot with its defaults: what the shot writes wins, what is null is gone."""
+    """A shot with its defaults: the shot's own value wins, and null removes the key."""
     both = {**defaults, **shot}
     return {key: node for key, node in both.items() if not _is_null(node)}
 
 
 def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
-    """A merged shot with a pipeline's overrides laid over it.
+    """A merged shot whose values a pipeline's overrides replace.
 
-    A size that the shot writes is spelt out first, so that an override of one of its two halves leaves the other.
+    A size of the shot is spelt out first, so that an override of one of its two halves keeps the other.
     """
     size = overrides.get("size")
     result = sized(shot) if size is None else dict(shot)
@@ -36,7 +36,7 @@ def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
 
 
 def sized(shot: Layer) -> dict[str, Node]:
-    """A merged shot where `size` supplies the resolution and aspect ratio that aren't written beside it."""
+    """A merged shot whose `size` fills in a resolution and an aspect ratio that aren't written beside it."""
     result = dict(shot)
     size = result.get("size")
     if isinstance(size, ScalarNode) and isinstance(size.value, str) and size.value in SIZES:

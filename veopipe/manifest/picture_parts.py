@@ -1,10 +1,10 @@
-"""What a picture file is made of: whether it is whole, and what it tells besides the picture.
+"""The parts of a picture file: whether it is whole, and what it says besides the picture.
 
-* A JPEG is segments, a PNG and a WebP are chunks. They are walked from one to the next; nothing is decoded, and
-  the number and the size of what is read are bounded.
-* Of Exif and XMP only three things are asked: is it stored turned, does it say where it was taken, is there
-  anything else about people and cameras. Of other notes only their names. Damaged metadata isn't an error: the
-  picture is what counts, so the pieces that make it are told apart, and nobody else need read the rest.
+* A JPEG consists of segments, a PNG and a WebP of chunks. The walk goes from one to the next and decodes nothing;
+  the number and the size of what it reads are bounded.
+* Exif and XMP answer three questions: is the picture stored turned, where was it taken, is there more about people
+  and cameras. Of other notes only the names are kept. Damaged metadata isn't an error. The pieces that make the
+  picture are listed, so that other programs need not read the rest.
 
 Source: Exif (CIPA DC-008), Orientation and GPS attributes; PNG (third edition), chunks; RFC 9649 (WebP), EXIF and
 XMP chunks; ITU-T T.81 (JPEG), annex B; C2PA specification, embedding manifests.
@@ -21,12 +21,13 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
 _MAX_PARTS = 50_000  # chunks of a PNG, segments of a JPEG's header; 20 MB in chunks of 1 KiB are 20,000
-_MAX_METADATA = 1 << 20  # bytes that are read of one part, or that one unfolds into
+_MAX_METADATA = 1 << 20  # bytes: read of one part, or unfolded from it
 _PROFILE_HEAD = 4096  # bytes of a colour profile that are unfolded to see whether it is one
-_MAX_UNFOLDED = 8  # texts that are unfolded to look for a position; a picture has one
+_MAX_UNFOLDED = 8  # texts that are unfolded to look for a position; a picture has one such text
 
-# Programs read each entry of an Exif block whole, and their values may overlap: 1 MB became more than 3 GB. A right
-# block has at most 20 MB of values. The index of a phone's pictures has five entries; 64 kB of it became 2 GB (12.3).
+# Programs read each entry of an Exif block whole, and the values of entries may overlap: 1 MB became more than 3 GB.
+# A right block has at most 20 MB of values. The index of a phone's pictures has five entries; one of 64 kB became 2 GB
+# in Pillow 12.3.
 _MAX_SWELL, _MAX_INDEX = 1 << 28, 64
 _MPF = b"MPF\0"
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
@@ -36,9 +37,9 @@ _ENCODERS = (b"CREATOR: gd-jpeg", b"Lavc", b"LEAD Technologies", b"Intel(R) JPEG
 _PNG_TEXTS = frozenset({b"iTXt", b"tEXt", b"zTXt"})
 _PNG_XMP, _PNG_PROFILE = "XML:com.adobe.xmp", "Raw profile type "
 _PROFILES: Mapping[str, str] = {"exif": "Exif", "app1": "Exif", "iptc": "IPTC", "8bim": "IPTC", "xmp": "XMP"}
-# What a program says of itself and of its file: nothing about people and pictures.
+# What programs say of themselves and of the file: nothing about people and pictures.
 _TECHNICAL_TEXTS = frozenset({"", "Software", "date:create", "date:modify", "date:timestamp"})
-# Chunks that any program may leave out (PNG, section 11.3 and its extensions): a wrong checksum is their own matter.
+# Chunks that a program may leave out (PNG, section 11.3 and its extensions): a wrong checksum harms no picture.
 _PNG_ANCILLARY = _PNG_TEXTS | frozenset(
     b"tRNS cHRM gAMA iCCP sBIT sRGB cICP mDCV cLLI bKGD hIST pHYs sPLT eXIf tIME caBX oFFs pCAL sCAL".split()
 )
@@ -60,8 +61,8 @@ class Parts:
 
     Attributes:
         is_whole: it ends where a file of its kind ends.
-        is_open: a JPEG that isn't whole, but may lack nothing but its end marker: decoding tells.
-        flaw: what programs overlook, or refuse.
+        is_open: it is a JPEG that perhaps lacks only its end marker; decoding tells.
+        flaw: what some programs overlook and others refuse.
         orientation: 1 upright, 2 to 8 turned or mirrored (Exif).
         has_location: it says where it was taken.
         notes: names of the other notes that it holds, such as on camera, date and author, in order.
@@ -103,7 +104,7 @@ class Parts:
         self.has_location = self.has_location or b"GPSLatitude" in data
 
     def unfold(self, data: bytes) -> bytes:
-        """A compressed text, as far as it is looked at; nothing where it is damaged."""
+        """The beginning of a compressed text; nothing if it is damaged, or if enough of them were unfolded."""
         self.unfolded += 1
         if self.unfolded <= _MAX_UNFOLDED:
             return _unfolded(data, _MAX_METADATA)
@@ -120,18 +121,18 @@ _BYTE_ORDERS: Mapping[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"
 
 
 def _entries(data: bytes, at: int, order: Literal["little", "big"]) -> Iterator[tuple[int, int, int, bytes]]:
-    """A directory of an Exif block: tag, type, number of values, and their four bytes or offset; none is cut off."""
+    """The whole entries of an Exif directory: tag, type, number of values, and the four bytes of value or offset."""
     entries = data[at + 2 : at + 2 + 12 * int.from_bytes(data[at : at + 2], order)] if at else b""
     return struct.iter_unpack("<HHI4s" if order == "little" else ">HHI4s", entries[: len(entries) // 12 * 12])
 
 
 def _directory(data: bytes, at: int, order: Literal["little", "big"]) -> dict[int, bytes]:
-    """The same: tag → the four bytes of its value or offset."""
+    """The same as a mapping: tag → the four bytes of value or offset."""
     return {tag: value for tag, _, _, value in _entries(data, at, order)}
 
 
 def survey(file: BinaryIO, media_type: str, size: int) -> Parts:
-    """Walk through a picture file; its position is anywhere afterwards.
+    """Walk through a picture file; the walk moves its position.
 
     Args:
         file: the file, from its start.
@@ -147,7 +148,7 @@ def survey(file: BinaryIO, media_type: str, size: int) -> Parts:
 
 
 def _png(file: BinaryIO, _size: int, parts: Parts) -> bool:
-    """Whether a PNG's chunks lead to its IEND; the checksums of those that make the picture are left to Pillow."""
+    """Whether a PNG's chunks lead to its IEND; Pillow checks the checksums of those that make the picture."""
     parts.pieces.append((0, 8))
     position = 8
     for _ in range(_MAX_PARTS):
@@ -173,7 +174,7 @@ def _png(file: BinaryIO, _size: int, parts: Parts) -> bool:
 
 
 def _is_sound(kind: bytes, body: bytes) -> bool:
-    """Whether a chunk is so far what it has to be that programs don't stumble over it."""
+    """Whether a chunk is right enough for programs not to fail on it."""
     if kind == b"iCCP":
         method, profile = body.partition(b"\0")[2][:1], body.partition(b"\0")[2][1:]
         return method == b"\0" and bool(_unfolded(profile, _PROFILE_HEAD))
@@ -209,7 +210,7 @@ def _keyword(name: bytes) -> str:
 
 
 def _text(kind: bytes, rest: bytes, parts: Parts) -> bytes:
-    """What stands behind the keyword of a text chunk."""
+    """The text behind the keyword of a text chunk."""
     if kind == b"tEXt":
         return rest
     if kind == b"zTXt":
@@ -240,10 +241,10 @@ _MAX_SCANS = 100  # of a JPEG that has to be decoded; programs write about ten, 
 
 
 def _jpeg(file: BinaryIO, size: int, parts: Parts) -> bool:
-    """Whether a JPEG's picture data ends: an EOI marker behind the first scan.
+    """Whether a JPEG's picture data ends: there is an EOI marker behind the start of the first scan.
 
-    Behind, because a thumbnail in the header has an EOI of its own; not at the very end, because cameras
-    append things. Inside a scan 0xFF is always followed by 0x00 or a restart marker.
+    A thumbnail in the header has an EOI of its own, so what stands before the scan doesn't count. Cameras append
+    things, so the marker needn't be the last. Inside a scan 0xFF is always followed by 0x00 or a restart marker.
     """
     parts.pieces.append((0, 2))
     position, exif, frame = 2, bytearray(), b""
@@ -305,12 +306,12 @@ def _has_every_scan(content: bytes, frame: bytes) -> bool:
 
 
 def _note_segment(kind: int, segment: bytes, exif: bytearray, parts: Parts) -> bool:
-    """Read a segment of an application, or a comment; whether programs can be given it."""
+    """Read a segment of an application, or a comment; False if it would unfold into too much."""
     if kind == 0xFE:
         if segment.strip(b"\0 ") and not segment.startswith(_ENCODERS):
             parts.note("a comment")
     elif segment.startswith(_EXIF):
-        exif += segment.removeprefix(_EXIF)  # one that is too long for a segment goes on in the next
+        exif += segment.removeprefix(_EXIF)  # a block that is too long for one segment goes on in the next
     elif segment.startswith((_XMP, _XMP_MORE)):
         parts.note_xmp(segment)
     elif segment.startswith(_PHOTOSHOP) and _IPTC_BLOCK in segment:
@@ -325,7 +326,7 @@ def _note_segment(kind: int, segment: bytes, exif: bytearray, parts: Parts) -> b
 
 
 def _swells(exif: bytes, parts: Parts) -> bool:
-    """Read an Exif block; whether it would unfold into what no program can hold."""
+    """Read an Exif block; whether its entries claim more bytes than a program can hold."""
     parts.note_exif(exif)
     order = _BYTE_ORDERS.get(exif[:4], "little")
     claimed = (
@@ -339,7 +340,7 @@ def _swells(exif: bytes, parts: Parts) -> bool:
 
 
 def _webp(file: BinaryIO, size: int, parts: Parts) -> bool:
-    """Whether a WebP is as long as it says; its chunks are walked for their metadata."""
+    """Whether a WebP is as long as its header says; the walk through its chunks finds the metadata."""
     file.seek(4)
     end = 8 + int.from_bytes(file.read(4), "little")
     position = 12

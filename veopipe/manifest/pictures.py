@@ -1,15 +1,15 @@
-"""Pictures that shots refer to: may this file be uploaded, what is in it, and its bytes.
+"""Pictures that shots refer to: whether a file may be uploaded, what it is, and its bytes.
 
-* A manifest may come from a stranger's pull request: a picture is a regular file inside the manifest's
-  folder or its git work tree, with every link followed before that is decided (docs/design.md, 3).
-  Nothing else is ever opened, so a pipe, a device or a socket can't be read and can't hang the run.
+* A manifest may come from a stranger's pull request. So a picture is a regular file inside the manifest's folder or
+  its git work tree, and every link is followed before that is decided (docs/design.md, 3). Nothing else is ever
+  opened: a pipe, a device or a socket can't be read and can't hang the run.
 * The format is what the bytes say, never what the name says: JPEG, PNG or WebP (API document,
   "Reference image … JPEG, PNG, and WebP are supported").
-* Only headers are parsed; what is cut off is found without decoding, too. A JPEG without its end marker alone is
+* Only headers are parsed. A file that was cut off is found without decoding; only a JPEG without its end marker is
   decoded, because nothing else tells whether more is missing.
-* Pillow sees the pieces that make the picture and no metadata: whatever is wrong with a note, the picture is good.
+* Pillow gets the pieces that make the picture, and no metadata: a damaged note doesn't damage the picture.
 * What is wrong with a picture is a value (`PictureFault`), because a manifest reports all its problems.
-* This module is the only one that knows Pillow, and imports it only when there is a picture to look at.
+* This module is the only one that knows Pillow, and it imports it only when there is a picture to check.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from veopipe.manifest.picture_parts import NO_END, Parts, survey
 from veopipe.text import printable
 
 MAX_BYTES = 20_000_000
-"""The largest picture in bytes. Sources say "20 MB" without saying which megabyte, and a gateway that
-finds a picture too large drops it silently and bills a video without it (docs/api-facts.md, b 30): the
-smaller reading is the safe one."""
+"""The largest picture in bytes. Sources say "20 MB" and don't say which megabyte. A gateway that finds a picture too
+large drops it silently and bills a video without it (docs/api-facts.md, b 30), so the smaller reading is the safe
+one."""
 
 MAX_PIXELS = 80_000_000
 """Width × height. Ten times a 4K frame; below the 89 million at which Pillow suspects a bomb."""
@@ -51,7 +51,7 @@ RULES = (
     _FORMAT := Rule("picture-format", "error", "a picture is a JPEG, PNG or WebP by its content", _IMAGES),
     _DAMAGED := Rule("picture-damaged", "error", "a picture isn't damaged", _OWN),
 )
-"""The rules that a file can break by itself, before anybody knows what is in the picture."""
+"""The rules about the file itself; `rules` has those about the picture in it."""
 
 _PILLOW_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 _FROM_PILLOW = (
@@ -64,13 +64,13 @@ _FROM_PILLOW = (
     EOFError,
     struct.error,
 )
-"""What Pillow raises on damaged files; it has no base class of its own for them."""
+"""What Pillow raises on damaged files; it has no base class for these errors."""
 
 _HEAD = 64
 _FILL = re.compile(rb"\xff{99,}")
-"""Bytes that may stand before a marker, as many as one likes; the decoder reads them again with each block."""
+"""Fill bytes before a marker. Any number of them is allowed, and the decoder reads them again with each block."""
 
-# What people put in by mistake, so that the message can name it: (offset, bytes, name).
+# Files of other kinds that people name by mistake, so that the message can say what they are: (offset, bytes, name).
 _OTHER_FORMATS = (
     (0, b"GIF8", "a GIF"),
     (0, b"BM", "a BMP"),
@@ -129,7 +129,7 @@ class PictureFault:
 
 
 class PictureUnreadable(ValueError):
-    """A picture that was fine when it was planned can't be read now; the text says why."""
+    """A picture that was good in the plan can't be read now; the text says why."""
 
 
 class _Faulty(Exception):
@@ -175,7 +175,7 @@ def read(path: Path, boundary: Path) -> bytes:
 
     Args:
         path: as in `PictureFacts.path`.
-        boundary: the folder that it must not leave: a link that was put in place since then leads nowhere.
+        boundary: the folder that it must not leave; a link that has replaced a folder since is refused.
 
     Raises:
         PictureUnreadable: it is gone, or isn't a picture file inside the boundary any more.
@@ -213,7 +213,7 @@ def hash_file(path: Path) -> str:
 
 
 def _locate(written: str, folder: Path, boundary: Path) -> Path:
-    """The absolute path of what is written, links followed, if that is inside the boundary."""
+    """The absolute path that a manifest names, links followed, if it is inside the boundary."""
     if written.startswith(("/", "~")):
         raise _Faulty(
             _OUTSIDE,
@@ -241,7 +241,7 @@ def _refuse_outside(path: Path, boundary: Path) -> None:
 
 
 def _opened(path: Path) -> BufferedReader:
-    """The file, opened such that nothing but a regular file is ever opened or waited for."""
+    """The file, open for reading; what isn't a regular file is neither opened nor waited for."""
     try:
         if not stat.S_ISREG(mode := os.lstat(path).st_mode):  # opening a device can have effects of its own
             raise _not_regular(mode)
@@ -302,7 +302,7 @@ def _ends_too_early() -> _Faulty:
 
 
 def _survey(file: BinaryIO, media_type: str, size: int) -> Parts:
-    """Find a file that ends early, or that would keep a parser busy: before Pillow sees it."""
+    """Refuse a file that ends early, or would keep a parser busy, before Pillow gets it."""
     parts = survey(file, media_type, size)
     if not parts.is_whole and not parts.is_open:
         raise _ends_too_early()
@@ -310,7 +310,7 @@ def _survey(file: BinaryIO, media_type: str, size: int) -> Parts:
 
 
 def _bare(file: BinaryIO, parts: Parts) -> BinaryIO:
-    """A picture without its metadata."""
+    """The picture without its metadata, as a file."""
     if not parts.pieces:
         file.seek(0)
         return file
@@ -323,7 +323,7 @@ def _bare(file: BinaryIO, parts: Parts) -> BinaryIO:
 
 
 def _flaw_of(file: BinaryIO, parts: Parts) -> str | None:
-    """What some programs overlook; a JPEG without its end marker is decoded to see whether more is missing."""
+    """The flaw that some programs overlook; a JPEG without its end marker is decoded to see whether more is missing."""
     if parts.is_whole:
         return parts.flaw
     data = _FILL.sub(b"\xff", _bare(file, parts).read()).rstrip(b"\xff")
@@ -337,12 +337,12 @@ def _flaw_of(file: BinaryIO, parts: Parts) -> str | None:
 
 
 def _is_complete(data: bytes) -> bool:
-    """Whether nothing but the end marker is missing of a JPEG; raises what Pillow does where more is.
+    """Whether a JPEG lacks nothing but its end marker; where it lacks more, Pillow may raise instead.
 
-    * All at once: the decoder looks a few bytes ahead. Eight of ones let it finish what is there and are no block by
-      themselves, so that at most the last blocks can be missing, which nobody sees.
-    * Progressive: decoders fill what is missing with nothing, silently. What follows a last scan that is whole makes
-      no difference; what follows one that was cut is taken for its rest, and shows.
+    * Baseline: the decoder reads a few bytes ahead. Eight bytes of ones let it finish the blocks that are there, and
+      make no block themselves. So at most the last blocks can be missing, which can't be seen.
+    * Progressive: a decoder silently puts nothing in the place of what is missing. Bytes behind a whole last scan
+      change no pixel; bytes behind a cut scan are read as its rest and change the picture.
     """
     from PIL import Image
 
@@ -360,7 +360,7 @@ def _is_complete(data: bytes) -> bool:
 
 
 def _measured(file: BinaryIO, media_type: str, parts: Parts) -> tuple[int, int]:
-    """Width and height by Pillow, from the header; a PNG's checksums are verified on the way."""
+    """Width and height from the header, by Pillow, which also verifies a PNG's checksums."""
     from PIL import Image
 
     too_many = _Faulty(_TOO_LARGE, f"claims more than {MAX_PIXELS // 1_000_000} million pixels")

@@ -1,7 +1,7 @@
-"""The rules that a JSON Schema can't say: models, pictures, the length of texts.
+"""The rules that a JSON Schema can't express: models, pictures, the length of texts.
 
-They have the same kind of ids and findings as the schema's. Errors are what the API document forbids or
-what can't work; what only other sources suggest is a warning or a note (docs/api-facts.md, b).
+Their ids and findings are of the same kind as the schema's. An error is what the API document forbids or what can't
+work; what only other sources suggest is a warning or a note (docs/api-facts.md, b).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROLES = ("input_reference", "last_frame", "reference_images")
 
 @cache
 def built_in() -> Mapping[str, Any]:
-    """What holds where neither a shot nor the defaults say anything: key → value."""
+    """The schema's defaults: key → the value of a shot that has none, nor gets one from the list's `defaults`."""
     settings = schema.part("manifest", "$defs", "settings", "properties")
     return {key: entry["default"] for key, entry in settings.items() if "default" in entry}
 
@@ -59,7 +59,7 @@ _CUT_SHORT = Rule(
 
 
 def texts(shot: Mapping[str, Any]) -> list[Finding]:
-    """What is to be said about an effective shot's prompt and negative prompt."""
+    """Findings about an effective shot's prompt and negative prompt."""
     found = []
     prompt = shot.get("prompt", "")
     # No text has more tokens than characters.
@@ -73,10 +73,10 @@ def texts(shot: Mapping[str, Any]) -> list[Finding]:
 
 
 def cut_short(key: str, left: str, cut: str) -> Finding | None:
-    """What is to be said about a text that YAML may have cut.
+    """The finding about a text that YAML has probably cut, or None.
 
     Args:
-        key: whose value the text is, or is one of.
+        key: the key that holds the text, or a list with it.
         left: the text that YAML leaves.
         cut: the comment behind it with the blanks in front, or the anchor before it (`Document.cut`).
     """
@@ -97,7 +97,7 @@ def cut_short(key: str, left: str, cut: str) -> Finding | None:
 
 
 def _is_cut(key: str, left: str, comment: str) -> bool:
-    if key == "tags":  # labels: short always, so only `#word` tells
+    if key == "tags":  # a tag is always short, so only `#word` shows anything
         return syntax.is_word(comment)
     if syntax.is_word(comment):
         return True
@@ -106,12 +106,12 @@ def _is_cut(key: str, left: str, comment: str) -> bool:
 
 
 TEXTS = frozenset({"prompt", "negative_prompt", "notes", "tags"})
-"""The keys whose values are people's words."""
+"""The keys that hold what people have written in their own words."""
 
 
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text has."""
-    dense = len(DENSE.findall(text))  # one token is about one of these, and about four of the others
+    dense = len(DENSE.findall(text))  # a token is about one of these characters, or about four of the others
     return dense + (len(text) - dense) // 4
 
 
@@ -126,7 +126,7 @@ _RETIRED_MODEL = Rule(
 
 
 def model(name: str, models: Mapping[str, Model]) -> Finding | None:
-    """What is to be said about a model's name.
+    """The finding about a model's name, or None.
 
     Args:
         name: as written.
@@ -194,14 +194,14 @@ class Pictures:
         return self._seen[written]
 
     def _guess(self, written: str) -> str:
-        """Why a picture isn't found that a person sees: a Mac finds names that other systems tell apart."""
+        """What to add if a person sees a file that isn't found: a Mac finds names that other systems tell apart."""
         if "\\" in written:
             return "; folders are separated by /"
         folder, name = (self._folder / written).parent, Path(written).name
         if folder not in self._names:
             try:
                 self._names[folder] = {_spelt_alike(other): other for other in os.listdir(folder)}
-            except (OSError, ValueError):  # it isn't there, or no folder can have that name
+            except (OSError, ValueError):  # there is no such folder, or no folder can have that name
                 self._names[folder] = {}
         other = self._names[folder].get(_spelt_alike(name))
         if other is None:
@@ -227,7 +227,7 @@ def _spelt_alike(name: str) -> str:
 
 
 def named(shot: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    """The pictures of an effective shot, in the order of the request: path of the value, picture as written."""
+    """The pictures of an effective shot, in the order of the request: where the value stands, and its text."""
     found: list[tuple[tuple[str | int, ...], str]] = []
     for role in ROLES:
         value = shot.get(role)
@@ -262,7 +262,7 @@ def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str,
 
 
 def _about(facts: PictureFacts) -> Iterator[tuple[Rule, str]]:
-    """What is to be said about a picture by itself, whatever the shot: rule and message."""
+    """What is to be said about a picture by itself, for any shot: rule and message."""
     if facts.flaw is not None:
         yield _FLAWED, f"this picture {facts.flaw}: look at it, and save it again in an image editor"
     if facts.bytes > _MANY_BYTES:
@@ -290,7 +290,7 @@ def _about(facts: PictureFacts) -> Iterator[tuple[Rule, str]]:
 
 
 def _named(notes: Sequence[str]) -> str:
-    """Names of notes, some of them by strangers."""
+    """The names of notes; strangers wrote some of them."""
     named = ", ".join(printable(note, 40) for note in notes[:_NOTES])
     return named + (f" and {len(notes) - _NOTES:,} more" if len(notes) > _NOTES else "")
 

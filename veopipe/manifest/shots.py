@@ -1,10 +1,10 @@
-"""A shot list, read and checked: YAML in, effective shots or all its problems out.
+"""Reads and checks a shot list: YAML becomes effective shots, or all the problems that it has.
 
 Rules that hold here (docs/design.md, 3):
 
 * A manifest must be right by itself, and with the pipeline's overrides.
 * All problems come in one go, one per rule and place; a place is where the value was written.
-* What is wrong by itself isn't compared with other keys, so that one mistake makes one problem.
+* A value that is wrong by itself isn't compared with other keys, so that one mistake makes one problem.
 * Cost is linear: values are checked per shot, verdicts of rules are cached by what they read.
 """
 
@@ -108,7 +108,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A manifest, or None if it has an error; and everything that is to be said about it, by place."""
+    """A manifest, or None if it has an error; and all its problems, sorted by place."""
 
     manifest: Manifest | None
     problems: tuple[Problem, ...]
@@ -126,7 +126,7 @@ def load_manifest(
 
     Args:
         path: the file.
-        overrides: the pipeline's, already checked by themselves.
+        overrides: the pipeline's; they have been checked by themselves.
         models: every model that can be ordered.
         shown_as: the file's name in problems; default: `path` as given.
         selects: which shots the command is about; the others needn't be right with the overrides.
@@ -134,7 +134,7 @@ def load_manifest(
     read = yaml.load(path, shown_as=shown_as)
     if read.root is None:
         return Loaded(None, read.problems)
-    folder = path.absolute().parent.resolve()  # as `project` does: a linked folder is the folder it leads to
+    folder = path.absolute().parent.resolve()  # as `project` does: of a linked folder, the folder that it leads to
     reader = _Reader(read, folder, overrides or Overrides(), models, selects)
     budget = reader.read(read.root)
     problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
@@ -187,11 +187,11 @@ class _Reader:
         return Decimal(budget.text) if isinstance(budget, ScalarNode) and is_amount else None
 
     def _check_frame(self, root: Node) -> None:
-        """The manifest's own keys; `defaults` and `shots` by their kind only, they have their turn later."""
+        """Check the manifest's own keys; of `defaults` and `shots` only the type, the rest comes later."""
         frame = plain(root) if not isinstance(root, MappingNode) else {k: _kind(k, v) for k, v in root.items.items()}
         for finding in schema.check("manifest", frame):
             if finding.rule in ("model-required", "prompt-required"):
-                continue  # said of each effective shot
+                continue  # each effective shot is asked for them
             line, column = place(root, finding.path, of_key=finding.at == "key")
             self._findings.add(finding, Place(self._file, line, column))
 
@@ -209,7 +209,7 @@ class _Reader:
                 self._findings.add(rules.SHOT_ID_UNIQUE.finding(message, (shot,)), Place(self._file, *where), shot)
 
     def _check_keys(self, layer: MappingNode, shot: str | None) -> list[tuple[Finding, Place]]:
-        """Each key of `defaults` or of a raw shot by itself."""
+        """Check each key of `defaults` or of a raw shot by itself; returns what is wrong, and where."""
         wrong = []
         for key, node in layer.items.items():
             for finding in self._rules.value(key, plain(node)):
@@ -222,7 +222,7 @@ class _Reader:
         return wrong
 
     def _check_cut(self, key: str, node: Node, shot: str | None) -> None:
-        """Whether YAML has cut a text, or one of a list."""
+        """Note a text, or one of a list, that YAML has probably cut."""
         for text in node.items if isinstance(node, SequenceNode) else [node]:
             cut = self._cut.get((text.line, text.column))
             if cut is not None and isinstance(text, ScalarNode) and (found := rules.cut_short(key, text.text, cut)):
@@ -255,12 +255,12 @@ class _Reader:
     def _finish(
         self, shot: str, layer: Layer, known: list[Finding], own: dict[str, Any], wrong: Collection[str | int]
     ) -> dict[str, Any]:
-        """The shot's values with the overrides; what is wrong only now is the pipeline's problem."""
+        """The shot's values with the overrides; a rule that only these break is the pipeline's problem."""
         nodes, findings, values = self._overrides.nodes, known, own
         if nodes:
             findings, values = self._judge(overridden(layer, nodes), set(wrong) - nodes.keys())
         if self._selects is not None and not self._selects(shot, values.get("tags", ())):
-            # The command isn't about this one: it needn't suit the overrides, but has what every shot has.
+            # The command isn't about this shot: it needn't suit the overrides, but it keeps what every shot has.
             return {key: own[key] for key in ("model", "prompt") if key in own} | values
         self._chosen.append(shot)
         said = {(finding.rule, finding.path) for finding in known}
@@ -270,7 +270,7 @@ class _Reader:
         return values
 
     def _judge(self, shot: Layer, wrong: Collection[str | int]) -> tuple[list[Finding], dict[str, Any]]:
-        """Findings about an effective shot, and its values; without the keys that are wrong by themselves."""
+        """Findings about an effective shot, and its values; keys that are wrong by themselves are left out."""
         values: dict[str, Any] = {key: plain(node) for key, node in shot.items() if key not in wrong}
         found = [f for f in self._rules.whole(values) if f.path[0] not in wrong]
         if "model" in values and (about := self._about_model(values["model"])):
@@ -286,14 +286,14 @@ class _Reader:
         return self._model_findings[name]
 
     def _place_of(self, finding: Finding, shot: Layer, fallback: Place) -> Place:
-        """Where the value stands that a finding is about; what is missing: the shot's id."""
+        """The place of the value that a finding is about; if it is missing, the place of the shot's id."""
         node = shot.get(str(finding.path[0]))
         if node is None:
             return fallback
         return Place(self._file, *place(node, finding.path[1:]))
 
     def _override_place(self, finding: Finding) -> Place:
-        """The override that makes a shot wrong: the restricted key's if there is one, else one that the rule reads."""
+        """The override that makes a shot wrong: of the restricted key, or else of a key that the rule reads."""
         nodes = self._overrides.nodes
         reads = [str(finding.path[0]), *sorted(finding.reads)]
         if {"resolution", "aspect_ratio"} & set(reads):
@@ -329,7 +329,7 @@ class _Reader:
 
 
 def _kind(key: str, node: Node) -> object:
-    """A value for a first look: a scalar is itself, what is in a mapping or list doesn't count yet."""
+    """A value as the first check sees it: a scalar as it is, a mapping or list without its content."""
     if isinstance(node, MappingNode):
         return {"a": {}} if key == "shots" and node.items else {}
     return [None] * len(node.items) if isinstance(node, SequenceNode) else node.value
