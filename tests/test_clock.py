@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from veopipe.clock import now, parse_duration, since
+from veopipe.clock import between, minutes, now, parse_duration, since
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,24 @@ def test_the_youngest_of_some_instants_counts():
 def test_a_time_that_cant_be_understood_makes_nothing_old():
     assert since(None, "2026-13-99T00:00:00Z") == pytest.approx(0, abs=1)
     assert since(1_000, "yesterday") > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(None, ""), (-3, "0:00"), (7.9, "0:07"), (750, "12:30"), (3723, "1:02:03")]
+)
+def test_people_read_minutes_and_seconds(seconds, said):
+    assert minutes(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("end", "seconds"),
+    [
+        ("2026-11-22T06:00:05Z", 5),
+        ("2026-11-22T05:59:59Z", None),
+        ("2026-11-22T06:00:05", None),
+        ("later", None),
+        (None, None),
+    ],
+)
+def test_between_two_times_lie_seconds_unless_one_is_damaged(end, seconds):
+    assert between("2026-11-22T06:00:00Z", end) == seconds

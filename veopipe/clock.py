@@ -34,6 +34,24 @@ def since(*instants: float | str | None) -> float:
     return here - max(known, default=here)
 
 
+def between(start: str, end: str | None) -> float | None:
+    """Seconds between two times as state files write them; None when one isn't understood or it is negative."""
+    try:
+        passed = (datetime.fromisoformat(end or "") - datetime.fromisoformat(start)).total_seconds()
+    except (ValueError, TypeError):  # TypeError: one of them names no time zone
+        return None
+    return passed if passed >= 0 else None
+
+
+def minutes(seconds: float | None) -> str:
+    """How long something took, as people read it: `0:07`, `12:30`, `1:02:03`; an empty text for None."""
+    if seconds is None:
+        return ""
+    whole, rest = divmod(int(max(seconds, 0)), 60)
+    hours, whole = divmod(whole, 60)
+    return f"{hours}:{whole:02d}:{rest:02d}" if hours else f"{whole}:{rest:02d}"
+
+
 def _unix(instant: float | str | None) -> float | None:
     try:
         return datetime.fromisoformat(instant).timestamp() if isinstance(instant, str) else instant

@@ -27,6 +27,7 @@ from veopipe.errors import ExitCode, VeopipeError
 from veopipe.gateway import network
 from veopipe.money import as_text
 from veopipe.project import Project
+from veopipe.report.legend import LEGEND
 from veopipe.report.rows import Report
 from veopipe.takes.origin import is_loopback
 from veopipe.takes.status import UNKNOWN_OUTCOME, Status
@@ -93,7 +94,7 @@ def _about_report(report: Report) -> Notice:
     for status, shots in by_status.items():
         if status != Status.VERIFIED:
             more = f" and {len(shots) - _NAMED:,} more" if len(shots) > _NAMED else ""
-            lines.append(f"{len(shots):,} {status.replace('_', ' ')}: {', '.join(shots[:_NAMED])}{more}")
+            lines.append(f"{len(shots):,} {LEGEND[status].word}: {', '.join(shots[:_NAMED])}{more}")
     lines += [f"stopped: {printable(note)}" for note in report.notes]
     lines.append(
         f"charged ${as_text(money.charged)}, possibly ${as_text(money.possibly_charged)}, "

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from veopipe.clock import between, minutes
 from veopipe.money import as_text
 from veopipe.project import Project
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
@@ -111,7 +111,7 @@ class Card:
     @property
     def took(self) -> str:
         """The time it took, `m:ss`, or an empty text."""
-        return clock(self.took_s)
+        return minutes(self.took_s)
 
     @property
     def cost(self) -> str:
@@ -234,7 +234,7 @@ def _bookkeeping(project: Project, shot: str) -> tuple[Sequence[str], str]:
 
 def _took(attempt: Attempt) -> float | None:
     """Seconds from the create to the end, once there is one."""
-    return seconds_between(attempt.submitted_at, attempt.settled_at) if attempt.status in SETTLED else None
+    return between(attempt.submitted_at, attempt.settled_at) if attempt.status in SETTLED else None
 
 
 def _order(row: Row, take: Take | None) -> Mapping[str, Any]:
@@ -331,7 +331,7 @@ def _history(state: ShotState, clean: _Cleaner, linker: _Linker) -> tuple[Past, 
                     attempt=attempt.number,
                     status=LEGEND[attempt.status].word,
                     at=attempt.submitted_at,
-                    took=clock(_took(attempt)),
+                    took=minutes(_took(attempt)),
                     cost=_cost_of(attempt),
                     reason=clean.lines(attempt.message or attempt.reason or ""),
                     task=masked(attempt.task_id) if attempt.task_id else "",
@@ -365,21 +365,3 @@ class _Cleaner:
 def masked(task_id: str) -> str:
     """A task id by its first characters: enough to find it, too little to use it."""
     return printable(task_id[:_SHOWN_OF_TASK], None) + "…"
-
-
-def seconds_between(start: str, end: str | None) -> float | None:
-    """Seconds between two times as state files write them; None when one isn't understood or it is negative."""
-    try:
-        passed = (datetime.fromisoformat(end or "") - datetime.fromisoformat(start)).total_seconds()
-    except (ValueError, TypeError):  # TypeError: one of them names no time zone
-        return None
-    return passed if passed >= 0 else None
-
-
-def clock(seconds: float | None) -> str:
-    """`1:05`, `1:02:30`; an empty text for None."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

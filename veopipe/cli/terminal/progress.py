@@ -13,14 +13,21 @@ from typing import Self
 
 from rich.text import Text
 
-from veopipe.cli.terminal.screen import COLOURS, console
-from veopipe.cli.terminal.view import View, minutes
+from veopipe.cli.terminal.screen import console
+from veopipe.cli.terminal.view import View
+from veopipe.clock import minutes
+from veopipe.report.legend import LEGEND
 from veopipe.run.events import Note
 from veopipe.takes.status import Status
 from veopipe.text import printable
 
 _UNSHOWN = frozenset({"polled", "received", "downloading", "started", "left", "bought elsewhere"})
 _STEPS = frozenset({Status.SUBMITTING, Status.RENDERING, Status.RENDERED, Status.DOWNLOADED})
+_COLOURS = {
+    **{status: standing.colour for status, standing in LEGEND.items()},
+    "stopped": "bold yellow",
+    "waiting": "yellow",
+}
 _REFRESH = 8  # times a second: smooth for the eye, nothing for the processor
 _PATIENCE = 1.0  # seconds
 _LONGEST_ID = 64
@@ -119,7 +126,7 @@ class Progress:
         line = Text().append(self._clock(note), "dim")
         line.append("  ")
         line.append(f"{self._name(note)} ", "bold")
-        line.append(f"{note.event.replace('_', ' '):<11}", COLOURS.get(note.event, ""))
+        line.append(f"{note.event.replace('_', ' '):<11}", _COLOURS.get(note.event, ""))
         said = printable(note.message)
         if note.event == Status.SUBMITTING and not said:
             said = f"${note.facts.get('price_usd', '')}"
@@ -139,4 +146,4 @@ class Progress:
         return shot.ljust(min(self._widest, most))
 
     def _clock(self, note: Note) -> str:
-        return minutes(time.monotonic() - self._began) if self._console.is_terminal else note.at
+        return minutes(time.monotonic() - self._began).rjust(5) if self._console.is_terminal else note.at

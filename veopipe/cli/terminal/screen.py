@@ -1,4 +1,4 @@
-"""The terminal: consoles, colours, a note for people."""
+"""The terminal: consoles, a note for people."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from veopipe.report.legend import LEGEND
 from veopipe.text import printable
-
-COLOURS = {
-    **{status: standing.colour for status, standing in LEGEND.items()},
-    "stopped": "bold yellow",
-    "waiting": "yellow",
-}
-"""What each status and event of a run looks like."""
 
 
 class _Console(Console):

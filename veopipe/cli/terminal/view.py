@@ -17,8 +17,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
-from veopipe.cli.terminal.screen import COLOURS
+from veopipe.clock import minutes
 from veopipe.money import as_text
+from veopipe.report.legend import LEGEND
 from veopipe.run.events import Note
 from veopipe.takes.status import CHARGED, IN_FLIGHT, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.text import printable
@@ -51,8 +52,12 @@ class View(Progress):
         super().__init__(
             SpinnerColumn(style=None),
             _Texts(lambda task: Text(task.description, "bold"), Column(min_width=_LEAST_NAME)),
-            _Texts(lambda task: Text(task.fields["status"], COLOURS[task.fields["status"]]), Column(no_wrap=True)),
-            _Texts(lambda task: Text(minutes(task.elapsed or 0), "dim"), Column(no_wrap=True, justify="right")),
+            _Texts(
+                lambda task: Text(task.fields["status"], LEGEND[task.fields["status"]].colour), Column(no_wrap=True)
+            ),
+            _Texts(
+                lambda task: Text(minutes(task.elapsed or 0).rjust(5), "dim"), Column(no_wrap=True, justify="right")
+            ),
             _Texts(lambda task: Text(self._known(task))),
             console=console,
             auto_refresh=False,
@@ -140,15 +145,15 @@ class View(Progress):
             return said
         left = math.ceil(sum(self._rendering) / len(self._rendering) - took)
         if self._screen.width < _NARROW:
-            return f"~{minutes(left).strip()} left" if left > 0 else said
-        words = f"about {minutes(left).strip()} left" if left > 0 else "longer than usual"
+            return f"~{minutes(left)} left" if left > 0 else said
+        words = f"about {minutes(left)} left" if left > 0 else "longer than usual"
         return f"{said}  {words}".strip()
 
     def _foot(self, tasks: list[Task]) -> Iterator[RenderableType]:
         width, done = self._screen.width, len(self._ended)
         counts = [Text(f"{done:,} of {max(self._total, done + len(tasks)):,}", "bold")]
         for status, number in Counter(self._ended.values()).items():
-            counts.append(Text(f"{number:,} {status.replace('_', ' ')}", COLOURS[status]))
+            counts.append(Text(f"{number:,} {LEGEND[status].word}", LEGEND[status].colour))
         flying = sum(task.fields["status"] in IN_FLIGHT for task in tasks)
         counts.append(Text(f"{flying:,} in flight", "cyan"))
         bar = Table.grid()
@@ -185,6 +190,15 @@ class _Texts(ProgressColumn):
         return text
 
 
+def _status(task: Task) -> Text:
+    status = task.fields["status"]
+    return Text(status, LEGEND[status].colour)
+
+
+def _took(task: Task) -> Text:
+    return Text(minutes(task.elapsed or 0).rjust(5), "dim")
+
+
 def _lines(parts: Iterable[Text], width: int) -> Iterator[Text]:
     """The parts side by side, on as many lines as they need; none is broken."""
     line = Text(no_wrap=True, overflow="ellipsis")
@@ -194,13 +208,6 @@ def _lines(parts: Iterable[Text], width: int) -> Iterator[Text]:
             line = Text(no_wrap=True, overflow="ellipsis")
         line.append("  " if line else "").append_text(part)
     yield line
-
-
-def minutes(seconds: float) -> str:
-    """A time as people read it: ` 0:07`, `12:30`, `1:02:03`."""
-    whole, rest = divmod(int(max(seconds, 0)), 60)
-    hours, whole = divmod(whole, 60)
-    return f"{hours}:{whole:02d}:{rest:02d}" if hours else f"{whole:2d}:{rest:02d}"
 
 
 def _received(count: int, length: int | None) -> str:
