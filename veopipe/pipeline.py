@@ -24,8 +24,8 @@ from veopipe.clock import parse_duration
 from veopipe.dialects.base import Dialect
 from veopipe.dialects.videos.dialect import Videos
 from veopipe.documents import schema, yaml
-from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, place, plain
-from veopipe.documents.problems import Finding, Findings, Place
+from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, plain
+from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem, UsageError
 from veopipe.files import is_no_path, meant_elsewhere
 from veopipe.gateway.address import parse_base_url
@@ -137,9 +137,10 @@ class Notify:
     simulated: bool
 
 
+_SECTIONS = (Provider, Limits, Poll, Download, Verify, Notify)
 DURATIONS = tuple(
     f"{section.__name__.lower()}.{key.name}"
-    for section in (Provider, Limits, Poll, Download, Verify, Notify)
+    for section in _SECTIONS
     for key in fields(section)
     if str(key.type).startswith("Seconds")
 )
@@ -279,7 +280,7 @@ def _problems(file: str, root: Node) -> tuple[Problem, ...]:
     precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root), *_folder_findings(root)]
     precise += _variable_findings(root)
     for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
-        found.add(finding, Place(file, *place(root, finding.path, of_key=finding.at == "key")))
+        found.add(finding, finding.place(file, root))
     return found.problems(())
 
 
@@ -405,12 +406,7 @@ def _made(found: _Found, root: Node) -> Pipeline:
     overrides = _get(root, "overrides")
     return Pipeline(
         name=found.name,
-        provider=_section(Provider, root),
-        limits=_section(Limits, root),
-        poll=_section(Poll, root),
-        download=_section(Download, root),
-        verify=_section(Verify, root),
-        notify=_section(Notify, root),
+        **{section.__name__.lower(): _section(section, root) for section in _SECTIONS},
         overrides=Overrides(found.shown_as, overrides.items) if isinstance(overrides, MappingNode) else Overrides(),
         output=_written(root, "output"),
         ledger=_written(root, "ledger"),

@@ -156,7 +156,7 @@ def test_a_key_that_is_spelt_otherwise_leads_to_a_real_one():
 )
 def test_an_unknown_key_gets_the_right_key_or_the_reason(key, rule, words):
     (finding,) = ShotRules().value(key, "x")
-    assert (finding.rule, finding.path, finding.at) == (rule, (key,), "key")
+    assert (finding.rule, finding.path, finding.of_key) == (rule, (key,), True)
     assert words in finding.message
 
 
@@ -193,7 +193,7 @@ def test_a_wrong_value_is_shown_shortly_with_advice(key, value, words):
     ],
 )
 def test_a_key_at_the_wrong_place_leads_to_the_right_one(name, key, words):
-    found = [f.message for f in schema.check(name, {"version": 1, key: 1}) if f.at == "key" and f.path == (key,)]
+    found = [f.message for f in schema.check(name, {"version": 1, key: 1}) if f.of_key and f.path == (key,)]
     assert [words in message for message in found] == [True]
 
 

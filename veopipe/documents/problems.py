@@ -11,8 +11,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from veopipe.documents.nodes import Node, place
 from veopipe.errors import Problem, Severity
 from veopipe.text import counted, printable
 
@@ -20,7 +21,12 @@ _NAMED = 10
 """How many shots, and how many `--only` options, a message names."""
 
 
-At = Literal["value", "key", "missing"]
+class Place(NamedTuple):
+    """A place in a file, from 1."""
+
+    file: str
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Finding:
 
     Attributes:
         path: keys and indexes down to the value, or to the key that is wrong or missing.
-        at: whether the value at `path` is meant, its key, or that it is missing.
+        of_key: the last key of `path` is wrong, not its value.
         reads: the keys that the rule compares; empty for a rule about one value.
     """
 
@@ -37,8 +43,12 @@ class Finding:
     severity: Severity
     message: str
     path: tuple[str | int, ...]
-    at: At = "value"
+    of_key: bool = False
     reads: frozenset[str] = frozenset()
+
+    def place(self, file: str, root: Node) -> Place:
+        """The place that a person must edit; `root` is the node where `path` starts."""
+        return Place(file, *place(root, self.path, of_key=self.of_key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +61,10 @@ class Rule:
     source: str
 
     def finding(
-        self, message: str, path: tuple[str | int, ...], at: At = "value", reads: frozenset[str] = frozenset()
+        self, message: str, path: tuple[str | int, ...], *, of_key: bool = False, reads: frozenset[str] = frozenset()
     ) -> Finding:
         """What is to be said where the rule isn't obeyed; see `Finding`."""
-        return Finding(self.id, self.severity, message, path, at, reads)
-
-
-class Place(NamedTuple):
-    """A place in a file, from 1."""
-
-    file: str
-    line: int
-    column: int
+        return Finding(self.id, self.severity, message, path, of_key, reads)
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 from referencing.jsonschema import DRAFT202012
 
-from veopipe.documents.problems import At, Finding, Rule
+from veopipe.documents.problems import Finding, Rule
 from veopipe.text import is_blank, printable
 
 NAMES = ("manifest", "pipeline", "state", "plan", "report")
@@ -189,25 +189,25 @@ def _finding(error: ValidationError) -> Finding:
         return unknown_key(entry, str(path[-1]), path)
     rule, reads = rule_of(entry), frozenset(keys_read(entry))
     if error.validator == "required":
-        return rule.finding(rule.message or f"`{error.message}` is missing", (*path, error.message), "missing", reads)
-    at: At = "key" if error.validator == "propertyNames" else "value"
+        return rule.finding(rule.message or f"`{error.message}` is missing", (*path, error.message), reads=reads)
+    of_key = error.validator == "propertyNames"
     if "if" in entry:
-        return rule.finding(rule.message, path, at, reads)
+        return rule.finding(rule.message, path, of_key=of_key, reads=reads)
     message = rule.message or printable(error.message)
     if not entry.get("x-hide-value"):
         message += f"; this is {_shown(error.instance)}{_advice(error, entry)}"
-    return rule.finding(message, path, at)
+    return rule.finding(message, path, of_key=of_key)
 
 
 def unknown_key(entry: Schema, key: str, path: tuple[str | int, ...]) -> Finding:
     """The finding about a key that a mapping doesn't have: with the right key, the reason, or a guess."""
     shown = printable(key, 60)
     if key in entry.get("x-forbidden", {}):
-        return FORBIDDEN_KEY.finding(f"`{shown}` can't be used: {entry['x-forbidden'][key]}", path, "key")
+        return FORBIDDEN_KEY.finding(f"`{shown}` can't be used: {entry['x-forbidden'][key]}", path, of_key=True)
     right = _right_key(entry, key)
     if right:
-        return KEY_SPELLING.finding(f"`{shown}` is written `{right}` here", path, "key")
-    return UNKNOWN_KEY.finding(f"there is no key `{shown}`; {_guess(entry, key)}", path, "key")
+        return KEY_SPELLING.finding(f"`{shown}` is written `{right}` here", path, of_key=True)
+    return UNKNOWN_KEY.finding(f"there is no key `{shown}`; {_guess(entry, key)}", path, of_key=True)
 
 
 def _right_key(entry: Schema, key: str) -> str | None:

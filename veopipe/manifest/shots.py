@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema, yaml
@@ -29,7 +29,6 @@ from veopipe.manifest.pictures import PictureFacts
 from veopipe.pipeline import Overrides
 from veopipe.takes.order import Order, OrderedPicture
 
-Role = Literal["input_reference", "last_frame", "reference_images"]
 Selects = Callable[[str, Sequence[str]], bool]
 """Whether a command is about a shot, by its id and tags."""
 
@@ -39,13 +38,13 @@ class Picture:
     """A picture that a shot refers to.
 
     Attributes:
-        role: what it is for.
+        role: what it is for, one of `rules.ROLES`.
         written: its path as in the manifest.
         path: absolute.
         media_type: by content, such as `image/png`.
     """
 
-    role: Role
+    role: str
     written: str
     path: Path
     media_type: str
@@ -192,8 +191,7 @@ class _Reader:
         for finding in schema.check("manifest", frame):
             if finding.rule in ("model-required", "prompt-required"):
                 continue  # each effective shot is asked for them
-            line, column = place(root, finding.path, of_key=finding.at == "key")
-            self._findings.add(finding, Place(self._file, line, column))
+            self._findings.add(finding, finding.place(self._file, root))
 
     def _check_ids(self, shots: MappingNode) -> None:
         entry = schema.part("manifest", "properties", "shots", "propertyNames")
@@ -213,8 +211,7 @@ class _Reader:
         wrong = []
         for key, node in layer.items.items():
             for finding in self._rules.value(key, plain(node)):
-                line, column = place(layer, finding.path, of_key=finding.at == "key")
-                where = Place(self._file, line, column)
+                where = finding.place(self._file, layer)
                 self._findings.add(finding, where, shot)
                 wrong.append((finding, where))
             if self._cut and key in rules.TEXTS:
@@ -323,8 +320,7 @@ class _Reader:
         for path, written in rules.named(values):
             facts = self._pictures.facts(written)
             if isinstance(facts, PictureFacts):
-                role: Any = path[0]
-                found.append(Picture(role, written, facts.path, facts.media_type))
+                found.append(Picture(str(path[0]), written, facts.path, facts.media_type))
         return tuple(found)
 
 
