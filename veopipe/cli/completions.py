@@ -1,6 +1,6 @@
 """What a shell offers after Tab: the pipelines that can be named here, the shots of the list on the line.
 
-Nothing here may fail or be slow: whatever goes wrong, nothing is offered.
+Nothing here may fail or be slow; after an error nothing is offered.
 """
 
 from __future__ import annotations

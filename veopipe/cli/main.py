@@ -49,7 +49,7 @@ COMPLETING = "_VEOPIPE_COMPLETE"
 
 _MODULES = {"import": "import_"}
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-# The system's own no to a file or folder that is named: about the place, not about veopipe.
+# Errors about a file or folder that the system names: no bug of veopipe.
 _NO_WAY = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ESTALE}
     | {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
@@ -59,7 +59,7 @@ _GO = "go to a folder that is there (cd) and try again"
 
 
 class Unread(Exception):
-    """Whoever read stdout has closed it: that is no error."""
+    """The reader of stdout has closed it, which is no error."""
 
 
 class Commands(click.Group):
@@ -108,7 +108,7 @@ class Commands(click.Group):
 
 @contextlib.contextmanager
 def _noticing_a_closed_pipe() -> Iterator[None]:
-    """Say by a name of our own that a pipe was closed: click would end the process as for any other reason."""
+    """Give a closed pipe an exception of our own: click would raise SystemExit, which says nothing of the reason."""
     try:
         yield
     except BrokenPipeError as error:
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         return _unwritten(error, as_json=as_json)
     except SystemExit:
-        # So click ends when it has told the shell what may follow; from anywhere else it would hide what happened.
+        # click raises it when it has answered the shell. From anywhere else it would hide what happened.
         return ExitCode.OK if COMPLETING in os.environ else _bug(as_json=as_json)
     except Exception:  # noqa: BLE001  the boundary
         return _bug(as_json=as_json)
@@ -166,7 +166,7 @@ def _system_error(error: OSError, *, as_json: bool) -> int:
 
 
 def _working_folder() -> str | None:
-    """What is wrong with the folder that veopipe was started in; None: nothing is."""
+    """What is wrong with the folder that veopipe was started in, or None."""
     try:
         os.getcwd()
         os.stat(os.curdir)  # which needs the permission to enter it
@@ -186,14 +186,14 @@ def _with_folder(hint: str | None) -> str | None:
 
 def _interrupted(error: BaseException, *, as_json: bool) -> int:
     signals.hush()
-    by_whom = ExitCode.INTERRUPTED
+    code = ExitCode.INTERRUPTED
     if isinstance(error, Terminated) or isinstance(error.__context__, Terminated):  # click makes an Abort of it
-        by_whom = ExitCode.TERMINATED
-    return _ended(by_whom, f"{by_whom.name.lower()}; state is saved, the same command goes on", as_json=as_json)
+        code = ExitCode.TERMINATED
+    return _ended(code, f"{code.name.lower()}; state is saved, the same command goes on", as_json=as_json)
 
 
 def _unwritten(error: OSError, *, as_json: bool) -> int:
-    if isinstance(error.__context__, KeyboardInterrupt):  # click ends the line on stderr first, where there may be none
+    if isinstance(error.__context__, KeyboardInterrupt):  # click first ends the line on stderr, which may be gone
         return _interrupted(error, as_json=as_json)
     from veopipe.cli.terminal.screen import is_unread  # rich, when there is something to show
 
@@ -201,13 +201,13 @@ def _unwritten(error: OSError, *, as_json: bool) -> int:
         return ExitCode.OK
     if error.errno not in _FULL:
         return _system_error(error, as_json=as_json)
-    with _last_words():  # on stderr in any case: nobody reads a document that can't be written
+    with _last_words():  # on stderr even for JSON: stdout has no room for a document
         click.echo(f"Error: the result can't be written: {error.strerror}", err=True)
     return ExitCode.ENVIRONMENT
 
 
 def _last_words() -> contextlib.suppress:
-    """Nobody there to hear them, or a full disk: the exit code says it all the same."""
+    """Go on if a stream takes nothing: the exit code tells how the command ended."""
     return contextlib.suppress(OSError)
 
 

@@ -1,10 +1,10 @@
 """Telling people how a run ended: a command of theirs, a webhook, or both (pipeline: `notify`).
 
-* A notice never decides anything: whatever goes wrong with it is one line on stderr.
-* It is limited in time, and what it starts is ended with it.
-* The webhook's address is a secret: it comes from the environment, is shown nowhere, and is given to no
-  program; nor is the API key. Redirects aren't followed, so it reaches nobody else.
-* A person at the terminal sees why a run didn't start; only where nobody sits that is told.
+* A notice decides nothing. What goes wrong with it is one line on stderr.
+* It has a time limit; when it ends, the programs that it started are ended, too.
+* The webhook's address is a secret: it comes from the environment and is never shown. The command gets neither it
+  nor the API key. Redirects aren't followed, so no other server gets the notice.
+* A person at the terminal sees why a run didn't start. It is told only where no person sits.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Notice:
 
 @contextlib.contextmanager
 def of_a_false_start(project: Project) -> Iterator[None]:
-    """Tell why a run ended without a report; the exception goes on."""
+    """Tell why a run ended without a report, and raise the exception again."""
     try:
         yield
     except VeopipeError as error:
@@ -151,7 +151,7 @@ def _post(address: str, notice: Notice, timeout: float) -> str | None:
     def ask() -> None:
         said.append(network.post(address, {"text": text}, f"veopipe/{__version__}", timeout, os.environ))
 
-    # In a thread: the library's own time limit is per read, and looking up a name has none.
+    # In a thread: the library's own time limit is for each read, and the look-up of a name has none.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout)
@@ -193,7 +193,7 @@ def _start(project: Project, notice: Notice) -> str | None:
     except subprocess.TimeoutExpired:
         return f"it didn't end within {wanted.timeout:g} s and was stopped"
     finally:
-        # What it left running, too: it would hold the run's stderr open, and whoever reads that would wait for it.
+        # With all that it left running, which would hold the run's stderr open: its reader would wait for that.
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: only a zombie is left
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

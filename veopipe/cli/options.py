@@ -39,7 +39,7 @@ class LocalPath(click.Path):
     """A path on this machine: `s3://film` would silently become a folder called `s3:`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; what is none is refused, unless there is a file of that name."""
+        """The path. A word that is no path is refused, unless a file has that name."""
         if isinstance(value, str) and is_no_path(value) and not os.path.lexists(value):
             shown = printable(value.partition(":")[0], 40)  # behind it there may be a password
             why = meant_elsewhere(value) or "is none"
@@ -88,12 +88,12 @@ def about_shots(pipeline: str) -> Decorator:
 
 
 def about_manifest(command: Command) -> Command:
-    """The same with the format: what plan, run, status, verify and resolve share."""
+    """These and the format: what plan, run, status, verify and resolve share."""
     return about_shots("How to run: a pipeline's name or file.")(format_option(command))
 
 
 def about_spending(command: Command) -> Command:
-    """What plan and run share on top."""
+    """Limits, another gateway, retries, rehearsal: what plan and run share besides."""
     return _all(
         click.option("--max-cost", type=Money(), help="Spend no more than this in one run."),
         click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),

@@ -53,9 +53,9 @@ class Check:
 
     Attributes:
         name: what.
-        state: `good`, `note` (works, but know it) or `bad` (a run can't do without).
+        state: `good`, `note` (works, but a person should know) or `bad` (a run can't do without).
         found: what was found.
-        remedy: what to do, if there is something to do.
+        remedy: what to do, or an empty text.
     """
 
     name: str
@@ -175,7 +175,7 @@ def _certificates(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
     try:
         believed = trust.read(environ)
     except EnvironmentFault as error:
-        state = "bad" if pipeline.provider.base_url.startswith("https:") else "note"  # without TLS a run does without
+        state = "bad" if pipeline.provider.base_url.startswith("https:") else "note"  # a run without TLS needs none
         return Check("certificates", state, error.message, error.hint or "")
     found = f"known are {believed.sources}"
     if not believed.unread:

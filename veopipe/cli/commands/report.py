@@ -1,4 +1,4 @@
-"""`veopipe report`: a report of the ledger, for the morning, for a pipeline, for a pull request."""
+"""`veopipe report`: a report of the ledger, for people, for CI, for a pull request."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _kind_of(output: Path | None) -> str:
 
 
 def _refuse_loss(output: Path, loaded: Project) -> None:
-    """See that writing the report overwrites nothing but an older report."""
+    """Refuse an output that is anything but a new file or an older report."""
     path = output.absolute()
     inside = path.resolve().is_relative_to(loaded.places.folder.resolve())
     other = path.exists() and path.suffix.lower() not in _ENDINGS

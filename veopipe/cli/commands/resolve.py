@@ -56,7 +56,7 @@ def command(
     with owner.locked(loaded.places, say):
         loaded.read_again()
         try:
-            for known in loaded.store.merge_rescued():  # nobody is asked for what an answer has said already
+            for known in loaded.store.merge_rescued():  # what an answer has said needs no person
                 say(f"{known}: an answer that couldn't be recorded in its place was taken in")
             if task_id is not None:
                 taken = resolve.found(loaded.store, shot, task_id, options.get("base_url"))
@@ -76,7 +76,7 @@ def command(
 
 
 def _give_up(loaded: project.Project, shot: str, format_: str) -> int:
-    """The record of what was made for a shot is gone for good."""
+    """Give up an order that was counted and whose record is lost."""
     loaded.give_up(shot)
     if format_ == "json":
         emit_line({"exit_code": 0, "shot": shot, "take": None, "status": "pending"})

@@ -94,7 +94,7 @@ def _show(report: Report, format_: str) -> None:
             show_report(report)
     except OSError as error:
         if not is_unread(error):
-            raise  # else the run has its code and its notice all the same
+            raise  # a reader that is gone changes neither the exit code nor the notice
 
 
 def _leave_as_json(code: int) -> None:
@@ -108,7 +108,7 @@ def _ask(question: str) -> bool:
         if isinstance(error.__context__, EOFError):  # Ctrl-D is an answer, Ctrl-C ends the command
             return False
         raise
-    except OSError:  # the terminal is gone: whoever could have agreed, too
+    except OSError:  # the terminal is gone, and with it the person who could agree
         return False
 
 
@@ -121,7 +121,7 @@ def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]
     from veopipe.simulator import server  # an extra, and heavy
 
     with owner.locked(loaded.places):
-        pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run; notes follow
+        pass  # if another rehearsal is on, its simulator has the folder: refused here as any second run is
     memory = loaded.places.folder / "gateway"
     with server.start(server.Options(folder=memory)) as simulator:
         address = Address(simulator.base_url, simulated=True)

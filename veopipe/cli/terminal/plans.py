@@ -51,7 +51,7 @@ def show_plan(plan: Plan, cap: Decimal | None) -> None:
 
 
 def _show_again(console: Console, plan: Plan) -> None:
-    """What this edit buys although it was bought before, with the first names."""
+    """What is bought again although it was bought before, with the names of the first shots."""
     elsewhere = zip(elsewhere_words(plan), plan.elsewhere.values(), strict=True)
     for words, again in [(bought_words(plan), plan.again), *elsewhere]:
         if words:

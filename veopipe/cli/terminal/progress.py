@@ -48,7 +48,7 @@ class Progress:
         self._view: View | None = None
         self._began = time.monotonic()
         self._widest = max(12, min(widest, _LONGEST_ID))
-        # One at a time: rich's own refresher counts the lines of a view that another thread has just changed.
+        # One thread at a time: rich moves the cursor up by the height of a view that another one may just have changed.
         self._lock = threading.RLock()
         self._ended = threading.Event()
 
@@ -63,7 +63,7 @@ class Progress:
     def stop(self) -> None:
         """End the live view and give the cursor back."""
         self._ended.set()
-        held = self._lock.acquire(timeout=_PATIENCE)  # a terminal that takes nothing more holds nobody up
+        held = self._lock.acquire(timeout=_PATIENCE)  # a terminal that takes nothing more must not keep the run
         try:
             view, self._view = self._view, None
             if view is not None:

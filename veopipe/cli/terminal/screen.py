@@ -16,7 +16,7 @@ from veopipe.text import printable
 
 
 class _Console(Console):
-    """Lets a closed pipe be an OSError: rich's own answer is to exit, which would end a run in its middle."""
+    """Raises an OSError for a closed pipe. rich itself would exit, and that would end a run in its middle."""
 
     def on_broken_pipe(self) -> None:
         """Pass the error on."""
@@ -30,9 +30,9 @@ def console(*, stderr: bool) -> Console:
 
 
 def is_unread(error: OSError) -> bool:
-    """Whether stdout took nothing because nobody is there: a pipe closed, or a terminal that is gone.
+    """Whether stdout took nothing because its reader is gone: a closed pipe, or a closed terminal.
 
-    A terminal says that as a broken disk does (EIO); but it is a device.
+    A closed terminal gives the error of a broken disk (EIO), but it is a character device.
     """
     if isinstance(error, BrokenPipeError):
         return True
