@@ -210,6 +210,30 @@ class Target:
     task_id: str | None = None
 
 
+def listing() -> str:
+    """All faults with their parameters, stage by stage, for people."""
+    width = max(map(len, TABLE))
+    lines = []
+    for stage, heading in STAGES.items():
+        lines.append(f"{heading}:")
+        for fault in TABLE.values():
+            if fault.stage == stage:
+                settings = "".join(f" {name}={_shown(value)}" for name, value in fault.parameters.items())
+                lines.append(f"  {fault.name:<{width}}  {fault.about}{' |' if settings else ''}{settings}")
+        lines.append("")
+    lines.append("Order one in a prompt, as [simulate: lag_400 seconds=3 times=all], or by POST to /_simulator/faults.")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if value < 1e6 else f"{value:.0f}"
+    text = str(value)
+    return "…" if " " in text or not text else text
+
+
 def order_for(name: str, options: Mapping[str, Any]) -> FaultOrder:
     """An order from its name and options.
 

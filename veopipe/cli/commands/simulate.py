@@ -71,7 +71,9 @@ def command(
       6  the port or the folder can't be used, or the extra `simulator` isn't installed
     """  # noqa: D301 - \b is click's mark for lines to be left as they are
     if list_faults:
-        click.echo(_faults_as_text())
+        from veopipe.simulator.faults import listing
+
+        click.echo(listing())
         return
     if key is not None and not key.strip():
         raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")
@@ -84,28 +86,3 @@ def _announce(base_url: str) -> None:
     key = "VEOPIPE_API_KEY=sk-simulated"
     click.echo(base_url)
     click.echo(f"Try it from another terminal:  {key} veopipe run shots.yaml --base-url {base_url} --yes")
-
-
-def _faults_as_text() -> str:
-    from veopipe.simulator.faults import STAGES, TABLE
-
-    width = max(map(len, TABLE))
-    lines = []
-    for stage, heading in STAGES.items():
-        lines.append(f"{heading}:")
-        for fault in TABLE.values():
-            if fault.stage == stage:
-                settings = "".join(f" {name}={_shown(value)}" for name, value in fault.parameters.items())
-                lines.append(f"  {fault.name:<{width}}  {fault.about}{' |' if settings else ''}{settings}")
-        lines.append("")
-    lines.append("Order one in a prompt, as [simulate: lag_400 seconds=3 times=all], or by POST to /_simulator/faults.")
-    return "\n".join(lines)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}" if value < 1e6 else f"{value:.0f}"
-    text = str(value)
-    return "…" if " " in text or not text else text

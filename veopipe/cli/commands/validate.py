@@ -9,7 +9,7 @@ import click
 
 from veopipe.cli.options import LocalPath, example, pipeline_option
 from veopipe.cli.output import emit
-from veopipe.cli.terminal.problems import show_problems
+from veopipe.cli.terminal.problems import for_github, show_problems
 from veopipe.dialects.catalogue import models_with
 from veopipe.errors import ExitCode, InvalidInput, Problem
 from veopipe.manifest.shots import Manifest, load_manifest
@@ -41,7 +41,7 @@ def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, 
         emit({"exit_code": int(code), "problems": [problem.as_json() for problem in problems]})
     elif format_ == "github":
         for problem in problems:
-            click.echo(_for_github(problem))
+            click.echo(for_github(problem))
     else:
         show_problems(problems, stderr=False)
         for line in lines:
@@ -70,18 +70,3 @@ def _summary(path: Path, manifest: Manifest | None, found: list[Problem]) -> str
     said = ", ".join(counted(number, severity) for number, severity in by_severity if number) or "no problem"
     shots = f"{counted(len(manifest.shots), 'shot')}, " if manifest else ""
     return f"{printable(str(path), None)}: {shots}{said}"
-
-
-def _for_github(problem: Problem) -> str:
-    """A workflow command that Actions shows beside the line."""
-    kind = {"error": "error", "warning": "warning", "info": "notice"}[problem.severity]
-
-    def safe(text: str) -> str:
-        text = printable(text, None)
-        for character, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
-            text = text.replace(character, code)
-        return text
-
-    place = f"file={safe(problem.file)},line={problem.line},col={problem.column},title={safe(problem.rule)}"
-    message = problem.message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::{kind} {place}::{message}"

@@ -45,6 +45,21 @@ def show_problems(problems: Iterable[Problem], *, stderr: bool = True) -> None:
                 _show_source(console, problem, line)
 
 
+def for_github(problem: Problem) -> str:
+    """A workflow command of GitHub's, which Actions shows beside the line."""
+    kind = {"error": "error", "warning": "warning", "info": "notice"}[problem.severity]
+
+    def safe(text: str) -> str:
+        text = printable(text, None)
+        for character, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), (":", "%3A"), (",", "%2C")):
+            text = text.replace(character, code)
+        return text
+
+    place = f"file={safe(problem.file)},line={problem.line},col={problem.column},title={safe(problem.rule)}"
+    message = problem.message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{kind} {place}::{message}"
+
+
 def _by_file(problems: Iterable[Problem]) -> list[Problem]:
     groups: dict[str, list[Problem]] = {}
     for problem in problems:
