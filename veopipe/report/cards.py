@@ -9,10 +9,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from veopipe.clock import between, minutes
@@ -21,7 +20,7 @@ from veopipe.project import Project
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row, made_for
 from veopipe.standins import StandIn
-from veopipe.takes.order import SIZES
+from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
 from veopipe.text import printable, without_ids
@@ -203,21 +202,21 @@ def _card(number: int, row: Row, linker: _Linker) -> Card:
     state, take = made_for(row.item, project.store)
     attempts = list(attempts_of([state]))
     clean = _Cleaner(tuple(attempt.task_id for attempt in attempts if attempt.task_id))
-    order = _order(row, take)
+    order = take.order if take is not None else row.item.order
     tags, notes = _bookkeeping(project, row.shot)
     video, earlier = _video(row, state, linker)
     return Card(
         number=number,
         row=row,
-        prompt=clean.lines(str(order.get("prompt", "")), own=True),
-        settings=_settings(order, row, clean),
-        summary=_summary(order),
-        pictures=_pictures(row, order, linker),
+        prompt=clean.lines(order.prompt, own=True) if order else "",
+        settings=_settings(order, row, clean) if order else (),
+        summary=_summary(order) if order else (),
+        pictures=_pictures(order, row, linker) if order else (),
         tags=tuple(printable(tag, 60, own=True) for tag in tags),
         notes=clean.lines(notes, own=True),
         video=video,
         earlier=earlier,
-        facts=_facts(order, take),
+        facts=_facts(take) if take else (),
         reason=clean.lines(_reason(row)),
         note=_note(row, project.shelf.instead(row.shot, take) if take is not None and row.file is None else None),
         took_s=_took(take.last) if take is not None and take.status is not Status.REFUSED else None,
@@ -237,12 +236,6 @@ def _took(attempt: Attempt) -> float | None:
     return between(attempt.submitted_at, attempt.settled_at) if attempt.status in SETTLED else None
 
 
-def _order(row: Row, take: Take | None) -> Mapping[str, Any]:
-    if take is not None:
-        return take.order.as_json()
-    return row.item.order.as_json() if row.item.order is not None else {}
-
-
 def _video(row: Row, state: ShotState, linker: _Linker) -> tuple[str | None, int | None]:
     if row.file is not None:
         return linker.to(linker.project.places.manifest.parent / row.file), None
@@ -253,52 +246,48 @@ def _video(row: Row, state: ShotState, linker: _Linker) -> tuple[str | None, int
     return None, None
 
 
-def _settings(order: Mapping[str, Any], row: Row, clean: _Cleaner) -> tuple[tuple[str, str], ...]:
+def _settings(order: Order, row: Row, clean: _Cleaner) -> tuple[tuple[str, str], ...]:
     shown = [
-        ("model", order.get("model")),
-        ("mode", _MODES.get(row.item.order.mode) if row.item.order is not None else None),
-        ("resolution", order.get("resolution")),
-        ("aspect ratio", order.get("aspect_ratio")),
-        ("seconds", order.get("seconds")),
-        ("seed", order.get("seed")),
-        ("negative prompt", order.get("negative_prompt")),
+        ("model", order.model),
+        ("mode", _MODES[row.item.order.mode] if row.item.order is not None else None),
+        ("resolution", order.resolution),
+        ("aspect ratio", order.aspect_ratio),
+        ("seconds", order.seconds),
+        ("seed", order.seed),
+        ("negative prompt", order.negative_prompt),
     ]
     return tuple((name, clean.lines(str(value), own=True)) for name, value in shown if value is not None)
 
 
-def _summary(order: Mapping[str, Any]) -> tuple[str, ...]:
+def _summary(order: Order) -> tuple[str, ...]:
     """The order in the fewest words: `720p`, `16:9`, `8 s`, `veo-3.1-fast`."""
-    if not order:
-        return ()
-    model = str(order.get("model", "")).removesuffix("-generate-preview")
-    words = (order.get("resolution"), order.get("aspect_ratio"), f"{order.get('seconds')} s", model)
-    return tuple(printable(str(word), 40) for word in words if word)
+    model = order.model.removesuffix("-generate-preview")
+    words = (order.resolution, order.aspect_ratio, f"{order.seconds} s", model)
+    return tuple(printable(word, 40) for word in words if word)
 
 
-def _pictures(row: Row, order: Mapping[str, Any], linker: _Linker) -> tuple[Picture, ...]:
+def _pictures(order: Order, row: Row, linker: _Linker) -> tuple[Picture, ...]:
     known = {digest: picture for picture, digest in linker.project.pictures.get(row.shot, ())}
     found = []
-    for entry in order.get("pictures", ()):
-        digest, role = str(entry.get("sha256", "")), str(entry.get("role", ""))
-        picture = known.get(digest)
-        name = printable(picture.written, 120, own=True) if picture else f"sha256 {digest[:12]}…"
-        found.append(Picture(_ROLES.get(role, role), name, linker.to(picture.path) if picture else None))
+    for ordered in order.pictures:
+        picture = known.get(ordered.sha256)
+        name = printable(picture.written, 120, own=True) if picture else f"sha256 {ordered.sha256[:12]}…"
+        link = linker.to(picture.path) if picture else None
+        found.append(Picture(_ROLES.get(ordered.role, ordered.role), name, link))
     return tuple(found)
 
 
-def _facts(order: Mapping[str, Any], take: Take | None) -> tuple[Fact, ...]:
+def _facts(take: Take) -> tuple[Fact, ...]:
     """Ordered against measured, once a file was measured."""
-    file = take.file if take else None
-    if take is None or file is None or file.width is None or file.duration_s is None:
+    file, (width, height) = take.file, take.order.size
+    if file is None or file.width is None or file.duration_s is None:
         return ()
-    size = SIZES.get((str(order.get("resolution")), str(order.get("aspect_ratio"))))
-    wanted, found = (f"{size[0]} × {size[1]}" if size else "?"), f"{file.width} × {file.height}"
-    seconds = order.get("seconds")
+    wanted, found = f"{width} × {height}", f"{file.width} × {file.height}"
     # Whether a duration is near enough was decided with the tolerance of its run: the evidence says so.
     evidence = take.last.message or ""
     late = take.status is Status.MISMATCHED and f"measured {file.duration_s:g} s" in evidence
     size_fact = Fact("size", wanted, found, wanted != found)
-    facts = [size_fact, Fact("length", f"{seconds} s", f"{file.duration_s:.2f} s", late)]
+    facts = [size_fact, Fact("length", f"{take.order.seconds} s", f"{file.duration_s:.2f} s", late)]
     fps, codec = file.measured.get("fps"), file.measured.get("video_codec")
     sound = file.measured.get("audio_codec")
     if isinstance(fps, int | float):
