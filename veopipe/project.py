@@ -1,7 +1,6 @@
 """A manifest with its pipeline, its ledger and its state, as one command sees them.
 
-Loading reads and checks, and changes nothing; whatever stops the command is raised here, before any
-network or money.
+Loading reads and checks, and changes nothing. An error in the files is raised here, before anything is sent.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ class Project:
         self._store = None
 
     def close(self) -> None:
-        """The lock is given up: whatever still runs in a thread writes no state file any more."""
+        """The lock is given up: threads that still run write no state file any more."""
         if self._store is not None:
             with self._writing:
                 self._store.close()
@@ -197,7 +196,7 @@ class Project:
         """What a run would do now.
 
         Args:
-            anywhere: for commands that only look: whatever gateway a take was made at.
+            anywhere: for commands that only look: takes of every gateway count.
         """
         world = World(
             states=self.store.shots,

@@ -76,7 +76,7 @@ def write(output: Path, document: Mapping[str, Any], *, ledger: Path) -> None:
 
 
 def _is_plan(path: Path) -> bool:
-    """Whether a file holds a plan, of whatever format, or nothing."""
+    """Whether a file holds a plan, of this format or another, or nothing."""
     try:
         held = files.read_bounded(path, LARGEST)
         plan = strict_json(held) if held else None

@@ -244,7 +244,7 @@ class _Planner:
                 yield state
 
     def leftovers(self, state: ShotState, shown: Item | None) -> Iterator[Item]:
-        """Items for takes of `state` that are still open though nobody wants them any more."""
+        """Items for takes of `state` that are still open though the manifest doesn't want them any more."""
         for take in state.takes:
             if shown is not None and take.number == shown.number:
                 continue

@@ -64,7 +64,7 @@ def _has(state: ShotState | None, fingerprint: str) -> bool:
 def _respelt(
     needy: Iterable[str], departed: Iterable[str], states: Mapping[str, ShotState]
 ) -> Iterator[tuple[str, str]]:
-    """Ids in another case: one shot, and on many disks one file, whatever its text is now."""
+    """Shots whose id is now written in another case: on many disks that is the same file, even if the order changed."""
     left = {shot.casefold(): shot for shot in departed}
     for shot in needy:
         if shot not in states and shot.casefold() in left:

@@ -1,4 +1,4 @@
-"""What reports for people show of a shot beside its row: the order, the file, the takes, the money; who needs them.
+"""What the page, Markdown and JUnit show of a shot besides its row, and which shots need a person.
 
 * Everything in a card came through `text.printable`: no controls, no keys. It isn't escaped for any format yet.
 * Task ids open a video without a key at some gateways (docs/hazards.md, e 43b): cards hold their first
@@ -85,7 +85,7 @@ class Card:
         earlier: the number of an earlier take that the frame shows, as this one has no file yet.
         facts: ordered against measured.
         reason: why it stands there; empty for what is verified.
-        note: for a verified take whose file isn't here, or a take that nobody wants any more.
+        note: for a verified take whose file isn't here, or a take that the list doesn't want any more.
         took_s: seconds from the create to the end of the newest attempt, once that is settled.
         spending: all attempts of all its takes.
     """

@@ -52,7 +52,7 @@ class Standing:
         tone: its colour in the page's style sheet.
         sign: tells tones apart without colours.
         outcome: of a JUnit test case. What isn't settled is skipped: a deadline is no defect of the shot.
-        advice: what to do about it; None: it needs nobody.
+        advice: what to do about it; None: it needs no person.
     """
 
     status: str

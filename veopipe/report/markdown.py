@@ -19,7 +19,7 @@ from veopipe.takes.status import Status
 from veopipe.text import counted, printable
 
 _MOST = 500
-# Whatever starts something in Markdown. Entities, not backslashes: bare addresses are found behind those, too.
+# What has a meaning in Markdown. Entities, not backslashes: GitHub finds bare addresses behind those, too.
 _SPECIAL = re.compile(r"[&<>\[\]!`*_~|\\@#$:]|(?<=\b[wW])(?=[wW]{2}\.)")
 # GitHub looks for mentions and issue numbers once the entities are read: a zero-width space parts them.
 _PARTED = "@#"
