@@ -8,6 +8,7 @@ Source: docs/design.md, 2 and 6.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,16 @@ from veopipe.takes.take import Attempt
 
 LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read; a task object has 300."""
+
+# A task id becomes part of a URL: nothing that could leave its place (docs/hazards.md, e 28). litellm's have 166
+# characters.
+_SAFE_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
+
+
+def is_safe_id(text: str) -> bool:
+    """Whether a task's id, of whatever dialect, is safe as one segment of a URL."""
+    return _SAFE_ID.fullmatch(text) is not None and ".." not in text and text != "."
+
 
 # --- requests --------------------------------------------------------------------------------------
 
@@ -237,6 +248,10 @@ class Dialect(Protocol):
     Each text of a verdict is safe to print.
     """
 
+    @property
+    def settings(self) -> str:
+        """The settings of a provider to look at where a gateway has no such address, for people."""
+
     def key_header(self, key: str) -> tuple[str, str]:
         """Name and value of the header that shows whose request it is."""
 
@@ -285,4 +300,4 @@ class Dialect(Protocol):
         """
 
     def is_task_id(self, text: str) -> bool:
-        """Whether `text` can be a task's id at a gateway of this family; one that can is safe as a part of a URL."""
+        """Whether `text` can be the id of a task at a gateway of this family; then it is safe (`is_safe_id`)."""

@@ -6,7 +6,7 @@
   has its own (`fail_reason`, `failure_reason`, `task_status_msg`, `base_resp.status_msg`, FastAPI's lists), and a
   person needs them all.
 
-Source: docs/api-facts.md, a; docs/hazards.md, e 28, 30 and 31.
+Source: docs/api-facts.md, a; docs/hazards.md, e 30 and 31.
 """
 
 from __future__ import annotations
@@ -24,10 +24,6 @@ LARGEST_JSON = 1 << 20
 
 A_PAGE = "a web page"
 """What is said of a body that is one."""
-
-# A task id becomes part of a URL: nothing that could leave its place (docs/hazards.md, e 28). litellm's have 166
-# characters.
-_TASK_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
 
 _DEEPEST = 5  # holders and JSON in strings inside one another; litellm around new-api around Google needs four
 _MOST_TEXTS = 4  # that are shown of one answer: enough for the reason and what the gateway adds to it
@@ -60,11 +56,6 @@ def parse_json(body: bytes) -> Any:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def is_task_id(text: str) -> bool:
-    """Whether `text` can be a task id: safe as one segment of a URL."""
-    return _TASK_ID.fullmatch(text) is not None and ".." not in text and text != "."
 
 
 # --- words -----------------------------------------------------------------------------------------

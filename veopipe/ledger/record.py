@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from veopipe import money
-from veopipe.dialects.bodies import is_task_id
+from veopipe.dialects.base import is_safe_id
 from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
 from veopipe.takes import status as state
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
@@ -165,7 +165,7 @@ def _parse_attempt(document: Any, take: int) -> Attempt:
     task_id = read.maybe("task_id", str)
     if task_id is None and Status(status) in state.CHARGED:
         raise Unreadable(f"an attempt of take {take} is {status} but has no task id")
-    if task_id is not None and not is_task_id(task_id):
+    if task_id is not None and not is_safe_id(task_id):
         raise Unreadable(f"an attempt of take {take} has an impossible task id")
     gateway = read.take_out("gateway", str)
     if _GATEWAY.fullmatch(gateway) is None:

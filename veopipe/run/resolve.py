@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from veopipe.clock import now
-from veopipe.dialects.bodies import is_task_id
+from veopipe.dialects.base import Dialect
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.gateway.address import Address, parse_base_url
 from veopipe.ledger.store import Store
@@ -104,7 +104,7 @@ def is_waiting(store: Store, shot: str) -> bool:
     return state is not None and any(take.status in _OPEN for take in state.takes)
 
 
-def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
+def found(store: Store, shot: str, task_id: str, dialect: Dialect, base_url: str | None) -> Take:
     """The gateway has the take: record its task id, so that the next run carries it on.
 
     Raises:
@@ -112,7 +112,7 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
         EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
-    if not is_task_id(task_id):
+    if not dialect.is_task_id(task_id):
         raise UsageError(f"{printable(task_id, 60)!r} can't be a task id; copy it from the gateway's console")
     for other, state in store.shots.items():
         for take in state.takes:

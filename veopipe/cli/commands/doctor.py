@@ -211,7 +211,7 @@ def _answer(address: Address, pipeline: Pipeline, answer: PollAnswer) -> Check:
     silent = answer.progress is Progress.NO_SUCH_TASK and answer.message.startswith("HTTP ")
     if answer.is_about_route or silent:
         found = f"{where} answers, but has no such API: {answer.message}"
-        return Check("gateway", "bad", found, "check base_url (what stands before /v1/videos) and status_endpoint")
+        return Check("gateway", "bad", found, f"check {pipeline.provider.dialect.settings}")
     if answer.progress is Progress.TROUBLE:
         return Check("gateway", "bad", f"{where}: {answer.message}", "check base_url, the network and the proxy")
     return Check("gateway", "good", f"{where} answers and takes the key")

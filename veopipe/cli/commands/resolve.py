@@ -59,7 +59,9 @@ def command(
             for known in loaded.store.merge_rescued():  # what an answer has said needs no person
                 say(f"{known}: an answer that couldn't be recorded in its place was taken in")
             if task_id is not None:
-                taken = resolve.found(loaded.store, shot, task_id, options.get("base_url"))
+                taken = resolve.found(
+                    loaded.store, shot, task_id, loaded.pipeline.provider.dialect, options.get("base_url")
+                )
             elif not_charged:
                 taken = resolve.not_charged(loaded.store, shot)
             elif loaded.is_lost(shot) and not resolve.is_waiting(loaded.store, shot):

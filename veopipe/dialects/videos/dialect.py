@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from veopipe.dialects import bodies
 from veopipe.dialects.base import (
     Asked,
     Content,
@@ -19,6 +18,7 @@ from veopipe.dialects.base import (
     Picture,
     PollAnswer,
     Request,
+    is_safe_id,
 )
 from veopipe.dialects.heads import label_of, retry_after
 from veopipe.dialects.videos import creates, form, polls
@@ -39,6 +39,11 @@ class Videos:
     """
 
     status_endpoint: str = "videos"
+
+    @property
+    def settings(self) -> str:
+        """Both parts of the address that a pipeline can say."""
+        return "base_url (what stands before /v1/videos) and status_endpoint"
 
     def key_header(self, key: str) -> tuple[str, str]:
         """A bearer token, as in every example of the document."""
@@ -81,8 +86,8 @@ class Videos:
         return ContentAnswer(kind, why, retry_after(evidence.headers), busy=status == 429)
 
     def is_task_id(self, text: str) -> bool:
-        """Whatever is safe: the relatives have ids of many forms (docs/hazards.md, e 28)."""
-        return bodies.is_task_id(text)
+        """Any that is safe: the relatives have ids of many forms (docs/hazards.md, e 28)."""
+        return is_safe_id(text)
 
 
 def _id_of(attempt: Attempt) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from veopipe.dialects.bodies import is_task_id
+from veopipe.dialects.base import is_safe_id
 from veopipe.text import holds_secret, printable
 
 _KEYS = ("status", "task_status", "taskStatus", "state", "job_status", "jobStatus", "task_state")
@@ -61,7 +61,7 @@ def task_id_of(document: Any) -> str | None:
     for holder in (document, inner if isinstance(inner, dict) else {}):
         for key in ("id", "task_id", "taskId"):
             found = holder.get(key)
-            if isinstance(found, str) and is_task_id(found) and not holds_secret(found):
+            if isinstance(found, str) and is_safe_id(found) and not holds_secret(found):
                 return found
     return None
 
