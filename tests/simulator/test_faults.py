@@ -13,7 +13,7 @@ import httpx
 import pymediainfo
 import pytest
 
-from veopipe.simulator.faults import TABLE
+from veopipe.simulator.dialects.videos.faults import TABLE
 from veopipe.simulator.server import Simulator
 
 Create = Callable[..., httpx.Response]

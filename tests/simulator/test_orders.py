@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from veopipe.simulator.faults import TABLE, UnknownFault, order_for
+from veopipe.simulator.dialects.videos.faults import TABLE
+from veopipe.simulator.faults import UnknownFault, order_for
 from veopipe.simulator.server import Simulator
 
 Create = Callable[..., httpx.Response]
@@ -64,4 +65,4 @@ def test_an_order_that_makes_no_sense_is_refused(client: httpx.Client, body: Any
 
 def test_an_unknown_fault_is_named_where_it_is_ordered() -> None:
     with pytest.raises(UnknownFault, match=r"no fault is called 'lost'.*--list-faults"):
-        order_for("lost", {})
+        order_for(TABLE, "lost", {})

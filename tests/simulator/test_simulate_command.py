@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from veopipe.simulator.faults import TABLE
+from veopipe.simulator.dialects.videos.faults import TABLE
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "from veopipe.cli.commands.simulate import command; command()"

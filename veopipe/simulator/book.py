@@ -37,7 +37,7 @@ class Task:
         ready_at: when it is completed.
         model: as requested.
         prompt: as sent.
-        mode: see `rules.Order`.
+        mode: see `orders.Order`.
         seconds: length of the video.
         resolution: what is delivered.
         ratio: `16:9` or `9:16`.

@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 
 from veopipe.simulator.answers import json_of
-from veopipe.simulator.faults import TABLE, UnknownFault, order_for
-from veopipe.simulator.routes import CONTROL, Gateway, in_money
+from veopipe.simulator.faults import UnknownFault
+from veopipe.simulator.gateway import CONTROL, Gateway, in_money
 from veopipe.simulator.wire import respond
 
 
@@ -45,17 +45,16 @@ class _Desk:
     async def faults(self, request: web.Request) -> web.Response:
         known = [
             {"fault": fault.name, "stage": fault.stage, "about": fault.about, **fault.parameters}
-            for fault in TABLE.values()
+            for fault in self._gateway.mischief.table.values()
         ]
         return respond(request, json_of(200, {"ordered": self._gateway.mischief.listed(), "known": known}))
 
     async def order(self, request: web.Request) -> web.Response:
         try:
             options = await _json(request)
-            order = order_for(str(options.pop("fault", "")), options)
+            order = self._gateway.mischief.order(str(options.pop("fault", "")), options)
         except UnknownFault as error:
             return respond(request, json_of(400, {"error": str(error)}))
-        self._gateway.mischief.add(order)
         return respond(request, json_of(200, order.as_json()))
 
     async def clear(self, request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from veopipe.simulator.book import Task
 from veopipe.simulator.faults import FaultOrder
 from veopipe.simulator.footage import Cut, clip, prepare
-from veopipe.simulator.rules import DIMENSIONS
+from veopipe.simulator.orders import DIMENSIONS
 from veopipe.simulator.slate import Slate
 
 _KEPT_BYTES = 32 * 1024 * 1024

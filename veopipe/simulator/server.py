@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from veopipe.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from veopipe.simulator.routes import Gateway
+    from veopipe.simulator.gateway import Gateway
 
 HOST = "127.0.0.1"
 
@@ -93,7 +93,7 @@ class Simulator:
         match: dict[str, str] | None = None,
         **parameters: str | float | bool,
     ) -> None:
-        """Order a fault of `faults.TABLE`.
+        """Order a fault of its dialect.
 
         Args:
             name: its name.
@@ -105,10 +105,8 @@ class Simulator:
         Raises:
             UnknownFault: there is no such fault, parameter or value.
         """
-        from veopipe.simulator.faults import order_for
-
         options = {"times": times, "after": after, "match": match, **parameters}
-        self._gateway.mischief.add(order_for(name, options))
+        self._gateway.mischief.order(name, options)
 
     def clear_faults(self) -> None:
         """Forget all faults ordered so far."""
@@ -210,10 +208,12 @@ def require_libraries() -> None:
 def _gateway(options: Options) -> Gateway:
     require_libraries()
     from veopipe.simulator.book import Book
-    from veopipe.simulator.routes import Gateway
+    from veopipe.simulator.dialects.videos.routes import Videos
+    from veopipe.simulator.gateway import Gateway
 
     return Gateway(
         Book(options.folder, options.wallet_usd),
+        Videos(),
         key=options.key,
         task_time=options.task_time,
         content_lag=options.content_lag,

@@ -23,7 +23,6 @@ _NIGHT = (19, 22, 29)
 _CHALK = (236, 232, 220)
 _AMBER = (232, 163, 61)
 _LIGHT = 226  # light plane (16…235) of the shot's text
-_DIM = 150
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,10 @@ def command(
       6  the port or the folder can't be used, or the extra `simulator` isn't installed
     """  # noqa: D301 - \b is click's mark for lines to be left as they are
     if list_faults:
+        from veopipe.simulator.dialects.videos.faults import TABLE
         from veopipe.simulator.faults import listing
 
-        click.echo(listing())
+        click.echo(listing(TABLE))
         return
     if key is not None and not key.strip():
         raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from veopipe.simulator.answers import GOOGLE_UNSUPPORTED, Answer, gateway_error, google_error, task_error
+from veopipe.simulator.answers import Answer
+from veopipe.simulator.dialects.videos.answers import GOOGLE_UNSUPPORTED, gateway_error, google_error, task_error
+from veopipe.simulator.dialects.videos.form import Form
+from veopipe.simulator.orders import DIMENSIONS, Order
 
 # API document, Supported Models.
 PRICES: Mapping[str, Decimal] = {
@@ -40,103 +42,23 @@ TEXT_FIELDS = frozenset(
 )
 FORBIDDEN = ("generateAudio", "video")
 
-DIMENSIONS: Mapping[tuple[str, str], tuple[int, int]] = {
-    ("720p", "16:9"): (1280, 720),
-    ("720p", "9:16"): (720, 1280),
-    ("1080p", "16:9"): (1920, 1080),
-    ("1080p", "9:16"): (1080, 1920),
-    ("4k", "16:9"): (3840, 2160),
-}
 SIZES = {f"{width}x{height}": key for key, (width, height) in DIMENSIONS.items()}
 RESOLUTIONS = ("720p", "1080p", "4k")
 RATIOS = ("16:9", "9:16")
 LENGTHS = ("4", "6", "8")
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 LARGEST_IMAGE = 20 * 1024 * 1024
 LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """One uploaded file: its field, what the client said about it, and what its bytes say."""
+class _Asked:
+    """A form whose values are understood, and what they ask for together."""
 
-    field: str
-    filename: str
-    content_type: str
-    size: int
-    sha256: str
-    data: bytes
-
-    @property
-    def true_type(self) -> str | None:
-        """The image type by the first bytes, or None where it is none of the three."""
-        if self.data.startswith(b"\xff\xd8\xff"):
-            return "image/jpeg"
-        if self.data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return "image/png"
-        if self.data[:4] == b"RIFF" and self.data[8:12] == b"WEBP":
-            return "image/webp"
-        return None
-
-
-# Joiners, fillers and selectors that Unicode has among letters and marks.
-_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-
-
-def _is_visible(character: str) -> bool:
-    is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-    return unicodedata.category(character)[0] not in "CZ" and character not in _UNSEEN and not is_selector
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One create request's parts in the order sent."""
-
-    fields: tuple[tuple[str, str], ...]
-    uploads: tuple[Upload, ...] = ()
-
-    def text(self, name: str) -> str | None:
-        """The first value of a field, stripped, or None where it is absent or nothing in it can be seen."""
-        value = next((value for key, value in self.fields if key == name), "").strip()
-        return value if any(_is_visible(character) for character in value) else None
-
-    def of(self, names: frozenset[str]) -> list[Upload]:
-        """The uploads of any of these fields."""
-        return [upload for upload in self.uploads if upload.field in names]
-
-    def without(self, texts: frozenset[str], files: frozenset[str] = frozenset()) -> Form:
-        """The same request as a gateway sees it that drops these fields silently."""
-        return Form(
-            tuple(pair for pair in self.fields if pair[0] not in texts),
-            tuple(upload for upload in self.uploads if upload.field not in files),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An accepted request: what is delivered.
-
-    Attributes:
-        model: as requested.
-        prompt: as sent.
-        mode: `text`, `first frame`, `first and last frame` or `reference images`.
-        seconds: 4, 6 or 8.
-        resolution: what is delivered, which for 4k without metadata is 1080p.
-        ratio: `16:9` or `9:16`.
-        seed: as sent, or None.
-        price: US dollars.
-        ignored: names of text fields that mean nothing to the gateway.
-    """
-
-    model: str
-    prompt: str
-    mode: str
+    form: Form
+    metadata: Mapping[str, Any]
     seconds: int
     resolution: str
     ratio: str
-    seed: str | None
-    price: Decimal
-    ignored: tuple[str, ...] = ()
 
 
 def judge(form: Form) -> Order | Answer:
@@ -147,11 +69,11 @@ def judge(form: Form) -> Order | Answer:
     metadata = _metadata(form)
     if isinstance(metadata, Answer):
         return metadata
-    wanted = _wanted(form, metadata)
-    if isinstance(wanted, Answer):
-        return wanted
+    asked = _asked(form, metadata)
+    if isinstance(asked, Answer):
+        return asked
     for rule in _MAKERS_RULES:
-        refusal = rule(form, metadata, wanted)
+        refusal = rule(asked)
         if refusal is not None:
             return refusal
     model = form.text("model") or ""
@@ -159,23 +81,13 @@ def judge(form: Form) -> Order | Answer:
         model=model,
         prompt=form.text("prompt") or "",
         mode=_mode(form),
-        seconds=wanted.seconds,
-        resolution=_delivered(wanted, metadata),
-        ratio=wanted.ratio,
+        seconds=asked.seconds,
+        resolution=_delivered(asked),
+        ratio=asked.ratio,
         seed=form.text("seed"),
         price=PRICES[model],
         ignored=tuple(name for name, _ in form.fields if name not in TEXT_FIELDS),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    seconds: int
-    resolution: str
-    ratio: str
-
-
-_Metadata = Mapping[str, Any]
 
 
 def _invalid(message: str) -> Answer:
@@ -229,7 +141,7 @@ def _wrong_values(form: Form) -> Answer | None:
     return None
 
 
-def _metadata(form: Form) -> _Metadata | Answer:
+def _metadata(form: Form) -> Mapping[str, Any] | Answer:
     text = form.text("metadata")
     if text is None:
         return {}
@@ -255,7 +167,7 @@ def _wrong_type(name: str, value: Any, wanted: str) -> Answer:
     return task_error(500, "build_request_failed", f"unmarshal metadata failed: {message}")
 
 
-def _wanted(form: Form, metadata: _Metadata) -> _Wanted | Answer:
+def _asked(form: Form, metadata: Mapping[str, Any]) -> _Asked | Answer:
     """Length, resolution and ratio; where several fields say one thing they must say the same."""
     # A duration without seconds is ignored on this route, and 4 s are made (docs/api-facts.md, b 5).
     seconds = _agreed(form.text("seconds"), metadata.get("durationSeconds"))
@@ -269,7 +181,7 @@ def _wanted(form: Form, metadata: _Metadata) -> _Wanted | Answer:
     length, sharpness, shape = seconds or "4", resolution or "720p", ratio or "16:9"
     if length not in LENGTHS or (sharpness, shape) not in DIMENSIONS:
         return google_error(400, GOOGLE_UNSUPPORTED)
-    return _Wanted(int(length), sharpness, shape)
+    return _Asked(form, metadata, int(length), sharpness, shape)
 
 
 _CONTRADICTION = "contradiction"
@@ -282,9 +194,9 @@ def _agreed(*values: object) -> str | None:
     return next(iter(given), None)
 
 
-def _forbidden_fields(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
-    del wanted
-    names = {name for name, _ in form.fields} | {upload.field for upload in form.uploads} | set(metadata)
+def _forbidden_fields(asked: _Asked) -> Answer | None:
+    form = asked.form
+    names = {name for name, _ in form.fields} | {upload.field for upload in form.uploads} | set(asked.metadata)
     for name in FORBIDDEN:
         if name in names:
             advice = "Please remove it or refer to the Gemini API documentation for supported usage."
@@ -292,18 +204,16 @@ def _forbidden_fields(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answe
     return None
 
 
-def _eight_seconds(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
-    del metadata
-    needed = wanted.resolution != "720p" or bool(form.of(LAST_FRAME | REFERENCES))
-    return google_error(400, GOOGLE_UNSUPPORTED) if needed and wanted.seconds != 8 else None
+def _eight_seconds(asked: _Asked) -> Answer | None:
+    needed = asked.resolution != "720p" or bool(asked.form.of(LAST_FRAME | REFERENCES))
+    return google_error(400, GOOGLE_UNSUPPORTED) if needed and asked.seconds != 8 else None
 
 
-def _modes(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
+def _modes(asked: _Asked) -> Answer | None:
     """First and last frame, and reference images: what goes with what."""
-    del wanted
-    first, last = form.of(frozenset({"input_reference"})), form.of(LAST_FRAME)
-    references = form.of(REFERENCES)
-    negative = form.text("negativePrompt") or metadata.get("negativePrompt")
+    first, last = asked.form.of(frozenset({"input_reference"})), asked.form.of(LAST_FRAME)
+    references = asked.form.of(REFERENCES)
+    negative = asked.form.text("negativePrompt") or asked.metadata.get("negativePrompt")
     wrong = (
         (bool(last) and not first)
         or len(references) > 3
@@ -313,24 +223,21 @@ def _modes(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
     return google_error(400, GOOGLE_UNSUPPORTED) if wrong else None
 
 
-def _reference_type(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
-    del metadata, wanted
-    given = [value for name in REFERENCE_TYPE if (value := form.text(name)) is not None]
-    wrong = any(value != "asset" for value in given) or (bool(given) and not form.of(REFERENCES))
+def _reference_type(asked: _Asked) -> Answer | None:
+    given = [value for name in REFERENCE_TYPE if (value := asked.form.text(name)) is not None]
+    wrong = any(value != "asset" for value in given) or (bool(given) and not asked.form.of(REFERENCES))
     return google_error(400, GOOGLE_UNSUPPORTED) if wrong else None
 
 
-def _seed(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
-    del wanted
-    for value in (form.text("seed"), metadata.get("seed")):
+def _seed(asked: _Asked) -> Answer | None:
+    for value in (asked.form.text("seed"), asked.metadata.get("seed")):
         if value is not None and not 0 <= int(value) <= LARGEST_SEED:
             return google_error(400, f"Invalid value at 'parameters.seed' (TYPE_UINT32), {value}")
     return None
 
 
-def _images(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
-    del metadata, wanted
-    for upload in form.uploads:
+def _images(asked: _Asked) -> Answer | None:
+    for upload in asked.form.uploads:
         if upload.size > LARGEST_IMAGE:
             return google_error(400, f"The image in {upload.field} is larger than 20 MB.")
         if upload.true_type is None:
@@ -342,7 +249,7 @@ def _images(form: Form, metadata: _Metadata, wanted: _Wanted) -> Answer | None:
     return None
 
 
-_MAKERS_RULES: tuple[Callable[[Form, _Metadata, _Wanted], Answer | None], ...] = (
+_MAKERS_RULES: tuple[Callable[[_Asked], Answer | None], ...] = (
     _forbidden_fields,
     _eight_seconds,
     _modes,
@@ -360,8 +267,8 @@ def _mode(form: Form) -> str:
     return "first frame" if form.of(frozenset({"input_reference"})) else "text"
 
 
-def _delivered(wanted: _Wanted, metadata: _Metadata) -> str:
+def _delivered(asked: _Asked) -> str:
     """Duration and Resolution: without `metadata.resolution="4k"` the file may be rendered as 1080p."""
-    if wanted.resolution == "4k" and metadata.get("resolution") != "4k":
+    if asked.resolution == "4k" and asked.metadata.get("resolution") != "4k":
         return "1080p"
-    return wanted.resolution
+    return asked.resolution

@@ -1,15 +1,13 @@
-"""A create request's body: multipart in, `rules.Form` out. Sizes are capped before anything is kept."""
+"""A create request's body: multipart in, `Form` out. Sizes are capped before anything is kept."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
+from veopipe.simulator.dialects.videos.form import Form, Upload
 from veopipe.simulator.faults import Target
-from veopipe.simulator.rules import Form, Upload
 from veopipe.simulator.wirelog import Entry
 
 LARGEST_BODY = 128 * 1024 * 1024
@@ -90,7 +88,7 @@ class FormReader:
         digest = hashlib.sha256(data).hexdigest()
         upload = Upload(name, part.filename, kind, len(data), digest, data)
         self._uploads.append(upload)
-        self._entry.files.append(dict(file_facts(upload)))
+        self._entry.files.append(dict(upload.facts))
 
     async def _bytes(self, part: BodyPartReader, most: int) -> bytes:
         data = bytearray()
@@ -100,14 +98,3 @@ class FormReader:
             if self._size > LARGEST_BODY or len(data) > most:
                 raise TooLarge("request body exceeds 128 MB")
         return bytes(data)
-
-
-def file_facts(upload: Upload) -> Mapping[str, Any]:
-    """What the ledger and the log of the wire keep of an upload."""
-    return {
-        "field": upload.field,
-        "filename": upload.filename,
-        "content_type": upload.content_type,
-        "size": upload.size,
-        "sha256": upload.sha256,
-    }

@@ -1,20 +1,23 @@
-"""How each fault of `faults.TABLE` behaves on the wire. With no fault: the document's answer."""
+"""How each fault of `faults.TABLE` looks in an answer. With no fault: the document's answer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from veopipe.simulator import answers
-from veopipe.simulator.answers import Answer, json_of
+from veopipe.simulator.answers import Answer, json_of, page
 from veopipe.simulator.book import Task
+from veopipe.simulator.dialects.videos import answers
+from veopipe.simulator.dialects.videos.form import Form
+from veopipe.simulator.dialects.videos.rules import LAST_FRAME
 from veopipe.simulator.faults import FaultOrder
-from veopipe.simulator.rules import LAST_FRAME, Form
-from veopipe.simulator.wire import ENTRY, begin, cut, respond
+from veopipe.simulator.orders import State
+from veopipe.simulator.sending import cut_after
+from veopipe.simulator.wire import ENTRY, cut, respond
 
 Body = dict[str, Any]
 
@@ -39,9 +42,9 @@ _REFUSALS: Mapping[str, Answer] = {
 }  # fmt: skip
 # Answered with or without a task behind them: the parameter `charged` says which.
 _AMBIGUOUS: Mapping[str, Answer] = {
-    "html_502": answers.page(502, "Bad Gateway"),
-    "html_504": answers.page(504, "Gateway Time-out"),
-    "html_524": answers.page(524, "A timeout occurred"),
+    "html_502": page(502, "Bad Gateway"),
+    "html_504": page(504, "Gateway Time-out"),
+    "html_524": page(524, "A timeout occurred"),
     "500_do_request_failed": answers.task_error(500, "do_request_failed", "upstream error: do request failed"),
 }
 
@@ -49,7 +52,7 @@ _AMBIGUOUS: Mapping[str, Answer] = {
 async def refuse_early(request: web.Request, fault: FaultOrder) -> web.StreamResponse:
     """A fault that doesn't wait for the body."""
     if fault.fault.name == "413_html":
-        return respond(request, answers.page(413, "Request Entity Too Large"))
+        return respond(request, page(413, "Request Entity Too Large"))
     return cut(request)
 
 
@@ -129,7 +132,7 @@ async def answer_create(
     if name == "lost_response":
         return cut(request)
     if name == "cut_json":
-        return await _cut_after(request, answer.body, len(answer.body) // 2, answer.content_type)
+        return await cut_after(request, answer.body, len(answer.body) // 2, answer.content_type)
     if fault is not None and name == "slow_create":
         await asyncio.sleep(float(fault.parameters["seconds"]))
     return respond(request, _AMBIGUOUS.get(name, answer))
@@ -138,13 +141,13 @@ async def answer_create(
 # -- poll ----------------------------------------------------------------------------------------------------
 
 # What stays true of the task, for later polls and for the download, too.
-FIXED_STATES: Mapping[str, str] = {
-    "stuck_queued": "queued",
-    "stuck_in_progress": "in_progress",
-    "failed_no_error": "failed",
-    "failed_with_error": "failed",
-    "failed_http_500_with_job_body": "failed",
-    "task_not_exist_after_restart": "gone",
+FIXED_STATES: Mapping[str, State] = {
+    "stuck_queued": State.WAITING,
+    "stuck_in_progress": State.RUNNING,
+    "failed_no_error": State.FAILED,
+    "failed_with_error": State.FAILED,
+    "failed_http_500_with_job_body": State.FAILED,
+    "task_not_exist_after_restart": State.GONE,
 }
 
 
@@ -178,8 +181,8 @@ _SHAPES: Mapping[str, Callable[[Body], Body]] = {
 }
 _POLL_ANSWERS: Mapping[str, Answer] = {
     "poll_429": answers.task_error(429, "rate_limited", _BUSY),
-    "poll_502_html": answers.page(502, "Bad Gateway"),
-    "poll_html_200": answers.page(200, "Please log in to this network"),
+    "poll_502_html": page(502, "Bad Gateway"),
+    "poll_html_200": page(200, "Please log in to this network"),
     "task_not_exist_first": answers.no_such_task(),
     "task_not_exist_after_restart": answers.no_such_task(),
 }
@@ -220,7 +223,7 @@ _NO_CONTENT: Mapping[str, Answer] = {
     "expired_410": answers.content_error(410, "video result has expired"),
     "content_429": answers.task_error(429, "rate_limited", _BUSY),
     "blocked_403": answers.content_error(403, "request blocked: access to private IP address", "server_error"),
-    "html_200": answers.page(200, "Just a moment..."),
+    "html_200": page(200, "Just a moment..."),
     "json_200": json_of(200, {"error": {"message": "task status is IN_PROGRESS", "type": "invalid_request_error"}}),
     "empty_200": Answer(200, b"", "video/mp4"),
 }
@@ -239,97 +242,3 @@ def refused_content(fault: FaultOrder | None, waited: float) -> Answer | None:
     if answer is not None and "type" in fault.parameters:
         return replace(answer, content_type=str(fault.parameters["type"]))
     return answer
-
-
-async def answer_content(request: web.Request, video: bytes, fault: FaultOrder | None) -> web.StreamResponse:
-    """The answer to a download whose honest body is `video`."""
-    name = fault.fault.name if fault else ""
-    if fault is not None and name in _SENT_BADLY:
-        return await _SENT_BADLY[name](request, video, fault)
-    if name == "corrupt_mp4":
-        video = _damaged(video)
-    request[ENTRY].sent = len(video)
-    cache = {"Cache-Control": "public, max-age=86400"}
-    return respond(request, Answer(200, video, "video/mp4", headers=cache))
-
-
-async def _cut_after(request: web.Request, body: bytes, sent: int, kind: str) -> web.StreamResponse:
-    response = await begin(request, kind, len(body))
-    await response.write(body[:sent])
-    request[ENTRY].sent = sent
-    cut(request)
-    return response
-
-
-def _part(video: bytes, fault: FaultOrder) -> int:
-    return int(len(video) * min(1.0, max(0.0, float(fault.parameters["part"]))))
-
-
-async def _truncated_length(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
-    return await _cut_after(request, video, _part(video, fault), "video/mp4")
-
-
-async def _truncated_chunked(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
-    if fault.parameters["moov"] == "missing":
-        video = _index_last(video)
-    response = await begin(request, "video/mp4", None)
-    request[ENTRY].sent = _part(video, fault)
-    await response.write(video[: _part(video, fault)])
-    await response.write_eof()
-    return response
-
-
-async def _stall(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
-    response = await begin(request, "video/mp4", len(video))
-    request[ENTRY].sent = _part(video, fault)
-    await response.write(video[: _part(video, fault)])
-    await asyncio.sleep(float(fault.parameters["seconds"]))
-    cut(request)
-    return response
-
-
-async def _slow_drip(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
-    response = await begin(request, "video/mp4", len(video))
-    for start in range(0, len(video), 1024):
-        await response.write(video[start : start + 1024])
-        request[ENTRY].sent = min(start + 1024, len(video))
-        await asyncio.sleep(float(fault.parameters["interval"]))
-    await response.write_eof()
-    return response
-
-
-async def _content_cut(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
-    del video, fault
-    return cut(request)
-
-
-async def _redirected(request: web.Request, video: bytes, fault: FaultOrder) -> web.StreamResponse:
-    del video
-    place = str(fault.parameters["location"])
-    if not place:
-        port = request.url.port
-        place = f"http://localhost:{port}/_elsewhere/{request.match_info['task_id']}?signature=abc"
-    return respond(request, Answer(302, b"", "text/html", headers={"Location": place}))
-
-
-_SENT_BADLY: Mapping[str, Callable[[web.Request, bytes, FaultOrder], Awaitable[web.StreamResponse]]] = {
-    "truncated_length": _truncated_length,
-    "truncated_chunked": _truncated_chunked,
-    "stall": _stall,
-    "slow_drip": _slow_drip,
-    "content_cut": _content_cut,
-    "redirect_302_other_host": _redirected,
-}
-
-
-def _index_last(video: bytes) -> bytes:
-    """The same boxes with the index behind the media data, as cameras write them; only good for cutting."""
-    start = video.index(b"moov") - 4
-    end = start + int.from_bytes(video[start : start + 4], "big")
-    return video[:start] + video[end:] + video[start:end]
-
-
-def _damaged(video: bytes) -> bytes:
-    """The table of chunk positions overwritten: sizes add up, but nothing is where the index says."""
-    at = video.index(b"stco") + 12
-    return video[:at] + b"\xff" * 8 + video[at + 8 :]

@@ -1,0 +1,1 @@
+"""How simulated gateways speak: routes, answers, rules and field names of each family."""

@@ -1,0 +1,53 @@
+"""What an accepted create makes, and where a task stands, whatever the words of the wire for it are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+DIMENSIONS: Mapping[tuple[str, str], tuple[int, int]] = {
+    ("720p", "16:9"): (1280, 720),
+    ("720p", "9:16"): (720, 1280),
+    ("1080p", "16:9"): (1920, 1080),
+    ("1080p", "9:16"): (1080, 1920),
+    ("4k", "16:9"): (3840, 2160),
+}
+
+
+class State(StrEnum):
+    """Where a task stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An accepted request: what is delivered.
+
+    Attributes:
+        model: as requested.
+        prompt: as sent.
+        mode: `text`, `first frame`, `first and last frame` or `reference images`.
+        seconds: 4, 6 or 8.
+        resolution: what is delivered, which for 4k without metadata is 1080p.
+        ratio: `16:9` or `9:16`.
+        seed: as sent, or None.
+        price: US dollars.
+        ignored: names of text fields that mean nothing to the gateway.
+    """
+
+    model: str
+    prompt: str
+    mode: str
+    seconds: int
+    resolution: str
+    ratio: str
+    seed: str | None
+    price: Decimal
+    ignored: tuple[str, ...] = ()
