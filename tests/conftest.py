@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,14 +17,17 @@ import pytest
 pytest.register_assert_rewrite("tests.harness")
 
 from tests.harness.film import LIMIT, Film, environment_of  # noqa: E402  its asserts are to be explained
+from tests.harness.fork import Zygote  # noqa: E402
 from veopipe.simulator.footage import Cut, clip  # noqa: E402
 from veopipe.simulator.server import Options, Simulator, start  # noqa: E402
 from veopipe.simulator.slate import Slate  # noqa: E402
 
 pytest_plugins = ["tests.harness.canary", "tests.harness.figures", "tests.harness.fuzzing"]
 
-# Whatever started the tests may ignore Ctrl-C, as a shell does for what runs in the background; commands would, too.
+# Whatever started the tests may ignore Ctrl-C or a hangup, as a shell does for what runs in the background, and nohup;
+# commands would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -35,15 +37,24 @@ def gateway() -> Iterator[Simulator]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """What forks the commands of this process of pytest; a test marked `cold` starts its own from nothing."""
+    with Zygote() as running:
+        yield running
+
+
 @pytest.fixture
-def make_film(gateway: Simulator, tmp_path: Path) -> Callable[[str], Film]:
+def make_film(request: pytest.FixtureRequest, gateway: Simulator, tmp_path: Path) -> Callable[[str], Film]:
     """Make a folder of that name with the quick pipeline; its commands talk to `gateway`."""
     environment = environment_of(tmp_path)
+    is_cold = request.node.get_closest_marker("cold") is not None
+    zygote = None if is_cold else request.getfixturevalue("zygote")
 
     def make(name: str) -> Film:
         folder = tmp_path / name
         folder.mkdir()
-        made = Film(folder, gateway.base_url, environment)
+        made = Film(folder, gateway.base_url, environment, zygote)
         made.pipeline()
         return made
 
@@ -73,12 +84,6 @@ def until() -> Callable[[Callable[[], object]], None]:
             pause.wait(0.01)
 
     return wait
-
-
-@pytest.fixture(scope="session")
-def dying() -> tuple[str, ...]:
-    """The program `dying.py`, to be followed by how, where, and the command's own words."""
-    return sys.executable, str(Path(__file__).with_name("harness") / "dying.py")
 
 
 @pytest.fixture(scope="session")

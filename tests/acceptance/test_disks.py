@@ -17,22 +17,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.fork import refused
+from tests.harness.stubborn import IMPOSSIBLE
+
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
-STUBBORN = str(Path(__file__).parents[1] / "harness" / "stubborn.py")
+pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
+
 VEOPIPE = (sys.executable, "-m", "veopipe")
 NOBODY = 65534
 KEEPS_NONE = "lies on a disk that keeps no permissions"
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 
 
-def on(film: Film, refused: str, *words: str) -> Result:
+def on(film: Film, calls: str, *words: str) -> Result:
     """A command whose system calls are refused."""
-    started = film.start(*words, program=(sys.executable, STUBBORN, refused, *VEOPIPE))
-    result = started.result()
-    if result.code == 77:
+    result = film.start(*words, first=refused(calls)).result()
+    if result.code == IMPOSSIBLE:
         pytest.skip(result.err)
     return result
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.fork import Mishap
 from veopipe.simulator.server import Options, start
 
 if TYPE_CHECKING:
@@ -90,10 +91,10 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_create_is_in_doubt(
 @pytest.mark.parametrize(("how", "code"), [("interrupt", 130), ("terminate", 143), ("hangup", 143)])
 @pytest.mark.parametrize("at", [1, 4, 9, 14, 19])
 def test_a_signal_before_the_first_create_ends_with_one_document_and_sends_nothing(
-    film: Film, gateway: Simulator, dying: tuple[str, ...], at: int, how: str, code: int
+    film: Film, gateway: Simulator, at: int, how: str, code: int
 ) -> None:
     film.list(batch(2))
-    ended = film.start(how, str(at), *film.arguments(), program=dying).result()
+    ended = film.start(*film.arguments(), first=Mishap(how, at)).result()
     assert (ended.code, ended.document["exit_code"]) == (code, code)
     assert gateway.ledger == []
     assert set(film.run().statuses.values()) == {"verified"}
@@ -245,11 +246,9 @@ def test_what_is_wrong_ends_with_2_and_one_json_document(
 
 
 @pytest.mark.parametrize("step", ["mkdir", "record", "poll", "download", "measure"])
-def test_a_bug_ends_with_70_and_its_traceback_is_in_a_private_file(
-    film: Film, gateway: Simulator, dying: tuple[str, ...], step: str
-) -> None:
+def test_a_bug_ends_with_70_and_its_traceback_is_in_a_private_file(film: Film, gateway: Simulator, step: str) -> None:
     film.list({"a": "a bug"})
-    ended = film.start("odd", step, *film.arguments(), program=dying).result()
+    ended = film.start(*film.arguments(), first=Mishap("odd", step)).result()
     assert ended.document["exit_code"] == 70
     log = Path(ended.document["error"].partition("Traceback: ")[2])
     assert "LookupError: an odd thing" in log.read_text("utf-8")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
+pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
+
 TASK = "task_of_a_gateway_with_words"
 REQUEST = "2026112206_request"
 WORDS = "your account's render farm is paused"

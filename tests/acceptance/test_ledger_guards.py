@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.fork import Mishap
+
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
@@ -59,6 +61,7 @@ def carried_out(film: Film, command: str) -> None:
 # --- copies and clones -----------------------------------------------------------------------------
 
 
+@pytest.mark.shows("a clone, a cleaned checkout, renamed lists and shots")
 def test_a_fresh_clone_buys_nothing_and_gets_the_videos_again(
     bought: Film, gateway: Simulator, make_film: Callable[[str], Film]
 ) -> None:
@@ -88,6 +91,7 @@ def test_a_fresh_clone_without_a_key_or_a_gateway_buys_nothing_and_says_that_the
     assert len(gateway.ledger) == 2
 
 
+@pytest.mark.shows("a clone, a cleaned checkout, renamed lists and shots")
 def test_a_copied_ledger_is_refused_and_the_printed_command_helps(bought: Film, gateway: Simulator) -> None:
     bought.list(SHOTS, "other.yaml")
     shutil.copytree(bought.folder / ".veopipe/shots", bought.folder / ".veopipe/other")
@@ -115,6 +119,7 @@ def test_an_output_folder_of_another_ledger_is_refused(bought: Film, gateway: Si
 # --- names and spellings ---------------------------------------------------------------------------
 
 
+@pytest.mark.shows("a clone, a cleaned checkout, renamed lists and shots")
 def test_a_renamed_list_stops_and_after_the_printed_command_nothing_is_bought(bought: Film, gateway: Simulator) -> None:
     (bought.folder / "shots.yaml").rename(bought.folder / "my film.yaml")
     run = bought.run(manifest="my film.yaml")
@@ -164,6 +169,7 @@ def test_a_list_named_like_a_rehearsal_is_refused(film: Film, gateway: Simulator
     assert gateway.ledger == []
 
 
+@pytest.mark.shows("a clone, a cleaned checkout, renamed lists and shots")
 def test_renamed_shots_take_their_takes_over(bought: Film, gateway: Simulator) -> None:
     bought.list({"z": SHOTS["a"], "b": SHOTS["b"]})
     here = ("--base-url", bought.base_url)
@@ -224,11 +230,9 @@ def test_half_a_download_of_a_shot_that_changed_ids_holds_nobody(
     assert len(gateway.ledger) == 3
 
 
-def test_a_renamed_shot_keeps_the_file_that_was_downloaded_and_not_judged_yet(
-    film: Film, gateway: Simulator, dying: tuple[str, ...]
-) -> None:
+def test_a_renamed_shot_keeps_the_file_that_was_downloaded_and_not_judged_yet(film: Film, gateway: Simulator) -> None:
     film.list({"old": "downloaded once"})
-    film.start("kill", "measure", *film.arguments(), program=dying).result()
+    film.start(*film.arguments(), first=Mishap("kill", "measure")).result()
     film.list({"new": "downloaded once"})
     assert film.run(yes=False).statuses == {"new": "verified"}
     assert sum("content" in entry["path"] for entry in gateway.wire) == 1
@@ -335,6 +339,7 @@ def test_an_edited_shot_is_a_new_take_and_going_back_finds_the_earlier_one(bough
 # --- what is missing -------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("a clone, a cleaned checkout, renamed lists and shots")
 def test_takes_that_no_state_file_knows_hold_their_shot(bought: Film, gateway: Simulator) -> None:
     (bought.folder / ".veopipe/shots/state/a.json").unlink()
     run = bought.run()
@@ -469,6 +474,7 @@ def test_a_pipeline_that_requires_a_ledger_buys_nothing_without_one(film: Film, 
     assert len(gateway.ledger) == 3
 
 
+@pytest.mark.shows("lock held, holder killed, child left behind")
 def test_of_two_runs_at_once_one_is_told_to_wait(film: Film, gateway: Simulator) -> None:
     film.list(SHOTS)
     gateway.order_fault("slow_create", seconds=60)

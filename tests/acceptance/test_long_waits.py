@@ -1,23 +1,22 @@
 """The waits that nobody waits for in a test, whole: 300 s for an answer, 600 s for an unknown task, 48 h for a video.
 
-`hurried.py` makes them short before it runs the real command; everything else is as ever.
+`tests.harness.mishaps.hurry` makes them short before the real command runs; everything else is as ever.
 """
 
 from __future__ import annotations
 
 import json
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness.fork import hurried
 from veopipe.run import creating, settling
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from veopipe.simulator.server import Simulator
 
 Until = Callable[[Callable[[], object]], None]
-HURRIED = (sys.executable, str(Path(__file__).parents[1] / "harness" / "hurried.py"))
 ANSWER, UNKNOWN, KEPT = "run.creating.ANSWER_WAIT=1", "run.settling.UNKNOWN_FOR=1.5", "run.settling.KEPT_FOR=4"
 SLACK = 0.5
 """Seconds by which the gateway's log may differ from what the command saw, on a busy machine."""
@@ -34,7 +32,7 @@ FOR_EVER = 60.0
 
 
 def start(film: Film, *words: str, hurry: str) -> Started:
-    return film.start(hurry, "--", *film.arguments(*words), program=HURRIED)
+    return film.start(*film.arguments(*words), first=hurried(hurry))
 
 
 def run(film: Film, *words: str, hurry: str) -> Result:
@@ -65,6 +63,7 @@ def test_the_waits_are_those_of_the_design() -> None:
 # --- 300 s: a late answer still counts -------------------------------------------------------------
 
 
+@pytest.mark.shows("300 s: a late answer still counts")
 def test_an_answer_that_comes_too_late_is_in_doubt_until_it_comes_and_then_counts(
     film: Film, gateway: Simulator, until: Until
 ) -> None:
@@ -87,6 +86,7 @@ def test_an_answer_that_comes_too_late_is_in_doubt_until_it_comes_and_then_count
     assert ended.document["cost_usd"]["charged"] == "0.60"
 
 
+@pytest.mark.shows("300 s: a late answer still counts")
 def test_a_run_that_ends_before_the_late_answer_leaves_a_doubt_that_costs_and_is_never_sent_again(
     film: Film, gateway: Simulator
 ) -> None:
@@ -180,6 +180,7 @@ def polls(gateway: Simulator) -> list[dict[str, Any]]:
     return [entry for entry in gateway.wire if entry["method"] == "GET" and not entry["path"].endswith("/content")]
 
 
+@pytest.mark.shows("600 s: a task that the gateway doesn't know")
 def test_a_task_that_stays_unknown_is_parked_after_its_time_and_not_before_and_is_asked_about_again(
     film: Film, gateway: Simulator
 ) -> None:
@@ -198,6 +199,7 @@ def test_a_task_that_stays_unknown_is_parked_after_its_time_and_not_before_and_i
     assert (later.code, later.statuses, posts_of(gateway)) == (0, {"a": "verified"}, 1)
 
 
+@pytest.mark.shows("600 s: a task that the gateway doesn't know")
 def test_a_task_that_becomes_known_in_between_has_all_its_time_again(film: Film, gateway: Simulator) -> None:
     film.list({"a": "known now and then"})
     film.pipeline(poll__interval="100ms")
@@ -227,6 +229,7 @@ def ordered_only(film: Film, gateway: Simulator) -> float:
 
 
 @pytest.mark.parametrize("fault", ["expired_502", "safety_completed_502", "lag_404"])
+@pytest.mark.shows("48 hours")
 def test_a_video_that_does_not_come_is_waited_for_until_its_time_is_over_and_then_it_is_said_to_be_gone(
     film: Film, gateway: Simulator, until: Until, fault: str
 ) -> None:
@@ -253,6 +256,7 @@ def test_a_video_that_still_comes_after_its_time_is_taken(film: Film, gateway: S
     assert posts_of(gateway) == 1
 
 
+@pytest.mark.shows("48 hours")
 def test_a_deleted_video_comes_back_while_the_gateway_keeps_it_and_afterwards_nobody_is_asked(
     film: Film, gateway: Simulator, until: Until
 ) -> None:

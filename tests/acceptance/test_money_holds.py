@@ -10,24 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.fork import Mishap, Nursery
+from tests.harness.fork import Mishap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
 RESTARTS = 10
-
-
-@pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    folder = tmp_path / "said"
-    folder.mkdir()
-    with Nursery(folder) as running:
-        yield running
 
 
 def batch(number: int) -> dict[str, str]:
@@ -42,6 +31,7 @@ def paid_once(gateway: Simulator) -> bool:
     return max(Counter(create["prompt"] for create in gateway.charged).values()) == 1
 
 
+@pytest.mark.shows("the budget: concurrency, a crash loop, resumption")
 def test_many_creates_at_once_never_reserve_more_than_the_budget(film: Film, gateway: Simulator) -> None:
     film.list(batch(12))
     film.pipeline(limits__creates_in_flight=8)
@@ -69,9 +59,8 @@ def test_a_budget_holds_while_some_are_refused_some_in_doubt_and_some_fail(film:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_service_that_restarts_it_ten_times_spends_one_budget(
-    film: Film, gateway: Simulator, nursery: Nursery, seed: int
-) -> None:
+@pytest.mark.shows("the budget: concurrency, a crash loop, resumption")
+def test_a_service_that_restarts_it_ten_times_spends_one_budget(film: Film, gateway: Simulator, seed: int) -> None:
     film.list(batch(8))
     film.pipeline(limits__creates_in_flight=3)
     gateway.order_fault("stuck_in_progress", times=None)  # no run comes to its end by itself
@@ -80,16 +69,17 @@ def test_a_service_that_restarts_it_ten_times_spends_one_budget(
     codes = []
     for _ in range(RESTARTS):
         mishap = Mishap("kill", dice.randint(5, 90))
-        codes.append(nursery.start(words, film.folder, film.environment, mishap)(60).code)
+        codes.append(film.start(*words, first=mishap).result().code)
         assert len(gateway.ledger) <= 3
     assert set(codes) == {-signal.SIGKILL}
     gateway.clear_faults()
-    last = nursery.start(words, film.folder, film.environment)(60)
+    last = film.start(*words).result()
     assert last.code in {3, 5}
     assert len(gateway.ledger) <= 3
     assert paid_once(gateway)
 
 
+@pytest.mark.shows("the budget: concurrency, a crash loop, resumption")
 def test_a_take_that_fails_after_the_restart_is_tried_again_only_within_the_first_runs_budget(
     film: Film, gateway: Simulator
 ) -> None:
@@ -110,6 +100,7 @@ def test_a_take_that_fails_after_the_restart_is_tried_again_only_within_the_firs
     assert len(gateway.ledger) == 3
 
 
+@pytest.mark.shows("wallet empty, key exhausted or refused in the middle")
 def test_an_empty_wallet_ends_creating_and_the_next_run_goes_on_with_what_was_paid(
     film: Film, gateway: Simulator
 ) -> None:
@@ -127,6 +118,7 @@ def test_an_empty_wallet_ends_creating_and_the_next_run_goes_on_with_what_was_pa
 
 
 @pytest.mark.parametrize("fault", ["401_exhausted_midrun", "401_bad_key", "403_quota"])
+@pytest.mark.shows("wallet empty, key exhausted or refused in the middle")
 def test_a_key_refused_in_the_middle_ends_creating_and_what_is_paid_is_kept(
     film: Film, gateway: Simulator, fault: str
 ) -> None:
@@ -144,6 +136,7 @@ def test_a_key_refused_in_the_middle_ends_creating_and_what_is_paid_is_kept(
     assert paid_once(gateway)
 
 
+@pytest.mark.shows("wallet empty, key exhausted or refused in the middle")
 def test_a_key_that_ends_while_takes_render_parks_them_and_a_new_key_brings_them_home(
     film: Film, gateway: Simulator
 ) -> None:

@@ -6,7 +6,6 @@ The gateway is a real one behind a real proxy, under a name that this machine's 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.companynet import Authority, CompanyProxy
+from tests.harness.fork import hurried
 
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
+pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
+
 GATEWAY, MEDIA = "gateway.example", "media.example"
 BASE = f"https://{GATEWAY}"
-HURRIED = (sys.executable, str(Path(__file__).parents[1] / "harness" / "hurried.py"))
+HURRIED = hurried("run.settling.KEPT_FOR=0.01")
 
 
 @pytest.fixture(scope="session")
@@ -123,8 +125,7 @@ def test_what_this_machine_could_not_look_up_is_parked_with_a_remedy_and_never_g
     gateway.order_fault("redirect_302_other_host", times=None, location=f"https://{MEDIA}/signed?secret=1")
     environment = {"HTTPS_PROXY": proxy.url, "NO_PROXY": MEDIA}
     for _ in range(2):
-        words = ["settling.KEPT_FOR=0.01", "--", *inside.arguments()]
-        ended = inside.start(*words, program=HURRIED, **environment).result()
+        ended = inside.start(*inside.arguments(), first=HURRIED, **environment).result()
         assert (ended.code, ended.statuses) == (4, {"a": "parked"})
     assert MEDIA in ended.shots["a"]["reason"]
     assert "HTTPS_PROXY" in ended.shots["a"]["reason"]
@@ -141,8 +142,7 @@ def test_a_proxy_that_refuses_the_storage_only_is_said_and_nothing_is_given_up(
 ) -> None:
     inside.pipeline(download__not_ready_for="100ms")
     gateway.order_fault("redirect_302_other_host", times=None, location="https://storage.example/signed?x=1")
-    words = ["settling.KEPT_FOR=0.01", "--", *inside.arguments()]
-    ended = inside.start(*words, program=HURRIED, HTTPS_PROXY=proxy.url).result()
+    ended = inside.start(*inside.arguments(), first=HURRIED, HTTPS_PROXY=proxy.url).result()
     assert ended.statuses == {"a": "parked"}
     assert "storage.example (HTTP 502)" in ended.shots["a"]["reason"]
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
+pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
+
 ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / "examples/nightly/github-actions.yml").read_text("utf-8"))
 STEPS = WORKFLOW["jobs"]["render"]["steps"]

@@ -49,6 +49,7 @@ def quiet_after(gateway: Simulator, moment: float) -> float:
 
 
 @pytest.mark.parametrize("fault", ["poll_429", "429_busy"])
+@pytest.mark.shows("429 and Retry-After: creates and polls slow down together, and recover")
 def test_retry_after_is_kept_by_creates_and_polls_alike(film: Film, gateway: Simulator, fault: str) -> None:
     film.list(batch(5))
     film.pipeline(poll__interval=f"{INTERVAL}s", limits__creates_per_minute=240)  # a short list goes at once
@@ -110,6 +111,7 @@ def test_polls_that_hang_delay_no_other_take(film: Film, gateway: Simulator, unt
     assert Counter(row["status"] for row in ended.document["shots"].values()) == {"verified": 24, "rendering": 16}
 
 
+@pytest.mark.shows("429 and Retry-After: creates and polls slow down together, and recover")
 def test_polls_get_slower_when_there_are_too_many_and_quick_again_afterwards(film: Film) -> None:
     interval = 0.05
     with start(Options(task_time=7)) as gateway:
@@ -126,6 +128,7 @@ def test_polls_get_slower_when_there_are_too_many_and_quick_again_afterwards(fil
     assert sorted(later)[len(later) // 2] < 1.6 * interval
 
 
+@pytest.mark.shows("429 and Retry-After: creates and polls slow down together, and recover")
 def test_creates_that_are_too_many_slow_down_and_none_is_lost_or_paid_twice(film: Film, gateway: Simulator) -> None:
     film.list(batch(6))
     film.pipeline(poll__interval=f"{INTERVAL}s", limits__creates_in_flight=3)
@@ -139,6 +142,7 @@ def test_creates_that_are_too_many_slow_down_and_none_is_lost_or_paid_twice(film
     assert len(gateway.charged) == 6
 
 
+@pytest.mark.shows("429 and Retry-After: creates and polls slow down together, and recover")
 def test_a_gateway_that_stays_busy_ends_creating_and_nothing_is_refused_for_good(
     film: Film, gateway: Simulator
 ) -> None:

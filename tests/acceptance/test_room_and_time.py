@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import veopipe
-from tests.harness.fork import Mishap, Nursery
+from tests.harness.fork import Mishap
 
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
 # The only functions that may ask what time it is: texts, the 48 hours, and the check of the clock itself.
 READ_THE_CLOCK = {"clock.now", "clock.since", "clock._unix", "cli.commands.doctor._gateway"}
-
-
-@pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    folder = tmp_path / "said"
-    folder.mkdir()
-    with Nursery(folder) as running:
-        yield running
 
 
 def batch(number: int) -> dict[str, str]:
@@ -44,8 +36,8 @@ def downloads(gateway: Simulator) -> list[str]:
     return [entry["task_id"] for entry in gateway.wire if entry["path"].endswith("/content")]
 
 
-def killed_at(film: Film, nursery: Nursery, mishap: Mishap, *words: str) -> None:
-    ended = nursery.start(film.arguments(*words), film.folder, film.environment, mishap)(60)
+def killed_at(film: Film, mishap: Mishap, *words: str) -> None:
+    ended = film.start(*film.arguments(*words), first=mishap).result()
     assert ended.code == -9, ended
 
 
@@ -53,13 +45,12 @@ def killed_at(film: Film, nursery: Nursery, mishap: Mishap, *words: str) -> None
 
 
 @pytest.mark.parametrize("at", [1, 2, 5])
-def test_a_disk_that_fills_up_stops_downloads_and_loses_nothing(
-    film: Film, gateway: Simulator, nursery: Nursery, at: int
-) -> None:
+@pytest.mark.shows("disk space before a download; a full disk")
+def test_a_disk_that_fills_up_stops_downloads_and_loses_nothing(film: Film, gateway: Simulator, at: int) -> None:
     film.list(batch(8))
     film.pipeline(limits__downloads=1)
-    ended = nursery.start(film.arguments(), film.folder, film.environment, Mishap("full", at, only=".part"))(60)
-    document = json.loads(ended.out)
+    ended = film.start(*film.arguments(), first=Mishap("full", at, only=".part")).result()
+    document = ended.document
     assert (ended.code, document["exit_code"]) == (6, 6)
     assert "it is kept: No space left" in document["notes"][0]
     assert "it is kept" in ended.err
@@ -86,6 +77,7 @@ def small_disk(film: Film) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.shows("disk space before a download; a full disk")
 def test_room_is_looked_at_before_a_download_and_more_of_it_is_all_that_is_needed(
     film: Film, gateway: Simulator, small_disk: Path
 ) -> None:
@@ -168,6 +160,7 @@ def ordered_but_not_fetched(film: Film, gateway: Simulator, number: int) -> dict
     return {shot: film.state(shot)["takes"][0]["attempts"][0]["task_id"] for shot in batch(number)}
 
 
+@pytest.mark.shows("48 hours")
 def test_what_the_gateway_will_forget_soon_is_fetched_first(film: Film, gateway: Simulator) -> None:
     tasks = ordered_but_not_fetched(film, gateway, 12)
     shift(film, {shot: 3.0 * at for at, shot in enumerate(tasks)})  # the last one in the list is the oldest
@@ -213,6 +206,7 @@ def test_a_verified_video_that_was_deleted_is_fetched_for_48_hours_and_then_said
 
 
 @pytest.mark.parametrize("hours", [-24.0, 24.0, -24.0 * 365, 24.0 * 365])
+@pytest.mark.shows("monotonic deadlines; clock changes alter messages only")
 def test_a_clock_that_jumped_changes_no_decision(film: Film, gateway: Simulator, hours: float) -> None:
     film.list(batch(3))
     gateway.order_fault("lost_response", after=2)
@@ -242,6 +236,7 @@ def functions_that(call: str) -> set[str]:
     return found
 
 
+@pytest.mark.shows("monotonic deadlines; clock changes alter messages only")
 def test_the_time_of_day_is_asked_for_in_three_places_and_every_wait_is_monotonic() -> None:
     asking = set().union(*(functions_that(f"{name}") for name in ("time.time", "datetime.now", "time.time_ns")))
     assert asking == READ_THE_CLOCK

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
+pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
+
 TAKE, FINISHED = "renders/shots/takes/a.001.mp4", "renders/shots/a.mp4"
 PULL = "git lfs pull"
 

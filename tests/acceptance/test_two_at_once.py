@@ -6,10 +6,12 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 if TYPE_CHECKING:
     from tests.harness.film import Film, Started
@@ -31,6 +33,7 @@ def a_run_that_stays(film: Film, gateway: Simulator) -> Iterator[Started]:
         run.result()
 
 
+@pytest.mark.shows("lock held, holder killed, child left behind")
 def test_a_child_that_outlives_a_killed_run_holds_no_lock_and_ends_by_itself(
     film: Film, gateway: Simulator, until: Until
 ) -> None:
@@ -67,6 +70,7 @@ LOOKING = {
 }
 
 
+@pytest.mark.shows("resolve while a run is on")
 def test_while_a_run_is_on_what_would_write_is_told_to_wait_and_what_only_looks_is_not(
     film: Film, gateway: Simulator
 ) -> None:
@@ -90,13 +94,14 @@ def two_lists(film: Film) -> list[Film]:
     for name in ("one", "two"):
         folder = film.folder / name
         folder.mkdir()
-        made = type(film)(folder, film.base_url, film.environment)
+        made = replace(film, folder=folder)
         made.pipeline(output="../shared")
         made.list({"hero": f"of list {name}"})
         films.append(made)
     return films
 
 
+@pytest.mark.shows("two lists that share an output")
 def test_two_lists_that_share_an_output_folder_never_write_over_each_other(film: Film, gateway: Simulator) -> None:
     one, two = two_lists(film)
     assert one.run().code == 0
@@ -110,6 +115,7 @@ def test_two_lists_that_share_an_output_folder_never_write_over_each_other(film:
     assert [create["prompt"] for create in gateway.charged] == ["of list one"]
 
 
+@pytest.mark.shows("two lists that share an output")
 def test_of_two_lists_that_claim_one_output_folder_at_the_same_moment_one_gets_it(
     film: Film, gateway: Simulator
 ) -> None:
@@ -123,6 +129,7 @@ def test_of_two_lists_that_claim_one_output_folder_at_the_same_moment_one_gets_i
     assert winner.run(yes=False).statuses == {"hero": "verified"}
 
 
+@pytest.mark.shows("each operation fails, once and for ever; short writes; the rescue")
 def test_a_rescued_answer_counts_more_than_what_a_person_believes(film: Film, gateway: Simulator) -> None:
     film.list({"shot": "answered, and not recorded in its place"})
     gateway.order_fault("lost_response")

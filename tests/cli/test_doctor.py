@@ -110,6 +110,7 @@ def test_a_server_that_is_no_such_gateway_is_bad(doctor, body):
     assert "base_url" in checks["gateway"]["remedy"]
 
 
+@pytest.mark.shows("e 37")
 def test_a_proxy_is_named_without_its_password(doctor, closed_port):
     proxy = f"http://somebody:hunter2-hunter2@127.0.0.1:{closed_port}"
     code, checks = doctor(base_url="https://gateway.invalid", HTTPS_PROXY=proxy)

@@ -289,6 +289,7 @@ def test_silence_in_uncompressed_sound_is_not_taken_for_lost_data(tmp_path: Path
         pytest.param(box(b"wide"), "no moov", id="nothing-but-wide"),
     ],
 )
+@pytest.mark.shows("e 25")
 def test_a_malformed_file_gets_the_reason_that_fits(content: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(content)

@@ -316,6 +316,7 @@ def test_a_file_that_is_gone_or_a_pipe_is_unmeasurable_but_not_damaged_content(t
     assert isinstance(measure(Path("a\0b")), Unmeasurable)
 
 
+@pytest.mark.shows("e 26")
 def test_a_playlist_called_mp4_opens_nothing_that_it_names(tmp_path: Path) -> None:
     named = tmp_path / "named"
     os.mkfifo(named)  # whoever opened it would wait for ever

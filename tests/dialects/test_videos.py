@@ -104,6 +104,7 @@ UNSAFE_IDS = [
 
 
 @pytest.mark.parametrize("name", UNSAFE_IDS, ids=repr)
+@pytest.mark.shows("e 28")
 def test_an_id_that_could_rewrite_a_url_is_no_id(name: str) -> None:
     answer = answered(200, {"id": name, "status": "queued"})
 

@@ -59,6 +59,7 @@ def test_only_constants_and_decimal_numbers_are_more_than_text(written, value):
     assert type(found) is type(value)
 
 
+@pytest.mark.shows("e 8")
 def test_keys_are_text_as_written():
     assert list(value_of("{1: a, true: b, 1.0: c, null: d, 0x1: e}")) == ["1", "true", "1.0", "null", "0x1"]
 
@@ -112,6 +113,7 @@ def test_a_quoted_merge_key_is_a_key():
         pytest.param(b"a: 1\nb: 'x\nc: 2\n", "yaml-syntax", 2, 4, id="open quote"),
     ],
 )
+@pytest.mark.shows("e 5")
 def test_what_is_wrong_is_a_problem_with_its_place(data, rule, line, column):
     found = problem_of(data)
     assert (found.rule, found.line, found.column, found.severity) == (rule, line, column, "error")
@@ -164,6 +166,7 @@ def test_a_syntax_error_says_what_to_do(data, words):
     assert words in problem_of(data).message
 
 
+@pytest.mark.shows("e 7")
 def test_all_duplicates_are_reported_in_one_go():
     assert [p.line for p in read(b"a: 1\na: 2\nb: 1\nb: 2\n", "x").problems] == [2, 4]
 
@@ -184,6 +187,8 @@ def bomb(levels: int, merge: bool) -> bytes:
 
 
 @pytest.mark.parametrize("merge", [False, True], ids=["aliases", "merges"])
+@pytest.mark.shows("e 3")
+@pytest.mark.shows("e 4")
 def test_a_bomb_is_refused_at_once(merge):
     start = time.monotonic()
     assert problem_of(bomb(16, merge)).rule == "yaml-limit"

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from tests.harness.disks import KILL, LOST, ZEROS
 from tests.harness.failing import failed_well, recovers
+from tests.harness.fork import ROOT
 from tests.harness.sweeping import World, go_on, stop, text
-from tests.harness.trials import ROOT, Count, Ended, Yard, gateway, judge, look
+from tests.harness.trials import Count, Ended, Yard, gateway, judge, look
 
 if TYPE_CHECKING:
     from tests.harness.film import Film
@@ -64,9 +65,9 @@ def cut_at(*kinds: str, disks: tuple[str, ...] = (KILL, LOST, ZEROS)) -> TrialOf
     """A stop at a point, and the runs that go on from what it leaves."""
 
     def trial(yard: Yard) -> list[str]:
-        with gateway() as simulator, yard.nursery() as nursery:
-            stopped = stop(nursery, text(yard, simulator), simulator, list(kinds))
-            trials = go_on(yard, nursery, simulator, stopped, disks, World())
+        with gateway() as simulator:
+            stopped = stop(yard, text(yard, simulator), simulator, list(kinds))
+            trials = go_on(yard, simulator, stopped, disks, World())
         assert trials, stopped.ended
         return [complaint for trial in trials for complaint in trial.complaints]
 
@@ -77,12 +78,12 @@ def failing_at(*kinds: str, how: str = "once") -> TrialOf:
     """A disk that is full at a point, or from there on, and the run that goes on when it isn't."""
 
     def trial(yard: Yard) -> list[str]:
-        with gateway() as simulator, yard.nursery() as nursery:
+        with gateway() as simulator:
             film = text(yard, simulator)
-            ended = nursery.run(film, how, at=list(kinds), errno=errno.ENOSPC)
+            ended = yard.run(film, how, at=list(kinds), errno=errno.ENOSPC)
             point = next(point for point in ended.points if point.failed)
             wrong = failed_well(film, ended, simulator, (point, how, errno.ENOSPC))
-            return wrong + recovers(nursery, film, ended, simulator, point)
+            return wrong + recovers(yard, film, ended, simulator, point)
 
     return trial
 
@@ -91,11 +92,11 @@ def with_fault(name: str, expected: str, posts: int = 1, **order: object) -> Tri
     """One shot meets a fault of the gateway."""
 
     def trial(yard: Yard) -> list[str]:
-        with gateway() as simulator, yard.nursery() as nursery:
+        with gateway() as simulator:
             film = text(yard, simulator)
             film.list({"shot": "a cat"}, budget_usd=0.30)
             simulator.order_fault(name, **order)  # type: ignore[arg-type]
-            ended = nursery.run(film)
+            ended = yard.run(film)
             found = ended.status(), Count.of(simulator).posted
         return [] if found == (expected, posts) else [f"{name}: {found} {ended.out[-300:]} {ended.err[-300:]}"]
 
@@ -109,31 +110,31 @@ def pair(film: Film, **top: object) -> None:
 
 def two_connections(yard: Yard) -> list[str]:
     """Two creates, two connections."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
         pair(film)
-        assert nursery.run(film).code == 0
+        assert yard.run(film).code == 0
         used = [entry["connection"] for entry in simulator.wire if entry["method"] == "POST"]
     return [] if len(set(used)) == len(used) == 2 else [f"the creates used the connections {used}"]
 
 
 def doubt_counts(yard: Yard) -> list[str]:
     """A take in doubt leaves nothing of a budget for one."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
         pair(film, budget_usd=0.30)
         simulator.order_fault("lost_response")
-        ended = nursery.run(film)
+        ended = yard.run(film)
         return _spent_at_most(1, simulator, ended)
 
 
 def killed_spending_counts(yard: Yard) -> list[str]:
     """So does a take of a run that was killed while it asked."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
         pair(film, budget_usd=0.30)
-        stop(nursery, film, simulator, ["answer"])
-        ended = nursery.run(film)
+        stop(yard, film, simulator, ["answer"])
+        ended = yard.run(film)
         return _spent_at_most(1, simulator, ended)
 
 
@@ -144,65 +145,65 @@ def _spent_at_most(creates: int, simulator: Simulator, ended: Ended) -> list[str
 
 def nothing_new_while_in_doubt(yard: Yard) -> list[str]:
     """A shot with a take in doubt gets no new take, whatever its text says."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
         simulator.order_fault("lost_response")
-        nursery.run(film)
+        yard.run(film)
         film.list({"shot": "another text"})
-        ended = nursery.run(film)
+        ended = yard.run(film)
         return _spent_at_most(1, simulator, ended)
 
 
 def one_task_each(yard: Yard) -> list[str]:
     """A task id that another take has proves nothing."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
         pair(film)
         simulator.order_fault("duplicate_id", after=1)
-        ended = nursery.run(film)
+        ended = yard.run(film)
     return [] if ended.status("b") == "in_doubt" else [f"two takes have one task: {ended.out}"]
 
 
 def undisturbed(yard: Yard) -> list[str]:
     """One shot, and nothing goes wrong."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
-        found = judge(film, nursery.run(film), Count.of(simulator), doubt_is_fair=False)
+        found = judge(film, yard.run(film), Count.of(simulator), doubt_is_fair=False)
         shutil.rmtree(film.folder)  # what was leaked on purpose isn't to be found again by `canary`
         return found
 
 
 def damaged_part(yard: Yard) -> list[str]:
     """A part whose second half turned to zeros after it was recorded is fetched again."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
-        stop(nursery, film, simulator, ["measure"])
+        stop(yard, film, simulator, ["measure"])
         part = film.folder / "renders/shots/takes/.shot.001.part"
         content = part.read_bytes()
         part.write_bytes(content[: len(content) // 2].ljust(len(content), b"\0"))
-        return judge(film, nursery.run(film), Count.of(simulator), doubt_is_fair=False) + look(film)
+        return judge(film, yard.run(film), Count.of(simulator), doubt_is_fair=False) + look(film)
 
 
 def taken_name(yard: Yard) -> list[str]:
     """A take's name that something else has is left to it."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
-        stop(nursery, film, simulator, ["measure"])
+        stop(yard, film, simulator, ["measure"])
         other = film.folder / "renders/shots/takes/shot.001.mp4"
         other.write_bytes(b"of somebody else")
-        nursery.run(film)
+        yard.run(film)
         return [] if other.read_bytes() == b"of somebody else" else ["a file was overwritten"]
 
 
 def one_at_a_time(yard: Yard) -> list[str]:
     """While a lock is held, another run sends nothing."""
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
         folder = film.folder / ".veopipe/shots"
         folder.mkdir(parents=True)
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            ended = nursery.run(film)
+            ended = yard.run(film)
         return [] if (ended.code, Count.of(simulator).posted) == (7, 0) else [f"exit {ended.code}, {ended.out}"]
 
 

@@ -7,7 +7,7 @@ import os
 
 from tests.harness.disks import Point
 from tests.harness.film import Film
-from tests.harness.trials import Count, Ended, Nursery, judge
+from tests.harness.trials import Count, Ended, Yard, judge
 from veopipe.simulator.server import Simulator
 
 
@@ -50,19 +50,19 @@ def where(film: Film, ended: Ended, task: str) -> str:
     return "stderr" if any(task in line for line in rescued) else ""
 
 
-def recovers(nursery: Nursery, film: Film, ended: Ended, simulator: Simulator, point: Point) -> list[str]:
+def recovers(yard: Yard, film: Film, ended: Ended, simulator: Simulator, point: Point) -> list[str]:
     """What is wrong with the same command on a good disk, and with a line from stderr put where it says."""
     only_said = bool(simulator.charged) and where(film, ended, simulator.charged[0]["task_id"]) == "stderr"
     body = next((seen.n for seen in ended.points if seen.kind == "body"), None)
     # The folder's fsync failed after the rename: the intent may be on disk, and nobody can take it back.
     intent_stays = body is None and point.is_state and point.kind == "fsync-folder"
-    again = nursery.run(film)
+    again = yard.run(film)
     wrong = judge(film, again, Count.of(simulator), doubt_is_fair=only_said or intent_stays)
     if only_said:
         line = next(line for line in ended.err.splitlines() if line.startswith("VEOPIPE-RESCUE "))
         rescue = film.folder / ".veopipe/shots/rescue"
         rescue.mkdir(exist_ok=True)
         (rescue / "from-stderr.json").write_text(line.removeprefix("VEOPIPE-RESCUE "), "utf-8")
-        last = nursery.run(film)
+        last = yard.run(film)
         wrong += judge(film, last, Count.of(simulator), doubt_is_fair=False)
     return wrong

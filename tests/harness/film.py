@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 from tests.harness.canary import KEY, holds_key
+from tests.harness.fork import First, Forked, Zygote
 
 FAST = "veo-3.1-fast-generate-preview"
 PRICE = "0.30"
@@ -76,17 +77,8 @@ def checked(code: int, out: str, err: str) -> Result:
 class Started:
     """A command that is under way."""
 
-    def __init__(self, arguments: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-        self.process = subprocess.Popen(
-            arguments,
-            cwd=folder,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.said = ""
+    def __init__(self, process: Forked | subprocess.Popen[str]) -> None:
+        self.process, self.said = process, ""
 
     def until_it_says(self, words: str) -> None:
         """Read stderr up to the line with `words`."""
@@ -112,11 +104,19 @@ class Started:
 
 @dataclass
 class Film:
-    """A folder with a shot list `shots.yaml` and a pipeline `quick.yaml`."""
+    """A folder with a shot list `shots.yaml` and a pipeline `quick.yaml`.
+
+    Attributes:
+        folder: where it lies, and where its commands run.
+        base_url: of the gateway that they talk to.
+        environment: theirs.
+        zygote: forks them; None: each starts from nothing.
+    """
 
     folder: Path
     base_url: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    zygote: Zygote | None = None
 
     def list(self, shots: Mapping[str, str | Mapping[str, Any]], name: str = "shots.yaml", **top: Any) -> Path:
         """Write a shot list (JSON is YAML): id → prompt, or id → all its keys. 4 s at 720p unless told."""
@@ -163,9 +163,36 @@ class Film:
         """Any command to its end."""
         return self.start(*words).result()
 
-    def start(self, *words: str, program: tuple[str, ...] = COMMAND, **environment: str) -> Started:
-        """Start a command."""
-        return Started([*program, *words], self.folder, {**self.environment, **environment})
+    def start(
+        self,
+        *words: str,
+        program: tuple[str, ...] = (),
+        first: First = None,
+        **environment: str,
+    ) -> Started:
+        """Start a command.
+
+        Args:
+            words: after `veopipe`, or after `program`.
+            program: another program, which starts from nothing.
+            first: what is done in its process before: a `Mishap`, or what `hurried` and `refused` of `fork` make.
+            environment: variables over its usual ones.
+        """
+        variables = {**self.environment, **environment}
+        if self.zygote is not None and not program:
+            return Started(self.zygote.start(words, self.folder, variables, first))
+        assert first is None, "only a forked command can be prepared"
+        return Started(
+            subprocess.Popen(
+                [*(program or COMMAND), *words],
+                cwd=self.folder,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
 
     def state(self, shot: str, ledger: str = "shots") -> dict[str, Any]:
         """A shot's state file."""

@@ -1,184 +1,177 @@
-"""The real command in processes of its own, without a second of imports each: a nursery that forks them.
+"""The real command in processes of its own, without half a second of imports each.
 
-`Nursery` starts this file as a script. It imports the whole of veopipe once, stays single-threaded, and forks
-a child for every command: a true process, with its own memory, signals and locks, that dies as one. A command
-can be given a way to go wrong (`Mishap`): SIGKILL, Ctrl-C or a full disk at the n-th step (`veopipe.crashpoints`).
+A `Zygote` is a process that has veopipe loaded and no threads (`tests.harness.zygote`). For each command it forks
+a child: a true process, with a pid, memory, streams, signals, working folder and environment of its own, that can
+be killed and that ends as any other does. `Forked` is such a command, and has of `subprocess.Popen` what tests use.
+
+    with Zygote() as zygote:
+        run = zygote.start(["run", "shots.yaml"], folder, environment, Mishap("kill", "record"))
+        out, err = run.communicate(60)
+        assert run.returncode == -9
+
+What belongs to a start from nothing isn't seen this way: signals while Python loads, closed streams, `-m`. Tests of
+that say so with `@pytest.mark.cold`.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any
 
-WRITING = frozenset({"mkdir", "open", "write", "fsync", "fsync-folder", "rename", "link"})
-"""Steps that a full disk lets fail."""
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Mishap:
-    """What goes wrong in a run: `how` is kill, interrupt or terminate at its `at`-th step, or full from there on.
+    """What goes wrong in a run at one of its named steps (`veopipe.crashpoints`).
 
-    With `only`, just the steps count whose subject (a path) ends like that.
+    Attributes:
+        how: a name of `tests.harness.mishaps.SIGNALS`; `full`: no later step can write any more; `odd`: the step
+            raises what nobody expects.
+        at: the number of the step, from 1, or the name of one, whose first time counts.
+        only: just the steps count whose subject (a path) ends like that.
     """
 
     how: str
-    at: int
+    at: int | str
     only: str = ""
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended; `code` is negative for a signal, and None when it had to be killed for its time."""
-
-    code: int | None
-    out: str
-    err: str
+First = Mishap | dict[str, Any] | None
+"""What is done in a child before it becomes veopipe: a function and its arguments, or a mishap."""
 
 
-class Nursery:
-    """A running nursery; a context manager."""
+def hurried(*constants: str) -> First:
+    """Waits are shorter: each `module.CONSTANT=seconds`."""
+    return {"call": "tests.harness.mishaps.hurry", "constants": list(constants)}
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._number = folder, 0
+
+def refused(calls: str) -> First:
+    """The kernel refuses some operations on files: `chmod=EPERM,link=ENOSYS`."""
+    return {"call": "tests.harness.stubborn.refuse", "calls": calls}
+
+
+class Zygote:
+    """A running zygote; a context manager.
+
+    Args:
+        package: the folder that has `veopipe`: the real one, or a copy with a bug.
+        nice: whether its children leave the processor to others, such as the gateway of a sweep.
+    """
+
+    def __init__(self, package: Path = ROOT, *, nice: bool = False) -> None:
+        self._channel, theirs = socket.socketpair()
+        path = os.pathsep.join([str(package), str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [*(["nice"] if nice else []), sys.executable, "-P", "-m", "tests.harness.zygote", str(theirs.fileno())],
+            cwd=package,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
         )
+        theirs.close()
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> Zygote:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.stdout.close()
+        self.close()
+
+    def close(self) -> None:
+        """End it. Commands that are under way go on."""
+        self._channel.close()
         self._process.wait()
 
     def start(
-        self, words: list[str], cwd: Path, environment: Mapping[str, str], mishap: Mishap | None = None
-    ) -> Callable[[float], Ended]:
-        """Start a command; what is returned waits for its end, for so many seconds at most."""
-        self._number += 1
-        out, err = (self._folder / f"{self._number}.{name}" for name in ("out", "err"))
-        order = {"words": words, "cwd": str(cwd), "environment": dict(environment), "out": str(out), "err": str(err)}
-        pid = self._ask({**order, "mishap": asdict(mishap) if mishap else None})
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        first: First = None,
+    ) -> Forked:
+        """Start a command.
 
-        def wait(limit: float) -> Ended:
-            code = self._ask({"wait": pid, "limit": limit})
-            said = [path.read_text("utf-8", "backslashreplace") for path in (out, err)]
-            for path in (out, err):
-                path.unlink()
-            return Ended(code, *said)
-
-        return wait
-
-    def _ask(self, question: dict[str, Any]) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
-        return json.loads(self._process.stdout.readline())
-
-
-# --- the other side --------------------------------------------------------------------------------
-
-
-def _listener(mishap: Mishap) -> Callable[[str, str], None]:
-    lock, seen = threading.Lock(), [0]
-    signals = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
-
-    def listen(step: str, subject: str) -> None:
-        if not subject.endswith(mishap.only):
-            return
-        with lock:
-            seen[0] += 1
-            number = seen[0]
-        if mishap.how == "full":
-            if number >= mishap.at and step in WRITING:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        elif number == mishap.at:
-            os.kill(os.getpid(), signals[mishap.how])
-
-    return listen
+        Args:
+            words: of the command line, after `veopipe`.
+            folder: its working folder.
+            environment: all of it.
+            first: what is done in the child before.
+        """
+        if isinstance(first, Mishap):
+            first = {"call": "tests.harness.mishaps.at", **asdict(first)}
+        order = {"words": list(words), "folder": str(folder), "environment": dict(environment), "first": first}
+        mine, theirs = socket.socketpair()
+        (out, out_end), (err, err_end), nothing = os.pipe(), os.pipe(), os.open(os.devnull, os.O_RDONLY)
+        socket.send_fds(self._channel, [b"+"], [nothing, out_end, err_end, theirs.fileno()])
+        for descriptor in (nothing, out_end, err_end, theirs.detach()):
+            os.close(descriptor)
+        mine.sendall(json.dumps(order).encode() + b"\n")
+        return Forked(mine, out, err)
 
 
-def _grow_up(order: dict[str, Any]) -> NoReturn:
-    """Become the command."""
-    from veopipe import crashpoints
-    from veopipe.__main__ import main
+class Forked:
+    """A command under way, with what tests use of `subprocess.Popen`."""
 
-    code = 99
-    try:
-        os.setsid()
-        for path, descriptor in (("/dev/null", 0), (order["out"], 1), (order["err"], 2)):
-            os.dup2(os.open(path, os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
-        os.chdir(order["cwd"])
-        os.environ.clear()
-        os.environ.update(order["environment"])
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if order["mishap"]:
-            crashpoints.listen(_listener(Mishap(**order["mishap"])))
-        sys.argv = ["veopipe", *order["words"]]
-        main()
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    def __init__(self, told: socket.socket, out: int, err: int) -> None:
+        self._socket, self._told = told, told.makefile("r", encoding="ascii")
+        self.stdout: IO[str] = os.fdopen(out, "r", encoding="utf-8")
+        self.stderr: IO[str] = os.fdopen(err, "r", encoding="utf-8")
+        self.returncode: int | None = None
+        self.pid = int(self._told.readline())
 
+    def poll(self) -> int | None:
+        """Its exit code, negative for a signal; None while it is under way."""
+        return self._look(0)
 
-def _wait(pid: int, limit: float) -> int | None:
-    def late(*_: object) -> None:
-        raise TimeoutError
+    def _look(self, limit: float | None) -> int | None:
+        if self.returncode is None and select.select([self._socket], [], [], limit)[0]:
+            self.returncode = int(self._told.readline())
+            self._told.close()
+            self._socket.close()
+        return self.returncode
 
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, limit)
-    try:
-        _, status = os.waitpid(pid, 0)
-    except TimeoutError:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    return os.waitstatus_to_exitcode(status)
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+        code = self._look(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("veopipe", timeout or 0)
+        return code
 
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
-def _import_everything() -> None:
-    import importlib
-    import pkgutil
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
-    import veopipe
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Read all that it says, and wait for its end; nothing of a stream that was closed here."""
+        said = {}
 
-    for module in pkgutil.walk_packages(veopipe.__path__, "veopipe."):
-        if ".simulator." not in module.name and module.name not in {"veopipe.__main__", "veopipe.delivery.probe"}:
-            importlib.import_module(module.name)
-    assert threading.active_count() == 1, "a fork would copy half of a process"
+        def read(name: str, stream: IO[str]) -> None:
+            with stream:
+                said[name] = stream.read()
 
-
-def _serve() -> None:
-    _import_everything()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is for pytest
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    for line in sys.stdin:
-        order = json.loads(line)
-        if "wait" in order:
-            answer = _wait(order["wait"], order["limit"])
-        else:
-            answer = os.fork()
-            if answer == 0:
-                _grow_up(order)
-        answers.write(json.dumps(answer) + "\n")
-
-
-if __name__ == "__main__":
-    _serve()
+        streams = {name: stream for name, stream in (("out", self.stdout), ("err", self.stderr)) if not stream.closed}
+        readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams.items()]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join(timeout)
+        if any(reader.is_alive() for reader in readers):
+            raise subprocess.TimeoutExpired("veopipe", timeout or 0)
+        self.wait(timeout)
+        return said.get("out", ""), said.get("err", "")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.harness.figures import LONG
 
 PUSH, NIGHTLY = 400, 10_000
-"""Inputs per fuzzer; `tests/hostile/test_index.py` counts the fuzzers."""
+"""Inputs per fuzzer; `tests/test_index.py` counts the fuzzers."""
 WALKED, MEASURED = (100_000, 8_000) if LONG else (4_000, 400)
 """Damaged videos that are walked, and that are measured."""
 TESTS = Path(__file__).parents[1]

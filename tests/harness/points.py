@@ -1,15 +1,10 @@
-"""Forks veopipe runs that stop, or whose disk fails, at the n-th durable operation. A script, not a test.
+"""The points of a run: every operation that a power cut could undo. Each is logged, and one may go wrong.
 
-One process, warmed up and without threads, forks a child for each JSON line on its standard input:
-
-    {"folder", "arguments", "environment", "log", "how", "at", "errno", "room"}
-
-and answers with `{"code", "out", "err"}`. In the child every operation that a power cut could undo is a
-*point*. Names come from Python's own audit events (open for writing, mkdir, rename, link, unlink, chmod,
-connect), so that no operation has to be announced to be seen; writes, syncs and the stages of a create come
-from `veopipe.crashpoints`; the last one is the exit, when all is said to be done. Each point is written to the log just
-before the operation, numbered from 1; `at` is such a number, or a list of kinds that are met one after the other,
-the last being the point.
+`record` is called in a forked command (`tests.harness.zygote`). Names of points come from Python's own audit events
+(open for writing, mkdir, rename, link, unlink, chmod, connect), so that no operation has to be announced to be seen;
+writes, syncs and the stages of a create come from `veopipe.crashpoints`; the last one is the exit, when all is said
+to be done. Each is written to the log just before the operation, numbered from 1; `at` is such a number, or a list
+of kinds that are met one after the other, the last being the point.
 
     watch   nothing happens
     kill    SIGKILL just before point `at`
@@ -21,11 +16,10 @@ the last being the point.
 
 from __future__ import annotations
 
-import gc
+import atexit
 import json
 import os
 import resource
-import select
 import signal
 import sys
 import threading
@@ -33,8 +27,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-LIMIT = 60
-"""Seconds after which a child hangs."""
+from veopipe import crashpoints
+
 ON_DISK = frozenset({"open", "write", "fsync", "fsync-folder", "mkdir", "rename", "link", "remove", "chmod"})
 _AUDITED = {
     "os.mkdir": "mkdir",
@@ -45,7 +39,6 @@ _AUDITED = {
 }
 STEPS = frozenset(
     {"write", "fsync", "fsync-folder", "gate", "body", "answer", "record", "poll", "download", "walk", "measure"}
-    | {"exit"}
 )
 ON_FILES = (
     *("files.py", "ledger/store.py", "ledger/owner.py", "delivery/download.py", "delivery/shelf.py"),
@@ -59,14 +52,13 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 class Recorder:
     """Numbers, logs and disturbs the points of this process."""
 
-    def __init__(self, order: dict[str, Any]) -> None:
-        self._root = order["folder"] + os.sep
-        self._how, self._at = order["how"], order.get("at", 0)
-        self._path = list(self._at) if isinstance(self._at, list) else []
-        self._errno, self._room = order.get("errno", 0), order.get("room", 0)
-        self._shadow = order["log"] + ".kept"
+    def __init__(self, folder: str, log: str, how: str, at: int | list[str], errno: int, room: int) -> None:
+        self._root, self._how = folder + os.sep, how
+        self._at, self._path = (sys.maxsize, list(at)) if isinstance(at, list) else (at, [])
+        self._errno, self._room, self._is_over = errno, room, False
+        self._shadow = log + ".kept"
         os.mkdir(self._shadow)
-        self._log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lock, self._mine, self._count = threading.RLock(), threading.local(), 0
         self._at_work: dict[int, FrameType | None] = {}  # thread → the function that reached its last point
 
@@ -87,6 +79,11 @@ class Recorder:
             size = os.stat(subject).st_size if step == "fsync" and subject else 0
             self._point(step, self._inside(subject) or "" if on_disk else subject, size=size)
 
+    def last(self) -> None:
+        """Called when all is said to be done; what the interpreter still does is none of veopipe."""
+        self._point("exit", "")
+        self._is_over = True
+
     def _inside(self, path: object) -> str | None:
         if isinstance(path, str | bytes | os.PathLike):
             full = os.path.abspath(os.fsdecode(path))
@@ -94,7 +91,7 @@ class Recorder:
         return None
 
     def _named(self, kind: str, *paths: object, flags: int = 0) -> None:
-        if getattr(self._mine, "busy", False):
+        if self._is_over or getattr(self._mine, "busy", False):
             return
         inside = [self._inside(path) for path in paths]
         if inside[-1] is not None:
@@ -176,90 +173,18 @@ def _is_on_files(frame: FrameType) -> bool:
     return frame.f_code.co_filename.endswith(_ON_FILES)
 
 
-def child(order: dict[str, Any], out: int, err: int) -> None:
-    """Become veopipe."""
-    signal.alarm(LIMIT)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for ours, theirs in ((nothing, 0), (out, 1), (err, 2)):
-        os.dup2(ours, theirs)
-    os.environ.clear()
-    os.environ.update(order["environment"])
-    os.chdir(order["folder"])
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
-    from veopipe import crashpoints
-    from veopipe.__main__ import main
+def record(folder: str, log: str, how: str, at: int | list[str] = 0, errno: int = 0, room: int = 0) -> None:
+    """Log and disturb the points of this process from here on; see the top of this file.
 
-    recorder = Recorder(order) if order.get("log") else None
-    if recorder is not None:
-        crashpoints.listen(recorder.step)
-        sys.addaudithook(recorder.audit)
-    sys.argv = ["veopipe", *order["arguments"]]
-    code = 70
-    try:
-        main()
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-        if recorder is not None:
-            recorder.step("exit", "")
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def serve(order: dict[str, Any]) -> dict[str, Any]:
-    """Fork one child and wait for its end."""
-    (out, out_end), (err, err_end) = os.pipe(), os.pipe()
-    number = os.fork()
-    if number == 0:
-        child(order, out_end, err_end)
-    os.close(out_end)
-    os.close(err_end)
-    texts, unfinished = {out: b"", err: b""}, {out, err}
-    while unfinished:
-        for pipe in select.select(list(unfinished), [], [])[0]:
-            piece = os.read(pipe, 1 << 16)
-            texts[pipe] += piece
-            if not piece:
-                unfinished.discard(pipe)
-                os.close(pipe)
-    _, status = os.waitpid(number, 0)
-    said = {name: texts[pipe].decode("utf-8", "replace") for name, pipe in (("out", out), ("err", err))}
-    return {"code": os.waitstatus_to_exitcode(status), **said}
-
-
-def warm_up(folder: str) -> None:
-    """Import and build all that a run needs, without starting a thread."""
-    import anyio._backends._asyncio  # noqa: F401  what httpx imports at its first request
-    import httpcore._backends.anyio  # noqa: F401
-
-    from veopipe.cli import main as cli
-    from veopipe.delivery import measure  # noqa: F401
-    from veopipe.dialects.videos.dialect import Videos
-    from veopipe.gateway import client
-    from veopipe.gateway.address import Address
-
-    client.Gateway(Address("http://127.0.0.1:9"), Videos(), "sk-nobodys")
-    path = os.path.join(folder, "warm.yaml")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("version: 1\nshots: {a: {prompt: a cat, model: veo-3.1-fast-generate-preview}}\n")
-    for words in (["validate", path], ["plan", path, "--format", "json"], ["status", path]):
-        cli.main(words)
-
-
-def main() -> None:
-    """Serve orders until there are no more."""
-    orders, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    silent = os.open(os.devnull, os.O_RDWR)
-    os.dup2(silent, 0)
-    os.dup2(silent, 1)
-    warm_up(sys.argv[1])
-    gc.collect()
-    gc.freeze()
-    for line in orders:
-        answers.write(json.dumps(serve(json.loads(line))).encode() + b"\n")
-        answers.flush()
-
-
-if __name__ == "__main__":
-    main()
+    Args:
+        folder: what is seen of the disk.
+        log: is made.
+        how: what happens at the point.
+        at: its number, or kinds.
+        errno: what a disk says that fails.
+        room: bytes, for `short`.
+    """
+    recorder = Recorder(folder, log, how, at, errno, room)
+    crashpoints.listen(recorder.step)
+    sys.addaudithook(recorder.audit)
+    atexit.register(recorder.last)

@@ -1,11 +1,7 @@
-"""Runs a program on which the kernel refuses some operations on files, as disks do that don't have them.
-
-    python stubborn.py chmod=EPERM,link=ENOSYS program its words …
+"""Lets the kernel refuse some operations on files, as disks do that don't have them: `chmod=EPERM,link=ENOSYS`.
 
 What follows `=` is what the operation answers; `OK`: it says that it is done, and does nothing (NTFS, SMB). The
 filter (seccomp) holds for all children, too. Linux only; exit code 77: not on this machine.
-
-A script, not a test: it becomes the program.
 """
 
 from __future__ import annotations
@@ -60,21 +56,16 @@ def instructions(refused: dict[str, int]) -> bytes:
     return b"".join(struct.pack("HBBI", *each) for each in made)
 
 
-def refuse(refused: dict[str, int]) -> None:
+def refuse(calls: str) -> None:
     """Let the kernel refuse these to this process and its children, for ever."""
-    code = instructions(refused)
+    if platform.machine() not in CALLS or sys.platform != "linux":
+        print(f"no filter for {sys.platform} on {platform.machine()}", file=sys.stderr)
+        sys.exit(IMPOSSIBLE)
+    wanted = dict(entry.split("=") for entry in calls.split(","))
+    code = instructions({name: 0 if answer == "OK" else getattr(errno, answer) for name, answer in wanted.items()})
     held = ctypes.create_string_buffer(code, len(code))
     library = ctypes.CDLL(None, use_errno=True)
     program = Program(len(code) // 8, ctypes.addressof(held))
     if library.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) or library.prctl(SECCOMP, FILTER, ctypes.byref(program), 0, 0):
         print(f"no filter: {os.strerror(ctypes.get_errno())}", file=sys.stderr)
         sys.exit(IMPOSSIBLE)
-
-
-if __name__ == "__main__":
-    if platform.machine() not in CALLS or sys.platform != "linux":
-        print(f"no filter for {sys.platform} on {platform.machine()}", file=sys.stderr)
-        sys.exit(IMPOSSIBLE)
-    wanted = dict(entry.split("=") for entry in sys.argv[1].split(","))
-    refuse({name: 0 if answer == "OK" else getattr(errno, answer) for name, answer in wanted.items()})
-    os.execv(sys.argv[2], sys.argv[2:])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.harness.disks import LOST, WORST, Disk, Point, copy, cuts, seeded
-from tests.harness.trials import Count, Ended, Nursery, Trial, Yard, gateway, judge, judge_all, look, may_doubt, states
+from tests.harness.trials import Count, Ended, Trial, Yard, gateway, judge, judge_all, look, may_doubt, states
 from veopipe.simulator.server import Simulator
 from veopipe.takes.status import Status
 
@@ -66,18 +66,14 @@ class World:
     first: list[str] | None = None
 
 
-def stop(
-    nursery: Nursery, film: Film, simulator: Simulator, at: int | list[str], words: list[str] | None = None
-) -> Stopped:
+def stop(yard: Yard, film: Film, simulator: Simulator, at: int | list[str], words: list[str] | None = None) -> Stopped:
     """Kill a run just before a point: its number, or kinds that it meets one after the other."""
     before, count = Disk.of(film.folder), Count.of(simulator)
-    ended = nursery.run(film, "kill", at=at, arguments=words)
+    ended = yard.run(film, "kill", at=at, arguments=words)
     return Stopped(film, before, ended, Count.of(simulator) - count)
 
 
-def go_on(
-    yard: Yard, nursery: Nursery, simulator: Simulator, stopped: Stopped, kinds: Kinds, world: World
-) -> list[Trial]:
+def go_on(yard: Yard, simulator: Simulator, stopped: Stopped, kinds: Kinds, world: World) -> list[Trial]:
     """From every disk that the stop may leave."""
     if stopped.ended.code != -9:  # it had fewer points this time
         return []
@@ -86,22 +82,22 @@ def go_on(
         film, count = yard.at(stopped.film, folder), Count.of(simulator)
         wrong = look(film)
         if world.first is not None:
-            wrong += nursery.run(film, arguments=world.first).blemishes()
-        again = nursery.run(film)
+            wrong += yard.run(film, arguments=world.first).blemishes()
+        again = yard.run(film)
         sent = world.sent + stopped.spent + (Count.of(simulator) - count)
         fair = world.doubt_is_fair or may_doubt(points, kind)
         wrong += judge(film, again, sent, doubt_is_fair=fair, shot=world.shot)
         if kind == LOST:
-            wrong += idle(nursery, film, simulator, again)
+            wrong += idle(yard, film, simulator, again)
         trials.append(Trial(points[-1], kind, again.status(world.shot), wrong))
         shutil.rmtree(folder)
     return trials
 
 
-def idle(nursery: Nursery, film: Film, simulator: Simulator, before: Ended) -> list[str]:
+def idle(yard: Yard, film: Film, simulator: Simulator, before: Ended) -> list[str]:
     """Once more: nothing is sent, nothing changes."""
     count = Count.of(simulator)
-    again = nursery.run(film)
+    again = yard.run(film)
     sent = Count.of(simulator) - count
     same = (again.code, again.document.get("shots")) == (before.code, before.document.get("shots"))
     return [] if same and sent == NOTHING else [f"once more gives {again.code}, {again.out}, {sent}"]
@@ -117,8 +113,8 @@ def several(yard: Yard, simulator: Simulator) -> Film:
 
 def points_of(yard: Yard, make: Make) -> list[Point]:
     """All points of an undisturbed run."""
-    with gateway() as simulator, yard.nursery() as nursery:
-        ended = nursery.run(make(yard, simulator), "watch")
+    with gateway() as simulator:
+        ended = yard.run(make(yard, simulator), "watch")
     assert (ended.code, {row["status"] for row in ended.document["shots"].values()}) == (0, {"verified"}), ended
     return ended.points
 
@@ -126,11 +122,11 @@ def points_of(yard: Yard, make: Make) -> list[Point]:
 def sweep_new(yard: Yard, make: Make, places: Iterable[int], kinds: Kinds) -> list[Trial]:
     """A shot that nothing is known of, stopped at each place."""
 
-    def one(nursery: Nursery, at: int) -> list[Trial]:
+    def one(at: int) -> list[Trial]:
         with gateway() as simulator:
             film = make(yard, simulator)
-            stopped = stop(nursery, film, simulator, at)
-            return go_on(yard, nursery, simulator, stopped, kinds, World())
+            stopped = stop(yard, film, simulator, at)
+            return go_on(yard, simulator, stopped, kinds, World())
 
     return yard.each(one, places)
 
@@ -138,11 +134,11 @@ def sweep_new(yard: Yard, make: Make, places: Iterable[int], kinds: Kinds) -> li
 def sweep_resumed(yard: Yard, ready: Film, simulator: Simulator, world: World, kinds: Kinds) -> list[Trial]:
     """A shot that was ordered before, stopped at each place of the run that goes on. Nothing more may be sent."""
 
-    def one(nursery: Nursery, at: int) -> list[Trial]:
+    def one(at: int) -> list[Trial]:
         folder = yard.folder()
         copy(ready.folder, folder)
-        stopped = stop(nursery, yard.at(ready, folder), simulator, at, world.command)
-        return go_on(yard, nursery, simulator, stopped, kinds, world)
+        stopped = stop(yard, yard.at(ready, folder), simulator, at, world.command)
+        return go_on(yard, simulator, stopped, kinds, world)
 
     return yard.each(one, range(1, len(watched(yard, ready, world.command).points) + 1))
 
@@ -150,10 +146,10 @@ def sweep_resumed(yard: Yard, ready: Film, simulator: Simulator, world: World, k
 def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds) -> list[Trial]:
     """Several new shots at once, stopped at each place; each of them is judged by what its own record says."""
 
-    def one(nursery: Nursery, at: int) -> list[Trial]:
+    def one(at: int) -> list[Trial]:
         with gateway() as simulator:
-            stopped = stop(nursery, several(yard, simulator), simulator, at)
-            return go_on_with_all(yard, nursery, simulator, stopped, kinds)
+            stopped = stop(yard, several(yard, simulator), simulator, at)
+            return go_on_with_all(yard, simulator, stopped, kinds)
 
     return yard.each(one, places)
 
@@ -161,11 +157,11 @@ def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds) -> list[Trial
 def sweep_several_resumed(yard: Yard, ready: Film, simulator: Simulator, kinds: Kinds) -> list[Trial]:
     """Several shots that were paid before, stopped at each place of the run that goes on."""
 
-    def one(nursery: Nursery, at: int) -> list[Trial]:
+    def one(at: int) -> list[Trial]:
         folder = yard.folder()
         copy(ready.folder, folder)
-        stopped = stop(nursery, yard.at(ready, folder), simulator, at)
-        return go_on_with_all(yard, nursery, simulator, stopped, kinds)
+        stopped = stop(yard, yard.at(ready, folder), simulator, at)
+        return go_on_with_all(yard, simulator, stopped, kinds)
 
     return yard.each(one, range(1, len(watched(yard, ready).points) + 1))
 
@@ -174,8 +170,7 @@ def watched(yard: Yard, ready: Film, words: list[str] | None = None) -> Ended:
     """An undisturbed run of a copy, or another command."""
     folder = yard.folder()
     copy(ready.folder, folder)
-    with yard.nursery() as nursery:
-        ended = nursery.run(yard.at(ready, folder), "watch", arguments=words)
+    ended = yard.run(yard.at(ready, folder), "watch", arguments=words)
     assert ended.points, ended
     return ended
 
@@ -187,7 +182,6 @@ def paid_by_prompt(simulator: Simulator) -> Counter[str]:
 
 def go_on_with_all(
     yard: Yard,
-    nursery: Nursery,
     simulator: Simulator,
     stopped: Stopped,
     kinds: Kinds,
@@ -203,11 +197,11 @@ def go_on_with_all(
         wrong, doubtful = look(film), died_asking(film)
         if len(doubtful) > AT_ONCE:
             wrong.append(f"{sorted(doubtful)} are in doubt, and only {AT_ONCE} could be asked for at once")
-        again = nursery.run(film)
+        again = yard.run(film)
         sent = spent + (paid_by_prompt(simulator) - count)
         wrong += judge_all(film, again, sent, doubtful, prompts)
         if kind == LOST:
-            wrong += idle(nursery, film, simulator, again)
+            wrong += idle(yard, film, simulator, again)
         status = ",".join(again.status(shot) for shot in prompts)
         trials.append(Trial(points[-1], kind, status, wrong))
         shutil.rmtree(folder)
@@ -225,18 +219,18 @@ def died_asking(film: Film) -> set[str]:
 
 
 def sweep_command(
-    yard: Yard, ready: Film, words: list[str], judge_disk: Callable[[Film, Nursery], list[str]], kinds: Kinds
+    yard: Yard, ready: Film, words: list[str], judge_disk: Callable[[Film], list[str]], kinds: Kinds
 ) -> list[Trial]:
     """A command that sends nothing, stopped at each place of it; `judge_disk` says what is wrong with what is left."""
 
-    def one(nursery: Nursery, at: int) -> list[Trial]:
+    def one(at: int) -> list[Trial]:
         folder, trials = yard.folder(), []
         copy(ready.folder, folder)
         before = Disk.of(folder)
-        ended = nursery.run(yard.at(ready, folder), "kill", at=at, arguments=words)
+        ended = yard.run(yard.at(ready, folder), "kill", at=at, arguments=words)
         for kind, left in cuts(before, ended.points, folder, yard.folder(), kinds):
             film = yard.at(ready, left)
-            trials.append(Trial(ended.points[-1], kind, str(ended.code), [*look(film), *judge_disk(film, nursery)]))
+            trials.append(Trial(ended.points[-1], kind, str(ended.code), [*look(film), *judge_disk(film)]))
             shutil.rmtree(left)
         return trials
 
@@ -246,26 +240,24 @@ def sweep_command(
 def again_and_again(yard: Yard, longest: int, seeds: Iterable[int]) -> list[Trial]:
     """Histories: some stops, each with a disk of its own, then a run to the end."""
 
-    def one(nursery: Nursery, seed: int) -> list[Trial]:
+    def one(seed: int) -> list[Trial]:
         chance, fair = random.Random(seed), False
         with gateway() as simulator:
             film = text(yard, simulator)
             for number in range(chance.randint(2, 4)):
                 at = chance.randint(1, longest if number == 0 else longest // 2)
-                film, stopped = struck(yard, nursery, film, simulator, at, chance)
+                film, stopped = struck(yard, film, simulator, at, chance)
                 fair = fair or (stopped.ended.code == -9 and may_doubt(stopped.ended.points, "power"))
-            last = nursery.run(film)
+            last = yard.run(film)
             wrong = judge(film, last, Count.of(simulator), doubt_is_fair=fair)
         return [Trial(Point(seed, "history", ()), "again and again", last.status(), wrong)]
 
     return yard.each(one, seeds)
 
 
-def struck(
-    yard: Yard, nursery: Nursery, film: Film, simulator: Simulator, at: int, chance: random.Random
-) -> tuple[Film, Stopped]:
+def struck(yard: Yard, film: Film, simulator: Simulator, at: int, chance: random.Random) -> tuple[Film, Stopped]:
     """Stop a run and choose one of the disks that it may leave."""
-    stopped = stop(nursery, film, simulator, at)
+    stopped = stop(yard, film, simulator, at)
     if stopped.ended.code != -9:
         return film, stopped
     disks = list(cuts(stopped.before, stopped.ended.points, film.folder, yard.folder(), (*WORST, *seeded(2))))
@@ -281,18 +273,18 @@ def is_closed(film: Film) -> bool:
 def crash_loop(yard: Yard, seeds: Iterable[int]) -> list[Trial]:
     """Four shots under a budget for two, in a service that dies ten times and starts again."""
 
-    def one(nursery: Nursery, seed: int) -> list[Trial]:
+    def one(seed: int) -> list[Trial]:
         chance = random.Random(seed)
         with gateway() as simulator:
             film = text(yard, simulator)
             film.pipeline(limits__creates_in_flight=1 + seed % 3)
             film.list({f"s{number}": f"shot {number}" for number in range(4)}, budget_usd=0.60)
             for _ in range(10):
-                film, stopped = struck(yard, nursery, film, simulator, chance.randint(20, 120), chance)
+                film, stopped = struck(yard, film, simulator, chance.randint(20, 120), chance)
                 if stopped.ended.code != -9 or is_closed(film):
                     break  # that run is over; the next one has a budget of its own
             else:
-                stopped = Stopped(film, stopped.before, nursery.run(film), NOTHING)
+                stopped = Stopped(film, stopped.before, yard.run(film), NOTHING)
             wrong = stopped.ended.blemishes()
             prompts = Counter(create["prompt"] for create in simulator.charged)
             if len(simulator.charged) > 2 or max(prompts.values(), default=0) > 1:

@@ -1,6 +1,6 @@
 """A run that stops at a point, the disks it may leave, and the runs that go on from each; with a judge.
 
-`Nursery` forks the runs (`points`), `disks` makes the disks, the simulator's own ledger counts what
+`Yard` forks the runs, `points` stops them, `disks` makes the disks, the simulator's own ledger counts what
 was paid. A complaint is a sentence; no complaint is a pass.
 """
 
@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import queue
 import re
 import subprocess
-import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.harness.canary import holds_key, leaks_below
 from tests.harness.disks import Point, read_log
+from tests.harness.fork import Zygote
 from veopipe import files
 from veopipe.delivery import boxes
 from veopipe.ledger import record
@@ -35,7 +31,10 @@ if TYPE_CHECKING:
     from tests.harness.film import Film
 
 AT_ONCE = 2
-ROOT = Path(__file__).parents[2]
+LIMIT = 60.0
+"""Seconds after which a run hangs."""
+HUNG = -1000
+"""Its exit code then."""
 _LOSSES = ("is nowhere", "no file on disk has", "can't be read", "never measured", "paid 0 times", "could be known")
 
 
@@ -64,83 +63,46 @@ class Ended:
     def blemishes(self) -> list[str]:
         """What no ending may have."""
         both = self.out + self.err
-        found = [f"it hung for a minute: {both}"] if self.code == -14 else []
+        found = [f"it hung for a minute: {both}"] if self.code == HUNG else []
         if "Traceback (most recent" in both or self.code == 70 or "never retrieved" in both:
             found.append(f"a traceback: {both}")
         return [*found, "the key was printed"] if holds_key(both) else found
 
 
-class Nursery:
-    """A process that forks runs.
-
-    Args:
-        folder: for its own use.
-        package: the folder that has `veopipe`, the real one or a copy with a bug.
-    """
-
-    def __init__(self, folder: Path, package: Path = ROOT) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        script = str(Path(__file__).with_name("points.py"))
-        environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
-        self._process = subprocess.Popen(
-            ["nice", sys.executable, script, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
-        self._logs, self._count, self._turn = folder, 0, threading.Lock()
-
-    def run(self, film: Film, how: str = "", *words: str, arguments: list[str] | None = None, **order: Any) -> Ended:
-        """Run the film's command; `how` as in `points`, nothing: undisturbed and without a log."""
-        with self._turn:
-            self._count += 1
-            log = self._logs / f"{self._count}.log"
-            request = {
-                "folder": str(film.folder),
-                "arguments": arguments or film.arguments(*words),
-                "environment": film.environment,
-                **({"log": str(log), "how": how, **order} if how else {}),
-            }
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-            answer = json.loads(self._process.stdout.readline())
-        return Ended(**answer, points=read_log(log) if how else [])
-
-    def close(self) -> None:
-        """End it."""
-        with self._process:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-
-
 class Yard:
-    """Some nurseries, and the folders of trials.
+    """Where trials are: their folders, and the process that forks their runs.
 
     Args:
         film: what new films are like.
         folder: where trials go.
-        package: as `Nursery`.
+        zygote: of the real package, or of a copy with a bug.
+        at_once: how many trials run at a time.
     """
 
-    def __init__(self, film: Film, folder: Path, package: Path = ROOT, at_once: int = AT_ONCE) -> None:
-        self._film, self._folder, self.at_once = film, folder, at_once
-        self._nurseries = [Nursery(folder / f"nursery-{number}", package) for number in range(at_once)]
-        self._free: queue.Queue[Nursery] = queue.Queue()
-        for nursery in self._nurseries:
-            self._free.put(nursery)
+    def __init__(self, film: Film, folder: Path, zygote: Zygote, at_once: int = AT_ONCE) -> None:
+        folder.mkdir(parents=True)
+        self._film, self._folder, self._zygote, self.at_once = film, folder, zygote, at_once
         self._numbers = itertools.count()
 
-    @contextmanager
-    def nursery(self) -> Iterator[Nursery]:
-        """One that nobody uses."""
-        mine = self._free.get()
+    def run(self, film: Film, how: str = "", *words: str, arguments: list[str] | None = None, **more: Any) -> Ended:
+        """Run the film's command to its end; `how` and more as in `points.record`, nothing: without a log."""
+        log = Path(f"{self.folder()}.log")
+        recorded = {
+            "call": "tests.harness.points.record",
+            "folder": str(film.folder),
+            "log": str(log),
+            "how": how,
+            **more,
+        }
+        run = self._zygote.start(
+            arguments or film.arguments(*words), film.folder, film.environment, recorded if how else None
+        )
         try:
-            yield mine
-        finally:
-            self._free.put(mine)
+            out, err = run.communicate(LIMIT)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            return Ended(HUNG, "", "")
+        return Ended(run.wait(), out, err, read_log(log) if how else [])
 
     def film(self, gateway: Simulator, prompt: str = "a cat", **keys: Any) -> Film:
         """A new folder with a list of one shot."""
@@ -158,20 +120,10 @@ class Yard:
         """The same film in another folder."""
         return replace(film, folder=folder)
 
-    def each(self, work: Callable[[Nursery, Any], list[Any]], items: Iterable[Any]) -> list[Any]:
+    def each(self, work: Callable[[Any], list[Any]], items: Iterable[Any]) -> list[Any]:
         """Do `work` for all items, some at once; all results in one list."""
-
-        def one(item: Any) -> list[Any]:
-            with self.nursery() as nursery:
-                return work(nursery, item)
-
         with ThreadPoolExecutor(self.at_once) as pool:
-            return [result for results in pool.map(one, items) for result in results]
-
-    def close(self) -> None:
-        """End the nurseries."""
-        for nursery in self._nurseries:
-            nursery.close()
+            return [result for results in pool.map(work, items) for result in results]
 
 
 @dataclass(frozen=True)

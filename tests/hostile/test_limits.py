@@ -40,6 +40,7 @@ def problems_of(folder: Path, **shot: Any) -> list[str]:
 @pytest.mark.parametrize(
     "written", ["16:9", "0123", "1_000", "no", "2026-05-20", "2026-13-45", "1e999", ".nan", "0x1f", "=", "9" * 5000]
 )
+@pytest.mark.shows("e 1")
 def test_a_text_that_other_loaders_guess_at_stays_text(written: str) -> None:
     found = yaml.read(f"a: {written}\n".encode(), "x")
     assert not found.problems
@@ -50,17 +51,21 @@ def test_a_text_that_other_loaders_guess_at_stays_text(written: str) -> None:
 @pytest.mark.parametrize(
     "tag", ["!!int ''", "!!bool z", "!!timestamp x", "!!binary aGk=", "!!set {a}", "!!omap [a: 1]"]
 )
+@pytest.mark.shows("e 2")
+@pytest.mark.shows("e 9")
 def test_a_tag_is_refused_whatever_it_stands_for(tag: str) -> None:
     assert "yaml-tag" in {problem.rule for problem in yaml.read(f"a: {tag}\n".encode(), "x").problems}
 
 
 @pytest.mark.parametrize("path", corpus("yaml"), ids=lambda path: path.stem)
+@pytest.mark.shows("e 6")
 def test_no_saved_bomb_takes_more_than_a_moment(path: Path) -> None:
     began = time.process_time()
     yaml.load(path)
     assert time.process_time() - began < A_MOMENT
 
 
+@pytest.mark.shows("e 11")
 def test_a_list_of_gigabytes_is_refused_by_its_size(tmp_path: Path) -> None:
     path = tmp_path / "shots.yaml"
     with path.open("wb") as file:
@@ -90,6 +95,7 @@ PATTERNS = sorted(
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.shows("e 13")
 def test_no_pattern_takes_more_than_a_moment(pattern: str) -> None:
     began = time.process_time()
     for piece in ("a", "0", " ", "a-", "0.", "aa ", "https://", "\n", "é"):
@@ -99,16 +105,19 @@ def test_no_pattern_takes_more_than_a_moment(pattern: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["tags", "reference_images"])
+@pytest.mark.shows("e 14")
 def test_thousands_of_objects_in_a_list_are_refused_in_a_moment(tmp_path: Path, key: str) -> None:
     assert problems_of(tmp_path, **{key: [{"a": n} for n in range(3000)]})
 
 
 @pytest.mark.parametrize("seed", ["1e400", "-1e400", "9" * 400, 1e308, -1, 2**32, 1.5, True, "NaN"])
+@pytest.mark.shows("e 15")
 def test_a_number_beyond_all_bounds_is_refused(tmp_path: Path, seed: Any) -> None:
     assert problems_of(tmp_path, seed=seed) == ["seed-range"]
 
 
 @pytest.mark.parametrize("key", ["resolution", "aspect_ratio", "model", "seconds", "size", "input_reference"])
+@pytest.mark.shows("e 16")
 def test_a_megabyte_of_text_makes_a_short_message(tmp_path: Path, key: str) -> None:
     assert problems_of(tmp_path, **{key: "\x1b[2J" * 250_000})
 

@@ -64,6 +64,7 @@ def test_a_yaml_text_is_a_document_or_problems_with_places(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("path", corpus("yaml"), ids=lambda path: path.name)
+@pytest.mark.shows("e 10")
 def test_a_saved_yaml_text_is_a_document_or_problems(path: Path) -> None:
     assert_read(path.read_bytes())
 

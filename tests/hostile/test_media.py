@@ -49,6 +49,7 @@ def mutant(dice: random.Random) -> tuple[str, bytes]:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.shows("hostile input, at least 10,000")
 def test_every_damaged_video_is_walked_in_a_moment_and_no_part_of_one_passes(tmp_path: Path, figures: Figures) -> None:
     dice, passed, path = random.Random(None if LONG else 6), 0, tmp_path / "v.mp4"
     seed = dice.getrandbits(64)
@@ -67,6 +68,8 @@ def test_every_damaged_video_is_walked_in_a_moment_and_no_part_of_one_passes(tmp
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.shows("hostile input, at least 10,000")
+@pytest.mark.shows("e 27")
 def test_every_damaged_video_is_measured_or_refused_and_the_child_never_hangs(tmp_path: Path, figures: Figures) -> None:
     dice, path = random.Random(None if LONG else 7), tmp_path / "v.mp4"
     seed = dice.getrandbits(64)
@@ -93,6 +96,7 @@ def box(kind: bytes, content: bytes) -> bytes:
     return (8 + len(content)).to_bytes(4, "big") + kind + content
 
 
+@pytest.mark.shows("e 27")
 def test_a_title_of_megabytes_full_of_controls_is_only_a_title(tmp_path: Path, figures: Figures) -> None:
     content = (MEDIA / "moov-last.mp4").read_bytes()
     at = content.index(b"moov") - 4

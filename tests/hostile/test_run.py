@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.canary import KEY, holds_key, leaks_below
+from tests.harness.fork import Mishap
 from tests.harness.wire.server import FaultServer
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def assert_tame(result: Result) -> None:
 # --- the list (docs/hazards.md, e 12) --------------------------------------------------------------
 
 
+@pytest.mark.shows("e 12")
 def test_a_schema_that_a_list_names_is_never_fetched(film: Film, measured_video: Path) -> None:
     with FaultServer("good", measured_video) as trap:
         place = f"{trap.base_url}/schema.json"
@@ -59,6 +61,7 @@ def test_a_schema_that_a_list_names_is_never_fetched(film: Film, measured_video:
 @pytest.mark.parametrize(
     "shot", ["../x", "/etc/x", "a\nb", "a/b", "..", "", "a" * 300, "a\x1b[2Jb", "ä", "-rf", "x\u202ey"], ids=ascii
 )
+@pytest.mark.shows("e 17")
 def test_an_id_that_is_no_name_is_refused_and_makes_no_file(film: Film, gateway: Simulator, shot: str) -> None:
     film.list({shot: "a cat"})
     before = sorted(film.folder.parent.rglob("*"))
@@ -82,6 +85,7 @@ PLANTED = [
 
 
 @pytest.mark.parametrize("planted", PLANTED)
+@pytest.mark.shows("e 21")
 def test_a_planted_link_leads_to_nothing_that_is_written(film: Film, gateway: Simulator, planted: str) -> None:
     victim = film.folder.parent / "victim"
     victim.write_bytes(b"precious\n")
@@ -99,6 +103,7 @@ def test_a_planted_link_leads_to_nothing_that_is_written(film: Film, gateway: Si
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
 @pytest.mark.parametrize("folder", [".veopipe/shots", ".veopipe/shots/state"])
+@pytest.mark.shows("e 22")
 def test_a_ledger_of_another_user_that_everybody_can_write_is_refused(
     film: Film, gateway: Simulator, folder: str
 ) -> None:
@@ -126,6 +131,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("variable", BROKEN)
+@pytest.mark.shows("e 36")
 def test_broken_network_settings_are_named_and_nothing_is_sent(secret: Film, variable: str) -> None:
     words = ("run", "shots.yaml", "-p", "quick.yaml", "--yes", "--base-url", "https://127.0.0.2.invalid")
     result = secret.start(*words, **{variable: BROKEN[variable]}).result()
@@ -147,6 +153,7 @@ def test_no_proxy_stands_between_this_machine_and_itself(film: Film, proxy: str)
     "url",
     ["http://api.example.com", "https://user:hunter2@api.example.com", "ftp://x", "https://", "//x", "https://x\\@y"],
 )
+@pytest.mark.shows("e 37")
 def test_an_address_without_tls_or_with_a_password_is_refused(secret: Film, url: str) -> None:
     result = secret.run("--base-url", url)
     assert result.code == 2
@@ -154,11 +161,14 @@ def test_an_address_without_tls_or_with_a_password_is_refused(secret: Film, url:
 
 
 @pytest.mark.parametrize("option", ["--insecure", "--no-verify", "--key", "--api-key", "--verify=false"])
+@pytest.mark.shows("e 37")
+@pytest.mark.shows("e 40")
 def test_no_option_takes_a_key_or_turns_tls_off(secret: Film, option: str) -> None:
     assert secret.run(option, "x").code == 2
     assert "--" + option.strip("-").partition("=")[0] not in secret.command("run", "--help").out.split()
 
 
+@pytest.mark.shows("e 38")
 def test_a_key_in_a_dotenv_file_is_not_read(film: Film, gateway: Simulator) -> None:
     film.list({"shot": "a cat"})
     (film.folder / ".env").write_text("VEOPIPE_API_KEY=sk-of-the-dotenv-file\n", "ascii")
@@ -167,6 +177,7 @@ def test_a_key_in_a_dotenv_file_is_not_read(film: Film, gateway: Simulator) -> N
 
 
 @pytest.mark.parametrize("odd", [f"{KEY}\nX: y", f"{KEY} x", f"{KEY}–x", f"\ufeff{KEY}", f"{KEY}\x7f", KEY * 40])
+@pytest.mark.shows("e 39")
 def test_a_key_with_odd_characters_is_refused_and_never_shown(secret: Film, gateway: Simulator, odd: str) -> None:
     result = secret.start(*secret.arguments(), VEOPIPE_API_KEY=odd).result()
     assert (result.code, gateway.wire) == (6, [])
@@ -194,6 +205,7 @@ def reports_of(film: Film) -> list[Result]:
 
 @pytest.mark.parametrize("stage", ["create", "poll", "content"])
 @pytest.mark.parametrize("echo", [*ECHOES, "echo_in_the_protocol"])
+@pytest.mark.shows("e 41")
 def test_a_gateway_that_repeats_the_key_gets_it_written_nowhere(
     secret: Film, measured_video: Path, echo: str, stage: str
 ) -> None:
@@ -207,6 +219,7 @@ def test_a_gateway_that_repeats_the_key_gets_it_written_nowhere(
     assert_key_nowhere(secret, *results)
 
 
+@pytest.mark.shows("e 42")
 def test_reports_of_a_gateway_that_repeats_the_key_hold_nothing_of_it(secret: Film, measured_video: Path) -> None:
     with FaultServer("echo_in_an_error", measured_video, spoils="create") as gateway:
         secret.base_url = gateway.base_url
@@ -216,8 +229,9 @@ def test_reports_of_a_gateway_that_repeats_the_key_hold_nothing_of_it(secret: Fi
     assert_key_nowhere(secret, *results)
 
 
-def test_the_log_of_a_bug_is_private_and_without_the_key(secret: Film, dying: tuple[str, ...]) -> None:
-    result = secret.start("odd", "poll", *secret.arguments(), program=dying).result()
+@pytest.mark.shows("e 43")
+def test_the_log_of_a_bug_is_private_and_without_the_key(secret: Film) -> None:
+    result = secret.start(*secret.arguments(), first=Mishap("odd", "poll")).result()
     assert result.code == 70
     (log,) = (secret.folder.parent / "tmp").glob("veopipe-bug-*.log")
     assert log.stat().st_mode & 0o777 == 0o600
@@ -225,6 +239,7 @@ def test_the_log_of_a_bug_is_private_and_without_the_key(secret: Film, dying: tu
     assert_key_nowhere(secret, result)
 
 
+@pytest.mark.shows("e 43b")
 def test_reports_for_others_show_no_whole_task_id(film: Film, gateway: Simulator) -> None:
     film.list({"shot": "a cat"})
     assert film.run().code == 0
@@ -263,6 +278,7 @@ def words_of(film: Film) -> list[list[str]]:
     ]
 
 
+@pytest.mark.shows("e 44")
 def test_no_output_takes_a_terminal_over(shown: Film) -> None:
     for words in words_of(shown):
         result = shown.command(*words)
@@ -300,6 +316,7 @@ def test_a_files_name_takes_no_terminal_and_no_workflow_over(film: Film, kind: s
     assert not any(line.startswith("::error::") for line in result.out.splitlines())
 
 
+@pytest.mark.shows("e 45")
 def test_the_html_report_holds_no_foreign_markup(shown: Film) -> None:
     text = shown.command("report", "shots.yaml", "-p", "quick.yaml", "--format", "html").out
     assert "<script>alert" not in text
@@ -307,16 +324,19 @@ def test_the_html_report_holds_no_foreign_markup(shown: Film) -> None:
     assert not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:|//|data:text|javascript:)""", text)
 
 
+@pytest.mark.shows("e 47")
 def test_markdown_holds_no_foreign_links_pictures_cells_or_mentions(shown: Film) -> None:
     text = shown.command("report", "shots.yaml", "-p", "quick.yaml", "--format", "markdown").out
     for piece in ("![x]", "](http", "<script", "`rm`", "@all"):
         assert piece not in text
 
 
+@pytest.mark.shows("e 46")
 def test_no_report_is_a_spreadsheet_that_could_calculate(shown: Film) -> None:
     assert shown.command("report", "shots.yaml", "--format", "csv").code == 2
 
 
+@pytest.mark.shows("e 48")
 def test_json_for_machines_is_json_without_python_in_it(shown: Film) -> None:
     def refuse(name: str) -> Any:
         raise AssertionError(name)
@@ -329,6 +349,7 @@ def test_json_for_machines_is_json_without_python_in_it(shown: Film) -> None:
 # --- money (docs/hazards.md, e 49 to 51) -----------------------------------------------------------
 
 
+@pytest.mark.shows("e 49")
 def test_a_thousand_shots_by_mistake_need_a_yes(film: Film, gateway: Simulator) -> None:
     film.list({f"shot-{number}": "a cat" for number in range(1000)})
     result = film.run(yes=False)
@@ -336,6 +357,7 @@ def test_a_thousand_shots_by_mistake_need_a_yes(film: Film, gateway: Simulator) 
     assert "$300.00" in result.out
 
 
+@pytest.mark.shows("e 50")
 def test_an_edit_after_payment_says_that_it_costs_again(film: Film, gateway: Simulator) -> None:
     film.list({"shot": "a cat"})
     assert film.run().code == 0
@@ -347,6 +369,8 @@ def test_an_edit_after_payment_says_that_it_costs_again(film: Film, gateway: Sim
     assert len(gateway.charged) == 1
 
 
+@pytest.mark.shows("a clone, a cleaned checkout, renamed lists and shots")
+@pytest.mark.shows("e 51")
 def test_a_deleted_ledger_beside_its_videos_buys_nothing(film: Film, gateway: Simulator) -> None:
     film.list({"shot": "a cat"})
     assert film.run().code == 0

@@ -19,7 +19,7 @@ from tests.harness.failing import failed_well, recovers, where
 from tests.harness.figures import LONG, Figures
 from tests.harness.points import ON_DISK
 from tests.harness.sweeping import picture, points_of, text
-from tests.harness.trials import Count, Nursery, Trial, Yard, complaints_of, figures_of, gateway, judge, look
+from tests.harness.trials import Count, Trial, Yard, complaints_of, figures_of, gateway, judge, look
 from veopipe.ledger.store import RESERVE
 
 if TYPE_CHECKING:
@@ -32,13 +32,6 @@ ROOM = 20
 """Bytes that the kernel takes before it refuses."""
 
 
-@pytest.fixture
-def yard(film: Film, tmp_path: Path) -> Iterator[Yard]:
-    made = Yard(film, tmp_path / "yard")
-    yield made
-    made.close()
-
-
 def on_disk(points: list[Point]) -> list[Point]:
     return [point for point in points if point.kind in ON_DISK]
 
@@ -46,29 +39,30 @@ def on_disk(points: list[Point]) -> list[Point]:
 def sweep(yard: Yard, make: object, trials: list[tuple[Point, str, int]]) -> list[Trial]:
     """Each trial: the point, how, and the error; then the same command with a good disk."""
 
-    def one(nursery: Nursery, trial: tuple[Point, str, int]) -> list[Trial]:
+    def one(trial: tuple[Point, str, int]) -> list[Trial]:
         point, how, number = trial
         with gateway() as simulator:
             film = make(yard, simulator)  # type: ignore[operator]
-            ended = nursery.run(film, how, at=point.n, errno=number, room=ROOM)
+            ended = yard.run(film, how, at=point.n, errno=number, room=ROOM)
             wrong = [*failed_well(film, ended, simulator, trial), *look(film)]
-            wrong += recovers(nursery, film, ended, simulator, point)
+            wrong += recovers(yard, film, ended, simulator, point)
         return [Trial(point, f"{how} {errno.errorcode[number]}", str(ended.code), wrong)]
 
     return yard.each(one, trials)
 
 
 def chosen(points: list[Point], how: str) -> list[tuple[Point, str, int]]:
-    """Every point that can fail, with all errors or, per push, with one of them in turn."""
-    turn = 0 if how == "once" else 2
+    """Every point that can fail, with all errors or, per push, with one of them in turn; full for good at each."""
+    turn, always = (0, set()) if how == "once" else (2, {errno.ENOSPC})
     return [
         (point, how, error)
         for place, point in enumerate(on_disk(points))
-        for error in (ERRORS if LONG else (ERRORS[(place + turn) % len(ERRORS)],))
+        for error in (ERRORS if LONG else sorted({ERRORS[(place + turn) % len(ERRORS)], *always}))
     ]
 
 
 @pytest.mark.parametrize("how", ["once", "ever"])
+@pytest.mark.shows("each operation fails, once and for ever; short writes; the rescue")
 def test_at_whichever_operation_the_disk_fails_nothing_is_lost_and_nothing_is_paid_twice(
     yard: Yard, figures: Figures, how: str
 ) -> None:
@@ -79,6 +73,7 @@ def test_at_whichever_operation_the_disk_fails_nothing_is_lost_and_nothing_is_pa
     assert {trial.status for trial in trials} == ({"0", "6"} if how == "once" else {"6"})
 
 
+@pytest.mark.shows("each operation fails, once and for ever; short writes; the rescue")
 def test_writes_that_the_kernel_cuts_short_are_not_taken_for_whole(yard: Yard, figures: Figures) -> None:
     writes = [point for point in points_of(yard, picture) if point.kind == "write"]
     trials = sweep(yard, picture, [(point, "short", errno.EFBIG) for point in writes])
@@ -103,6 +98,7 @@ def resize(disk: Path, size: str) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
 
 
+@pytest.mark.shows("each operation fails, once and for ever; short writes; the rescue")
 def test_on_a_disk_that_is_really_full_it_stops_in_time_and_goes_on_when_there_is_room(
     yard: Yard, small_disk: Path, figures: Figures
 ) -> None:
@@ -111,12 +107,12 @@ def test_on_a_disk_that_is_really_full_it_stops_in_time_and_goes_on_when_there_i
     reserve = RESERVE // PAGE
     for pages in (*range(1, 9), *range(reserve + 5, reserve + 16)):
         resize(small_disk, "1m")
-        with gateway() as simulator, yard.nursery() as nursery:
+        with gateway() as simulator:
             film = yard.at(text(yard, simulator), small_disk / f"film-{pages}")
             yard_copy(text(yard, simulator), film)
             used = int(subprocess.check_output(["du", "-k", "-s", str(small_disk)]).split()[0])
             resize(small_disk, f"{used + pages * PAGE // 1024}k")
-            ended = nursery.run(film)
+            ended = yard.run(film)
             wrong = ended.blemishes()
             posted = Count.of(simulator).posted
             if simulator.charged and not where(film, ended, simulator.charged[0]["task_id"]):
@@ -124,7 +120,7 @@ def test_on_a_disk_that_is_really_full_it_stops_in_time_and_goes_on_when_there_i
             assert ended.code == 6, (pages, ended)
             sent.append(posted)
             resize(small_disk, "200m")
-            again = nursery.run(film)
+            again = yard.run(film)
             wrong += judge(film, again, Count.of(simulator), doubt_is_fair=False)
             assert not wrong, (pages, wrong)
             subprocess.run(["rm", "-r", str(film.folder)], check=True)
@@ -139,30 +135,31 @@ def yard_copy(source: Film, target: Film) -> None:
         (target.folder / path.name).write_bytes(path.read_bytes())
 
 
+@pytest.mark.shows("each operation fails, once and for ever; short writes; the rescue")
 def test_a_paid_answer_that_finds_no_room_takes_the_reserve_s_place(yard: Yard) -> None:
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
-        ended = nursery.run(film, "once", at=["record", "open"], errno=errno.ENOSPC)
+        ended = yard.run(film, "once", at=["record", "open"], errno=errno.ENOSPC)
         rescue = film.folder / ".veopipe/shots/rescue"
         assert (ended.code, simulator.charged[0]["task_id"]) == (
             6,
             film.state("shot")["takes"][0]["attempts"][0]["task_id"],
         )
         assert not list(rescue.iterdir())
-        assert nursery.run(film).status() == "verified"
+        assert yard.run(film).status() == "verified"
         film.list({"shot": "a cat", "other": "a dog"})
-        assert nursery.run(film).code == 0
+        assert yard.run(film).code == 0
         assert (rescue / "reserve").stat().st_size == RESERVE
         assert len(simulator.charged) == 2
 
 
 def test_a_ledger_that_a_power_cut_left_as_zeros_is_said_to_be_no_json(yard: Yard) -> None:
-    with gateway() as simulator, yard.nursery() as nursery:
+    with gateway() as simulator:
         film = text(yard, simulator)
-        assert nursery.run(film).code == 0
+        assert yard.run(film).code == 0
         ledger = film.folder / ".veopipe/shots/ledger.json"
         ledger.write_bytes(bytes(ledger.stat().st_size))
-        ended = nursery.run(film)
+        ended = yard.run(film)
         assert ended.code == 6
         assert "ledger.json can't be read: Expecting value: line 1" in ended.document["error"]
         assert len(simulator.charged) == 1

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.harness.figures import Figures
-from tests.harness.fork import Mishap, Nursery
+from tests.harness.fork import Mishap, Zygote
 from tests.harness.nights import CENTS, QUICK, Shot, World
 from veopipe.simulator.server import Options, start
 
@@ -99,9 +99,9 @@ EVENTS = st.one_of(
 
 
 class Night(RuleBasedStateMachine):
-    """One night; `nursery` is set before it begins."""
+    """One night; `zygote` is set before it begins."""
 
-    nursery: Nursery
+    zygote: Zygote
     nights = 0
     seen: ClassVar[Counter[str]] = Counter()
 
@@ -111,7 +111,7 @@ class Night(RuleBasedStateMachine):
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))) / "film"
         folder.mkdir()
         gateway = self.stack.enter_context(start(Options(task_time=0)))
-        self.world = World(folder, gateway, self.nursery)
+        self.world = World(folder, gateway, self.zygote)
         self.lines = 0
         self.names = 0
 
@@ -372,8 +372,9 @@ class Night(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.timeout(3600 if LONG else 900)
 @pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.shows("a stateful property test")
 def test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost(
-    tmp_path: Path, figures: Figures, part: int
+    tmp_path: Path, figures: Figures, zygote: Zygote, part: int
 ) -> None:
     Night.nights, Night.seen = 0, Counter()
     quiet = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large)
@@ -386,8 +387,8 @@ def test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost(
         phases=(Phase.generate, Phase.shrink) if LONG else (Phase.generate,),  # eight steps are short enough to read
         suppress_health_check=quiet,
     )
-    with Nursery(tmp_path) as Night.nursery:
-        run_state_machine_as_test(Night, settings=nights)
+    Night.zygote = zygote
+    run_state_machine_as_test(Night, settings=nights)
     print(f"{Night.nights} nights: {dict(sorted(Night.seen.items()))}")
     mishaps = ("exit -9", "exit 130", "exit 143", "misbehave", "damage", "clock_jumps", "two_at_once_and_one_dies")
     figures(nights=Night.nights, runs=Night.seen["runs"], faults=sum(Night.seen[name] for name in mishaps))

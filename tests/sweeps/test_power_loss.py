@@ -6,7 +6,7 @@ Per push some 750 disks; `VEOPIPE_LONG=1` tries thousands. Command and figures: 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from tests.harness.sweeping import (
     sweep_several_resumed,
     text,
 )
-from tests.harness.trials import Count, Nursery, Trial, Yard, complaints_of, figures_of, gateway
+from tests.harness.trials import Count, Trial, Yard, complaints_of, figures_of, gateway
 
 if TYPE_CHECKING:
     from tests.harness.film import Film
@@ -43,13 +43,6 @@ FEW = ALL if LONG else (KILL, LOST)
 ONE = ALL if LONG else (LOST,)
 HISTORIES = 500 if LONG else 40
 LOOPS = 100 if LONG else 6
-
-
-@pytest.fixture
-def yard(film: Film, tmp_path: Path) -> Iterator[Yard]:
-    made = Yard(film, tmp_path / "yard")
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -71,6 +64,7 @@ def first(points: list[Point], kind: str) -> int:
     return next(point.n for point in points if point.kind == kind)
 
 
+@pytest.mark.shows("stopped at each durable operation, SIGKILL and power loss")
 def test_stopped_at_every_point_a_new_shot_is_paid_once_from_every_disk_that_it_may_find(
     yard: Yard, told: Told
 ) -> None:
@@ -86,6 +80,7 @@ def test_stopped_at_every_point_a_new_shot_is_paid_once_from_every_disk_that_it_
     assert max(doubtful) <= first(points, "poll")
 
 
+@pytest.mark.shows("stopped at each durable operation, SIGKILL and power loss")
 def test_stopped_around_the_create_a_shot_with_a_picture_is_paid_once(yard: Yard, told: Told) -> None:
     points = points_of(yard, picture)
     around = range(1, len(points) + 1) if LONG else range(first(points, "connect"), first(points, "poll") + 2)
@@ -95,13 +90,13 @@ def test_stopped_around_the_create_a_shot_with_a_picture_is_paid_once(yard: Yard
 def settled(yard: Yard, simulator: Simulator, kind: str) -> Film:
     """A film whose run was killed just before the first point of that kind after the create."""
     film = text(yard, simulator)
-    with yard.nursery() as nursery:
-        stop(nursery, film, simulator, ["gate", kind])
+    stop(yard, film, simulator, ["gate", kind])
     assert Count.of(simulator) == Count(1, 1)
     return film
 
 
 @pytest.mark.parametrize("kind", ["poll", "download", "measure", "link"])
+@pytest.mark.shows("compound crashes, also during recovery")
 def test_stopped_while_it_goes_on_from_any_status_a_paid_shot_is_not_paid_again(
     yard: Yard, told: Told, kind: str
 ) -> None:
@@ -116,13 +111,13 @@ def test_stopped_while_it_wakes_a_parked_take_it_is_not_paid_again(yard: Yard, t
         film = text(yard, simulator)
         film.pipeline(poll__timeout="1ms")
         simulator.order_fault("stuck_in_progress", times=None)
-        with yard.nursery() as nursery:
-            assert nursery.run(film).status() == "parked"
+        assert yard.run(film).status() == "parked"
         simulator.clear_faults()
         film.pipeline()
         told("parked", sweep_resumed(yard, film, simulator, World(Count(1, 1)), ONE))
 
 
+@pytest.mark.shows("compound crashes, also during recovery")
 def test_stopped_while_a_doubt_is_recorded_or_resolved_it_is_neither_lost_nor_paid_again(
     yard: Yard, told: Told
 ) -> None:
@@ -130,8 +125,7 @@ def test_stopped_while_a_doubt_is_recorded_or_resolved_it_is_neither_lost_nor_pa
         died = settled(yard, simulator, "record")
         doubt = World(Count(1, 1), doubt_is_fair=True)
         told("found submitting", sweep_resumed(yard, died, simulator, doubt, FEW))
-        with yard.nursery() as nursery:
-            assert nursery.run(died).code == 3
+        assert yard.run(died).code == 3
         told("in doubt", sweep_resumed(yard, died, simulator, doubt, ALL))
         task = simulator.charged[0]["task_id"]
         resolve = ["resolve", "shots.yaml", "shot", "--task-id", task, "-p", "quick.yaml", "--base-url", died.base_url]
@@ -153,15 +147,16 @@ def test_stopped_while_a_renamed_shot_takes_its_state_over_it_is_not_paid_again(
         told(f"renamed at {kind}", sweep_resumed(yard, ready, simulator, world, FEW if kind == "link" else ONE))
 
 
+@pytest.mark.shows("stopped in the other commands")
 def test_a_finished_name_that_was_removed_comes_back_whatever_stops_it(yard: Yard, told: Told) -> None:
     with gateway() as simulator:
         film = text(yard, simulator)
-        with yard.nursery() as nursery:
-            assert nursery.run(film).code == 0
+        assert yard.run(film).code == 0
         film.finished("shot").unlink()
         told("shown again", sweep_resumed(yard, film, simulator, World(Count(1, 1)), FEW))
 
 
+@pytest.mark.shows("stopped with several creates under way, and between the files of several shots")
 def test_stopped_while_two_creates_are_under_way_each_shot_is_paid_once_and_no_more_than_two_are_in_doubt(
     yard: Yard, told: Told
 ) -> None:
@@ -182,13 +177,13 @@ def rotated(shots: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("called", [renamed, rotated])
+@pytest.mark.shows("stopped with several creates under way, and between the files of several shots")
 def test_stopped_while_several_shots_are_renamed_and_shown_none_is_paid_again(
     yard: Yard, told: Told, called: Callable[[list[str]], list[str]]
 ) -> None:
     with gateway() as simulator:
         ready = several(yard, simulator)
-        with yard.nursery() as nursery:
-            assert nursery.run(ready).code == 0
+        assert yard.run(ready).code == 0
         assert len(simulator.charged) == len(PROMPTS)
         for shot in PROMPTS:
             ready.finished(shot).unlink()
@@ -197,12 +192,12 @@ def test_stopped_while_several_shots_are_renamed_and_shown_none_is_paid_again(
         assert len(simulator.charged) == len(PROMPTS)
 
 
+@pytest.mark.shows("stopped in the other commands")
 def test_stopped_while_a_mismatched_take_is_judged_again_it_is_verified_in_the_end(yard: Yard, told: Told) -> None:
     with gateway() as simulator:
         film = text(yard, simulator)
         simulator.order_fault("wrong_duration", seconds=6)
-        with yard.nursery() as nursery:
-            assert nursery.run(film).status() == "mismatched"
+        assert yard.run(film).status() == "mismatched"
         film.pipeline(verify__duration_tolerance="5s")
         words = ["verify", "shots.yaml", "-p", "quick.yaml"]
         world = World(Count(1, 1), command=words, first=words)
@@ -234,6 +229,7 @@ def is_whole(path: Path, old: str) -> bool:
         *(("report", ""), ("report", "<old>"), ("init", "")),
     ],
 )
+@pytest.mark.shows("stopped in the other commands")
 def test_stopped_while_a_file_is_made_it_is_the_old_one_or_the_new_one(
     yard: Yard, told: Told, command: str, old: str
 ) -> None:
@@ -244,11 +240,11 @@ def test_stopped_while_a_file_is_made_it_is_the_old_one_or_the_new_one(
         if old:
             (film.folder / made).write_text(old, "utf-8")
 
-        def judge_disk(left: Film, nursery: Nursery) -> list[str]:
+        def judge_disk(left: Film) -> list[str]:
             path = left.folder / made
             wrong = [] if is_whole(path, old) else [f"{made} is torn: {path.read_bytes()[:200]!r}"]
             fine = {0, 2} if command == "init" and path.exists() else {0}  # a list that is there is left alone
-            again = nursery.run(left, arguments=words)
+            again = yard.run(left, arguments=words)
             if again.code not in fine:
                 wrong.append(f"once more: exit {again.code}, {again.out} {again.err}")
             return wrong if is_whole(path, "") and path.exists() else [*wrong, "in the end it isn't there"]
@@ -257,6 +253,7 @@ def test_stopped_while_a_file_is_made_it_is_the_old_one_or_the_new_one(
         assert simulator.wire == []
 
 
+@pytest.mark.shows("compound crashes, also during recovery")
 def test_struck_again_and_again_also_while_it_recovers_it_pays_once(yard: Yard, told: Told) -> None:
     longest = len(points_of(yard, text))
     trials = again_and_again(yard, longest, range(HISTORIES))
@@ -264,10 +261,12 @@ def test_struck_again_and_again_also_while_it_recovers_it_pays_once(yard: Yard, 
     assert {trial.status for trial in trials} == {"verified", "in_doubt"}
 
 
+@pytest.mark.shows("the budget: concurrency, a crash loop, resumption")
 def test_a_budget_holds_in_a_service_that_dies_ten_times(yard: Yard, told: Told) -> None:
     told("crash loop with a budget", crash_loop(yard, range(LOOPS)))
 
 
+@pytest.mark.shows("stopped at each durable operation, SIGKILL and power loss")
 def test_a_power_cut_takes_exactly_what_was_not_synced(tmp_path: Path) -> None:
     """The model itself: without it the sweeps would prove nothing."""
     folder = tmp_path / "folder"

@@ -18,6 +18,8 @@ SHOTS, SEEDS = (300, [1, 2, 3, 4]) if LONG else (30, [4])
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.shows("stopped with several creates under way, and between the files of several shots")
+@pytest.mark.shows("soak")
 def test_killed_and_cheated_again_and_again_every_shot_settles_and_the_money_agrees(
     tmp_path: Path, figures: Figures, seed: int
 ) -> None:

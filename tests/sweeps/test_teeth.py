@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness.bugs import BUGS, package_with
 from tests.harness.figures import Figures
+from tests.harness.fork import Zygote
 from tests.harness.trials import Yard
 
 if TYPE_CHECKING:
@@ -18,20 +19,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("name", BUGS)
+@pytest.mark.shows("the harness has teeth")
 def test_the_bug_is_noticed(name: str, film: Film, tmp_path: Path, figures: Figures) -> None:
-    yard = Yard(film, tmp_path / "yard", package_with(BUGS[name], tmp_path / "package"), at_once=1)
-    try:
-        found = BUGS[name].trial(yard)
-    finally:
-        yard.close()
+    with Zygote(package_with(BUGS[name], tmp_path / "package"), nice=True) as zygote:
+        found = BUGS[name].trial(Yard(film, tmp_path / "yard", zygote, at_once=1))
     assert any(BUGS[name].says in complaint for complaint in found), found
     figures(bugs=1)
 
 
-def test_without_a_bug_no_trial_complains(film: Film, tmp_path: Path) -> None:
-    yard = Yard(film, tmp_path / "yard")
-    try:
-        found = {name: bug.trial(yard) for name, bug in BUGS.items()}
-    finally:
-        yard.close()
+@pytest.mark.shows("the harness has teeth")
+def test_without_a_bug_no_trial_complains(yard: Yard) -> None:
+    found = {name: bug.trial(yard) for name, bug in BUGS.items()}
     assert not {name: complaints for name, complaints in found.items() if complaints}

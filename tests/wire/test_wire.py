@@ -43,12 +43,17 @@ def assert_no_key_left(other: FaultServer) -> None:
     assert not any(KEY in value for request in other.requests for value in request.headers.values())
 
 
+@pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
 def test_every_behaviour_has_its_classes() -> None:
     assert set(EXPECTED) == set(BEHAVIOURS)
     assert len(EXPECTED) > 45
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
+@pytest.mark.shows("e 31")
+@pytest.mark.shows("e 32")
+@pytest.mark.slow
 def test_a_create_gets_its_class_and_is_sent_once(name: str, tmp_path: Path) -> None:
     began = time.monotonic()
     with elsewhere(name, "create") as other, server(name, "create", other) as gateway:
@@ -67,6 +72,10 @@ def test_a_create_gets_its_class_and_is_sent_once(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
+@pytest.mark.shows("e 30")
+@pytest.mark.shows("e 34")
+@pytest.mark.slow
 def test_a_poll_gets_its_class(name: str) -> None:
     with elsewhere(name, "poll") as other, server(name, "poll", other) as gateway:
         answer = poll(gateway, HURRIED if name in SLOW else PATIENT)[0]
@@ -76,6 +85,10 @@ def test_a_poll_gets_its_class(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
+@pytest.mark.shows("e 29")
+@pytest.mark.shows("e 35")
+@pytest.mark.slow
 def test_a_download_gets_its_class_and_leaves_a_part_only_when_it_is_complete(name: str, tmp_path: Path) -> None:
     with elsewhere(name, "content") as other, server(name, "content", other) as gateway:
         part = download(gateway, tmp_path, HURRIED if name in SLOW else PATIENT)
@@ -111,6 +124,7 @@ def test_polls_survive_a_gateway_that_closes_what_it_promised_to_keep() -> None:
     assert "completed" in progress
 
 
+@pytest.mark.shows("e 33")
 def test_a_bomb_is_never_unpacked_beyond_what_is_read() -> None:
     import tracemalloc
 
@@ -182,6 +196,7 @@ CREATES = {
 
 
 @pytest.mark.parametrize("name", CREATES)
+@pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
 def test_the_command_never_repeats_a_spoiled_create(name: str, run: Run, measured_video: Path) -> None:  # type: ignore[valid-type]
     with FaultServer("good", measured_video) as other:
         with FaultServer(name, measured_video, spoils="create", other=other) as gateway:
@@ -217,6 +232,7 @@ def test_a_whole_file_that_cannot_be_measured_is_kept_and_the_gateway_is_not_nee
 @pytest.mark.parametrize(
     "name", ["reset_after_the_request", "cut_in_the_body", "html_page", "gzip_bomb", "headers_for_ever", "json_nan"]
 )
+@pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
 def test_the_command_asks_again_for_what_is_free(name: str, stage: str, run: Run, measured_video: Path) -> None:  # type: ignore[valid-type]
     with FaultServer(name, measured_video, spoils=stage, times=2) as gateway:
         _, result = run(gateway)

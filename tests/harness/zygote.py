@@ -1,0 +1,125 @@
+"""The other side of `tests.harness.fork`: has veopipe loaded, and forks a child for each command. A script."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import io
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from typing import Any, TextIO
+
+SCRIPTS = {"veopipe.__main__", "veopipe.delivery.probe"}
+
+
+def load() -> None:
+    """Import and build all that a command needs, without starting a thread."""
+    import anyio._backends._asyncio  # noqa: F401  what httpx imports at its first request
+    import httpcore._backends.anyio  # noqa: F401
+
+    import veopipe
+
+    for module in pkgutil.walk_packages(veopipe.__path__, "veopipe."):
+        if ".simulator" not in module.name and module.name not in SCRIPTS:
+            importlib.import_module(module.name)
+    from veopipe.cli import main as cli
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "warm.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("version: 1\nshots: {a: {prompt: a cat, model: veo-3.1-fast-generate-preview}}\n")
+        for words in (["validate", path], ["plan", path, "--format", "json"], ["status", path]):
+            cli.main(words)
+    assert threading.active_count() == 1, "a fork would copy half of a process"
+    gc.collect()
+    gc.freeze()
+
+
+def serve(channel: socket.socket) -> tuple[list[int], socket.socket] | None:
+    """Fork until nobody asks any more. Returns in each child, with its streams and where its order comes from."""
+    ring, rung = socket.socketpair()
+    for end in (ring, rung):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(rung.fileno())
+    children: dict[int, socket.socket] = {}
+    while True:
+        ready = select.select([channel, ring], [], [])[0]
+        if ring in ready:
+            ring.recv(4096)
+            reap(children)
+        if channel not in ready:
+            continue
+        asked, descriptors, _, _ = socket.recv_fds(channel, 1, 4)
+        if not asked:
+            return None
+        told = socket.socket(fileno=descriptors.pop())
+        child = os.fork()
+        if child == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for each in (channel, ring, rung, *children.values()):
+                each.close()
+            return descriptors, told
+        for descriptor in descriptors:
+            os.close(descriptor)
+        children[child] = told
+        told.sendall(f"{child}\n".encode())
+
+
+def reap(children: dict[int, socket.socket]) -> None:
+    """Tell how those ended that did."""
+    while children:
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if not child:
+            return
+        with children.pop(child) as told:
+            told.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def become(streams: list[int], told: socket.socket) -> None:
+    """Be the command."""
+    with told, told.makefile("rb") as lines:
+        order: dict[str, Any] = json.loads(lines.readline())
+    for number, (name, descriptor) in enumerate(zip(("stdin", "stdout", "stderr"), streams, strict=True)):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+        setattr(sys, name, again(getattr(sys, name), number))
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    time.tzset()
+    tempfile.tempdir = None
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    first = order["first"]
+    if first is not None:
+        module, _, name = first.pop("call").rpartition(".")
+        getattr(importlib.import_module(module), name)(**first)
+    sys.argv = ["veopipe", *order["words"]]
+    from veopipe.__main__ import main
+
+    main()
+
+
+def again(stream: TextIO, number: int) -> TextIO:
+    """A stream as Python made it, at what its number leads to now."""
+    made = open(number, "wb" if number else "rb", buffering=0 if stream.write_through else -1, closefd=False)  # noqa: SIM115
+    return io.TextIOWrapper(
+        made, stream.encoding, stream.errors, line_buffering=stream.line_buffering, write_through=stream.write_through
+    )
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is for pytest
+    load()
+    born = serve(socket.socket(fileno=int(sys.argv[1])))
+    if born is not None:
+        become(*born)

@@ -1,0 +1,89 @@
+"""What the tests must show, and how many of them show it: each is marked with `@pytest.mark.shows("…")`.
+
+A requirement whose test was lost, or an attack of docs/hazards.md, e, that has none, fails here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.harness.bugs import BUGS
+from tests.harness.fuzzing import MEASURED, NIGHTLY, PUSH, WALKED
+from tests.harness.points import ON_FILES, STEPS
+from tests.harness.wire.answers import BEHAVIOURS
+
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "veopipe"
+PAGE = (TESTS.parent / "docs" / "hazards.md").read_text("utf-8")
+ATTACKS = re.findall(r"^\| ([0-9]+b?) \|", PAGE.partition("\n## (e)")[2].partition("\n## (f)")[0], re.MULTILINE)
+REQUIREMENTS = {
+    "stopped at each durable operation, SIGKILL and power loss": 4,
+    "compound crashes, also during recovery": 3,
+    "stopped with several creates under way, and between the files of several shots": 3,
+    "soak": 1,
+    "stopped in the other commands": 3,
+    "each operation fails, once and for ever; short writes; the rescue": 5,
+    "45 behaviours of the wire at three stages, each with its class": 6,
+    "a stateful property test": 1,
+    "hostile input, at least 10,000": 3,
+    "the key is searched for in everything": 2,
+    "lock held, holder killed, child left behind": 3,
+    "two lists that share an output": 2,
+    "resolve while a run is on": 1,
+    "a clone, a cleaned checkout, renamed lists and shots": 6,
+    "the harness has teeth": 2,
+    "the budget: concurrency, a crash loop, resumption": 4,
+    "wallet empty, key exhausted or refused in the middle": 3,
+    "429 and Retry-After: creates and polls slow down together, and recover": 4,
+    "disk space before a download; a full disk": 2,
+    "48 hours": 3,
+    "300 s: a late answer still counts": 2,
+    "600 s: a task that the gateway doesn't know": 2,
+    "monotonic deadlines; clock changes alter messages only": 2,
+}
+"""Requirement → how many tests show it."""
+MORE = {"27": 2, "37": 3}
+"""Attacks that more than one test shows."""
+
+
+def shown() -> Counter[str]:
+    """What the tests are marked with, and how many of them."""
+    found = Counter[str]()
+    for path in TESTS.rglob("test_*.py"):
+        for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_"):
+                marks = [mark for mark in function.decorator_list if isinstance(mark, ast.Call)]
+                found.update(ast.literal_eval(m.args[0]) for m in marks if ast.unparse(m.func) == "pytest.mark.shows")
+    return found
+
+
+def test_each_requirement_and_each_attack_has_its_tests() -> None:
+    assert shown() == {**REQUIREMENTS, **{f"e {number}": MORE.get(number, 1) for number in ATTACKS}}
+    assert len(ATTACKS) >= 52
+
+
+@pytest.mark.shows("hostile input, at least 10,000")
+def test_a_run_tries_more_than_ten_thousand_inputs() -> None:
+    """What is counted input by input stands at the end of a run; here: that it can't become fewer unseen."""
+    fuzzers = sum(path.read_text("utf-8").count("\n@given(") for path in (TESTS / "hostile").glob("test_*.py"))
+    assert fuzzers * PUSH + WALKED + MEASURED >= 10_000
+    assert fuzzers * NIGHTLY >= 100_000
+
+
+def test_there_are_as_many_behaviours_and_seeded_bugs_as_promised() -> None:
+    assert len(BEHAVIOURS) >= 45
+    assert len(BUGS) >= 26
+
+
+def test_the_crash_harness_names_files_and_steps_that_veopipe_has() -> None:
+    """A file that was moved, or a step that was renamed, would be disturbed no more, and no sweep would say so."""
+    sources = [path.read_text("utf-8") for path in PACKAGE.rglob("*.py")]
+    reached = {step for source in sources for step in re.findall(r"\breach\(\"([a-z-]+)\"", source)}
+
+    assert [name for name in ON_FILES if not (PACKAGE / name).is_file()] == []
+    assert STEPS - reached == set()
