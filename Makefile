@@ -1,7 +1,7 @@
 # Everything runs with the tools of .venv; elsewhere: make BIN=/path/to/bin check
 BIN ?= .venv/bin
 
-.PHONY: check format lint types test browser nightly editors fix docs build
+.PHONY: check format lint types test slow browser nightly editors fix docs build
 
 check: format lint types test
 
@@ -15,30 +15,19 @@ lint:
 types:
 	$(BIN)/mypy
 
+# The fast tests; the slow proofs are the ones that CI runs as well.
 test:
 	$(BIN)/pytest -q -n auto
+
+slow:
+	$(BIN)/pytest -q -n auto -m slow
 
 # The HTML report in a real Chromium: needs chromium and its chromedriver, which no Python package brings.
 browser:
 	$(BIN)/pip install -q -e '.[browser]'
 	$(BIN)/pytest -q -m browser tests/report/test_html_in_browser.py
 
-# The long forms of tests/sweeps, wire and hostile, three quarters of an hour on two cores. The last lines are its figures:
-# a table for docs/reliability.md, and the same as JSON.
+# The long forms, three quarters of an hour on two cores. The last lines are its figures: a table for
+# docs/reliability.md, and the same as JSON.
 nightly:
-	VEOPIPE_LONG=1 $(BIN)/pytest -q -n auto --dist worksteal --timeout 3600 tests/sweeps tests/wire tests/hostile tests/acceptance
-
-# Fetches yaml-language-server, Ajv, check-jsonschema and pre-commit into a temporary folder.
-editors:
-	VEOPIPE_EDITOR_TESTS=1 $(BIN)/pytest -q tests/editors
-
-fix:
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
-
-docs:
-	$(BIN)/python docs/generate.py
-	$(BIN)/python docs/make_picture.py
-
-build:
-	$(BIN)/python -m build
+	VEOPIPE_LONG=1 $(BIN)/pytest -q -n auto -m "not browser" --timeout 3600 tests/sweeps tests/wire tests/hostile tests/acceptance

@@ -14,6 +14,8 @@ import yaml
 from veopipe.gateway.client import Timeouts
 from veopipe.pipeline import load_pipeline
 
+pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
+
 ROOT = Path(__file__).parents[1]
 NIGHTLY = ROOT / "examples" / "nightly"
 README = (NIGHTLY / "README.md").read_text("utf-8")
