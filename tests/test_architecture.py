@@ -231,6 +231,17 @@ def test_packages_hold_no_code_of_their_own() -> None:
         assert imported == [], path
 
 
+def test_the_steps_of_a_take_record_nothing() -> None:
+    """A worker could take them: what happened is for the loop to record."""
+    called = {
+        node.func.attr
+        for node in ast.walk(MODULES["run.steps"])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+
+    assert called & {"record", "record_paid", "change", "save", "move"} == set()
+
+
 # --- starting light --------------------------------------------------------------------------------
 
 START = """

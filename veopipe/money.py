@@ -1,8 +1,9 @@
-"""US dollars: `Decimal` everywhere, and a decimal text in files and reports."""
+"""US dollars: `Decimal` everywhere, a decimal text in files and reports; and what a run may still spend."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -28,3 +29,27 @@ def as_text(amount: Decimal) -> str:
     exponent = exact.as_tuple().exponent
     places = max(2, -exponent) if isinstance(exponent, int) else 2
     return f"{exact:.{places}f}"
+
+
+@dataclass(slots=True)
+class Budget:
+    """What a run may still spend.
+
+    Attributes:
+        cap: US dollars, or None for no limit.
+        spent: certainly or possibly spent or reserved, US dollars, runs that were killed included.
+    """
+
+    cap: Decimal | None
+    spent: Decimal = Decimal(0)
+
+    def reserve(self, price: Decimal) -> bool:
+        """Set `price` aside, if it fits."""
+        if self.cap is not None and self.spent + price > self.cap:
+            return False
+        self.spent += price
+        return True
+
+    def give_back(self, price: Decimal) -> None:
+        """The call was refused or never sent."""
+        self.spent -= price

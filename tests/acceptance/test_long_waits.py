@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.fork import hurried
-from veopipe.run import creating, settling
+from veopipe.run import creating, steps
 
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result, Started
     from veopipe.simulator.server import Simulator
 
 Until = Callable[[Callable[[], object]], None]
-ANSWER, UNKNOWN, KEPT = "run.creating.ANSWER_WAIT=1", "run.settling.UNKNOWN_FOR=1.5", "run.settling.KEPT_FOR=4"
+ANSWER, UNKNOWN, KEPT = "run.creating.ANSWER_WAIT=1", "run.steps.UNKNOWN_FOR=1.5", "run.steps.KEPT_FOR=4"
 SLACK = 0.5
 """Seconds by which the gateway's log may differ from what the command saw, on a busy machine."""
 FOR_EVER = 60.0
@@ -57,7 +57,7 @@ def posts_of(gateway: Simulator) -> int:
 
 
 def test_the_waits_are_those_of_the_design() -> None:
-    assert (creating.ANSWER_WAIT, settling.UNKNOWN_FOR, settling.KEPT_FOR) == (300, 600, 48 * 3600)
+    assert (creating.ANSWER_WAIT, steps.UNKNOWN_FOR, steps.KEPT_FOR) == (300, 600, 48 * 3600)
 
 
 # --- 300 s: a late answer still counts -------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_a_task_that_becomes_known_in_between_has_all_its_time_again(film: Film,
     for _ in range(4):  # 6 polls of a tenth of a second, four times: more than the whole time, but never at once
         gateway.order_fault("task_not_exist_first", times=6)
         gateway.order_fault("unknown_first")
-    ended = run(film, hurry="run.settling.UNKNOWN_FOR=2")
+    ended = run(film, hurry="run.steps.UNKNOWN_FOR=2")
     assert (ended.code, ended.statuses) == (0, {"a": "verified"})
     unknown = [entry["time"] for entry in polls(gateway) if entry["status"] == 400]
     assert len(unknown) == 24
@@ -236,7 +236,7 @@ def test_a_video_that_does_not_come_is_waited_for_until_its_time_is_over_and_the
     ordered = ordered_only(film, gateway)
     more = {"seconds": FOR_EVER} if fault == "lag_404" else {}
     gateway.order_fault(fault, times=None, **more)  # type: ignore[arg-type]
-    early = run(film, hurry="run.settling.KEPT_FOR=3600")
+    early = run(film, hurry="run.steps.KEPT_FOR=3600")
     assert (early.code, early.statuses) == (4, {"a": "parked"})
     until(lambda: time.time() > ordered + 4)
     late = run(film, hurry=KEPT)
@@ -270,7 +270,7 @@ def test_a_deleted_video_comes_back_while_the_gateway_keeps_it_and_afterwards_no
             path.unlink()
 
     deleted()
-    assert run(film, hurry="run.settling.KEPT_FOR=3600").shots["a"]["file"] == "renders/shots/a.mp4"
+    assert run(film, hurry="run.steps.KEPT_FOR=3600").shots["a"]["file"] == "renders/shots/a.mp4"
     deleted()
     until(lambda: time.time() > max(datetime.fromisoformat(attempt["submitted_at"]).timestamp(), 0) + 6)
     before = len(gateway.wire)

@@ -263,8 +263,8 @@ BUGS: dict[str, Bug] = {
     ),
     "the budget forgets a take in doubt": Bug(
         "run/creating.py",
-        "        self._streaks.doubts += 1\n",
-        "        self._streaks.doubts += 1\n        self.budget.give_back(item.price_usd)\n",
+        "            self.brakes.doubted(answer)\n",
+        "            self.brakes.doubted(answer)\n            self.budget.give_back(item.price_usd)\n",
         doubt_counts,
     ),
     "the budget forgets a killed run": Bug(
@@ -296,7 +296,7 @@ BUGS: dict[str, Bug] = {
         "shot.json can't be read",  # and bought again no more: the ledger has counted the order
     ),
     "failed is believed at once": Bug(
-        "run/settling.py",
+        "run/steps.py",
         "watch.failed >= CONFIRMATIONS",
         "watch.failed >= 1",
         with_fault("flap_failed", "verified"),
@@ -321,8 +321,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a refusal for now costs": Bug(
         "run/creating.py",
-        "        self._streaks.doubts = 0\n        self.budget.give_back(item.price_usd)\n",
-        "        self._streaks.doubts = 0\n",
+        "        self.budget.give_back(item.price_usd)\n        if answer.scope",
+        "        if answer.scope",
         with_fault("429_busy", "verified", posts=2),
         "('pending', 1)",
     ),
@@ -333,7 +333,7 @@ BUGS: dict[str, Bug] = {
         nothing_new_while_in_doubt,
     ),
     "the finished name is given before it is measured": Bug(
-        "run/settling.py",
+        "run/steps.py",
         '        crashpoints.reach("measure", path)\n',
         "        early = replace(take, file=replace(take.file, name=path.name))\n"
         "        await asyncio.to_thread(self.shelf.publish, shot, early, ())\n"

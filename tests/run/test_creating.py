@@ -18,12 +18,15 @@ from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import open_store
+from veopipe.money import Budget
 from veopipe.pipeline import load_pipeline
+from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Action, Item
-from veopipe.run.brakes import Halt
+from veopipe.run.admission import Admission
+from veopipe.run.brakes import Brakes
 from veopipe.run.create_call import Asker
-from veopipe.run.creating import Budget, Creator
-from veopipe.run.events import Journal
+from veopipe.run.creating import Creator
+from veopipe.run.events import Journal, Note
 from veopipe.run.pace import Tempo
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Event, Status
@@ -56,23 +59,25 @@ def item(**changed: Any) -> Item:
 
 @pytest.fixture
 def make_creator(tmp_path: Path) -> Callable[..., Creator]:
-    def make(permitted: Any = None, **limits: Any) -> Creator:
+    def make(
+        permission: Permission | None = None, watch: Callable[[Note], None] = lambda note: None, **limits: Any
+    ) -> Creator:
         pipeline, _ = load_pipeline("rehearsal", tmp_path, simulated=True)
         assert pipeline is not None
         places = Places(tmp_path / "shots.yaml", ".veopipe", "renders")
         places.state.mkdir(parents=True)
-        journal = Journal(lambda note: None)
+        journal, chosen = Journal(watch), replace(pipeline.limits, **limits)
         gateway = Gateway(Address("http://127.0.0.1:9"), Videos(), "sk-0123456789")
+        brakes = Brakes(journal, chosen.stop_after_failures)
+        admission = Admission(chosen, Tempo(pipeline.poll.interval), brakes.leaving)
+        admission.start()
         return Creator(
             asker=Asker("r1", open_store(places), gateway, journal),
-            pipeline=replace(pipeline, limits=replace(pipeline.limits, **limits)),
+            admission=admission,
+            brakes=brakes,
             budget=Budget(None),
             read_uploads=lambda item: [],
-            accepted=lambda shot, number: None,
-            journal=journal,
-            halt=Halt(),
-            tempo=Tempo(pipeline.poll.interval),
-            permitted=permitted,
+            permission=permission,
         )
 
     return make
@@ -124,7 +129,7 @@ def test_a_further_attempt_needs_the_plans_permission(
     make_creator: Callable[..., Creator], attempts: int, price: str, queued: int
 ) -> None:
     allowed = {("hero", ORDER.fingerprint()): (attempts, Decimal(price))} if attempts else {}
-    creator = make_creator(allowed, retry_failed=3)
+    creator = make_creator(Permission(allowed), retry_failed=3)
 
     creator.landed(item(), "hero", take(Status.FAILED))
 
@@ -135,32 +140,32 @@ def test_failures_in_a_row_end_creating_and_a_good_take_ends_the_row(make_creato
     creator = make_creator(stop_after_failures=3)
     for status in (Status.FAILED, Status.MISMATCHED, Status.VERIFIED, Status.FAILED, Status.MISMATCHED):
         creator.landed(item(), "hero", take(status))
-    assert creator.halt.why is None
+    assert creator.brakes.why is None
 
     creator.landed(item(), "hero", take(Status.FAILED))
 
-    assert creator.halt.why == "3 takes in a row failed or are mismatched: no further create"
+    assert creator.brakes.why == "3 takes in a row failed or are mismatched: no further create"
 
 
 def test_creates_that_meet_the_same_trouble_at_once_are_one_failure_to_reach_the_gateway(
     make_creator: Callable[..., Creator],
 ) -> None:
-    creator = make_creator(creates_in_flight=4)
     asked: list[str] = []
-    creator.journal = Journal(lambda note: asked.append(str(note.shot)) if note.event == "submitting" else None)
+    watch = lambda note: asked.append(str(note.shot)) if note.event == "submitting" else None  # noqa: E731
+    creator = make_creator(watch=watch, creates_in_flight=4)
     shots = [f"S{number}" for number in range(4)]
     creator.queue.extend(item(shot=shot, action=Action.CREATE, status=None) for shot in shots)
 
-    asyncio.run(creator.create_all())
+    asyncio.run(creator.create_all(lambda shot, number: None))
 
     assert sorted(asked[:4]) == shots
     assert len(asked) > 4, "no create was tried once more"
-    assert creator.halt.codes == {ExitCode.ENVIRONMENT}
+    assert creator.brakes.codes == {ExitCode.ENVIRONMENT}
 
 
 def test_after_the_deadline_what_is_in_flight_is_waited_for_at_rest(make_creator: Callable[..., Creator]) -> None:
     creator = make_creator(deadline=0.01)
-    creator.in_flight.add(("hero", 1))
+    creator.admission.flight.begin(("hero", 1))
     looks = 0
 
     class Counted(asyncio.Event):
@@ -170,12 +175,12 @@ def test_after_the_deadline_what_is_in_flight_is_waited_for_at_rest(make_creator
             return await super().wait()
 
     async def land_after_a_while() -> None:
-        creating = asyncio.create_task(creator.create_all())
+        creating = asyncio.create_task(creator.create_all(lambda shot, number: None))
         await asyncio.wait([creating], timeout=0.5)
         creator.landed(item(), "hero", take(Status.VERIFIED))
         await creating
 
-    creator.halt.leaving = Counted()
+    creator.brakes.leaving = creator.admission.leaving = Counted()
     asyncio.run(land_after_a_while())
 
     assert looks < 5
@@ -183,11 +188,12 @@ def test_after_the_deadline_what_is_in_flight_is_waited_for_at_rest(make_creator
 
 def test_a_take_that_landed_makes_room(make_creator: Callable[..., Creator]) -> None:
     creator = make_creator()
-    creator.in_flight = {("hero", 1), ("hero", 2)}
+    for number in (1, 2):
+        creator.admission.flight.begin(("hero", number))
 
     creator.landed(item(), "hero", take(Status.PARKED))
 
-    assert creator.in_flight == {("hero", 2)}
+    assert creator.admission.flight.under_way == {("hero", 2)}
 
 
 def test_an_intent_undoes_nothing_that_became_of_an_older_take_meanwhile(make_creator: Callable[..., Creator]) -> None:

@@ -14,7 +14,8 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_what_happens_is_told_and_written_one_line_each(tmp_path: Path) -> None:
     told: list[Note] = []
-    journal = Journal.open(tmp_path / "runs/r1.jsonl", told.append)
+    journal = Journal(told.append)
+    journal.open(tmp_path / "runs/r1.jsonl")
     journal.note("rendering", "hero", 1, "accepted \ud800", task_id="task_1", price=None)
     journal.note("stopped", message="the deadline is over")
     journal.close()
@@ -28,7 +29,8 @@ def test_what_happens_is_told_and_written_one_line_each(tmp_path: Path) -> None:
 
 def test_polls_are_told_and_not_written(tmp_path: Path) -> None:
     told: list[Note] = []
-    journal = Journal.open(tmp_path / "r1.jsonl", told.append)
+    journal = Journal(told.append)
+    journal.open(tmp_path / "r1.jsonl")
     journal.note("polled", "hero", 1)
     journal.close()
 
@@ -39,7 +41,8 @@ def test_polls_are_told_and_not_written(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("in the way")
     told: list[Note] = []
-    journal = Journal.open(tmp_path / "runs/r1.jsonl", told.append)
+    journal = Journal(told.append)
+    journal.open(tmp_path / "runs/r1.jsonl")
     journal.note("rendering")
     journal.close()
 
@@ -48,7 +51,8 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 
 def test_an_existing_log_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "r1.jsonl").write_text("older\n")
-    journal = Journal.open(tmp_path / "r1.jsonl", lambda note: None)
+    journal = Journal(lambda note: None)
+    journal.open(tmp_path / "r1.jsonl")
     journal.note("rendering")
     journal.close()
 
@@ -57,7 +61,8 @@ def test_an_existing_log_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_late_answer_after_the_end_is_still_told(tmp_path: Path) -> None:
     told: list[Note] = []
-    journal = Journal.open(tmp_path / "r1.jsonl", told.append)
+    journal = Journal(told.append)
+    journal.open(tmp_path / "r1.jsonl")
     journal.close()
     journal.note("rendering", "hero", 1)
     journal.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,28 @@ def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
     return entry
 
 
-def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
-    """The creates that a plan file allows: (shot, fingerprint) → highest attempt number, price.
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The creates that may be made.
+
+    Attributes:
+        creates: (shot, fingerprint) → highest attempt number, and the highest price, US dollars.
+    """
+
+    creates: Mapping[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
+
+    def lacks(self, item: Item) -> str | None:
+        """Why a create isn't allowed, for people; None: it is."""
+        last, price = self.creates.get((item.shot, item.fingerprint), (0, Decimal(0)))
+        if item.attempt > last:
+            return f"{item.shot}: not in the plan ({item.reason})"
+        if item.price_usd > price:
+            return f"{item.shot}: costs ${money.as_text(item.price_usd)}, the plan says ${money.as_text(price)}"
+        return None
+
+
+def read_permission(path: Path) -> Permission:
+    """What a plan file allows.
 
     Raises:
         UsageError: it is no plan file.
@@ -126,7 +147,7 @@ def read_permission(path: Path) -> dict[tuple[str, str], tuple[int, Decimal]]:
         raise UsageError(
             f"{path} is no plan: {printable(str(error))}", hint=f"make one: veopipe plan … -o {path}"
         ) from None
-    return allowed
+    return Permission(allowed)
 
 
 def _allowed(entry: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[int, Decimal]]:

@@ -9,51 +9,57 @@ Source: docs/design.md, 4 (Consent), 5 (Whose ledger it is) and 7 (--plan).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
-from veopipe.gateway.address import Address
 from veopipe.ledger import owner, safekeeping
 from veopipe.money import as_text
+from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item, Plan, bought_words, elsewhere_words
 from veopipe.project import Project
 from veopipe.run.events import Note
 from veopipe.text import counted
 
-Permission = Mapping[tuple[str, str], tuple[int, Decimal]]
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Terms:
-    """What a run may do without asking, and how it talks.
+    """What a run may do without asking.
 
     Attributes:
         yes: `--yes`.
-        permission: of `--plan`: (shot, fingerprint) → highest attempt number and price, or None.
+        permission: of `--plan`; None: no plan file limits it.
         new_ledger: `--new-ledger`.
+    """
+
+    yes: bool = False
+    permission: Permission | None = None
+    new_ledger: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a run talks.
+
+    Attributes:
+        tell: is given a note for people.
+        watch: is given everything that happens.
         ask: asks a person and returns the answer; None where there is nobody to ask.
-        tell: prints a note for people.
-        watcher: is given everything that happens.
-        environ: where the key is.
-        address: where the gateway really listens, if it is the embedded one.
         last_words: is given the exit code when a second signal ends the process at once.
     """
 
-    yes: bool
-    permission: Permission | None
-    new_ledger: bool
-    ask: Callable[[str], bool] | None
     tell: Callable[[str], None]
-    watcher: Callable[[Note], None]
-    environ: Mapping[str, str]
-    address: Address | None
-    last_words: Callable[[ExitCode], None]
+    watch: Callable[[Note], None]
+    ask: Callable[[str], bool] | None = None
+    last_words: Callable[[ExitCode], None] = lambda code: None
 
 
-def agree(plan: Plan, project: Project, terms: Terms) -> None:
+def agree(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permission | None:
     """See that what the plan buys may be bought.
+
+    Returns:
+        What is permitted beyond the plan's own creates; None: whatever the pipeline says.
 
     Raises:
         ConsentRequired: nobody allowed it, or a plan file doesn't list it.
@@ -62,36 +68,40 @@ def agree(plan: Plan, project: Project, terms: Terms) -> None:
     """
     creates = plan.creates
     if not creates:
-        _agree_to_retries(plan, project, terms)
-        return
-    _need_ledger(len(creates), project, terms)
+        return _agree_to_retries(plan, project, terms, voice)
+    _need_ledger(len(creates), project, terms, voice)
     if terms.permission is not None:
         _check_permission(creates, terms.permission)
     cap, cost = project.cap, plan.cost_usd
     allowed = terms.permission is not None or project.choices.simulate or terms.yes
-    if allowed or (cap is not None and (cap >= cost or terms.ask is None)):
+    if allowed or (cap is not None and (cap >= cost or voice.ask is None)):
         for sentence in elsewhere_words(plan):  # nobody is asked, so it is said before the first create
-            terms.tell(f"warning: {sentence}")
-        return
-    question = _question(plan, cap)
-    if terms.ask is None:
+            voice.tell(f"warning: {sentence}")
+    else:
+        _ask(_question(plan, cap), voice)
+    return terms.permission
+
+
+def _ask(question: str, voice: Voice) -> None:
+    if voice.ask is None:
         raise ConsentRequired(
             f"{question.removesuffix('?')}: nobody is here to agree, and nothing was sent",
             hint="add --yes, or a cap: --max-cost, max_cost_usd in the pipeline or budget_usd in the list",
         )
-    if not terms.ask(question):
+    if not voice.ask(question):
         raise ConsentRequired("not agreed: nothing was sent")
 
 
-def _agree_to_retries(plan: Plan, project: Project, terms: Terms) -> None:
+def _agree_to_retries(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permission | None:
     """Nothing is bought at once, but a take that is carried on may fail: no further attempt nobody allowed."""
     allowed = project.choices.simulate or terms.yes or project.cap is not None
-    if plan.worst_usd and terms.permission is None and not allowed:
-        terms.permission = {}
-        terms.tell("what fails isn't tried again in this run: add --yes or a cap to allow it")
+    if not plan.worst_usd or terms.permission is not None or allowed:
+        return terms.permission
+    voice.tell("what fails isn't tried again in this run: add --yes or a cap to allow it")
+    return Permission()
 
 
-def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
+def _need_ledger(creates: int, project: Project, terms: Terms, voice: Voice) -> None:
     if project.choices.simulate:
         return
     where = f"{project.places.ledger_base}/{project.places.name}"
@@ -105,11 +115,11 @@ def _need_ledger(creates: int, project: Project, terms: Terms) -> None:
             )
         if project.ledger.is_new and not terms.new_ledger:
             owner.refuse_if_renamed(project.places)
-        terms.tell(f"{'no ledger here' if project.ledger.is_new else lack}: {bought}")
+        voice.tell(f"{'no ledger here' if project.ledger.is_new else lack}: {bought}")
     elif not project.store.shots and not project.store.unusable:
-        terms.tell(f"the ledger here knows of no shot: {bought}")
+        voice.tell(f"the ledger here knows of no shot: {bought}")
     if (rule := safekeeping.hidden_by(project.places)) is not None:
-        terms.tell(f"git ignores {where} ({rule}): a clone won't know what was bought, and would buy it again")
+        voice.tell(f"git ignores {where} ({rule}): a clone won't know what was bought, and would buy it again")
 
 
 def _what_lacks(project: Project, where: str) -> tuple[str | None, str]:
@@ -126,13 +136,7 @@ def _what_lacks(project: Project, where: str) -> tuple[str | None, str]:
 
 
 def _check_permission(creates: list[Item], permission: Permission) -> None:
-    missing = []
-    for item in creates:
-        last, price = permission.get((item.shot, item.fingerprint), (0, Decimal(0)))
-        if item.attempt > last:
-            missing.append(f"{item.shot}: not in the plan ({item.reason})")
-        elif item.price_usd > price:
-            missing.append(f"{item.shot}: costs ${as_text(item.price_usd)}, the plan says ${as_text(price)}")
+    missing = [lack for item in creates if (lack := permission.lacks(item)) is not None]
     if missing:
         shown = "\n".join(f"  {line}" for line in missing[:20])
         more = f"\n  … and {counted(len(missing) - 20, 'more create', 'more creates')}" if len(missing) > 20 else ""

@@ -10,13 +10,53 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, TypedDict, Unpack
 
 from veopipe.clock import now
+from veopipe.takes.status import Status
 
 KEPT_LOGS = 100
 """Event logs that are kept, this run's included: a quarter of a year of nights."""
+
+
+class Happening(StrEnum):
+    """What can happen in a run besides a new status of a take."""
+
+    STARTED = "started"
+    BOUGHT_ELSEWHERE = "bought elsewhere"
+    RENAMED = "renamed"
+    HELD = "held"
+    WAITING = "waiting"
+    POLLED = "polled"
+    DOWNLOADING = "downloading"
+    RECEIVED = "received"
+    FETCHED_AGAIN = "fetched again"
+    MISSING = "missing"
+    LEFT_ALONE = "left alone"
+    STOPPED = "stopped"
+    LEFT = "left"
+
+
+_QUIET = frozenset({Happening.POLLED, Happening.RECEIVED})  # too many for a log
+
+
+class Facts(TypedDict, total=False):
+    """What else is known of something that happened; amounts of money are decimal texts, US dollars.
+
+    `started` has `takes`, `spent_usd`, `cap_usd`; `submitting` has `price_usd`; the answer to a create `task_id`;
+    `polled` `percent`; `received` `bytes`, and `length` where the gateway says how many there are in all.
+    """
+
+    takes: int
+    spent_usd: str
+    cap_usd: str | None
+    price_usd: str
+    task_id: str | None
+    percent: int | None
+    bytes: int
+    length: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +65,7 @@ class Note:
 
     Attributes:
         at: when, UTC, ISO 8601.
-        event: what: a status of the attempt table, or a word such as `polled`, `stopped`.
+        event: what: a new status of a take, or another happening.
         shot: whose, if it is about one.
         take: its take's number.
         message: for people.
@@ -33,16 +73,16 @@ class Note:
     """
 
     at: str
-    event: str
+    event: Status | Happening
     shot: str | None
     take: int | None
     message: str
-    facts: dict[str, Any]
+    facts: Facts
 
 
 @dataclass(slots=True)
 class Journal:
-    """Writes notes to a file and passes them on.
+    """Writes notes to a file, once it has one, and passes them on.
 
     Attributes:
         watcher: called with each note, in the order of events.
@@ -51,21 +91,24 @@ class Journal:
     watcher: Callable[[Note], None]
     _log: TextIO | None = None
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
-    _quiet: frozenset[str] = field(default=frozenset({"polled", "received"}))
 
-    @classmethod
-    def open(cls, path: Path, watcher: Callable[[Note], None]) -> Journal:
-        """A journal that writes to `path`; only to `watcher` if that can't be written."""
+    def open(self, path: Path) -> None:
+        """Write to `path` from now on; if that can't be written, only the watcher is told."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             for old in sorted(path.parent.glob("*.jsonl"))[: -KEPT_LOGS + 1]:  # names sort by time
                 old.unlink(missing_ok=True)
-            return cls(watcher, path.open("x", encoding="utf-8"))
+            self._log = path.open("x", encoding="utf-8")
         except OSError:
-            return cls(watcher)
+            self._log = None
 
     def note(
-        self, event: str, shot: str | None = None, take: int | None = None, message: str = "", **facts: Any
+        self,
+        event: Status | Happening,
+        shot: str | None = None,
+        take: int | None = None,
+        message: str = "",
+        **facts: Unpack[Facts],
     ) -> None:
         """Something happened. Polls and bytes go to the watcher only."""
         note = Note(now(), event, shot, take, message, facts)
@@ -74,7 +117,7 @@ class Journal:
             self._write(note)
 
     def _write(self, note: Note) -> None:
-        if self._log is None or note.event in self._quiet:
+        if self._log is None or note.event in _QUIET:
             return
         known = {
             "at": note.at,

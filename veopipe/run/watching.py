@@ -1,4 +1,4 @@
-"""What the polls of one take said so far in one run, and when to ask again. No clock but the monotonic one.
+"""What polls and downloads of one take said so far in one run, and when to ask again. No clock but the monotonic one.
 
 Source: docs/design.md, 6; docs/hazards.md, b (Poll).
 """
@@ -18,11 +18,18 @@ MOST_NEWS = 20
 
 @dataclass(slots=True)
 class Watch:
-    """What the polls of one take said so far in this run, and how long they may go on.
+    """What polls and downloads of one take said so far in this run, and how long they may go on.
 
     Attributes:
         limit: seconds from when this run began to poll the take (`poll.timeout`).
+        since: when it began, monotonic.
+        failed: polls in a row that said `failed`.
+        troubles: polls in a row without a usable answer.
+        unknown_since: since when the gateway hasn't known the task, monotonic.
         problem: what the gateway said last, for people.
+        lost: polls in a row for which there was no address.
+        corrupt: downloads whose body was damaged.
+        was_empty: the last download brought no video.
     """
 
     limit: float
@@ -32,6 +39,9 @@ class Watch:
     unknown_since: float | None = None
     problem: str = ""
     lost: int = 0
+    corrupt: int = 0
+    was_empty: bool = False
+    _empty_since: float | None = None
     _heard: set[str] = field(default_factory=set)
 
     def count(self, answer: PollAnswer) -> None:
@@ -46,6 +56,17 @@ class Watch:
             self.unknown_since = self.unknown_since or time.monotonic()
         elif progress is not Progress.TROUBLE:
             self.unknown_since = None
+
+    def count_part(self, *, is_corrupt: bool, is_empty: bool) -> float:
+        """Take one download into account; seconds since the first one, not since it stood in line."""
+        self.corrupt += is_corrupt
+        self.was_empty = is_empty
+        self._empty_since = self._empty_since or time.monotonic()
+        return time.monotonic() - self._empty_since
+
+    def forget_content(self) -> None:
+        """The task is running again: its next video is another matter."""
+        self.corrupt, self.was_empty, self._empty_since = 0, False, None
 
     def is_news(self, answer: PollAnswer) -> bool:
         """Whether people must hear what the gateway says, and haven't in this run."""

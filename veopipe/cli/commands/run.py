@@ -26,7 +26,7 @@ from veopipe.project import Project
 from veopipe.report import rows
 from veopipe.report.rows import Report
 from veopipe.run import run
-from veopipe.run.consent import Terms
+from veopipe.run.consent import Terms, Voice
 
 _CODES = """0 everything selected is verified; 1 some takes are refused, failed, mismatched or abandoned;
 2 wrong usage or input, no consent: nothing was sent; 3 a take is in doubt; 4 some takes are pending;
@@ -62,21 +62,16 @@ def command(
     permission = planfile.read_permission(plan_file) if plan_file else None
     with (
         notify.of_a_false_start(loaded),
-        _gateway(loaded) as (address, environ),
+        _gateway(loaded) as environ,
         Progress(quiet=quiet, verbose=verbose, widest=max(map(len, loaded.wanted))) as progress,
     ):
-        terms = Terms(
-            yes=yes,
-            permission=permission,
-            new_ledger=new_ledger,
-            ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        voice = Voice(
             tell=progress.say,
-            watcher=progress,
-            environ=environ,
-            address=address,
+            watch=progress,
+            ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
             last_words=_leave_as_json if format_ == "json" else lambda code: None,
         )
-        ending = run.run(loaded, terms)
+        ending = run.run(loaded, Terms(yes, permission, new_ledger), voice, environ)
         report = rows.make(loaded, ending.left, ending)
     _show(report, format_)
     try:
@@ -113,10 +108,10 @@ def _ask(question: str) -> bool:
 
 
 @contextlib.contextmanager
-def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]:
-    """Where the gateway listens and the environment with its key; a simulator of our own for a rehearsal."""
+def _gateway(loaded: Project) -> Iterator[dict[str, str]]:
+    """The environment with the gateway's key; for a rehearsal, with a simulator of our own that is at its address."""
     if not loaded.choices.simulate:
-        yield None, dict(os.environ)
+        yield dict(os.environ)
         return
     from veopipe.simulator import server  # an extra, and heavy
 
@@ -124,5 +119,5 @@ def _gateway(loaded: Project) -> Iterator[tuple[Address | None, dict[str, str]]]
         pass  # if another rehearsal is on, its simulator has the folder: refused here as any second run is
     memory = loaded.places.folder / "gateway"
     with server.start(server.Options(folder=memory)) as simulator:
-        address = Address(simulator.base_url, simulated=True)
-        yield address, {loaded.pipeline.provider.api_key_env: SIMULATED_KEY}
+        loaded.address = Address(simulator.base_url, simulated=True)
+        yield {loaded.pipeline.provider.api_key_env: SIMULATED_KEY}

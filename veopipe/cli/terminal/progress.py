@@ -17,7 +17,7 @@ from veopipe.cli.terminal.screen import console
 from veopipe.cli.terminal.view import View
 from veopipe.clock import minutes
 from veopipe.report.legend import LEGEND
-from veopipe.run.events import Note
+from veopipe.run.events import Happening, Note
 from veopipe.takes.status import Status
 from veopipe.text import printable
 
@@ -81,10 +81,10 @@ class Progress:
 
     def __call__(self, note: Note) -> None:
         """Take a note into account, and show it if people want to see it."""
-        if note.event == "left":
+        if note.event == Happening.LEFT:
             self.stop()
         with self._lock:
-            if note.event == "started":
+            if note.event == Happening.STARTED:
                 self._start(note)
             if self._view is not None:
                 self._view.take_in(note)
@@ -113,12 +113,12 @@ class Progress:
 
     def _is_shown(self, note: Note) -> bool:
         if self._verbose:
-            return note.event not in {"started", "left"}
+            return note.event not in {Happening.STARTED, Happening.LEFT}
         if note.event in _UNSHOWN:
             return False
         if self._quiet:
-            return note.event in {"stopped", "held", Status.IN_DOUBT}
-        return self._view is None or note.event not in _STEPS | {"waiting"}
+            return note.event in {Happening.STOPPED, Happening.HELD, Status.IN_DOUBT}
+        return self._view is None or note.event not in _STEPS | {Happening.WAITING}
 
     # --- one line --------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Progress:
         said = printable(note.message)
         if note.event == Status.SUBMITTING and not said:
             said = f"${note.facts.get('price_usd', '')}"
-        elif note.event == "polled" and not said and note.facts.get("percent") is not None:
+        elif note.event == Happening.POLLED and not said and note.facts.get("percent") is not None:
             said = f"{note.facts['percent']} %"
         line.append(f" {said}" if said else "", "dim")
         line.rstrip()

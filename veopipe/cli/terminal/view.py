@@ -20,7 +20,7 @@ from rich.text import Text
 from veopipe.clock import minutes
 from veopipe.money import as_text
 from veopipe.report.legend import LEGEND
-from veopipe.run.events import Note
+from veopipe.run.events import Happening, Note
 from veopipe.takes.status import CHARGED, IN_FLIGHT, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.text import printable
 
@@ -42,7 +42,8 @@ class View(Progress):
         facts = started.facts
         self._screen = console  # rich draws once before it has a console of its own
         self._total = int(facts.get("takes", 0))
-        self._cap = Decimal(facts["cap_usd"]) if facts.get("cap_usd") else None
+        cap = facts.get("cap_usd")
+        self._cap = Decimal(cap) if cap else None
         self._spent_before = Decimal(facts.get("spent_usd", "0"))
         self._charged = self._possibly = Decimal(0)
         self._waits = ""
@@ -84,11 +85,11 @@ class View(Progress):
             self._waits = ""
         elif note.event in _STATUSES:
             self._move(key, Status(note.event))
-        elif task is not None and note.event == "polled":
+        elif task is not None and note.event == Happening.POLLED:
             task.fields.update(percent=note.facts.get("percent"), said=printable(note.message))
-        elif task is not None and note.event == "received":
+        elif task is not None and note.event == Happening.RECEIVED:
             task.fields.update(said=_received(int(note.facts["bytes"]), note.facts.get("length")))
-        elif note.event in {"waiting", "downloading"} and note.message:
+        elif note.event in {Happening.WAITING, Happening.DOWNLOADING} and note.message:
             self._waits = printable(note.message)
 
     def _begin(self, key: tuple[str, int], status: Status, price: Decimal = Decimal(0)) -> Task:

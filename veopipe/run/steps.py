@@ -1,0 +1,328 @@
+"""One step of a take that is paid: one poll, one download, one measurement. Nothing is recorded here.
+
+A step looks at a take and says what happened, for the loop in `settling` to record. It buys nothing, and it can be
+taken for any take with a task id, as often as one likes.
+
+Source: docs/design.md, 5 (Videos) and 6 (The loop); docs/api-facts.md, c; docs/hazards.md, b.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from veopipe import clock, crashpoints, files
+from veopipe.delivery.download import Fetched, Part, fetch
+from veopipe.delivery.measure import Prober, Unmeasurable, judge
+from veopipe.delivery.shelf import Shelf
+from veopipe.dialects.base import PollAnswer, Progress
+from veopipe.errors import ExitCode
+from veopipe.gateway.client import Gateway
+from veopipe.ledger.store import Store
+from veopipe.pipeline import Pipeline
+from veopipe.project import Project
+from veopipe.run.admission import Admission
+from veopipe.run.brakes import Brakes
+from veopipe.run.events import Happening
+from veopipe.run.pace import Line
+from veopipe.run.watching import Watch
+from veopipe.takes.status import Event, Status
+from veopipe.takes.take import Attempt, Take, attempts_of
+from veopipe.text import counted
+
+CONFIRMATIONS = 3
+"""Polls in a row that must say `failed`: a gateway takes it back after an upstream hiccup (docs/api-facts.md, c)."""
+UNKNOWN_FOR = 600.0
+"""Seconds that a gateway may not know a task it accepted: it answers before it stores it (docs/hazards.md, b)."""
+CORRUPT_AGAIN = 3
+"""Further downloads of a corrupt body (docs/design.md, 4)."""
+KEPT_FOR = 48 * 3600.0
+"""Seconds that results are kept upstream: 2 days (docs/api-facts.md, b 35)."""
+
+# What only an answer about a task, or its video, makes of a take.
+_TOLD = frozenset({Status.RENDERED, Status.DOWNLOADED, Status.VERIFIED, Status.MISMATCHED, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happened to a take.
+
+    Attributes:
+        event: for the attempt table; None: the take stands where it stood.
+        facts: fields of its newest attempt that become known; `file` is the take's.
+        wait: seconds until its next step.
+    """
+
+    event: Event | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    wait: float = 0.0
+
+
+@dataclass(slots=True)
+class Steps:
+    """The steps of the takes of one run, with the tools for them.
+
+    Attributes:
+        gateway: that has the tasks, or None when nothing needs the network.
+        prober: measures files.
+        pipeline: intervals and tolerance.
+        shelf: the output folders.
+        brakes: are put on by what stops the run, and end the waits here.
+        admission: hears what polls say, and knows how hard the gateway is asked.
+        has_told: whether this gateway told of any task before, as far as is on record.
+    """
+
+    gateway: Gateway | None
+    prober: Prober
+    pipeline: Pipeline
+    shelf: Shelf
+    brakes: Brakes
+    admission: Admission
+    has_told: Callable[[], bool]
+    _downloads: Line = field(init=False)
+    _has_answered: bool = False
+
+    def __post_init__(self) -> None:
+        self._downloads = Line(self.pipeline.limits.downloads)
+
+    @classmethod
+    def of(
+        cls, project: Project, gateway: Gateway | None, prober: Prober, brakes: Brakes, admission: Admission
+    ) -> Steps:
+        """The steps for the takes of a project."""
+
+        def has_told() -> bool:
+            return gateway is not None and _has_told(project.store, gateway.address.name)
+
+        return cls(gateway, prober, project.pipeline, project.shelf, brakes, admission, has_told)
+
+    async def next(self, shot: str, take: Take, watch: Watch) -> Step | None:
+        """Take the step of the take's status; None: there is nothing more that can be done for it now."""
+        if take.status is Status.RENDERING:
+            return await self._poll(shot, take, watch)
+        if take.status is Status.RENDERED:
+            return await self._download(shot, take, watch)
+        return await self._measure(shot, take) if take.status is Status.DOWNLOADED else None
+
+    # --- rendering ---------------------------------------------------------------------------------
+
+    async def _poll(self, shot: str, take: Take, watch: Watch) -> Step | None:
+        """Ask what became of the task."""
+        if await self._has_file(take):
+            return Step(Event.COMPLETED)
+        if not await self._rested():
+            return None
+        answer = await self._ask(take)
+        self.admission.hear(shot, take.number, answer)
+        decided = self._read(watch, answer)
+        said = self._pass_on(shot, take, watch, answer)
+        if decided is not None:
+            return decided
+        if watch.is_over():
+            return _overdue(watch, take)
+        tempo = self.admission.tempo
+        if answer.busy:
+            tempo.slow_down(answer.retry_after)
+        return Step(None, said, wait=watch.wait(answer, tempo))
+
+    def _pass_on(self, shot: str, take: Take, watch: Watch, answer: PollAnswer) -> dict[str, str]:
+        """Let people hear what the gateway says of a task that isn't over, now and from the state file."""
+        said = "" if answer.progress is Progress.RUNNING and not answer.is_news else answer.message
+        journal = self.brakes.journal
+        journal.note(Happening.POLLED, shot, take.number, said, percent=answer.percent)
+        if not watch.is_news(answer):
+            return {}
+        journal.note(Happening.WAITING, shot, take.number, answer.message)
+        return {"message": answer.message} if answer.progress is Progress.RUNNING else {}
+
+    async def _has_file(self, take: Take) -> bool:
+        """Whether a complete file is on disk that only couldn't be measured: then the gateway isn't needed again.
+
+        By now it may have forgotten the task, and what is paid and here must not be lost to that.
+        """
+        return take.file is not None and await asyncio.to_thread(self.shelf.locate, take) is not None
+
+    async def _rested(self) -> bool:
+        """Leave the gateway alone for as long as it asked, however that came in; whether the run still goes on.
+
+        Afterwards not all at once: spread over an interval.
+        """
+        tempo = self.admission.tempo
+        while (rest := tempo.rest()) > 0:
+            if not await self.brakes.pause(rest + random.uniform(0, tempo.interval)):
+                return False
+        return not self.brakes.is_leaving
+
+    async def _ask(self, take: Take) -> PollAnswer:
+        if self.gateway is None or take.last.task_id is None:  # a settled take never comes here; guards the types
+            return PollAnswer(Progress.TROUBLE, "no gateway")
+        crashpoints.reach("poll", take.last.task_id)
+        answer = await self.gateway.poll(take.last)
+        self._has_answered |= answer.progress in {Progress.RUNNING, Progress.COMPLETED, Progress.FAILED}
+        return answer
+
+    def _read(self, watch: Watch, answer: PollAnswer) -> Step | None:
+        watch.count(answer)
+        if answer.progress is Progress.COMPLETED:
+            return Step(Event.COMPLETED)
+        if answer.progress is Progress.FAILED and watch.failed >= CONFIRMATIONS:
+            return Step(Event.FAILED, {"reason": "failed", "message": answer.message})
+        if answer.progress is Progress.KEY_REFUSED:
+            return self._key_refused(answer.message)
+        if watch.lost >= CONFIRMATIONS and not (self._has_answered or self.has_told()):
+            # There is no address to ask at: what is bought now couldn't be asked for.
+            self._environment(f"the gateway has no address for what is bought there: {answer.message}")
+        if answer.progress is Progress.NO_SUCH_TASK and watch.unknown_for() >= UNKNOWN_FOR:
+            return _parked("unknown_to_server", f"the gateway doesn't know the task: {answer.message}")
+        return None
+
+    def _key_refused(self, message: str) -> Step:
+        self._environment(f"the gateway refuses the key: {message}; what is paid is kept, run again with a valid key")
+        return _parked("key_refused", f"the gateway refuses the key: {message}")
+
+    # --- rendered ----------------------------------------------------------------------------------
+
+    async def _download(self, shot: str, take: Take, watch: Watch) -> Step | None:
+        """Fetch the video."""
+        if await self._has_file(take):
+            return Step(Event.DELIVERED, {"file": take.file})
+        if self.gateway is None:  # the file was there, so the run went on without a key
+            key = self.pipeline.provider.api_key_env
+            self._environment(f"{shot}: its file must be fetched again: set {key} and run again")
+            return None
+        if watch.was_empty and (await self._ask(take)).progress is Progress.RUNNING:
+            # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
+            watch.forget_content()
+            again = {"message": "the gateway says that it is still running"}
+            return _overdue(watch, take) if watch.is_over() else Step(Event.RUNNING_AGAIN, again)
+        part = await self._fetch(shot, take)
+        decided = self._received(shot, take, part, watch)
+        if decided is not None or part.fetched is Fetched.DISK:
+            return decided
+        self.brakes.journal.note(Happening.WAITING, shot, take.number, part.why)
+        tempo = self.admission.tempo
+        if part.busy:
+            tempo.slow_down(part.retry_after)
+        return Step(None, wait=max(self.pipeline.download.not_ready_interval, tempo.rest()))
+
+    async def _fetch(self, shot: str, take: Take) -> Part:
+        if self.gateway is None or take.last.task_id is None:  # guards the types
+            return Part(Fetched.NOT_READY, "no gateway")
+        target, journal = self.shelf.part(shot, take.number), self.brakes.journal
+        async with self._downloads.turn(take.last.submitted_at):  # what the gateway forgets first comes first
+            if self.brakes.is_leaving:
+                return Part(Fetched.DISK, "leaving")
+            crashpoints.reach("download", shot)
+            journal.note(Happening.DOWNLOADING, shot, take.number)
+            await asyncio.to_thread(files.make_folder, target.parent)
+            part = await fetch(
+                self.gateway,
+                take.last,
+                target,
+                lambda size, length: journal.note(Happening.RECEIVED, shot, take.number, bytes=size, length=length),
+            )
+        if part.fetched is Fetched.KEY_REFUSED and (await self._ask(take)).progress is not Progress.KEY_REFUSED:
+            return replace(part, fetched=Fetched.NOT_READY)  # new-api: `403 request blocked` is about this video
+        return part
+
+    def _received(self, shot: str, take: Take, part: Part, watch: Watch) -> Step | None:
+        waited = watch.count_part(
+            is_corrupt=part.fetched is Fetched.CORRUPT, is_empty=part.fetched is Fetched.NOT_READY
+        )
+        if part.fetched is Fetched.COMPLETE:
+            return Step(Event.DELIVERED, {"file": self.shelf.expected(shot, take.number, part.sha256, part.bytes)})
+        if part.fetched is Fetched.GONE:
+            return Step(Event.GONE, {"reason": "gone", "message": f"paid, and gone at the gateway: {part.why}"})
+        if part.fetched is Fetched.KEY_REFUSED:
+            return self._key_refused(part.why)
+        if part.fetched is Fetched.DISK and not self.brakes.is_leaving:
+            self._environment(f"{shot}: {part.why}")
+            self.brakes.leaving.set()
+        if part.fetched is Fetched.CORRUPT and watch.corrupt > CORRUPT_AGAIN:
+            return _parked("corrupt_content", f"{watch.corrupt} downloads were damaged, the last one: {part.why}")
+        if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.download.not_ready_for:
+            return _without_content(take, part, waited)
+        return None
+
+    # --- downloaded --------------------------------------------------------------------------------
+
+    async def _measure(self, shot: str, take: Take) -> Step:
+        """Measure the file that is on disk and compare it with the order."""
+        path = await asyncio.to_thread(self.shelf.locate, take)
+        if path is None or take.file is None:
+            return Step(Event.PART_LOST, {"file": None, "message": "the downloaded file is gone or changed"})
+        crashpoints.reach("measure", path)
+        measured = await self.prober.measure(path, walked=True)
+        if isinstance(measured, Unmeasurable):
+            return _parked("unmeasurable", f"the file can't be measured: {measured.reason}")
+        verdict = judge(measured, take.order, self.pipeline.verify.duration_tolerance)
+        file = await asyncio.to_thread(self.shelf.put_away, path, take.file)
+        facts = {"file": measured.of(file), "message": verdict.text or None}
+        if verdict.matches:
+            return Step(Event.MATCHES, facts)
+        return Step(Event.DIFFERS, {**facts, "reason": "mismatched"})
+
+    # --- verified ----------------------------------------------------------------------------------
+
+    async def fetch_again(self, shot: str, take: Take) -> Step | str:
+        """Fetch the file of a verified take once more; or why it can't be had."""
+        file, last = take.file, take.last
+        if file is None or _age(last) > KEPT_FOR:
+            return "the gateway has it no more"
+        if self.gateway is None or last.gateway != self.gateway.address.name:
+            return f"only a run with the gateway {last.gateway} and its key can fetch it"
+        part = await self._fetch(shot, take)
+        if part.fetched is Fetched.DISK and not self.brakes.is_leaving:
+            self._environment(f"{shot}: {part.why}")
+        if part.fetched is not Fetched.COMPLETE:
+            return f"it couldn't be fetched again: {part.why}"
+        path = self.shelf.part(shot, take.number)
+        if part.sha256 != file.sha256:
+            measured = await self.prober.measure(path, walked=True)
+            tolerance = self.pipeline.verify.duration_tolerance
+            if isinstance(measured, Unmeasurable) or not judge(measured, take.order, tolerance).matches:
+                return "what the gateway sends now is another video"
+        fresh = self.shelf.expected(shot, take.number, part.sha256, part.bytes)
+        again = replace(file, output=fresh.output, name=fresh.name, sha256=fresh.sha256, bytes=fresh.bytes)
+        return Step(None, {"file": await asyncio.to_thread(self.shelf.put_away, path, again)})
+
+    def _environment(self, why: str) -> None:
+        self.brakes.stop(why, ExitCode.ENVIRONMENT)
+
+
+def _has_told(store: Store, gateway: str) -> bool:
+    attempts = attempts_of(store.shots.values())
+    return any(attempt.gateway == gateway and attempt.status in _TOLD for attempt in attempts)
+
+
+def _parked(reason: str, message: str) -> Step:
+    return Step(Event.UNSETTLED, {"reason": reason, "message": message})
+
+
+def _without_content(take: Take, part: Part, waited: float) -> Step:
+    if part.answered and _age(take.last) > KEPT_FOR:  # nothing is given up for a fault on this side
+        said = {"reason": "expired", "message": f"no video 48 h after it was ordered: {part.why}"}
+        return Step(Event.GONE, said)
+    return _parked("no_content", f"completed, but no video after {waited:.0f} s: {part.why}")
+
+
+def _overdue(watch: Watch, take: Take) -> Step:
+    problem = f" ({watch.problem})" if watch.problem else ""
+    days = int(_age(take.last) // 86_400)
+    old = f", {counted(days, 'day')} after it was ordered" if days else ""
+    todo = "run again"
+    if _age(take.last) > KEPT_FOR:
+        todo = "look it up in the gateway's console; the next run asks again, or veopipe resolve gives it up"
+    message = f"not ready {watch.seconds():.0f} s after this run began to ask{old}{problem}; {todo}"
+    return _parked("poll_timeout", message)
+
+
+def _age(attempt: Attempt) -> float:
+    """Seconds since the gateway took an attempt: by our clock or by the gateway's, whichever makes it younger.
+
+    A wrong clock must not write a video off.
+    """
+    return clock.since(attempt.created_at, attempt.submitted_at)

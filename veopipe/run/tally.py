@@ -1,0 +1,46 @@
+"""Attempts counted in `ledger.json` while a run goes on, so that a lost state file is missed.
+
+Source: docs/design.md, 5 (The count).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from veopipe.errors import EnvironmentFault, ExitCode
+from veopipe.project import Project
+from veopipe.run.brakes import Brakes
+
+PAUSE = 1.0
+"""Seconds between two counts: with thousands of shots `ledger.json` is a long file."""
+SHARE = 0.05
+"""Of a run's time that counting may take, at most."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Writes the count down, not more often than is worth it.
+
+    Attributes:
+        project: whose ledger it is.
+        brakes: are put on when the ledger can't be written.
+    """
+
+    project: Project
+    brakes: Brakes
+    _from: float = -math.inf
+
+    def count(self) -> None:
+        """An attempt was recorded; in the threads that create."""
+        began = time.monotonic()
+        if began < self._from:
+            return
+        self._from = math.inf  # by another thread at the same time: what it leaves out comes with the next
+        try:
+            self.project.write_ledger()
+        except EnvironmentFault as error:
+            self.brakes.stop_quietly(error.message, ExitCode.ENVIRONMENT)
+        took = time.monotonic() - began
+        self._from = began + max(PAUSE, took / SHARE)
