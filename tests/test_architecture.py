@@ -30,8 +30,9 @@ LADDER = [
     ["ground"],
 ]
 GROUND = ["errors", "text", "money", "clock", "files", "standins", "crashpoints"]
-# They are started from outside: nothing imports them.
-DOORS = ["__main__", "merging"]
+# They are opened from outside: by the system, by git, by other programs. Of our own rooms the command line alone comes
+# in by the last one.
+DOORS = ["__main__", "merging", "api"]
 
 # A server of its own, which shares nothing with the client but the way to end with a sentence.
 SIMULATOR = [
@@ -138,8 +139,8 @@ def test_a_room_imports_from_lower_rows_only() -> None:
 
 
 @pytest.mark.parametrize("name", DOORS)
-def test_nothing_imports_a_door(name: str) -> None:
-    assert {other for other in MODULES if name in used_by(other)} == set()
+def test_no_room_goes_out_by_a_door(name: str) -> None:
+    assert {room(other) for other in MODULES if name in used_by(other)} <= ({"cli"} if name == "api" else set())
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "simulator"])
@@ -164,7 +165,7 @@ def test_the_simulator_shares_nothing_with_the_client() -> None:
 
     assert {other for other in shared if not other.startswith("simulator.")} <= {"errors"}
     assert {name for name in users if not name.startswith("simulator.")} <= {
-        "cli.commands.run",
+        "api",
         "cli.commands.simulate",
     }
 
@@ -227,8 +228,8 @@ def test_pure_modules_know_neither_a_clock_nor_a_network_nor_a_disk(name: str) -
 
 def test_packages_hold_no_code_of_their_own() -> None:
     for path in PACKAGE.rglob("__init__.py"):
-        imported = list(imports(ast.parse(path.read_text("utf-8"))))
-        assert imported == [], path
+        imported = set(imports(ast.parse(path.read_text("utf-8"))))
+        assert imported <= ({"importlib"} if path.parent == PACKAGE else set()), path
 
 
 def test_the_steps_of_a_take_record_nothing() -> None:

@@ -120,6 +120,13 @@ class Permission:
 
     creates: Mapping[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, plan: Plan) -> Permission:
+        """Whatever a plan would create, with the further attempts that its pipeline allows."""
+        return cls(
+            {(item.shot, item.fingerprint): (item.attempt + plan.retry_failed, item.price_usd) for item in plan.creates}
+        )
+
     def lacks(self, item: Item) -> str | None:
         """Why a create isn't allowed, for people; None: it is."""
         last, price = self.creates.get((item.shot, item.fingerprint), (0, Decimal(0)))

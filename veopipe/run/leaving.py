@@ -41,12 +41,17 @@ class Leaving:
     admission: Admission
     close_ledger: Callable[[], None]
     signalled: ExitCode | None = None
+    _hears: bool = False
     _wished: bool = False
     _may_leave: bool = False
 
     @contextlib.contextmanager
-    def restoring(self) -> Iterator[None]:
-        """Give each signal the answer back that it had before: a loop leaves the system's own way behind."""
+    def hearing(self) -> Iterator[None]:
+        """Hear signals in a loop that runs inside, and give each one the answer back that it had before.
+
+        A loop leaves the system's own way behind.
+        """
+        self._hears = True
         answers = {number: signal.getsignal(number) for number in signals.heard()}
         try:
             yield
@@ -57,9 +62,9 @@ class Leaving:
                 signals.hush(signals.ENDING - signals.WISHES)
 
     def listen(self) -> None:
-        """Answer signals in the running event loop from now on."""
+        """Answer signals in the running event loop from now on, if they are to be heard."""
         loop = asyncio.get_running_loop()
-        for number in signals.heard():
+        for number in signals.heard() if self._hears else ():
             loop.add_signal_handler(number, self._on_signal, number)
 
     def _on_signal(self, number: signal.Signals) -> None:

@@ -48,7 +48,9 @@ THREADS = 128
 """Twice the polls at once (`gateway.POLLS_AT_ONCE`), each of which may be looking a name up. Made when needed."""
 
 
-def run(project: Project, terms: Terms, voice: Voice, environ: Mapping[str, str]) -> Ending:
+def run(
+    project: Project, terms: Terms, voice: Voice, environ: Mapping[str, str], *, hears_signals: bool = True
+) -> Ending:
     """Carry out the plan of `project`; how that ended.
 
     Args:
@@ -56,6 +58,7 @@ def run(project: Project, terms: Terms, voice: Voice, environ: Mapping[str, str]
         terms: what may be done without asking.
         voice: how people are told and asked.
         environ: where the key is.
+        hears_signals: end gently by the process's signals; in its main thread only.
 
     Raises:
         VeopipeError: something stopped it before anything was sent.
@@ -70,7 +73,7 @@ def run(project: Project, terms: Terms, voice: Voice, environ: Mapping[str, str]
         gateway = connect(project, plan, environ)
         budget = current.make_ready(plan)
         try:
-            with current.leaving.restoring():
+            with current.leaving.hearing() if hears_signals else contextlib.nullcontext():
                 asyncio.run(current.go(plan, gateway, budget, permission))
         finally:
             current.journal.close()

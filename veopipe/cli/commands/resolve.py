@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from veopipe import project
+from veopipe.api import Project
 from veopipe.cli.completions import complete_shot
 from veopipe.cli.options import about_manifest, choices, example, simulate_option
 from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.reports import show_waiting
 from veopipe.cli.terminal.screen import say
-from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.errors import UsageError
 from veopipe.ledger import owner
-from veopipe.ledger.store import NotRecorded
 from veopipe.plan.plan import LOST
+from veopipe.project import Project as Loaded
 from veopipe.run import resolve
 from veopipe.takes.status import Status
 
@@ -47,47 +48,25 @@ def command(
 
     Look the time and the request id up in the gateway's console first.
     """
-    loaded = project.load(choices(manifest, {**options, "base_url": None}))
+    base_url = options.pop("base_url", None)
+    film = Project.of(choices(manifest, {**options, "base_url": None}), os.environ, say)
     said = sum((task_id is not None, not_charged, write_off))
     if shot is None and not said:
-        return _list(loaded, format_)
+        return _list(film.loaded, format_)
     if shot is None or said != 1:
         raise UsageError("say one SHOT and one of --task-id, --not-charged, --write-off")
-    with owner.locked(loaded.places, say):
-        loaded.read_again()
-        try:
-            for known in loaded.store.merge_rescued():  # what an answer has said needs no person
-                say(f"{known}: an answer that couldn't be recorded in its place was taken in")
-            if task_id is not None:
-                taken = resolve.found(
-                    loaded.store, shot, task_id, loaded.pipeline.provider.dialect, options.get("base_url")
-                )
-            elif not_charged:
-                taken = resolve.not_charged(loaded.store, shot)
-            elif loaded.is_lost(shot) and not resolve.is_waiting(loaded.store, shot):
-                return _give_up(loaded, shot, format_)
-            else:
-                taken = resolve.written_off(loaded.store, shot)
-        except NotRecorded as error:
-            raise EnvironmentFault(str(error)) from None
+    taken = film.resolve(shot, task_id=task_id, not_charged=not_charged, write_off=write_off, base_url=base_url)
     if format_ == "json":
-        emit_line({"exit_code": 0, "shot": shot, "take": taken.number, "status": taken.status.value})
+        where = {"take": taken.number, "status": taken.status.value} if taken else {"take": None, "status": "pending"}
+        emit_line({"exit_code": 0, "shot": shot, **where})
+    elif taken is None:
+        say(f"{shot}: the record that isn't here is given up; the next run may buy its order again")
     else:
         say(f"{shot} take {taken.number}: {taken.status}; veopipe run goes on from there")
     return 0
 
 
-def _give_up(loaded: project.Project, shot: str, format_: str) -> int:
-    """Give up an order that was counted and whose record is lost."""
-    loaded.give_up(shot)
-    if format_ == "json":
-        emit_line({"exit_code": 0, "shot": shot, "take": None, "status": "pending"})
-    else:
-        say(f"{shot}: the record that isn't here is given up; the next run may buy its order again")
-    return 0
-
-
-def _list(loaded: project.Project, format_: str) -> int:
+def _list(loaded: Loaded, format_: str) -> int:
     running = owner.is_locked(loaded.places)
     only = set(loaded.wanted) if loaded.choices.selects else None
     entries = resolve.unresolved(loaded.store, only, running=running)

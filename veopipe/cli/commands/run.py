@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from veopipe import project
+from veopipe.api import Project
 from veopipe.cli import notify
 from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example
 from veopipe.cli.output import emit, emit_line
@@ -19,19 +17,13 @@ from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.progress import Progress
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import is_unread, say
-from veopipe.gateway.address import Address
-from veopipe.ledger import owner
 from veopipe.plan import permission as planfile
-from veopipe.project import Project
-from veopipe.report import rows
 from veopipe.report.rows import Report
-from veopipe.run import run
 from veopipe.run.consent import Terms, Voice
 
 _CODES = """0 everything selected is verified; 1 some takes are refused, failed, mismatched or abandoned;
 2 wrong usage or input, no consent: nothing was sent; 3 a take is in doubt; 4 some takes are pending;
 5 the budget stopped it; 6 key, wallet, gateway, disk or state file; 7 another run is on; 130/143 interrupted"""
-SIMULATED_KEY = "a-rehearsal-needs-no-key"
 
 
 @click.command("run", epilog=example("veopipe run shots.yaml --max-cost 10", _CODES))
@@ -57,12 +49,13 @@ def command(
 
     May be killed at any time and run again: what is paid for is never bought twice.
     """
-    loaded = project.load(choices(manifest, options))
-    show_problems(problem for problem in loaded.problems if problem.severity != "info")
-    permission = planfile.read_permission(plan_file) if plan_file else None
+    film = Project.of(choices(manifest, options), os.environ, say)
+    loaded = film.loaded
+    show_problems(problem for problem in film.problems if problem.severity != "info")
+    terms = Terms(yes, planfile.read_permission(plan_file) if plan_file else None, new_ledger)
     with (
         notify.of_a_false_start(loaded),
-        _gateway(loaded) as environ,
+        film.at_its_gateway(),
         Progress(quiet=quiet, verbose=verbose, widest=max(map(len, loaded.wanted))) as progress,
     ):
         voice = Voice(
@@ -71,8 +64,7 @@ def command(
             ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
             last_words=_leave_as_json if format_ == "json" else lambda code: None,
         )
-        ending = run.run(loaded, Terms(yes, permission, new_ledger), voice, environ)
-        report = rows.make(loaded, ending.left, ending)
+        report = film.carry_out(terms, voice, hears_signals=True)
     _show(report, format_)
     try:
         notify.of_report(loaded, report)
@@ -105,19 +97,3 @@ def _ask(question: str) -> bool:
         raise
     except OSError:  # the terminal is gone, and with it the person who could agree
         return False
-
-
-@contextlib.contextmanager
-def _gateway(loaded: Project) -> Iterator[dict[str, str]]:
-    """The environment with the gateway's key; for a rehearsal, with a simulator of our own that is at its address."""
-    if not loaded.choices.simulate:
-        yield dict(os.environ)
-        return
-    from veopipe.simulator import server  # an extra, and heavy
-
-    with owner.locked(loaded.places):
-        pass  # if another rehearsal is on, its simulator has the folder: refused here as any second run is
-    memory = loaded.places.folder / "gateway"
-    with server.start(server.Options(folder=memory)) as simulator:
-        loaded.address = Address(simulator.base_url, simulated=True)
-        yield {loaded.pipeline.provider.api_key_env: SIMULATED_KEY}

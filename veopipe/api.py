@@ -1,0 +1,241 @@
+"""The Python API: open a shot list, plan it, run it, look at it. The commands are its first users.
+
+Nothing here prints, asks or ends the process: what people should hear is given to a function of the caller's, a run
+buys only what a permission or a cap allows, and what goes wrong is an error of `veopipe.errors`.
+
+Source: docs/api.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from veopipe import project
+from veopipe.errors import EnvironmentFault, ExitCode, Problem, UsageError
+from veopipe.gateway.address import Address
+from veopipe.ledger import owner
+from veopipe.ledger.store import NotRecorded
+from veopipe.plan.permission import Permission
+from veopipe.plan.plan import Plan
+from veopipe.project import Choices
+from veopipe.report import rows
+from veopipe.report.legend import UNREADABLE
+from veopipe.report.rows import Report
+from veopipe.run import resolve, run, verify
+from veopipe.run.consent import Terms, Voice
+from veopipe.run.events import Note
+from veopipe.run.verify import Finding
+from veopipe.takes.take import Take
+
+REHEARSAL_KEY = "a-rehearsal-needs-no-key"
+
+
+def _nothing(_said: object) -> None:
+    """For a caller that doesn't want to hear it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What the takes on disk are.
+
+    Attributes:
+        findings: one for each delivered take.
+        report: where everything stands afterwards; its exit code is that of the findings.
+    """
+
+    findings: tuple[Finding, ...]
+    report: Report
+
+
+@dataclass(slots=True)
+class Project:
+    """One shot list with its pipeline and its ledger.
+
+    Attributes:
+        loaded: what was read.
+        environ: where the key and the network settings are.
+        tell: is given what people should hear, a sentence at a time.
+    """
+
+    loaded: project.Project
+    environ: Mapping[str, str]
+    tell: Callable[[str], None] = field(default=_nothing)
+
+    @classmethod
+    def of(cls, choices: Choices, environ: Mapping[str, str], tell: Callable[[str], None] = _nothing) -> Project:
+        """Read and check everything; raises as `open` does."""
+        return cls(project.load(choices), environ, tell)
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Warnings and notes about the list and its pipeline; errors were raised."""
+        return self.loaded.problems
+
+    def plan(self) -> Plan:
+        """What a run would do now, and what that costs. Sends nothing."""
+        return self.loaded.plan()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run of this list is on, here or in another process."""
+        return owner.is_locked(self.loaded.places)
+
+    def report(self) -> Report:
+        """Where everything stands, takes of every gateway included. Sends nothing."""
+        return rows.make(self.loaded, self.loaded.plan(anywhere=True), running=self.is_running)
+
+    def run(self, permission: Permission | None = None, on_event: Callable[[Note], None] | None = None) -> Report:
+        """Create, download and verify what the list wants; blocks until that is done or stopped.
+
+        Args:
+            permission: the creates that may be made, such as `Permission.of(plan)`; None: what a cap covers.
+            on_event: is called with everything that happens, from several threads, one at a time.
+
+        Returns:
+            Where everything stands, and in `exit_code` how the run ended.
+
+        Raises:
+            ConsentRequired: neither a permission nor a cap allows what would be bought; nothing was sent.
+            LedgerLocked: another run is on.
+            VeopipeError: something else stopped it before anything was sent.
+        """
+        voice = Voice(tell=self.tell, watch=on_event or _nothing)
+        with self.at_its_gateway():
+            return self.carry_out(Terms(permission=permission), voice, hears_signals=False)
+
+    def carry_out(self, terms: Terms, voice: Voice, *, hears_signals: bool) -> Report:
+        """What `run` does, on terms of the caller's.
+
+        Args:
+            terms: what may be done without asking.
+            voice: how people are told and asked.
+            hears_signals: end gently by the process's signals; the second one ends the process.
+        """
+        ending = run.run(self.loaded, terms, voice, self.environ, hears_signals=hears_signals)
+        return rows.make(self.loaded, ending.left, ending)
+
+    @contextlib.contextmanager
+    def at_its_gateway(self) -> Iterator[None]:
+        """While this is open the gateway can be reached: a rehearsal gets a simulator of its own."""
+        if not self.loaded.choices.simulate:
+            yield
+            return
+        from veopipe.simulator import server  # an extra, and heavy
+
+        with owner.locked(self.loaded.places):
+            pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run
+        with server.start(server.Options(folder=self.loaded.places.folder / "gateway")) as simulator:
+            self.loaded.address = Address(simulator.base_url, simulated=True)
+            self.environ = {self.loaded.pipeline.provider.api_key_env: REHEARSAL_KEY}
+            yield
+
+    def verify(self) -> Verification:
+        """Measure the takes on disk again, compare them with their orders, and record what they are.
+
+        Raises:
+            LedgerLocked: a run is on.
+            EnvironmentFault: what was found can't be recorded.
+        """
+        loaded = self.loaded
+        with self._changing():
+            for remark in loaded.remarks:
+                self.tell(remark)
+            try:
+                findings = asyncio.run(verify.inspect(loaded))
+            except OSError as error:
+                raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
+        report = rows.make(loaded, loaded.plan(anywhere=True))
+        torn = any(row.status == UNREADABLE for row in report.rows) or bool(loaded.store.missing or loaded.store.lost)
+        code = ExitCode.ENVIRONMENT if torn else verify.code_of(findings)
+        return Verification(tuple(findings), replace(report, exit_code=code))
+
+    def resolve(
+        self,
+        shot: str,
+        *,
+        task_id: str | None = None,
+        not_charged: bool = False,
+        write_off: bool = False,
+        base_url: str | None = None,
+    ) -> Take | None:
+        """Record what a person found out about a take that is in doubt or parked. Say one of the three.
+
+        Args:
+            shot: whose take it is.
+            task_id: the gateway has it under this id: it is carried on.
+            not_charged: the gateway doesn't have it and didn't charge: it may be sent again.
+            write_off: it is given up; the money counts as perhaps spent.
+            base_url: the gateway that has the task, if it isn't the recorded one.
+
+        Returns:
+            The take as it stands now; None: the record of an order that isn't here was given up.
+
+        Raises:
+            UsageError: nothing waits there, or not one of the three is said.
+            LedgerLocked: a run is on.
+            EnvironmentFault: it can't be recorded.
+        """
+        if sum((task_id is not None, not_charged, write_off)) != 1:
+            raise UsageError("say one of task_id, not_charged, write_off")
+        store = self.loaded
+        with self._changing():
+            for known in store.store.merge_rescued():  # what an answer has said needs no person
+                self.tell(f"{known}: an answer that couldn't be recorded in its place was taken in")
+            if task_id is not None:
+                return resolve.found(store.store, shot, task_id, store.pipeline.provider.dialect, base_url)
+            if not_charged:
+                return resolve.not_charged(store.store, shot)
+            if store.is_lost(shot) and not resolve.is_waiting(store.store, shot):
+                store.give_up(shot)
+                return None
+            return resolve.written_off(store.store, shot)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the lock, with the records as they are now; what can't be recorded is an `EnvironmentFault`."""
+        with owner.locked(self.loaded.places, self.tell):
+            self.loaded.read_again()
+            try:
+                yield
+            except NotRecorded as error:
+                raise EnvironmentFault(str(error)) from None
+
+
+def open(
+    manifest: str | os.PathLike[str],
+    pipeline: str | os.PathLike[str] | None = None,
+    *,
+    only: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    simulate: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Project:
+    """Read and check a shot list with its pipeline. Sends nothing.
+
+    Args:
+        manifest: the list's path.
+        pipeline: a pipeline's name or path; None: `default`.
+        only: globs of shot ids; empty: all.
+        tags: of these labels only; empty: all.
+        simulate: rehearse: with a gateway of its own, for nothing, in folders of its own.
+        environ: where the key is; None: the process's environment.
+
+    Raises:
+        UsageError: no such list or pipeline, or nothing is selected.
+        InvalidInput: the list or the pipeline has errors; `problems` says which.
+        LedgerRefused: the ledger or the output folder belongs to something else.
+        EnvironmentFault: a file can't be read.
+    """
+    choices = Choices(
+        Path(manifest),
+        pipeline=os.fspath(pipeline) if pipeline is not None else None,
+        only=tuple(only),
+        tags=tuple(tags),
+        simulate=simulate,
+    )
+    return Project.of(choices, os.environ if environ is None else environ)
