@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow  # many situations of one kind; each promise has f
 
 GATEWAY, MEDIA = "gateway.example", "media.example"
 BASE = f"https://{GATEWAY}"
-HURRIED = hurried("run.settling.KEPT_FOR=0.01")
+HURRIED = hurried("run.steps.KEPT_FOR=0.01")
 
 
 @pytest.fixture(scope="session")
