@@ -24,7 +24,7 @@ ATTACKS = re.findall(r"^\| ([0-9]+b?) \|", PAGE.partition("\n## (e)")[2].partiti
 REQUIREMENTS = {
     "stopped at each durable operation, SIGKILL and power loss": 4,
     "compound crashes, also during recovery": 3,
-    "stopped with several creates under way, and between the files of several shots": 3,
+    "stopped with several creates under way, and between the files of several shots": 4,
     "soak": 1,
     "stopped in the other commands": 3,
     "each operation fails, once and for ever; short writes; the rescue": 5,

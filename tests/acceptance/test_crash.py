@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -69,6 +71,36 @@ def test_killed_while_the_gateway_has_the_order_it_is_in_doubt_until_a_person_sa
     assert film.command("resolve", "shots.yaml", "shot", "--task-id", gateway.charged[0]["task_id"]).code == 0
     assert film.run().statuses == {"shot": "verified"}
     assert len(gateway.charged) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.shows("stopped with several creates under way, and between the files of several shots")
+def test_struck_at_random_again_and_again_a_batch_of_16_is_paid_at_most_16_times(
+    film: Film, gateway: Simulator
+) -> None:
+    prompts = {f"S{number:02d}": f"shot number {number:02d} of the batch" for number in range(16)}
+    film.list(prompts)
+    film.pipeline(limits__creates_in_flight=2, limits__in_flight=16)
+    gateway.order_fault("slow_create", times=None, seconds=0.1)
+    chance, killed = random.Random(20261122), 0
+    for _ in range(40):  # it ends by itself once all shots are settled or in doubt
+        run = film.start(*film.arguments(), first=Mishap("kill", chance.randint(5, 70)))
+        killed += run.result().code == -signal.SIGKILL
+    assert killed >= 10, killed
+    last = film.run()
+    assert len(list((film.folder / ".veopipe/shots/runs").iterdir())) > 1  # it was killed at work, not before
+    assert last.code in {0, 3}
+    assert set(last.statuses.values()) <= {"verified", "in_doubt"}
+    posted = Counter(dict(entry["form"])["prompt"] for entry in gateway.wire if entry["form"])
+    paid = Counter(create["prompt"] for create in gateway.charged)
+    assert max(posted.values()) == max(paid.values()) == 1
+    assert set(posted) <= set(prompts.values())
+    for shot, status in last.statuses.items():
+        if status == "verified":
+            assert paid[prompts[shot]] == 1
+            assert film.finished(shot).stat().st_size == film.state(shot)["takes"][0]["file"]["bytes"]
+    assert film.run().statuses == last.statuses
+    assert len(gateway.charged) <= 16
 
 
 def test_what_a_person_says_about_a_doubt_holds(film: Film, gateway: Simulator) -> None:
