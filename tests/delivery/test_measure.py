@@ -36,9 +36,14 @@ def measure(path: Path, *, walked: bool = False, limit_s: float = 20.0) -> Measu
     return asyncio.run(once())
 
 
+def measuring() -> list[psutil.Process]:
+    """The children of this test process that measure."""
+    return [one for one in psutil.Process().children() if "veopipe.delivery.probe" in one.cmdline()]
+
+
 def child() -> psutil.Process:
-    """The only child of this test process that measures."""
-    (found,) = [one for one in psutil.Process().children() if "veopipe.delivery.probe" in one.cmdline()]
+    """The only one."""
+    (found,) = measuring()
     return found
 
 
@@ -221,7 +226,7 @@ def test_closing_ends_the_child_and_the_prober_can_be_used_again() -> None:
         assert isinstance(await prober.measure(GOOD), Measured)
         await prober.close()
         await prober.close()
-        assert not psutil.Process().children()
+        assert not measuring()
 
     asyncio.run(close_twice())
 

@@ -207,7 +207,7 @@ def assert_permission(text: bytes) -> None:
             allowed = permission.read_permission(path)
         except UsageError:
             return
-    for (shot, fingerprint), (last, price) in allowed.items():
+    for (shot, fingerprint), (last, price) in allowed.creates.items():
         assert isinstance(shot, str)
         assert isinstance(fingerprint, str)
         assert type(last) is int

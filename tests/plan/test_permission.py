@@ -24,10 +24,17 @@ def test_the_head_stands_above_the_sums_and_the_shots():
     assert made["cost_usd"] == {"planned": "0.30", "worst_case": "0.90", "charged_before": "1.20", "cap": "5.00"}
 
 
+PERMITTED = permission.Permission({("hero", "1:abc"): (3, Decimal("0.30"))})
+
+
+def test_a_plan_is_the_same_permission_written_and_as_it_is(tmp_path):
+    assert permission.Permission.of(PLAN) == PERMITTED
+
+
 def test_a_plan_allows_its_creates_with_their_further_attempts(tmp_path):
     permission.write(tmp_path / "plan.json", document(), ledger=tmp_path / ".veopipe")
 
-    assert permission.read_permission(tmp_path / "plan.json") == {("hero", "1:abc"): (3, Decimal("0.30"))}
+    assert permission.read_permission(tmp_path / "plan.json") == PERMITTED
 
 
 def test_only_an_older_plan_is_overwritten_and_none_lies_in_the_ledger(tmp_path):
@@ -36,7 +43,7 @@ def test_only_an_older_plan_is_overwritten_and_none_lies_in_the_ledger(tmp_path)
     permission.write(plan, document(), ledger=ledger)
     permission.write(plan, document(Plan(())), ledger=ledger)
 
-    assert permission.read_permission(plan) == {}
+    assert permission.read_permission(plan) == permission.Permission()
     for path in (other, ledger / "plan.json"):
         with pytest.raises(UsageError, match="left alone"):
             permission.write(path, document(), ledger=ledger)
