@@ -67,7 +67,7 @@ class Film:
     """What the boxes of a whole file say of its pictures.
 
     Attributes:
-        closed: a table lists all its samples, so nothing is missing, whatever cut the transport short. A stream
+        closed: a table lists all its samples, so nothing is missing, even if the transport was cut short. A stream
             of fragments could have gone on.
         seconds: of the first track of pictures, by the durations of its samples; None if they have none.
         count: how many pictures these are.
@@ -136,7 +136,7 @@ def walk(path: Path) -> BoxFault | None:
 def look(path: Path) -> Film | BoxFault:
     """Check that the file is a complete MP4, and how long it says that it is.
 
-    Takes about a millisecond for eight seconds of video, whatever their size in bytes.
+    Takes about a millisecond for eight seconds of video of any size in bytes.
 
     Returns:
         What it says of itself when nothing is wrong, else the first thing that is.

@@ -8,7 +8,7 @@
 * The child knows no key: its environment is a list of what it needs, not ours minus something.
 * libmediainfo's word alone decides no duration: it adds up what fragments claim of themselves, and believes
   headers. What the samples last (`boxes.look`) is asked first; where libmediainfo contradicts it and the file's
-  other witnesses side with libmediainfo, nobody is believed and the file counts as unmeasurable.
+  other witnesses side with libmediainfo, neither is believed and the file counts as unmeasurable.
 * `judge` is pure. Resolution and duration decide; frame rate and sound are only notes, because the API
   document promises neither in figures (docs/api-facts.md, b 38).
 """
@@ -217,7 +217,7 @@ class Prober:
         child = self._child or await self._start()
         if isinstance(child, Unmeasurable):
             return child
-        self._child, self._asked = None, self._asked + 1  # whatever cuts us off, it isn't asked again
+        self._child, self._asked = None, self._asked + 1  # if we are cut off now, it isn't asked again
         try:
             async with asyncio.timeout(self._limit_s):
                 answer = await _exchange(child, _question(path, self._limit_s))

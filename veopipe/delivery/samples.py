@@ -32,7 +32,7 @@ _HOLE = 8  # times what a fragment lasts: so long until the next one begins, som
 _ENTRY_BYTES = {b"stts": 8, b"ctts": 8, b"stss": 4, b"stsc": 12, b"stco": 4, b"co64": 8}
 
 
-# Groups of samples: nothing here needs them, but libmediainfo counts through whatever they claim to hold.
+# Groups of samples: nothing here needs them, but libmediainfo counts through all that they claim to hold.
 _GROUPS = frozenset({b"sbgp", b"sgpd"})
 
 

@@ -219,7 +219,7 @@ def strays(places: Places, states: Mapping[str, ShotState], ids: Iterable[str]) 
         ids: the shots of the manifest.
 
     Raises:
-        EnvironmentFault: the folder can't be read, so nobody knows what it holds.
+        EnvironmentFault: the folder can't be read, so what it holds isn't known.
     """
     folder = places.takes_of(places.output_base)
     try:

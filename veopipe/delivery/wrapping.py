@@ -1,7 +1,7 @@
 """A film out of what gateways wrap around it. Pure: bytes in, bytes out.
 
-* Nobody asked for it, and it happens: a body that is packed (gzip, deflate) whatever its label says, one that
-  still has the framing of an upload to S3 (`aws-chunked`) or of HTTP in it, and one with a byte order mark, a
+* It wasn't asked for, and it happens: a body that is packed (gzip, deflate), with a label that says so or without, one
+  that still has the framing of an upload to S3 (`aws-chunked`) or of HTTP in it, and one with a byte order mark, a
   newline, a warning of PHP or the head of a multipart answer in front; up to three of these inside each other.
 * The bytes say what they are; no label is asked. What comes out is judged like any other film (`boxes`).
 * Bounded: a piece that comes out has at most a mebibyte, and what unpacks to far more than a film ever does is

@@ -153,7 +153,7 @@ class Gateway:
 
         Args:
             request: what is asked; its body may be as large as a few pictures.
-            intent: writes the intent durably; whatever it raises passes through, and nothing was sent.
+            intent: writes the intent durably; what it raises passes through, and nothing was sent.
 
         Returns:
             What is known of the call when it is over. Never an exception for what the network did.

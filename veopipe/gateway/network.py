@@ -1,4 +1,4 @@
-"""How this machine reaches others: one decision on proxies and certificates for whoever sends something.
+"""How this machine reaches others: one decision on proxies and certificates for all that is sent.
 
 Creates, polls, downloads and the webhook use the clients that are made here, so that what is said of the one
 holds for the others. httpx reads no variable itself.

@@ -3,7 +3,7 @@
 * No library gets these variables. httpx stops at an IPv6 range in NO_PROXY, and quotes the beginning of a
   password that holds `#`, `/` or `?`; here an error names the variable and repeats nothing of its value.
 * User name and password leave the address at once, and are hidden in every text from the start of a command.
-* NO_PROXY means what curl and requests make of it. What nobody can make sense of excepts nothing.
+* NO_PROXY means what curl and requests make of it. A value without a meaning excepts nothing.
 * A proxy has no business between this machine and itself.
 
 Source: https://curl.se/libcurl/c/CURLOPT_NOPROXY.html; docs/hazards.md, e 36; DECISIONS.md, 26.
@@ -176,11 +176,11 @@ def _unusable(variable: str, what: str) -> EnvironmentFault:
     )
 
 
-# --- what nobody may see ---------------------------------------------------------------------------
+# --- logins ----------------------------------------------------------------------------------------
 
 
 def hide_logins(environ: Mapping[str, str]) -> None:
-    """Mask the users and passwords of all proxy variables, whoever they are for, in every text from now on."""
+    """Mask the users and passwords of all proxy variables, also of other programs' ones, in every text from now on."""
     for name, value in environ.items():
         if name.lower().endswith("proxy") and name.lower() != "no_proxy":
             for secret in _secrets(value.strip()):

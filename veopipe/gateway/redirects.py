@@ -108,7 +108,7 @@ async def _inside(url: str, carries: Callable[[str], bool]) -> str | None:
 
 
 def _spelt_out(host: str) -> _IP | None:
-    """The address that a host spells out, in whatever way the system would understand it; None: it is a name."""
+    """The address that a host spells out, in any spelling that the system understands; None: it is a name."""
     host = unicodedata.normalize("NFKC", host).rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return ipaddress.IPv4Address("127.0.0.1")

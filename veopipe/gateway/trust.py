@@ -1,7 +1,7 @@
 """Whose certificates are believed: the only maker of a TLS context, and what it says when one isn't.
 
 * SSL_CERT_FILE and SSL_CERT_DIR stand in place of what is known otherwise, as for OpenSSL and httpx. One that
-  can't be read ends a command that needs it: every request would fail, and nobody would know why.
+  can't be read ends a command that needs it: every request would fail, and no message would say why.
 * Without them, httpx's own list (certifi) and this machine's hold: a company puts its authority into the latter.
 * REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which most company machines have, are believed besides. One that can't
   be read is no fault until a certificate isn't known; then it is named.
@@ -31,7 +31,7 @@ _INSTEAD = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _BESIDES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _UNKNOWN = frozenset({2, 19, 20, 21})
-"""Refusals by OpenSSL that say: the chain ends at nobody who is known."""
+"""Refusals by OpenSSL that say: the chain ends at an authority that isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def read(environ: Mapping[str, str]) -> Trust:
         context.load_default_certs()
     elif sys.version_info >= (3, 13):
         context.verify_flags |= ssl.VERIFY_X509_STRICT  # as in the contexts that Python makes
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # whoever is named is believed, a root or not
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # each authority that is named is believed, a root or not
     for name, value in named.items():
         fault = _fault_of(context, name, value)
         if fault is None:

@@ -2,7 +2,7 @@
 
 * `.veopipe/<manifest>/` is the ledger, `<output>/<manifest>/` holds the videos. A simulated run has
   folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a paid take.
-* A ledger names its manifest, an output folder names its ledger; whatever doesn't fit is refused before
+* A ledger names its manifest, an output folder names its ledger; what doesn't fit is refused before
   anything is sent. What is refused is never to be removed: a hint moves things, and only to a name that is free.
 * What this machine counted is remembered beside `ledger.json` as well, where git doesn't reach: a checkout of an
   older version takes both the states and their count back.
@@ -128,7 +128,7 @@ def _check_output(places: Places, ledger: Ledger) -> None:
     where = f"{places.output_base}/{places.name}"
     away = f"{places.output_base}/{_free(places.output).name}"
     hint = f"if its videos aren't this list's, move the folder away: {_mv(places, where, away)}"
-    if ledger.is_new:  # else a checkout would replace records that nobody else has
+    if ledger.is_new:  # else a checkout would replace records that are nowhere else
         hint = f"bring its ledger back: {git_checkout(places, f'{places.ledger_base}/{places.name}')}\n{hint}"
     for other, theirs in _neighbours(places, strictly=False):
         if theirs.id == owner:
@@ -285,12 +285,12 @@ def _is_here(places: Places) -> bool:
 # --- writing ---------------------------------------------------------------------------------------
 
 
-def _to_nobody(_note: str) -> None:
+def _unheard(_note: str) -> None:
     return
 
 
 @contextmanager
-def locked(places: Places, tell: Callable[[str], None] = _to_nobody) -> Iterator[None]:
+def locked(places: Places, tell: Callable[[str], None] = _unheard) -> Iterator[None]:
     """Hold the ledger's lock: for runs and for every other command that writes.
 
     Args:

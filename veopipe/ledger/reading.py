@@ -108,5 +108,5 @@ class Reader:
         return found
 
     def rest(self) -> Mapping[str, Any]:
-        """What nobody asked for."""
+        """The fields that weren't asked for."""
         return {key: value for key, value in self.document.items() if key not in self._seen} or NOTHING

@@ -21,7 +21,7 @@ from veopipe.ledger.paths import Places
 from veopipe.text import printable
 
 GITIGNORE = """\
-# The ledger belongs into git, whatever the ignore files above this one say: it holds what was paid.
+# The ledger belongs into git, even if an ignore file above this one says otherwise: it holds what was paid.
 !/.gitignore
 !/*/
 !/*/ledger.json
@@ -130,13 +130,13 @@ def _pieces(places: Places) -> dict[Path, os.stat_result]:
 
 
 def _is_open_to_all(status: os.stat_result) -> bool:
-    """Whether everybody can write there. In a folder with the sticky bit nobody can replace what others made."""
+    """Whether every user can write there. The sticky bit keeps users from replacing what others made."""
     is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     return bool(status.st_mode & stat.S_IWOTH) and not is_sticky
 
 
 def _is_foreign(status: os.stat_result) -> bool:
-    """Whether somebody else may have written it: another user, or whoever can write what root left open."""
+    """Whether another user may have written it, as its owner or because root left it open to all."""
     return status.st_uid != os.geteuid() and (status.st_uid != _ROOT or _is_open_to_all(status))
 
 

@@ -313,7 +313,7 @@ def open_store(places: Places, counted: Mapping[str, int] | None = None) -> Stor
             record, a checkout, a merge or a copy left a file out, and its order would be bought again.
 
     Raises:
-        EnvironmentFault: their folder can't be read, so nobody knows what was paid.
+        EnvironmentFault: their folder can't be read, so what was paid isn't known.
     """
     store = Store(places, counted=dict(counted or {}))
     try:

@@ -1,7 +1,7 @@
 """What a run will do with each shot, why, and what that costs. Pure: no network, no clock, no disk.
 
 * An order that has a take is never bought again by itself; an edited order is a new take.
-* A shot with a take in doubt, an unreadable state file or takes on disk that nobody knows gets nothing new.
+* A shot with a take in doubt, an unreadable state file or takes on disk that no record knows gets nothing new.
 * A take made at a gateway on this machine satisfies only runs at such a gateway.
 
 Source: docs/design.md, 5 and 6 (What goes on, what is held).

@@ -88,7 +88,7 @@ class Brakes:
             self.journal.note(Happening.STOPPED, message=why)
 
     def leave(self, why: str, code: ExitCode) -> None:
-        """End the run: wake whatever waits."""
+        """End the run: wake everything that waits."""
         self.stop_quietly(why, code)
         self.leaving.set()
 

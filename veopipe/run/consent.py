@@ -1,6 +1,6 @@
 """May this plan be carried out? The plan file, the caps, `--yes`, a person; and whether the ledger is the right one.
 
-* Nobody there and nothing said: nothing is sent.
+* Without a person to ask and without a word on the command line, nothing is sent.
 * A plan file is a permission: the run makes only creates that it lists, at no higher price.
 * A cap that covers the plan or `--yes` counts as a yes; a rehearsal never asks.
 
@@ -45,7 +45,7 @@ class Voice:
     Attributes:
         tell: is given a note for people.
         watch: is given everything that happens.
-        ask: asks a person and returns the answer; None where there is nobody to ask.
+        ask: asks a person and returns the answer; None if no person is there.
         last_words: is given the exit code when a second signal ends the process at once.
     """
 
@@ -59,10 +59,10 @@ def agree(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permissio
     """See that what the plan buys may be bought.
 
     Returns:
-        What is permitted beyond the plan's own creates; None: whatever the pipeline says.
+        What is permitted beyond the plan's own creates; None: all that the pipeline allows.
 
     Raises:
-        ConsentRequired: nobody allowed it, or a plan file doesn't list it.
+        ConsentRequired: it wasn't allowed, or a plan file doesn't list it.
         EnvironmentFault: a ledger is required and there is none.
         LedgerRefused: the list was renamed and its ledger wasn't.
     """
@@ -75,7 +75,7 @@ def agree(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permissio
     cap, cost = project.cap, plan.cost_usd
     allowed = terms.permission is not None or project.choices.simulate or terms.yes
     if allowed or (cap is not None and (cap >= cost or voice.ask is None)):
-        for sentence in elsewhere_words(plan):  # nobody is asked, so it is said before the first create
+        for sentence in elsewhere_words(plan):  # no question says it, so it is said before the first create
             voice.tell(f"warning: {sentence}")
     else:
         _ask(_question(plan, cap), voice)
@@ -93,7 +93,7 @@ def _ask(question: str, voice: Voice) -> None:
 
 
 def _agree_to_retries(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permission | None:
-    """Nothing is bought at once, but a take that is carried on may fail: no further attempt nobody allowed."""
+    """Nothing is bought at once, but a take that is carried on may fail: a further attempt needs a yes."""
     allowed = project.choices.simulate or terms.yes or project.cap is not None
     if not plan.worst_usd or terms.permission is not None or allowed:
         return terms.permission

@@ -71,7 +71,7 @@ class Creator:
         brakes: say whether any may.
         budget: of the run.
         read_uploads: reads an item's pictures, hashed again; raises `Held` if it may not be sent as it is.
-        permission: what may be created; None: whatever the pipeline says.
+        permission: what may be created; None: all that the pipeline allows.
         queue: what is still to be created.
         held: shot → why it can't be created as it was planned.
     """

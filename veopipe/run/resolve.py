@@ -1,6 +1,6 @@
 """What a person decides about a take whose outcome the program can't know.
 
-* In doubt: the gateway has it (task id), never had it (not charged), or nobody will ever know (write off).
+* In doubt: the gateway has it (task id), never had it (not charged), or it will never be known (write off).
 * Parked: it is paid; the next run asks again, or a person writes it off.
 
 Source: docs/design.md, 6 and 7 (resolve); docs/hazards.md, c 8.

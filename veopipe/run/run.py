@@ -217,7 +217,7 @@ class Run:
         store, shelf = self.project.store, self.project.shelf
         for shot in plan.moves.values():
             for take in store.shots[shot].takes:
-                if take.file is None:  # half a download belongs to nobody under this id from now on
+                if take.file is None:  # half a download has no place under the new id
                     files.remove_quietly(shelf.part(shot, take.number))
         store.move(plan.moves)
         for item in plan.renames:
@@ -317,7 +317,7 @@ class Run:
             raise self._bugs[0]
 
     def _look_for_bugs(self, task: asyncio.Task[None]) -> None:
-        """Nothing is bought any more once something happened that nobody expected."""
+        """Nothing is bought any more once something unexpected happened."""
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._bugs.append(error)
