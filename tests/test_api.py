@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +58,17 @@ def test_a_permission_holds_for_the_plan_that_it_was_made_of(folder: Path) -> No
         veopipe.open("shots.yaml", simulate=True).run(permission)
 
     assert veopipe.open("shots.yaml", only=["SC01*"], simulate=True).run(permission).exit_code == 0
+
+
+def test_a_program_with_a_loop_of_its_own_runs_it_in_a_thread(folder: Path) -> None:
+    film = veopipe.open("shots.yaml", only=["SC01*"], simulate=True)
+    permission = veopipe.Permission.of(film.plan())
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+    report = asyncio.run(asyncio.to_thread(film.run, permission))
+
+    assert report.exit_code == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
 def test_errors_of_a_list_are_raised_with_their_places(folder: Path) -> None:
