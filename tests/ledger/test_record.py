@@ -4,50 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
 from random import Random
 from typing import Any
 
 import pytest
 
+from tests.harness.builders import FILE, NOW, attempt, full_state, take
 from veopipe.ledger import record
 from veopipe.ledger.reading import Unreadable
-from veopipe.takes.order import Order, OrderedPicture
-from veopipe.takes.status import CHARGED, Event, Status
-from veopipe.takes.take import Attempt, Delivered, ShotState, Take, advance
-
-NOW = "2026-11-22T06:00:00Z"
-PICTURE = OrderedPicture("input_reference", "a" * 64)
-ORDER = Order(
-    "veo-3.1-fast-generate-preview", "A lighthouse at sunset — späť", 8, "720p", "16:9", None, None, (PICTURE,), 1
-)
-FILE = Delivered(
-    "renders", "hero.001.mp4", "b" * 64, 1234, width=1280, height=720, duration_s=8.0, measured={"fps": 24.0}
-)
-
-
-def attempt(status: Status = Status.RENDERING, number: int = 1, **more: Any) -> Attempt:
-    more.setdefault("task_id", f"task_{number}" if status in CHARGED else None)
-    return Attempt(number, "20261122T060000Z", status, "https://api.laozhang.ai:443", Decimal("0.3"), NOW, **more)
-
-
-def take(*attempts: Attempt, number: int = 1, file: Delivered | None = None) -> Take:
-    return Take(number, ORDER.fingerprint(), ORDER, attempts or (attempt(),), file)
-
-
-def full_state() -> ShotState:
-    everything = attempt(
-        Status.VERIFIED,
-        3,
-        settled_at=NOW,
-        created_at=1779283975,
-        message="fine \ud800 \x1b",
-        http_status=200,
-        request_id="r-1",
-    )
-    first = take(attempt(Status.FAILED, 1), attempt(Status.REFUSED, 2, scope="account"), everything, file=FILE)
-    second = take(attempt(Status.IN_DOUBT, reason="no_answer"), number=2)
-    return ShotState("hero", (first, second))
+from veopipe.takes.status import Event, Status
+from veopipe.takes.take import ShotState, advance
 
 
 def document() -> dict[str, Any]:

@@ -4,47 +4,13 @@ from __future__ import annotations
 
 from copy import deepcopy
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
+from tests.harness.builders import FILE, NOW, attempt, full_state, take
 from veopipe.takes import take as takes
-from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import CHARGED, TABLE, Event, IllegalTransition, Status
-from veopipe.takes.take import Attempt, Delivered, ShotState, Take
-
-NOW = "2026-11-22T06:00:00Z"
-PICTURE = OrderedPicture("input_reference", "a" * 64)
-ORDER = Order(
-    "veo-3.1-fast-generate-preview", "A lighthouse at sunset — späť", 8, "720p", "16:9", None, None, (PICTURE,), 1
-)
-FILE = Delivered(
-    "renders", "hero.001.mp4", "b" * 64, 1234, width=1280, height=720, duration_s=8.0, measured={"fps": 24.0}
-)
-
-
-def attempt(status: Status = Status.RENDERING, number: int = 1, **more: Any) -> Attempt:
-    more.setdefault("task_id", f"task_{number}" if status in CHARGED else None)
-    return Attempt(number, "20261122T060000Z", status, "https://api.laozhang.ai:443", Decimal("0.3"), NOW, **more)
-
-
-def take(*attempts: Attempt, number: int = 1, file: Delivered | None = None) -> Take:
-    return Take(number, ORDER.fingerprint(), ORDER, attempts or (attempt(),), file)
-
-
-def full_state() -> ShotState:
-    everything = attempt(
-        Status.VERIFIED,
-        3,
-        settled_at=NOW,
-        created_at=1779283975,
-        message="fine \ud800 \x1b",
-        http_status=200,
-        request_id="r-1",
-    )
-    first = take(attempt(Status.FAILED, 1), attempt(Status.REFUSED, 2, scope="account"), everything, file=FILE)
-    second = take(attempt(Status.IN_DOUBT, reason="no_answer"), number=2)
-    return ShotState("hero", (first, second))
+from veopipe.takes.take import ShotState
 
 
 def test_an_event_moves_the_last_attempt_only_and_says_when() -> None:
