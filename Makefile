@@ -27,7 +27,22 @@ browser:
 	$(BIN)/pip install -q -e '.[browser]'
 	$(BIN)/pytest -q -m browser tests/report/test_html_in_browser.py
 
-# The long forms, three quarters of an hour on two cores. The last lines are its figures: a table for
+# The long forms, for a night. The last lines are its figures: a table for
 # docs/reliability.md, and the same as JSON.
 nightly:
 	VEOPIPE_LONG=1 $(BIN)/pytest -q -n auto -m "not browser" --timeout 3600 tests/sweeps tests/wire tests/hostile tests/acceptance
+
+# Fetches yaml-language-server, Ajv, check-jsonschema and pre-commit into a temporary folder.
+editors:
+	VEOPIPE_EDITOR_TESTS=1 $(BIN)/pytest -q -m "not browser" tests/editors
+
+fix:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs:
+	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/make_picture.py
+
+build:
+	$(BIN)/python -m build

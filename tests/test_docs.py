@@ -82,6 +82,18 @@ def test_a_link_of_a_document_leads_somewhere(path):
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
 
 
+def test_every_target_that_is_named_is_made():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    made = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    pages = [
+        makefile.partition(".PHONY:")[2].partition("\n")[0].replace(" ", " make "),
+        *(path.read_text("utf-8") for path in DOCUMENTS),
+    ]
+    named = {name for page in pages for name in re.findall(r"\bmake ([a-z]+)(?=`|\s+#|\s+make |$)", page, re.MULTILINE)}
+    assert named >= {"check", "docs", "editors", "nightly"}
+    assert named - made == set()
+
+
 @pytest.mark.parametrize("marker", ["try", "tests"])
 def test_each_set_up_is_one_line_of_the_readme(marker):
     found = re.findall(rf"<!-- {marker} -->\n```bash\n(.*?)```", README, re.DOTALL)
