@@ -39,17 +39,15 @@ def gateway() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="session")
 def zygote() -> Iterator[Zygote]:
-    """What forks the commands of this process of pytest; a test marked `cold` starts its own from nothing."""
+    """What forks the commands of this process of pytest."""
     with Zygote() as running:
         yield running
 
 
 @pytest.fixture
-def make_film(request: pytest.FixtureRequest, gateway: Simulator, tmp_path: Path) -> Callable[[str], Film]:
+def make_film(zygote: Zygote, gateway: Simulator, tmp_path: Path) -> Callable[[str], Film]:
     """Make a folder of that name with the quick pipeline; its commands talk to `gateway`."""
     environment = environment_of(tmp_path)
-    is_cold = request.node.get_closest_marker("cold") is not None
-    zygote = None if is_cold else request.getfixturevalue("zygote")
 
     def make(name: str) -> Film:
         folder = tmp_path / name

@@ -10,7 +10,7 @@ be killed and that ends as any other does. `Forked` is such a command, and has o
         assert run.returncode == -9
 
 What belongs to a start from nothing isn't seen this way: signals while Python loads, closed streams, `-m`. Tests of
-that say so with `@pytest.mark.cold`.
+that start a program of their own.
 """
 
 from __future__ import annotations
