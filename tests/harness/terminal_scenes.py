@@ -1,8 +1,7 @@
-"""Scenes that tests look at on a terminal of their own: `python display_scenes.py SCENE [NUMBER]`."""
+"""Scenes that tests look at on a terminal of their own: `python terminal_scenes.py SCENE [NUMBER]`."""
 
 import os
 import sys
-import threading
 from decimal import Decimal
 
 from veopipe.cli.terminal.plans import show_plan
@@ -23,6 +22,15 @@ def shot(number):
     return f"SC{number:0>3}-a-shot-of-the-lighthouse-at-dusk"
 
 
+def leave(progress):
+    """End with the live view on the screen, drawn once more and whole: the thread that draws waits meanwhile."""
+    with progress._lock:
+        if progress._view is not None:
+            progress._view.draw()
+        sys.stderr.flush()
+        os._exit(0)
+
+
 def flights(number, **options):
     """So many takes under way, some ended; leaves with the live view on the screen."""
     progress = Progress(**options)
@@ -39,9 +47,7 @@ def flights(number, **options):
     progress(note(Status.RENDERED, shot(4)))
     progress(note("received", shot(4), bytes=2_500_000, length=10_000_000))
     progress(note("waiting", shot(5), "the gateway asks for a pause of 20 s"))
-    threading.Event().wait(0.4)  # the view is drawn eight times a second
-    sys.stderr.flush()
-    os._exit(0)  # not stopped: what is on the screen stays there
+    leave(progress)
 
 
 def tried_again(number):
@@ -53,9 +59,7 @@ def tried_again(number):
             progress(note(Status.SUBMITTING, shot(first), price_usd="0.30"))
             progress(note(Status.RENDERING, shot(first)))
             progress(note(ended, shot(first)))
-    threading.Event().wait(0.4)
-    sys.stderr.flush()
-    os._exit(0)
+    leave(progress)
 
 
 def item(name, action, reason, **more):

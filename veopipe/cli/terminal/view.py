@@ -53,12 +53,8 @@ class View(Progress):
         super().__init__(
             SpinnerColumn(style=None),
             _Texts(lambda task: Text(task.description, "bold"), Column(min_width=_LEAST_NAME)),
-            _Texts(
-                lambda task: Text(task.fields["status"], LEGEND[task.fields["status"]].colour), Column(no_wrap=True)
-            ),
-            _Texts(
-                lambda task: Text(minutes(task.elapsed or 0).rjust(5), "dim"), Column(no_wrap=True, justify="right")
-            ),
+            _Texts(_status, Column(no_wrap=True)),
+            _Texts(_took, Column(no_wrap=True, justify="right")),
             _Texts(lambda task: Text(self._known(task))),
             console=console,
             auto_refresh=False,
