@@ -135,8 +135,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         hide_logins(os.environ)  # before anything can be said
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)  # `__main__` held them back
-        result = veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False)
-        return int(result) if isinstance(result, int) else ExitCode.OK
+        return int(veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False))
     except click.ClickException as error:
         return _usage(error, as_json=as_json)
     except (click.Abort, KeyboardInterrupt) as error:
@@ -237,7 +236,7 @@ def _ended(
     if problems:
         from veopipe.cli.terminal.problems import show_problems  # rich, when there is something to show
 
-        show_problems(problem for problem in problems if problem.severity != "info")
+        show_problems(problems)
     with _last_words():
         click.echo(f"Error: {_lines(message)}", err=True)
         if hint:

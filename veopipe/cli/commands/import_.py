@@ -47,6 +47,6 @@ def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
     except OSError as error:
         raise EnvironmentFault(f"{output} can't be written: {error.strerror}") from None
     loaded = load_manifest(output.absolute(), shown_as=str(output))
-    show_problems(problem for problem in loaded.problems if problem.severity != "info")
+    show_problems(loaded.problems)
     click.echo(f"{output}: {counted(len(shots), 'shot')}")
     return ExitCode.OK if loaded.manifest else ExitCode.INVALID

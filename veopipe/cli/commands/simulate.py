@@ -52,7 +52,7 @@ def _dollars(context: click.Context, option: click.Parameter, written: str | Non
 @click.option("--list-faults", is_flag=True, help="Show every fault that can be ordered, then leave.")
 def command(
     *, port: int, task_time: float, key: str | None, wallet: Decimal | None, folder: Path | None, list_faults: bool
-) -> None:
+) -> int:
     """Serve a simulated gateway on this machine until Ctrl-C.
 
     It answers as the API document says and delivers real MP4s, free of charge. A prompt can order a fault:
@@ -75,12 +75,13 @@ def command(
         from veopipe.simulator.faults import listing
 
         click.echo(listing(TABLE))
-        return
+        return 0
     if key is not None and not key.strip():
         raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")
     from veopipe.simulator.server import Options, serve
 
     serve(Options(task_time, key, folder, wallet), port, _announce)
+    return 0
 
 
 def _announce(base_url: str) -> None:

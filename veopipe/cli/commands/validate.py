@@ -31,7 +31,7 @@ def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, 
     lines = []
     for path in manifests:
         manifest, found = _check(path, pipeline)
-        found = [_strict(problem) for problem in found] if strict else found
+        found = list(map(_strict, found)) if strict else found
         problems += found
         lines.append(_summary(path, manifest, found))
     problems = list(dict.fromkeys(problems))  # a pipeline's own problems once, not once per list

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
@@ -122,9 +123,9 @@ def _short(model: str) -> str:
 
 
 def _totals(plan: Plan, cap: Decimal | None) -> Iterable[Text]:
-    counts = {action: sum(item.action is action for item in plan.items) for action in Action}
+    counts = Counter(item.action for item in plan.items)
     yield Text("")
-    yield Text(", ".join(f"{number:,} to {action}" for action, number in counts.items() if number) or "nothing to do")
+    yield Text(", ".join(f"{counts[action]:,} to {action}" for action in Action if counts[action]) or "nothing to do")
     creates = plan.creates
     if not creates:
         yield Text("Cost: nothing", "bold green")
@@ -134,13 +135,15 @@ def _totals(plan: Plan, cap: Decimal | None) -> Iterable[Text]:
     if cap is not None:
         short = plan.cost_usd - cap
         yield Text(f"Cap: ${as_text(cap)}" + (f", ${as_text(short)} too little" if short > 0 else ""))
-    known = [item for item in creates if item.google_usd is not None]
-    if known:
-        google = sum((item.google_usd for item in known if item.google_usd is not None), Decimal(0))
-        ours = sum((item.price_usd for item in known), Decimal(0))
-        of = (
-            ""
-            if len(known) == len(creates)
-            else f" ({counted(len(known), 'of them has', 'of them have')} a list price)"
-        )
-        yield Text(f"Google's list price for the same: ${as_text(google)}, here ${as_text(ours)}{of}", "dim")
+    yield from _compared(creates)
+
+
+def _compared(creates: Sequence[Item]) -> Iterable[Text]:
+    """What Google asks for the same, as far as it is known."""
+    prices = [(item.google_usd, item.price_usd) for item in creates if item.google_usd is not None]
+    if not prices:
+        return
+    google, ours = (sum(column, Decimal(0)) for column in zip(*prices, strict=True))
+    has = counted(len(prices), "of them has", "of them have")
+    of = "" if len(prices) == len(creates) else f" ({has} a list price)"
+    yield Text(f"Google's list price for the same: ${as_text(google)}, here ${as_text(ours)}{of}", "dim")

@@ -32,10 +32,11 @@ def show_problems(problems: Iterable[Problem], *, stderr: bool = True) -> None:
 
     Args:
         problems: in the order in which they are to be read.
-        stderr: beside a command's result; else they are the result.
+        stderr: beside a command's result, without those that are no matter for worry; else they are the result.
     """
     console, sources = screen(stderr=stderr), _Sources()
-    for number, problem in enumerate(_by_file(problems)):
+    told = (problem for problem in problems if problem.severity != "info" or not stderr)
+    for number, problem in enumerate(_by_file(told)):
         with contextlib.suppress(OSError, ValueError):
             if number and console.is_terminal:
                 console.print()

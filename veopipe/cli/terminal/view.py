@@ -75,18 +75,15 @@ class View(Progress):
         if note.shot is None or note.take is None:
             return
         key = (note.shot, note.take)
-        task = self._under_way.get(key)
         if note.event == Status.SUBMITTING:
             self._begin(key, Status.SUBMITTING, Decimal(str(note.facts.get("price_usd", "0"))))
             self._waits = ""
         elif note.event in _STATUSES:
             self._move(key, Status(note.event))
-        elif task is not None and note.event == Happening.POLLED:
-            task.fields.update(percent=note.facts.get("percent"), said=printable(note.message))
-        elif task is not None and note.event == Happening.RECEIVED:
-            task.fields.update(said=_received(int(note.facts["bytes"]), note.facts.get("length")))
-        elif note.event in {Happening.WAITING, Happening.DOWNLOADING} and note.message:
-            self._waits = printable(note.message)
+        elif note.event in {Happening.WAITING, Happening.DOWNLOADING}:
+            self._waits = printable(note.message) or self._waits
+        elif (task := self._under_way.get(key)) is not None:
+            task.fields.update(_told(note))
 
     def _begin(self, key: tuple[str, int], status: Status, price: Decimal = Decimal(0)) -> Task:
         self._end(key)
@@ -205,6 +202,15 @@ def _lines(parts: Iterable[Text], width: int) -> Iterator[Text]:
             line = Text(no_wrap=True, overflow="ellipsis")
         line.append("  " if line else "").append_text(part)
     yield line
+
+
+def _told(note: Note) -> dict[str, str | int | None]:
+    """What a poll or a download lets be known of a step."""
+    if note.event == Happening.POLLED:
+        return {"percent": note.facts.get("percent"), "said": printable(note.message)}
+    if note.event == Happening.RECEIVED:
+        return {"said": _received(int(note.facts["bytes"]), note.facts.get("length"))}
+    return {}
 
 
 def _received(count: int, length: int | None) -> str:
