@@ -77,7 +77,7 @@ def fill(manifest: Path) -> None:
 
     loaded = project.load(project.Choices(manifest))
     places = loaded.places
-    owner.claim_output(places, owner.write(places, loaded.ledger))
+    owner.claim_output(places, owner.write(places, owner.look_up(places)))
     content = b"x" * 2000
     digest, when = hashlib.sha256(content).hexdigest(), "2026-11-22T06:00:00Z"
     for shot, wanted in loaded.wanted.items():

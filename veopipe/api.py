@@ -8,12 +8,12 @@ Source: docs/api.md.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from veopipe import project
 from veopipe.errors import EnvironmentFault, ExitCode, Problem, UsageError
@@ -22,15 +22,17 @@ from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Plan
-from veopipe.project import Choices
+from veopipe.project import Choices, OpenLedger
 from veopipe.report import rows
 from veopipe.report.legend import UNREADABLE
 from veopipe.report.rows import Report
-from veopipe.run import resolve, run, verify
+from veopipe.run import resolve
 from veopipe.run.consent import Terms, Voice
 from veopipe.run.events import Note
-from veopipe.run.verify import Finding
 from veopipe.takes.take import Take
+
+if TYPE_CHECKING:
+    from veopipe.run.verify import Finding
 
 REHEARSAL_KEY = "a-rehearsal-needs-no-key"
 
@@ -52,9 +54,9 @@ class Verification:
     report: Report
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Project:
-    """One shot list with its pipeline and its ledger.
+    """One shot list with its pipeline and its ledger, which each question reads anew.
 
     Attributes:
         loaded: what was read.
@@ -78,7 +80,11 @@ class Project:
 
     def plan(self) -> Plan:
         """What a run would do now, and what that costs. Sends nothing."""
-        return self.loaded.plan()
+        return self.look().plan()
+
+    def look(self) -> OpenLedger:
+        """Its ledger as it is now, for whoever asks several things of one moment. Changes nothing."""
+        return self.loaded.opened()
 
     @property
     def is_running(self) -> bool:
@@ -87,7 +93,11 @@ class Project:
 
     def report(self) -> Report:
         """Where everything stands, takes of every gateway included. Sends nothing."""
-        return rows.make(self.loaded, self.loaded.plan(anywhere=True), running=self.is_running)
+        return self.report_of(self.look())
+
+    def report_of(self, ledger: OpenLedger) -> Report:
+        """What `report` says, by a ledger that was looked at."""
+        return rows.make(ledger, ledger.plan(anywhere=True), running=self.is_running)
 
     def run(self, permission: Permission | None = None, on_event: Callable[[Note], None] | None = None) -> Report:
         """Create, download and verify what the list wants; blocks until that is done or stopped.
@@ -105,8 +115,8 @@ class Project:
             VeopipeError: something else stopped it before anything was sent.
         """
         voice = Voice(tell=self.tell, watch=on_event or _nothing)
-        with self.at_its_gateway():
-            return self.carry_out(Terms(permission=permission), voice, hears_signals=False)
+        with self.at_its_gateway() as there:
+            return there.carry_out(Terms(permission=permission), voice, hears_signals=False)
 
     def carry_out(self, terms: Terms, voice: Voice, *, hears_signals: bool) -> Report:
         """What `run` does, on terms of the caller's.
@@ -116,23 +126,25 @@ class Project:
             voice: how people are told and asked.
             hears_signals: end gently by the process's signals; the second one ends the process.
         """
-        ending = run.run(self.loaded, terms, voice, self.environ, hears_signals=hears_signals)
-        return rows.make(self.loaded, ending.left, ending)
+        from veopipe.run import run  # with an event loop and an HTTP client, which nobody needs who only looks
+
+        with self._changing(voice.tell) as ledger:
+            ending = run.run(ledger, terms, voice, self.environ, hears_signals=hears_signals)
+        return rows.make(ledger, ending.left, ending)
 
     @contextlib.contextmanager
-    def at_its_gateway(self) -> Iterator[None]:
-        """While this is open the gateway can be reached: a rehearsal gets a simulator of its own."""
+    def at_its_gateway(self) -> Iterator[Project]:
+        """The same where its gateway can be reached, while this is open: a rehearsal gets a simulator of its own."""
         if not self.loaded.choices.simulate:
-            yield
+            yield self
             return
         from veopipe.simulator import server  # an extra, and heavy
 
         with owner.locked(self.loaded.places):
             pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run
         with server.start(server.Options(folder=self.loaded.places.folder / "gateway")) as simulator:
-            self.loaded.address = Address(simulator.base_url, simulated=True)
-            self.environ = {self.loaded.pipeline.provider.api_key_env: REHEARSAL_KEY}
-            yield
+            there = replace(self.loaded, address=Address(simulator.base_url, simulated=True))
+            yield replace(self, loaded=there, environ={there.pipeline.provider.api_key_env: REHEARSAL_KEY})
 
     def verify(self) -> Verification:
         """Measure the takes on disk again, compare them with their orders, and record what they are.
@@ -141,16 +153,19 @@ class Project:
             LedgerLocked: a run is on.
             EnvironmentFault: what was found can't be recorded.
         """
-        loaded = self.loaded
-        with self._changing():
-            for remark in loaded.remarks:
+        import asyncio  # as in `carry_out`
+
+        from veopipe.run import verify
+
+        with self._changing(self.tell) as ledger:
+            for remark in ledger.remarks:
                 self.tell(remark)
             try:
-                findings = asyncio.run(verify.inspect(loaded))
+                findings = asyncio.run(verify.inspect(ledger))
             except OSError as error:
                 raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
-        report = rows.make(loaded, loaded.plan(anywhere=True))
-        torn = any(row.status == UNREADABLE for row in report.rows) or bool(loaded.store.missing or loaded.store.lost)
+        report = rows.make(ledger, ledger.plan(anywhere=True))
+        torn = any(row.status == UNREADABLE for row in report.rows) or bool(ledger.store.missing or ledger.store.lost)
         code = ExitCode.ENVIRONMENT if torn else verify.code_of(findings)
         return Verification(tuple(findings), replace(report, exit_code=code))
 
@@ -182,26 +197,25 @@ class Project:
         """
         if sum((task_id is not None, not_charged, write_off)) != 1:
             raise UsageError("say one of task_id, not_charged, write_off")
-        store = self.loaded
-        with self._changing():
-            for known in store.store.merge_rescued():  # what an answer has said needs no person
-                self.tell(f"{known}: an answer that couldn't be recorded in its place was taken in")
+        with self._changing(self.tell) as ledger:
+            store = ledger.store
+            for sentence in ledger.take_in_rescued():  # what an answer has said needs no person
+                self.tell(sentence)
             if task_id is not None:
-                return resolve.found(store.store, shot, task_id, store.pipeline.provider.dialect, base_url)
+                return resolve.found(store, shot, task_id, self.loaded.pipeline.provider.dialect, base_url)
             if not_charged:
-                return resolve.not_charged(store.store, shot)
-            if store.is_lost(shot) and not resolve.is_waiting(store.store, shot):
-                store.give_up(shot)
+                return resolve.not_charged(store, shot)
+            if ledger.is_lost(shot) and not resolve.is_waiting(store, shot):
+                ledger.give_up(shot)
                 return None
-            return resolve.written_off(store.store, shot)
+            return resolve.written_off(store, shot)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _changing(self, tell: Callable[[str], None]) -> Iterator[OpenLedger]:
         """Hold the lock, with the records as they are now; what can't be recorded is an `EnvironmentFault`."""
-        with owner.locked(self.loaded.places, self.tell):
-            self.loaded.read_again()
+        with owner.locked(self.loaded.places, tell), contextlib.closing(self.loaded.opened()) as ledger:
             try:
-                yield
+                yield ledger
             except NotRecorded as error:
                 raise EnvironmentFault(str(error)) from None
 

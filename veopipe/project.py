@@ -1,6 +1,7 @@
-"""A manifest with its pipeline, its ledger and its state, as one command sees them.
+"""A manifest with its pipeline, as one command sees them, and the ledger that it opens.
 
-Loading reads and checks, and changes nothing. An error in the files is raised here, before anything is sent.
+Loading reads and checks, and changes nothing. An error in the files is raised here, before anything is sent. What is
+read then is a value and stays as it is; the ledger changes, so it is opened when it is needed: `Project.opened`.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Choices:
         return printable(shlex.join(words), None)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Project:
     """One manifest, ready to be planned.
 
@@ -95,91 +96,20 @@ class Project:
         manifest: checked, with the pipeline's overrides applied.
         pipeline: with the command line's options applied.
         places: its folders.
-        ledger: what `ledger.json` says.
         wanted: the selected shots.
         address: the gateway of this command.
         problems: warnings and notes about the files.
+        pictures: shot → its pictures with the hash of each.
     """
 
     choices: Choices
     manifest: Manifest
     pipeline: Pipeline
     places: Places
-    ledger: Ledger
     wanted: Mapping[str, Wanted]
     address: Address
     problems: tuple[Problem, ...]
     pictures: Mapping[str, tuple[tuple[Picture, str], ...]] = field(default_factory=dict)
-    _store: Store | None = None
-    _writing: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def store(self) -> Store:
-        """Its state files, read when they are first looked at: a command that writes does so under the lock."""
-        if self._store is None:
-            self._store = open_store(self.places, None if self.places.simulated else self.ledger.attempts)
-        return self._store
-
-    def read_again(self) -> None:
-        """Forget what the ledger and the state files said: under the lock, what was read before may be stale."""
-        self.ledger = owner.look_up(self.places)
-        self._store = None
-
-    def close(self) -> None:
-        """The lock is given up: threads that still run write no state file any more."""
-        if self._store is not None:
-            with self._writing:
-                self._store.close()
-
-    @property
-    def remarks(self) -> list[str]:
-        """What people should know of the ledger's files before they read anything else."""
-        where = f"{self.places.ledger_base}/{self.places.name}/state"
-        said = []
-        if strange := self.store.strange:
-            shown = ", ".join(printable(name, 60) for name in strange[:3]) + (", …" if len(strange) > 3 else "")
-            are = "is no state file" if len(strange) == 1 else "are no state files"
-            said = [f"{where}: {shown} {are}: another program left what lies there; nothing is read from it"]
-        for name, shot in self.store.copies.items():
-            said.append(
-                f'{where}: {name} is no state file of its own: its "shot" says {shot}, so nothing is read from it; '
-                f'if it is another record, let its "shot" be {name.removesuffix(".json")}'
-            )
-        return said
-
-    def write_ledger(self, *, open_runs: tuple[str, ...] | None = None, starts: bool = False) -> None:
-        """Let `ledger.json` say how things stand now, unless it does.
-
-        Args:
-            open_runs: instead of the ledger's.
-            starts: begin a ledger if there is none.
-
-        Raises:
-            EnvironmentFault: it can't be written.
-        """
-        with self._writing:  # not the store's: takes are recorded meanwhile
-            if self.store.is_closed or (self.ledger.is_new and not starts):  # the lock is another process's by now
-                return
-            runs = self.ledger.open_runs if open_runs is None else open_runs
-            attempts = None if self.places.simulated else self.store.count()
-            wanted = replace(self.ledger, manifest=self.places.manifest.name, attempts=attempts, open_runs=runs)
-            if wanted.is_new or wanted.is_lost or wanted.is_torn or wanted != self.ledger:
-                self.ledger = owner.write(self.places, wanted)
-
-    def is_lost(self, shot: str) -> bool:
-        """Whether the order that a shot wants was made, and its record isn't here."""
-        if shot not in self.wanted or shot in self.store.unusable:
-            return False
-        return key_of(self.wanted[shot].order.fingerprint()) in self.store.lost
-
-    def give_up(self, shot: str) -> None:
-        """Expect no record of what was made for a shot's order: it may be made again.
-
-        Raises:
-            EnvironmentFault: that can't be written.
-        """
-        self.store.give_up(key_of(self.wanted[shot].order.fingerprint()))
-        self.write_ledger()
 
     @property
     def shelf(self) -> Shelf:
@@ -192,29 +122,133 @@ class Project:
         caps = (self.manifest.budget_usd, self.pipeline.limits.max_cost_usd, self.choices.max_cost)
         return min((cap for cap in caps if cap is not None), default=None)
 
+    def opened(self) -> OpenLedger:
+        """Its ledger as it is now. Whoever writes holds the lock: what was read before it may be stale.
+
+        Raises:
+            LedgerRefused: it, or the output folder, belongs to something else.
+            EnvironmentFault: it can't be read.
+        """
+        head = owner.look_up(self.places)
+        return OpenLedger(self, head, open_store(self.places, None if self.places.simulated else head.attempts))
+
+
+@dataclass(slots=True)
+class OpenLedger:
+    """The ledger of a project, as it was when it was opened, with all that was recorded since.
+
+    Attributes:
+        project: whose.
+        head: what `ledger.json` says.
+        store: its state files.
+    """
+
+    project: Project
+    head: Ledger
+    store: Store
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def close(self) -> None:
+        """The lock is given up: threads that still run write no state file any more."""
+        with self._writing:
+            self.store.close()
+
+    @property
+    def where(self) -> str:
+        """Its folder, as people know it."""
+        return f"{self.project.places.ledger_base}/{self.project.places.name}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no shot has a state file here."""
+        return not (self.store.shots or self.store.unusable)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What people should know of its files before they read anything else."""
+        where, said = f"{self.where}/state", []
+        if strange := self.store.strange:
+            shown = ", ".join(printable(name, 60) for name in strange[:3]) + (", …" if len(strange) > 3 else "")
+            are = "is no state file" if len(strange) == 1 else "are no state files"
+            said = [f"{where}: {shown} {are}: another program left what lies there; nothing is read from it"]
+        for name, shot in self.store.copies.items():
+            said.append(
+                f'{where}: {name} is no state file of its own: its "shot" says {shot}, so nothing is read from it; '
+                f'if it is another record, let its "shot" be {name.removesuffix(".json")}'
+            )
+        return said
+
+    def take_in_rescued(self) -> list[str]:
+        """Bring answers that were rescued into their state files; a sentence for each.
+
+        Raises:
+            NotRecorded: a state file still can't be written; the rescued answer stays where it is.
+        """
+        told = "an answer that couldn't be recorded in its place was taken in"
+        return [f"{shot}: {told}" for shot in self.store.merge_rescued()]
+
+    def write(self, *, open_runs: tuple[str, ...] | None = None, starts: bool = False) -> None:
+        """Let `ledger.json` say how things stand now, unless it does.
+
+        Args:
+            open_runs: instead of the ledger's.
+            starts: begin a ledger if there is none.
+
+        Raises:
+            EnvironmentFault: it can't be written.
+        """
+        with self._writing:  # not the store's: takes are recorded meanwhile
+            if self.store.is_closed or (self.head.is_new and not starts):  # the lock is another process's by now
+                return
+            places = self.project.places
+            runs = self.head.open_runs if open_runs is None else open_runs
+            attempts = None if places.simulated else self.store.count()
+            wanted = replace(self.head, manifest=places.manifest.name, attempts=attempts, open_runs=runs)
+            if wanted.is_new or wanted.is_lost or wanted.is_torn or wanted != self.head:
+                self.head = owner.write(places, wanted)
+
+    def is_lost(self, shot: str) -> bool:
+        """Whether the order that a shot wants was made, and its record isn't here."""
+        if shot not in self.project.wanted or shot in self.store.unusable:
+            return False
+        return self._order_of(shot) in self.store.lost
+
+    def give_up(self, shot: str) -> None:
+        """Expect no record of what was made for a shot's order: it may be made again.
+
+        Raises:
+            EnvironmentFault: that can't be written.
+        """
+        self.store.give_up(self._order_of(shot))
+        self.write()
+
+    def _order_of(self, shot: str) -> str:
+        return key_of(self.project.wanted[shot].order.fingerprint())
+
     def plan(self, *, anywhere: bool = False) -> Plan:
         """What a run would do now.
 
         Args:
             anywhere: for commands that only look: takes of every gateway count.
         """
+        project, store = self.project, self.store
         world = World(
-            states=self.store.shots,
-            unreadable=self.store.unreadable,
-            missing=self.store.missing,
-            lost=self.store.lost,
-            strays=strays(self.places, self.store.shots, self.wanted),
-            gateway=None if anywhere else self.address.name,
-            retry_all=self.choices.retry_failed,
-            retry_failed=self.pipeline.limits.retry_failed,
-            manifest_ids=self.manifest.shots.keys(),
+            states=store.shots,
+            unreadable=store.unreadable,
+            missing=store.missing,
+            lost=store.lost,
+            strays=strays(project.places, store.shots, project.wanted),
+            gateway=None if anywhere else project.address.name,
+            retry_all=project.choices.retry_failed,
+            retry_failed=project.pipeline.limits.retry_failed,
+            manifest_ids=project.manifest.shots.keys(),
         )
-        return make_plan(self.wanted, world, departed_too=not self.choices.selects)
+        return make_plan(project.wanted, world, departed_too=not project.choices.selects)
 
     def attempts(self) -> Iterator[Attempt]:
         """All attempts of the selected shots; when nothing is selected, of shots that left the manifest, too."""
-        states = self.store.shots
-        return attempts_of(state for shot, state in states.items() if not self.choices.selects or shot in self.wanted)
+        chosen = self.project.wanted if self.project.choices.selects else self.store.shots
+        return attempts_of(state for shot, state in self.store.shots.items() if shot in chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +299,7 @@ def load(choices: Choices) -> Project:
     if loaded.manifest is None:
         raise InvalidInput(_summary(problems), problems)
     places = Places(path, pipeline.ledger, pipeline.output, choices.simulate)
-    found = owner.look_up(places)
+    owner.look_up(places)
     chosen = _select(loaded.manifest, choices)
     hashes = _hash_pictures(loaded.manifest, chosen)
     wanted = {}
@@ -277,7 +311,6 @@ def load(choices: Choices) -> Project:
         manifest=loaded.manifest,
         pipeline=pipeline,
         places=places,
-        ledger=found,
         wanted=wanted,
         address=Address("http://127.0.0.1", simulated=True)
         if choices.simulate
@@ -307,12 +340,20 @@ def _with_choices(pipeline: Pipeline, choices: Choices) -> Pipeline:
     if choices.base_url is not None:
         if choices.simulate:
             raise UsageError("--simulate brings its own gateway; leave --base-url out")
-        try:
-            provider = replace(pipeline.provider, base_url=parse_base_url(choices.base_url))
-            pipeline = replace(pipeline, provider=provider)
-        except ValueError as error:
-            raise UsageError(f"--base-url: {error}") from None
+        pipeline = replace(pipeline, provider=replace(pipeline.provider, base_url=address_typed(choices.base_url)))
     return pipeline
+
+
+def address_typed(base_url: str) -> str:
+    """What `--base-url` names.
+
+    Raises:
+        UsageError: it is no address.
+    """
+    try:
+        return parse_base_url(base_url)
+    except ValueError as error:
+        raise UsageError(f"--base-url: {error}") from None
 
 
 def _select(manifest: Manifest, choices: Choices) -> list[str]:

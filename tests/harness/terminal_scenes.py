@@ -12,6 +12,7 @@ from veopipe.report.rows import Money, Report, Row
 from veopipe.run.events import Note
 from veopipe.takes.order import Order
 from veopipe.takes.status import Status
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 
 def note(event, shot=None, message="", **facts):
@@ -88,18 +89,21 @@ def plan(number):
     show_plan(Plan(tuple(items)), Decimal("20.00"))
 
 
-def row(name, status, reason=None, **measured):
-    facts = dict.fromkeys(("task_id", "file", "sha256", "width", "height", "duration_s")) | measured
-    return Row(shot=name, status=status, take=1, wanted=True, reason=reason, item=item(name, Action.KEEP, ""), **facts)
+def row(name, status, reason=None, file=None):
+    """A row whose file, if it has one, is of 1080p and 8 s."""
+    wanted = item(name, Action.KEEP, "")
+    attempt = Attempt(1, "r1", status, "https://gateway.example:443", wanted.price_usd, "2026-11-22T06:00:00Z")
+    delivered = Delivered("renders", f"{name}.001.mp4", "0" * 64, 5, 1920, 1080, 8.0) if file else None
+    take = Take(1, wanted.fingerprint, wanted.order, (attempt,), delivered)
+    return Row(wanted, ShotState(name, (take,)), take, status, file, reason=reason)
 
 
 def report(number):
     """So many that render, and one of each that a person must know."""
-    measured = {"width": 1920, "height": 1080, "duration_s": 8.0}
     rows = [row(shot(n), Status.RENDERING) for n in range(number)]
     rows += [
-        row("fine", Status.VERIFIED, file="renders/shots/fine.mp4", **measured),
-        row("wrong", Status.MISMATCHED, "ordered 1280x720, measured 1920x1080", file="takes/wrong.mp4", **measured),
+        row("fine", Status.VERIFIED, file="renders/shots/fine.mp4"),
+        row("wrong", Status.MISMATCHED, "ordered 1280x720, measured 1920x1080", file="takes/wrong.mp4"),
         row("lost", Status.IN_DOUBT, "the request was sent, and no answer came before the connection was cut"),
     ]
     show_report(Report("shots.yaml", tuple(rows), Money(*[Decimal("0.60")] * 3, Decimal(0))))

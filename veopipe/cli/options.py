@@ -13,7 +13,6 @@ import click
 
 from veopipe.cli.completions import complete_pipeline, complete_shot
 from veopipe.files import is_no_path, meant_elsewhere
-from veopipe.project import Choices
 from veopipe.text import printable
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -112,21 +111,6 @@ def _all(*options: Decorator) -> Decorator:
         return command
 
     return decorate
-
-
-def choices(manifest: Path, options: dict[str, Any]) -> Choices:
-    """What the shared options say."""
-    return Choices(
-        manifest=manifest,
-        pipeline=options.get("pipeline"),
-        only=options.get("only", ()),
-        tags=options.get("tags", ()),
-        max_cost=options.get("max_cost"),
-        in_flight=options.get("in_flight"),
-        base_url=options.get("base_url"),
-        retry_failed=options.get("retry_failed", False),
-        simulate=options.get("simulate", False),
-    )
 
 
 def example(text: str, codes: str) -> str:

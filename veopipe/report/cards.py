@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,8 +18,7 @@ from veopipe.clock import between, minutes
 from veopipe.money import as_text
 from veopipe.project import Project
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
-from veopipe.report.rows import Report, Row, made_for
-from veopipe.standins import StandIn
+from veopipe.report.rows import Report, Row
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
@@ -75,31 +74,58 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """What the list says of a shot, or said when its take was ordered.
+
+    Attributes:
+        prompt: as it was ordered.
+        settings: name and value of each parameter.
+        summary: the order in the fewest words: `720p`, `16:9`, `8 s`, `veo-3.1-fast`.
+        pictures: of the order.
+        tags: labels, while the shot is in the list.
+        notes: likewise.
+    """
+
+    prompt: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+    summary: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a card shows of a video.
+
+    Attributes:
+        video: link to the file, or None.
+        earlier: the number of an earlier take that it is, as this one has no file yet.
+    """
+
+    video: str | None = None
+    earlier: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One shot.
 
     Attributes:
-        number: of the frame, from 1.
         row: where it stands.
-        video: link to the file that the frame shows, or None.
-        earlier: the number of an earlier take that the frame shows, as this one has no file yet.
+        brief: what is wanted.
+        frame: what there is to see.
         facts: ordered against measured.
         reason: why it stands there; empty for what is verified.
         note: for a verified take whose file isn't here, or a take that the list doesn't want any more.
         took_s: seconds from the create to the end of the newest attempt, once that is settled.
         spending: all attempts of all its takes.
+        history: these attempts, the newest first.
     """
 
-    number: int
     row: Row
-    prompt: str
-    settings: tuple[tuple[str, str], ...]
-    summary: tuple[str, ...]
-    pictures: tuple[Picture, ...]
-    tags: tuple[str, ...]
-    notes: str
-    video: str | None
-    earlier: int | None
+    brief: Brief
+    frame: Frame
     facts: tuple[Fact, ...]
     reason: str
     note: str
@@ -172,12 +198,12 @@ def make_cards(project: Project, report: Report, folder: Path) -> tuple[Card, ..
     """One card per row of the report, in its order.
 
     Args:
-        project: the manifest with its ledger.
+        project: the manifest.
         report: its report.
         folder: where the report will lie; links are relative to it.
     """
     linker = _Linker(project, folder.resolve())
-    return tuple(_card(number, row, linker) for number, row in enumerate(report.rows, 1))
+    return tuple(_card(row, linker) for row in report.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,38 +223,38 @@ class _Linker:
         return self.to(path) if there else None
 
 
-def _card(number: int, row: Row, linker: _Linker) -> Card:
-    project = linker.project
-    state, take = made_for(row.item, project.store)
-    attempts = list(attempts_of([state]))
+def _card(row: Row, linker: _Linker) -> Card:
+    attempts = list(attempts_of([row.state]))
     clean = _Cleaner(tuple(attempt.task_id for attempt in attempts if attempt.task_id))
-    order = take.order if take is not None else row.item.order
-    tags, notes = _bookkeeping(project, row.shot)
-    video, earlier = _video(row, state, linker)
+    take = row.made
     return Card(
-        number=number,
         row=row,
-        prompt=clean.lines(order.prompt, own=True) if order else "",
-        settings=_settings(order, row, clean) if order else (),
-        summary=_summary(order) if order else (),
-        pictures=_pictures(order, row, linker) if order else (),
-        tags=tuple(printable(tag, 60, own=True) for tag in tags),
-        notes=clean.lines(notes, own=True),
-        video=video,
-        earlier=earlier,
+        brief=_brief(row, clean, linker),
+        frame=_frame(row, linker),
         facts=_facts(take) if take else (),
         reason=clean.lines(_reason(row)),
-        note=_note(row, project.shelf.instead(row.shot, take) if take is not None and row.file is None else None),
+        note=_note(row),
         took_s=_took(take.last) if take is not None and take.status is not Status.REFUSED else None,
         spending=spending(attempts),
-        history=_history(state, clean, linker),
+        history=_history(row.state, clean, linker),
     )
 
 
-def _bookkeeping(project: Project, shot: str) -> tuple[Sequence[str], str]:
-    """Tags and notes of a shot, while it is in the list."""
-    listed = project.manifest.shots.get(shot)
-    return (listed.tags, listed.notes or "") if listed else ((), "")
+def _brief(row: Row, clean: _Cleaner, linker: _Linker) -> Brief:
+    brief, listed = Brief(), linker.project.manifest.shots.get(row.shot)
+    if listed is not None:
+        tags = tuple(printable(tag, 60, own=True) for tag in listed.tags)
+        brief = Brief(tags=tags, notes=clean.lines(listed.notes or "", own=True))
+    order = row.made.order if row.made is not None else row.item.order
+    if order is None:
+        return brief
+    return replace(
+        brief,
+        prompt=clean.lines(order.prompt, own=True),
+        settings=_settings(order, row, clean),
+        summary=_summary(order),
+        pictures=_pictures(order, row, linker),
+    )
 
 
 def _took(attempt: Attempt) -> float | None:
@@ -236,14 +262,14 @@ def _took(attempt: Attempt) -> float | None:
     return between(attempt.submitted_at, attempt.settled_at) if attempt.status in SETTLED else None
 
 
-def _video(row: Row, state: ShotState, linker: _Linker) -> tuple[str | None, int | None]:
+def _frame(row: Row, linker: _Linker) -> Frame:
     if row.file is not None:
-        return linker.to(linker.project.places.manifest.parent / row.file), None
-    for take in reversed(state.takes):
+        return Frame(linker.to(linker.project.places.manifest.parent / row.file))
+    for take in reversed(row.state.takes):
         link = linker.to_take(take) if take.status is Status.VERIFIED and take.number != row.take else None
         if link is not None:
-            return link, take.number
-    return None, None
+            return Frame(link, take.number)
+    return Frame()
 
 
 def _settings(order: Order, row: Row, clean: _Cleaner) -> tuple[tuple[str, str], ...]:
@@ -260,7 +286,6 @@ def _settings(order: Order, row: Row, clean: _Cleaner) -> tuple[tuple[str, str],
 
 
 def _summary(order: Order) -> tuple[str, ...]:
-    """The order in the fewest words: `720p`, `16:9`, `8 s`, `veo-3.1-fast`."""
     model = order.model.removesuffix("-generate-preview")
     words = (order.resolution, order.aspect_ratio, f"{order.seconds} s", model)
     return tuple(printable(word, 40) for word in words if word)
@@ -302,33 +327,31 @@ def _reason(row: Row) -> str:
     return "" if told else row.reason or ""
 
 
-def _note(row: Row, away: StandIn | None) -> str:
+def _note(row: Row) -> str:
     if not row.wanted:
         return "The list doesn't want this take any more."
     if row.status == Status.VERIFIED and row.file is None:
-        return f"Its file isn't on this disk: {away}." if away else "Its file isn't on this disk."
+        return f"Its file isn't on this disk: {row.away}." if row.away else "Its file isn't on this disk."
     return ""
 
 
 def _history(state: ShotState, clean: _Cleaner, linker: _Linker) -> tuple[Past, ...]:
-    found = []
-    for take in reversed(state.takes):
-        for attempt in reversed(take.attempts):
-            found.append(
-                Past(
-                    take=take.number,
-                    attempt=attempt.number,
-                    status=LEGEND[attempt.status].word,
-                    at=attempt.submitted_at,
-                    took=minutes(_took(attempt)),
-                    cost=_cost_of(attempt),
-                    reason=clean.lines(attempt.message or attempt.reason or ""),
-                    task=masked(attempt.task_id) if attempt.task_id else "",
-                    gateway=printable(attempt.gateway, 100),
-                    link=linker.to_take(take) if attempt is take.last else None,
-                )
-            )
-    return tuple(found)
+    return tuple(
+        Past(
+            take=take.number,
+            attempt=attempt.number,
+            status=LEGEND[attempt.status].word,
+            at=attempt.submitted_at,
+            took=minutes(_took(attempt)),
+            cost=_cost_of(attempt),
+            reason=clean.lines(attempt.message or attempt.reason or ""),
+            task=masked(attempt.task_id) if attempt.task_id else "",
+            gateway=printable(attempt.gateway, 100),
+            link=linker.to_take(take) if attempt is take.last else None,
+        )
+        for take in reversed(state.takes)
+        for attempt in reversed(take.attempts)
+    )
 
 
 def _cost_of(attempt: Attempt) -> str:

@@ -24,7 +24,7 @@ from markupsafe import Markup
 
 from veopipe import __version__
 from veopipe.money import as_text
-from veopipe.project import Project
+from veopipe.project import OpenLedger, Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Report
@@ -43,28 +43,16 @@ class Segment:
     width: float
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """When and of what a page is made.
-
-    Attributes:
-        at: the time, as people read it.
-        running: a run is on.
-    """
-
-    at: str
-    running: bool = False
-
-
-def render(project: Project, report: Report, folder: Path, made: Made) -> str:
+def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
     """The page.
 
     Args:
-        project: the manifest with its ledger.
+        ledger: of the manifest.
         report: its report.
         folder: where the page will lie.
-        made: when it was made.
+        at: when it is made, as people read it.
     """
+    project = ledger.project
     cards = make_cards(project, report, folder)
     groups = for_people(cards)
     environment = jinja2.Environment(
@@ -75,14 +63,15 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         lstrip_blocks=True,
     )
     environment.filters["usd"] = lambda amount: f"${as_text(amount)}"
-    last, cap = _last_run(project), project.cap
+    last, cap = _last_run(ledger), project.cap
     style, script = _read("report.css").strip(), _read("report.js").strip()
     return environment.get_template("report.html").render(
         title=_title(project),
         manifest=printable(report.manifest, 200, own=True),
         pipeline=printable(project.pipeline.name, 80, own=True),
         simulated=project.choices.simulate,
-        made=made,
+        at=at,
+        running=report.running,
         version=__version__,
         verdict=_verdict(cards, groups),
         segments=_segments(cards),
@@ -93,7 +82,7 @@ def render(project: Project, report: Report, folder: Path, made: Made) -> str:
         groups=groups,
         about=project.choices.words().split(),
         cards=cards,
-        tags=Counter(tag for card in cards for tag in card.tags).most_common(),
+        tags=Counter(tag for card in cards for tag in card.brief.tags).most_common(),
         notes=[printable(note, None) for note in report.notes],
         style=Markup(style),  # our own file, as the next
         script=Markup(script),
@@ -162,8 +151,8 @@ def _widths(last: Spending, cap: Decimal | None) -> tuple[float, float]:
     return round(float(100 * last.certain / scale), 2), round(float(100 * last.possible / scale), 2)
 
 
-def _last_run(project: Project) -> Spending:
+def _last_run(ledger: OpenLedger) -> Spending:
     """What the newest run of this ledger cost."""
-    attempts = list(attempts_of(project.store.shots.values()))
+    attempts = list(attempts_of(ledger.store.shots.values()))
     newest = max(attempts, key=lambda attempt: attempt.submitted_at, default=None)
     return spending(attempt for attempt in attempts if newest is not None and attempt.run == newest.run)

@@ -51,7 +51,7 @@ def _add(suite: Xml.Element, card: Card, list_name: str) -> str:
         element = Xml.SubElement(case, standing.outcome, message=_held(message))
         if standing.outcome != "skipped":
             element.set("type", standing.status)
-        element.text = _held(f"{message}\n{card.prompt}")
+        element.text = _held(f"{message}\n{card.brief.prompt}")
     return standing.outcome
 
 

@@ -69,7 +69,7 @@ def _table(cards: Sequence[Card]) -> list[str]:
     for card in cards[:_MOST]:
         measured = ", ".join(fact.measured for fact in card.facts if fact.ordered)
         status = f"{card.row.standing.word}. {card.note}" if card.note else card.row.standing.word
-        cells = (card.row.shot, status, measured, card.took, card.cost, card.prompt)
+        cells = (card.row.shot, status, measured, card.took, card.cost, card.brief.prompt)
         lines.append("| " + " | ".join(escaped(cell, own=True) for cell in cells) + " |")
     if len(cards) > _MOST:
         lines.append(f"\n{counted(len(cards) - _MOST, 'more shot')}.")

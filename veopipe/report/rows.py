@@ -19,10 +19,11 @@ from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.money import as_text
 from veopipe.plan.plan import Action, Item, Plan
-from veopipe.project import Ending, Project
+from veopipe.project import Ending, OpenLedger
 from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, Standing
+from veopipe.standins import StandIn
 from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Status
-from veopipe.takes.take import Attempt, ShotState, Take, spending
+from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +31,45 @@ class Row:
     """Where one shot stands.
 
     Attributes:
-        shot: its id.
+        item: what the plan would do next with the take that the row is about.
+        state: all takes of the shot.
+        made: that take, once it was ordered.
         status: a status of the attempt table, `pending` or `unreadable`.
-        take: the number of the take that the row is about.
-        wanted: whether the manifest wants that take now.
         file: its file, relative to the manifest's folder, if it is on disk.
+        away: what only stands for its file, if that isn't on disk.
         reason: why it stands there, for people.
-        item: what the plan would do with it next.
         hidden: rows of other takes of the shot that this run can carry on or that are in doubt: no row of their
             own, but they count for the exit code.
     """
 
-    shot: str
-    status: str
-    take: int
-    wanted: bool
-    task_id: str | None
-    file: str | None
-    sha256: str | None
-    width: int | None
-    height: int | None
-    duration_s: float | None
-    reason: str | None
     item: Item
+    state: ShotState
+    made: Take | None
+    status: str
+    file: str | None = None
+    away: StandIn | None = None
+    reason: str | None = None
     hidden: tuple[Row, ...] = ()
+
+    @property
+    def shot(self) -> str:
+        """Its id."""
+        return self.item.shot
+
+    @property
+    def take(self) -> int:
+        """The number of the take that the row is about."""
+        return self.item.number
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the manifest wants that take now."""
+        return self.item.wanted
+
+    @property
+    def delivered(self) -> Delivered | None:
+        """What was delivered and measured, wherever it is now."""
+        return self.made.file if self.made is not None else None
 
     @property
     def standing(self) -> Standing:
@@ -62,8 +78,16 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON reports hold it."""
-        names = ("status", "take", "wanted", "task_id", "file", "sha256", "width", "height", "duration_s", "reason")
-        return {name: getattr(self, name) for name in names}
+        file = self.delivered
+        return {
+            "status": self.status,
+            "take": self.take,
+            "wanted": self.wanted,
+            "task_id": self.made.last.task_id if self.made is not None else None,
+            "file": self.file,
+            **{name: getattr(file, name, None) for name in ("sha256", "width", "height", "duration_s")},
+            "reason": self.reason,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +108,7 @@ class Money:
 
     def as_json(self) -> dict[str, str]:
         """Decimal strings by name."""
-        return {
-            "charged": as_text(self.charged),
-            "possibly_charged": as_text(self.possibly_charged),
-            "this_run": as_text(self.this_run),
-            "planned": as_text(self.planned),
-        }
+        return {name: as_text(getattr(self, name)) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +123,7 @@ class Report:
         notes: why the run ended early, for people.
         simulated: it is about a rehearsal: no money was spent.
         warnings: what the run said before it bought anything.
+        running: it was made while a run was on.
     """
 
     manifest: str
@@ -113,6 +133,7 @@ class Report:
     notes: tuple[str, ...] = ()
     simulated: bool = False
     warnings: tuple[str, ...] = ()
+    running: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The JSON report (contract: docs/design.md, 7; `schemas/report.schema.json`)."""
@@ -127,18 +148,19 @@ class Report:
         return document
 
 
-def make(project: Project, plan: Plan, ending: Ending | None = None, *, running: bool = False) -> Report:
+def make(ledger: OpenLedger, plan: Plan, ending: Ending | None = None, *, running: bool = False) -> Report:
     """Where the selected shots of a project stand.
 
     Args:
-        project: the manifest with its ledger.
+        ledger: the project's.
         plan: what is to be done with them.
         ending: of the run that is reported; its reasons, and the exit code, stand in the report.
         running: a run is on, so `submitting` isn't in doubt yet.
     """
-    rows = make_rows(plan, project.store, ending, running=running)
-    money = money_of(plan, project.attempts(), ending.run if ending else None)
-    report = Report(str(project.choices.manifest), rows, money, simulated=project.choices.simulate)
+    choices = ledger.project.choices
+    rows = make_rows(plan, ledger.store, ending, running=running)
+    money = money_of(plan, ledger.attempts(), ending.run if ending else None)
+    report = Report(str(choices.manifest), rows, money, simulated=choices.simulate, running=running)
     if ending is None:
         return report
     code = code_of(rows, ending.codes)
@@ -182,24 +204,24 @@ class _View:
     running: bool
 
     def row(self, item: Item) -> Row:
-        _, take = made_for(item, self.store)
-        file = take.file if take is not None else None
-        shown = _file_shown(item.shot, take, self.shelf) if take else None
-        away = self.shelf.instead(item.shot, take) if take and shown is None else None
-        return Row(
-            shot=item.shot,
-            status=self.status(item, take),
-            take=item.number,
-            wanted=item.wanted,
-            task_id=take.last.task_id if take else None,
-            file=shown,
-            sha256=file.sha256 if file else None,
-            width=file.width if file else None,
-            height=file.height if file else None,
-            duration_s=file.duration_s if file else None,
-            reason=str(away) if away else self.reason(item, take),
-            item=item,
-        )
+        state, take = self.made_for(item)
+        row = Row(item, state, take, self.status(item, take), reason=self.reason(item, take))
+        if take is None:
+            return row
+        if (shown := _file_shown(item.shot, take, self.shelf)) is not None:
+            return replace(row, file=shown)
+        away = self.shelf.instead(item.shot, take)
+        return replace(row, away=away, reason=str(away)) if away is not None else row
+
+    def made_for(self, item: Item) -> tuple[ShotState, Take | None]:
+        """The takes of an item's shot, and the one that the item is about, if it was ordered."""
+        states = self.store.shots
+        state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
+        if state is None:
+            return ShotState(item.shot), None
+        if item.status is None:  # not there yet; the state may be one that goes to another
+            return state, None
+        return state, next((take for take in state.takes if take.number == item.number), None)
 
     def status(self, item: Item, take: Take | None) -> str:
         if item.shot in self.store.unreadable:
@@ -220,17 +242,6 @@ class _View:
         if item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME:
             return item.reason
         return take.last.message or take.last.reason
-
-
-def made_for(item: Item, store: Store) -> tuple[ShotState, Take | None]:
-    """The takes of an item's shot, and the one that the item is about, if it was made."""
-    states = store.shots
-    state = states.get(item.renamed_from or item.shot) or states.get(item.shot)  # taken over already
-    if state is None:
-        return ShotState(item.shot), None
-    if item.status is None:  # not there yet; the state may be one that goes to another
-        return state, None
-    return state, next((take for take in state.takes if take.number == item.number), None)
 
 
 def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:

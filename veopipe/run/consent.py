@@ -18,7 +18,7 @@ from veopipe.ledger import owner, safekeeping
 from veopipe.money import as_text
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item, Plan, bought_words, elsewhere_words
-from veopipe.project import Project
+from veopipe.project import OpenLedger
 from veopipe.run.events import Note
 from veopipe.text import counted
 
@@ -55,7 +55,7 @@ class Voice:
     last_words: Callable[[ExitCode], None] = lambda code: None
 
 
-def agree(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permission | None:
+def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permission | None:
     """See that what the plan buys may be bought.
 
     Returns:
@@ -68,10 +68,11 @@ def agree(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permissio
     """
     creates = plan.creates
     if not creates:
-        return _agree_to_retries(plan, project, terms, voice)
-    _need_ledger(len(creates), project, terms, voice)
+        return _agree_to_retries(plan, ledger, terms, voice)
+    _need_ledger(len(creates), ledger, terms, voice)
     if terms.permission is not None:
         _check_permission(creates, terms.permission)
+    project = ledger.project
     cap, cost = project.cap, plan.cost_usd
     allowed = terms.permission is not None or project.choices.simulate or terms.yes
     if allowed or (cap is not None and (cap >= cost or voice.ask is None)):
@@ -92,8 +93,9 @@ def _ask(question: str, voice: Voice) -> None:
         raise ConsentRequired("not agreed: nothing was sent")
 
 
-def _agree_to_retries(plan: Plan, project: Project, terms: Terms, voice: Voice) -> Permission | None:
+def _agree_to_retries(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permission | None:
     """Nothing is bought at once, but a take that is carried on may fail: a further attempt needs a yes."""
+    project = ledger.project
     allowed = project.choices.simulate or terms.yes or project.cap is not None
     if not plan.worst_usd or terms.permission is not None or allowed:
         return terms.permission
@@ -101,36 +103,39 @@ def _agree_to_retries(plan: Plan, project: Project, terms: Terms, voice: Voice) 
     return Permission()
 
 
-def _need_ledger(creates: int, project: Project, terms: Terms, voice: Voice) -> None:
+def _need_ledger(creates: int, ledger: OpenLedger, terms: Terms, voice: Voice) -> None:
+    project, head = ledger.project, ledger.head
     if project.choices.simulate:
         return
-    where = f"{project.places.ledger_base}/{project.places.name}"
-    lack, hint = _what_lacks(project, where)
-    bought = f"{counted(creates, 'shot')} will be bought"
-    if lack is not None:
-        if project.pipeline.provider.require_ledger and not terms.new_ledger:
+    lack, hint = _what_lacks(ledger)
+    if lack is not None and not terms.new_ledger:
+        if project.pipeline.provider.require_ledger:
             raise EnvironmentFault(
                 f"{lack}, and this pipeline requires a ledger: {counted(creates, 'shot')} would be bought",
                 hint=f"{hint}, or say that it is right so: add --new-ledger",
             )
-        if project.ledger.is_new and not terms.new_ledger:
+        if head.is_new:
             owner.refuse_if_renamed(project.places)
-        voice.tell(f"{'no ledger here' if project.ledger.is_new else lack}: {bought}")
-    elif not project.store.shots and not project.store.unusable:
-        voice.tell(f"the ledger here knows of no shot: {bought}")
-    if (rule := safekeeping.hidden_by(project.places)) is not None:
-        voice.tell(f"git ignores {where} ({rule}): a clone won't know what was bought, and would buy it again")
+    if lack is not None or ledger.is_empty:
+        said = "no ledger here" if head.is_new else lack or "the ledger here knows of no shot"
+        voice.tell(f"{said}: {counted(creates, 'shot')} will be bought")
+    _warn_of_git(ledger, voice)
 
 
-def _what_lacks(project: Project, where: str) -> tuple[str | None, str]:
+def _warn_of_git(ledger: OpenLedger, voice: Voice) -> None:
+    if (rule := safekeeping.hidden_by(ledger.project.places)) is not None:
+        voice.tell(f"git ignores {ledger.where} ({rule}): a clone won't know what was bought, and would buy it again")
+
+
+def _what_lacks(ledger: OpenLedger) -> tuple[str | None, str]:
     """What of a ledger isn't here, and how it is brought back."""
-    found, places = project.ledger, project.places
-    if found.is_new:
+    head, places, where = ledger.head, ledger.project.places, ledger.where
+    if head.is_new:
         return f"no ledger in {where}", f"bring it back: {owner.git_checkout(places, where)}"
-    if found.is_lost:
+    if head.is_lost:
         path = f"{where}/ledger.json"
         return f"{path}, which counts what was made, isn't here", f"bring it back: {owner.git_checkout(places, path)}"
-    if found.attempts is None and not project.store.shots and not project.store.unusable:
+    if head.attempts is None and ledger.is_empty:
         return f"the ledger here knows of no shot: {where} has no state files", f"bring {where}/state back"
     return None, ""
 

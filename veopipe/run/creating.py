@@ -23,7 +23,7 @@ from veopipe.manifest import pictures, rules
 from veopipe.money import Budget, as_text
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item
-from veopipe.project import Project
+from veopipe.project import OpenLedger
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.create_call import Asker, Call
@@ -40,17 +40,17 @@ class Held(Exception):
     """A take can't be created as it was planned; the text says why. Nothing was sent."""
 
 
-def read_uploads(project: Project, item: Item) -> list[Picture]:
+def read_uploads(ledger: OpenLedger, item: Item) -> list[Picture]:
     """The pictures of an item, read once more: what is sent is what the plan hashed.
 
     Raises:
         Held: they aren't, or what would be bought couldn't be recorded.
     """
-    if item.order is not None and not record.has_room(project.store.shots.get(item.shot), item.order):
+    if item.order is not None and not record.has_room(ledger.store.shots.get(item.shot), item.order):
         raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
     uploads: list[Picture] = []
-    boundary = rules.work_tree_of(project.manifest.folder)
-    for picture, planned in project.pictures.get(item.shot, ()):
+    boundary = rules.work_tree_of(ledger.project.manifest.folder)
+    for picture, planned in ledger.project.pictures.get(item.shot, ()):
         try:
             content = pictures.read(picture.path, boundary)
         except (OSError, ValueError) as error:

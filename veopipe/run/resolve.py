@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from veopipe.clock import now
 from veopipe.dialects.base import Dialect
 from veopipe.errors import EnvironmentFault, UsageError
-from veopipe.gateway.address import Address, parse_base_url
+from veopipe.gateway.address import Address
 from veopipe.ledger.store import Store
 from veopipe.money import as_text
 from veopipe.plan.plan import NOT_CHARGED
+from veopipe.project import address_typed
 from veopipe.takes import take as takes
 from veopipe.takes.status import UNKNOWN_OUTCOME, Event, Status
 from veopipe.takes.take import Take
@@ -33,33 +33,39 @@ class Entry:
     """A take that waits for a person, with everything that helps to look it up."""
 
     shot: str
-    take: int
-    status: str
-    since: str
-    price_usd: Decimal
-    model: str
-    prompt: str
-    reason: str
-    message: str
-    gateway: str
-    request_id: str | None
-    task_id: str | None
+    take: Take
+
+    @property
+    def status(self) -> Status:
+        """Parked or in doubt; what died while it asked is in doubt."""
+        return Status.PARKED if self.take.status is Status.PARKED else Status.IN_DOUBT
+
+    def as_json(self) -> dict[str, Any]:
+        """What is known of it, money as a decimal string."""
+        last = self.take.last
+        return {
+            "shot": self.shot,
+            "take": self.take.number,
+            "status": self.status,
+            "since": last.submitted_at,
+            "price_usd": as_text(last.price_usd),
+            "model": self.take.order.model,
+            "prompt": printable(self.take.order.prompt, 60, own=True),
+            "reason": last.reason or "crash",
+            "message": last.message or "",
+            "gateway": last.gateway,
+            "request_id": last.request_id,
+            "task_id": last.task_id,
+        }
 
     def facts(self) -> list[tuple[str, str]]:
         """Names and values for people."""
-        facts = [
-            ("why", self.message or self.reason),
-            ("model", self.model),
-            ("prompt", self.prompt),
-            ("gateway", self.gateway),
-            ("request id", self.request_id or ""),
-            ("task id", self.task_id or ""),
+        known = self.as_json()
+        facts = [("why", known["message"] or known["reason"])]
+        facts += [
+            (name.replace("_", " "), known[name]) for name in ("model", "prompt", "gateway", "request_id", "task_id")
         ]
         return [(name, value) for name, value in facts if value]
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry by field names, money as a decimal string."""
-        return {**{name: getattr(self, name) for name in self.__slots__}, "price_usd": as_text(self.price_usd)}
 
 
 def unresolved(store: Store, only: Collection[str] | None, *, running: bool = False) -> list[Entry]:
@@ -72,30 +78,12 @@ def unresolved(store: Store, only: Collection[str] | None, *, running: bool = Fa
     """
     waiting = _OPEN - {Status.SUBMITTING} if running else _OPEN
     entries = [
-        _entry(shot, take)
+        Entry(shot, take)
         for shot, state in store.shots.items()
         for take in state.takes
         if take.status in waiting and (only is None or shot in only)
     ]
-    return sorted(entries, key=lambda entry: entry.status == Status.PARKED)
-
-
-def _entry(shot: str, take: Take) -> Entry:
-    last = take.last
-    return Entry(
-        shot=shot,
-        take=take.number,
-        status=Status.PARKED if take.status is Status.PARKED else Status.IN_DOUBT,
-        since=last.submitted_at,
-        price_usd=last.price_usd,
-        model=take.order.model,
-        prompt=printable(take.order.prompt, 60, own=True),
-        reason=last.reason or "crash",
-        message=last.message or "",
-        gateway=last.gateway,
-        request_id=last.request_id,
-        task_id=last.task_id,
-    )
+    return sorted(entries, key=lambda entry: entry.status is Status.PARKED)
 
 
 def is_waiting(store: Store, shot: str) -> bool:
@@ -119,10 +107,7 @@ def found(store: Store, shot: str, task_id: str, dialect: Dialect, base_url: str
             own = other == shot and take.status in UNKNOWN_OUTCOME  # an id that its answer named beside an error
             if any(attempt.task_id == task_id for attempt in (take.attempts[:-1] if own else take.attempts)):
                 raise UsageError(f"the task {printable(task_id, 60)} is already known: {other} has it")
-    try:
-        elsewhere = Address(parse_base_url(base_url)).name if base_url is not None else None
-    except ValueError as error:
-        raise UsageError(f"--base-url: {error}") from None
+    elsewhere = Address(address_typed(base_url)).name if base_url is not None else None
     take = _waiting(store, shot, UNKNOWN_OUTCOME)
     gateway = elsewhere or take.last.gateway
 

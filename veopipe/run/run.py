@@ -24,11 +24,10 @@ from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
 from veopipe.ledger import owner
-from veopipe.ledger.store import NotRecorded
 from veopipe.money import Budget, as_text
-from veopipe.plan.permission import Permission
+from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan, elsewhere_words
-from veopipe.project import Ending, Project
+from veopipe.project import Ending, OpenLedger, Project
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.consent import Terms, Voice, agree
@@ -49,50 +48,50 @@ THREADS = 128
 
 
 def run(
-    project: Project, terms: Terms, voice: Voice, environ: Mapping[str, str], *, hears_signals: bool = True
+    ledger: OpenLedger, terms: Terms, voice: Voice, environ: Mapping[str, str], *, hears_signals: bool = True
 ) -> Ending:
-    """Carry out the plan of `project`; how that ended.
+    """Carry out the plan of a project; how that ended.
 
     Args:
-        project: read before the lock; what stands in its ledger is read again under it.
+        ledger: the project's, opened under the lock.
         terms: what may be done without asking.
         voice: how people are told and asked.
         environ: where the key is.
         hears_signals: end gently by the process's signals; in its main thread only.
 
     Raises:
-        VeopipeError: something stopped it before anything was sent.
+        NotRecorded: something can't be recorded, before anything was sent.
+        VeopipeError: something else stopped it before anything was sent.
     """
-    with owner.locked(project.places, voice.tell), contextlib.closing(project):
-        current = Run.of(project, voice)
-        current.look()
-        plan = project.plan()
-        permission = agree(plan, project, terms, voice)
-        if not has_work(project, plan):
-            return current.finish(plan, left=plan)
-        gateway = connect(project, plan, environ)
-        budget = current.make_ready(plan)
-        try:
-            with current.leaving.hearing() if hears_signals else contextlib.nullcontext():
-                asyncio.run(current.go(plan, gateway, budget, permission))
-        finally:
-            current.journal.close()
-        return current.finish(plan)
+    current = Run.of(ledger, voice)
+    current.look()
+    plan = ledger.plan()
+    permission = agree(plan, ledger, terms, voice)
+    if not changes_anything(ledger, plan):
+        return current.finish(plan, left=plan)
+    gateway = connect(ledger.project, plan, environ)
+    budget = current.make_ready(plan)
+    try:
+        with current.leaving.hearing() if hears_signals else contextlib.nullcontext():
+            asyncio.run(current.go(plan, gateway, budget, permission))
+    finally:
+        current.journal.close()
+    return current.finish(plan)
 
 
-def has_work(project: Project, plan: Plan) -> bool:
-    """Whether anything is to be done besides reporting."""
-    if any(item.buys or item.renamed_from or item.action is Action.CONTINUE for item in plan.items):
+def changes_anything(ledger: OpenLedger, plan: Plan) -> bool:
+    """Whether anything is to be done besides reporting: by the plan, by the ledger, or for a name that isn't there."""
+    if has_work(plan) or plan.renames or ledger.head.open_runs:
         return True
-    return bool(project.ledger.open_runs) or any(not _is_shown(project, item) for item in plan.items)
+    return any(not _is_shown(ledger, item) for item in plan.items)
 
 
-def _is_shown(project: Project, item: Item) -> bool:
+def _is_shown(ledger: OpenLedger, item: Item) -> bool:
     """Whether a verified take is on disk under both names (two looks at the folder, no reading)."""
     if item.status is not Status.VERIFIED or not item.wanted:
         return True
-    file = project.store.shots[item.shot].take(item.number).file
-    return file is not None and project.shelf.is_shown(item.shot, file)
+    file = ledger.store.shots[item.shot].take(item.number).file
+    return file is not None and ledger.project.shelf.is_shown(item.shot, file)
 
 
 def connect(project: Project, plan: Plan, environ: Mapping[str, str]) -> Gateway | None:
@@ -114,7 +113,7 @@ class Run:
     """One run of one manifest.
 
     Attributes:
-        project: what is run.
+        ledger: of what is run.
         voice: how people are told.
         id: the run's, recorded with each attempt.
         journal: what happens.
@@ -124,7 +123,7 @@ class Run:
         creator: spends, while a gateway is there to spend at.
     """
 
-    project: Project
+    ledger: OpenLedger
     voice: Voice
     id: str
     journal: Journal
@@ -135,34 +134,27 @@ class Run:
     _bugs: list[BaseException] = field(default_factory=list)
 
     @classmethod
-    def of(cls, project: Project, voice: Voice) -> Run:
+    def of(cls, ledger: OpenLedger, voice: Voice) -> Run:
         """A run with an id that no other has."""
+        project = ledger.project
         name = clock.now().replace("-", "").replace(":", "")
         while (project.places.runs / f"{name}.jsonl").exists():  # two runs within a second
             name += "b"
         journal = Journal(voice.watch)
         brakes = Brakes(journal, project.pipeline.limits.stop_after_failures)
         admission = Admission(project.pipeline.limits, Tempo(project.pipeline.poll.interval), brakes.leaving)
-        close = partial(project.write_ledger, open_runs=())  # this run is over: its spending counts in no other
-        return cls(project, voice, name, journal, brakes, admission, Leaving(brakes, voice, admission, close))
+        close = partial(ledger.write, open_runs=())  # this run is over: its spending counts in no other
+        return cls(ledger, voice, name, journal, brakes, admission, Leaving(brakes, voice, admission, close))
 
     # --- before anything is sent -------------------------------------------------------------------
 
     def look(self) -> None:
-        """See the state under the lock: what was rescued, and what died while asking."""
-        project = self.project  # what it loaded before the lock may be stale
-        project.read_again()
-        for remark in project.remarks:
+        """See what was rescued, and what died while asking; raises `NotRecorded`."""
+        store = self.ledger.store
+        for remark in self.ledger.remarks:
             self.voice.tell(remark)
-        try:
-            for shot in project.store.merge_rescued():
-                self.voice.tell(f"{shot}: an answer that couldn't be recorded in its place was taken in")
-            self._doubt_what_died()
-        except NotRecorded as error:
-            raise EnvironmentFault(str(error)) from None
-
-    def _doubt_what_died(self) -> None:
-        store = self.project.store
+        for sentence in self.ledger.take_in_rescued():
+            self.voice.tell(sentence)
         for shot, state in list(store.shots.items()):
             for take in state.takes:
                 if take.status is Status.SUBMITTING:
@@ -177,28 +169,26 @@ class Run:
 
         Raises:
             EnvironmentFault: the ledger or the output folder can't be written.
+            NotRecorded: a state file can't.
         """
-        project = self.project
-        before = project.ledger.open_runs
-        made = attempts_of(project.store.shots.values())
+        ledger, project = self.ledger, self.ledger.project
+        before = ledger.head.open_runs
+        made = attempts_of(ledger.store.shots.values())
         budget = Budget(project.cap, spending(attempt for attempt in made if attempt.run in before).total)
         if before and budget.spent:
             self.voice.tell(f"the run before was killed; the ${as_text(budget.spent)} it spent count in this run")
         open_runs = (*before, self.id) if plan.worst_usd else before
-        project.write_ledger(open_runs=open_runs, starts=True)
+        ledger.write(open_runs=open_runs, starts=True)
         files.make_folder(project.places.state)
-        owner.claim_output(project.places, project.ledger)
+        owner.claim_output(project.places, ledger.head)
         self.journal.open(project.places.runs / f"{self.id}.jsonl")
         self._note_start(plan, budget)
-        try:
-            if plan.worst_usd:
-                project.store.keep_reserve()
-            self._take_over(plan)
-            for item in plan.items:
-                if item.status is Status.PARKED and item.action in {Action.CONTINUE, Action.RENAME}:
-                    project.store.record(item.shot, item.number, Event.RESUMED)
-        except NotRecorded as error:
-            raise EnvironmentFault(str(error)) from None
+        if plan.worst_usd:
+            ledger.store.keep_reserve()
+        self._take_over(plan)
+        for item in plan.items:
+            if item.status is Status.PARKED and item.action in {Action.CONTINUE, Action.RENAME}:
+                ledger.store.record(item.shot, item.number, Event.RESUMED)
         return budget
 
     def _note_start(self, plan: Plan, budget: Budget) -> None:
@@ -214,7 +204,7 @@ class Run:
 
     def _take_over(self, plan: Plan) -> None:
         """Let shots that got other ids have their states; raises `NotRecorded`."""
-        store, shelf = self.project.store, self.project.shelf
+        store, shelf = self.ledger.store, self.ledger.project.shelf
         for shot in plan.moves.values():
             for take in store.shots[shot].takes:
                 if take.file is None:  # half a download has no place under the new id
@@ -234,22 +224,22 @@ class Run:
         self.admission.start()
         if gateway is not None:
             self.creator = self._creator(plan, gateway, budget, permission)
-        steps = Steps.of(self.project, gateway, prober, self.brakes, self.admission)
+        steps = Steps.of(self.ledger, gateway, prober, self.brakes, self.admission)
         try:
-            await self._work(plan, Settler(self.project.store, self.project.shelf, steps, plan.wanted_takes))
+            await self._work(plan, Settler(self.ledger.store, self.ledger.project.shelf, steps, plan.wanted_takes))
         finally:
             await prober.close()
             if gateway is not None:
                 await gateway.close()
 
     def _creator(self, plan: Plan, gateway: Gateway, budget: Budget, permission: Permission | None) -> Creator:
-        count = Tally(self.project, self.brakes).count
+        count = Tally(self.ledger, self.brakes).count
         return Creator(
-            asker=Asker(self.id, self.project.store, gateway, self.journal, count),
+            asker=Asker(self.id, self.ledger.store, gateway, self.journal, count),
             admission=self.admission,
             brakes=self.brakes,
             budget=budget,
-            read_uploads=partial(read_uploads, self.project),
+            read_uploads=partial(read_uploads, self.ledger),
             permission=permission,
             queue=deque(plan.creates),
         )
@@ -277,7 +267,7 @@ class Run:
         """Carry on what is open; what the gateway will forget first comes first."""
         carried = []
         for item in plan.items:
-            state = self.project.store.shots.get(item.shot)
+            state = self.ledger.store.shots.get(item.shot)
             if item.action in {Action.CONTINUE, Action.RENAME} and state is not None:
                 take = state.take(item.number)
                 if take.status in IN_FLIGHT:
@@ -292,7 +282,7 @@ class Run:
             await settler.settle(shot, number)
         finally:
             if self.creator is not None:
-                self.creator.landed(item, shot, self.project.store.shots[shot].take(number))
+                self.creator.landed(item, shot, self.ledger.store.shots[shot].take(number))
 
     async def _show_kept(self, plan: Plan, settler: Settler) -> None:
         """See that what was verified before is found under its name."""
@@ -300,8 +290,8 @@ class Run:
             if self.brakes.is_leaving:
                 return
             kept = item.action in {Action.KEEP, Action.RENAME} and item.status is Status.VERIFIED
-            if kept and not _is_shown(self.project, item):
-                await settler.bring_back(item.shot, self.project.store.shots[item.shot].take(item.number))
+            if kept and not _is_shown(self.ledger, item):
+                await settler.bring_back(item.shot, self.ledger.store.shots[item.shot].take(item.number))
 
     async def _until_settled(self, settling: set[asyncio.Task[None]]) -> None:
         leaving = asyncio.create_task(self.brakes.leaving.wait())
@@ -334,12 +324,12 @@ class Run:
         """
         is_over = ExitCode.TERMINATED not in self.brakes.codes
         try:
-            self.project.write_ledger(open_runs=() if is_over else None)
+            self.ledger.write(open_runs=() if is_over else None)
         except EnvironmentFault as error:  # then the next run counts this one's spending: safe, and said
             self.brakes.stop_quietly(error.message, ExitCode.ENVIRONMENT)
         return Ending(
             run=self.id,
-            left=left or self.project.plan(),
+            left=left or self.ledger.plan(),
             codes=frozenset(self.brakes.codes),
             notes=tuple(self.brakes.notes),
             held=dict(self.creator.held) if self.creator is not None else {},

@@ -23,12 +23,12 @@ from veopipe.errors import ExitCode
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import Store
 from veopipe.pipeline import Pipeline
-from veopipe.project import Project
+from veopipe.project import OpenLedger
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.events import Happening
 from veopipe.run.pace import Line
-from veopipe.run.watching import Watch
+from veopipe.run.watching import Content, Watch
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, Take, attempts_of
 from veopipe.text import counted
@@ -73,6 +73,7 @@ class Steps:
         brakes: are put on by what stops the run, and end the waits here.
         admission: hears what polls say, and knows how hard the gateway is asked.
         has_told: whether this gateway told of any task before, as far as is on record.
+        downloads: where those wait that can't be fetched yet.
     """
 
     gateway: Gateway | None
@@ -82,22 +83,21 @@ class Steps:
     brakes: Brakes
     admission: Admission
     has_told: Callable[[], bool]
-    _downloads: Line = field(init=False)
+    downloads: Line
     _has_answered: bool = False
-
-    def __post_init__(self) -> None:
-        self._downloads = Line(self.pipeline.limits.downloads)
 
     @classmethod
     def of(
-        cls, project: Project, gateway: Gateway | None, prober: Prober, brakes: Brakes, admission: Admission
+        cls, ledger: OpenLedger, gateway: Gateway | None, prober: Prober, brakes: Brakes, admission: Admission
     ) -> Steps:
         """The steps for the takes of a project."""
 
         def has_told() -> bool:
-            return gateway is not None and _has_told(project.store, gateway.address.name)
+            return gateway is not None and _has_told(ledger.store, gateway.address.name)
 
-        return cls(gateway, prober, project.pipeline, project.shelf, brakes, admission, has_told)
+        project = ledger.project
+        line = Line(project.pipeline.limits.downloads)
+        return cls(gateway, prober, project.pipeline, project.shelf, brakes, admission, has_told, line)
 
     async def next(self, shot: str, take: Take, watch: Watch) -> Step | None:
         """Take the step of the take's status; None: there is nothing more that can be done for it now."""
@@ -174,14 +174,16 @@ class Steps:
             return self._key_refused(answer.message)
         if watch.lost >= CONFIRMATIONS and not (self._has_answered or self.has_told()):
             # There is no address to ask at: what is bought now couldn't be asked for.
-            self._environment(f"the gateway has no address for what is bought there: {answer.message}")
+            why = f"the gateway has no address for what is bought there: {answer.message}"
+            self.brakes.stop(why, ExitCode.ENVIRONMENT)
         if answer.progress is Progress.NO_SUCH_TASK and watch.unknown_for() >= UNKNOWN_FOR:
             return _parked("unknown_to_server", f"the gateway doesn't know the task: {answer.message}")
         return None
 
     def _key_refused(self, message: str) -> Step:
-        self._environment(f"the gateway refuses the key: {message}; what is paid is kept, run again with a valid key")
-        return _parked("key_refused", f"the gateway refuses the key: {message}")
+        why = f"the gateway refuses the key: {message}"
+        self.brakes.stop(f"{why}; what is paid is kept, run again with a valid key", ExitCode.ENVIRONMENT)
+        return _parked("key_refused", why)
 
     # --- rendered ----------------------------------------------------------------------------------
 
@@ -191,11 +193,11 @@ class Steps:
             return Step(Event.DELIVERED, {"file": take.file})
         if self.gateway is None:  # the file was there, so the run went on without a key
             key = self.pipeline.provider.api_key_env
-            self._environment(f"{shot}: its file must be fetched again: set {key} and run again")
+            self.brakes.stop(f"{shot}: its file must be fetched again: set {key} and run again", ExitCode.ENVIRONMENT)
             return None
-        if watch.was_empty and (await self._ask(take)).progress is Progress.RUNNING:
+        if watch.content.was_empty and (await self._ask(take)).progress is Progress.RUNNING:
             # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
-            watch.forget_content()
+            watch.content = Content()  # its next video is another matter
             again = {"message": "the gateway says that it is still running"}
             return _overdue(watch, take) if watch.is_over() else Step(Event.RUNNING_AGAIN, again)
         part = await self._fetch(shot, take)
@@ -212,7 +214,7 @@ class Steps:
         if self.gateway is None or take.last.task_id is None:  # guards the types
             return Part(Fetched.NOT_READY, "no gateway")
         target, journal = self.shelf.part(shot, take.number), self.brakes.journal
-        async with self._downloads.turn(take.last.submitted_at):  # what the gateway forgets first comes first
+        async with self.downloads.turn(take.last.submitted_at):  # what the gateway forgets first comes first
             if self.brakes.is_leaving:
                 return Part(Fetched.DISK, "leaving")
             crashpoints.reach("download", shot)
@@ -226,23 +228,23 @@ class Steps:
             )
         if part.fetched is Fetched.KEY_REFUSED and (await self._ask(take)).progress is not Progress.KEY_REFUSED:
             return replace(part, fetched=Fetched.NOT_READY)  # new-api: `403 request blocked` is about this video
+        if part.fetched is Fetched.DISK and not self.brakes.is_leaving:
+            self.brakes.stop(f"{shot}: {part.why}", ExitCode.ENVIRONMENT)
         return part
 
     def _received(self, shot: str, take: Take, part: Part, watch: Watch) -> Step | None:
-        waited = watch.count_part(
-            is_corrupt=part.fetched is Fetched.CORRUPT, is_empty=part.fetched is Fetched.NOT_READY
-        )
+        content = watch.content
+        waited = content.count(is_corrupt=part.fetched is Fetched.CORRUPT, is_empty=part.fetched is Fetched.NOT_READY)
         if part.fetched is Fetched.COMPLETE:
             return Step(Event.DELIVERED, {"file": self.shelf.expected(shot, take.number, part.sha256, part.bytes)})
         if part.fetched is Fetched.GONE:
             return Step(Event.GONE, {"reason": "gone", "message": f"paid, and gone at the gateway: {part.why}"})
         if part.fetched is Fetched.KEY_REFUSED:
             return self._key_refused(part.why)
-        if part.fetched is Fetched.DISK and not self.brakes.is_leaving:
-            self._environment(f"{shot}: {part.why}")
+        if part.fetched is Fetched.DISK:
             self.brakes.leaving.set()
-        if part.fetched is Fetched.CORRUPT and watch.corrupt > CORRUPT_AGAIN:
-            return _parked("corrupt_content", f"{watch.corrupt} downloads were damaged, the last one: {part.why}")
+        if part.fetched is Fetched.CORRUPT and content.corrupt > CORRUPT_AGAIN:
+            return _parked("corrupt_content", f"{content.corrupt} downloads were damaged, the last one: {part.why}")
         if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.download.not_ready_for:
             return _without_content(take, part, waited)
         return None
@@ -275,8 +277,6 @@ class Steps:
         if self.gateway is None or last.gateway != self.gateway.address.name:
             return f"only a run with the gateway {last.gateway} and its key can fetch it"
         part = await self._fetch(shot, take)
-        if part.fetched is Fetched.DISK and not self.brakes.is_leaving:
-            self._environment(f"{shot}: {part.why}")
         if part.fetched is not Fetched.COMPLETE:
             return f"it couldn't be fetched again: {part.why}"
         path = self.shelf.part(shot, take.number)
@@ -288,9 +288,6 @@ class Steps:
         fresh = self.shelf.expected(shot, take.number, part.sha256, part.bytes)
         again = replace(file, output=fresh.output, name=fresh.name, sha256=fresh.sha256, bytes=fresh.bytes)
         return Step(None, {"file": await asyncio.to_thread(self.shelf.put_away, path, again)})
-
-    def _environment(self, why: str) -> None:
-        self.brakes.stop(why, ExitCode.ENVIRONMENT)
 
 
 def _has_told(store: Store, gateway: str) -> bool:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from veopipe.errors import EnvironmentFault, ExitCode
-from veopipe.project import Project
+from veopipe.project import OpenLedger
 from veopipe.run.brakes import Brakes
 
 PAUSE = 1.0
@@ -24,11 +24,11 @@ class Tally:
     """Writes the count down, not more often than is worth it.
 
     Attributes:
-        project: whose ledger it is.
+        ledger: that counts.
         brakes: are put on when the ledger can't be written.
     """
 
-    project: Project
+    ledger: OpenLedger
     brakes: Brakes
     _from: float = -math.inf
 
@@ -39,7 +39,7 @@ class Tally:
             return
         self._from = math.inf  # by another thread at the same time: what it leaves out comes with the next
         try:
-            self.project.write_ledger()
+            self.ledger.write()
         except EnvironmentFault as error:
             self.brakes.stop_quietly(error.message, ExitCode.ENVIRONMENT)
         took = time.monotonic() - began

@@ -16,7 +16,8 @@ from veopipe.clock import now
 from veopipe.delivery.measure import Prober, Unmeasurable, judge
 from veopipe.delivery.shelf import lack
 from veopipe.errors import ExitCode
-from veopipe.project import Project
+from veopipe.ledger.store import Store
+from veopipe.project import OpenLedger
 from veopipe.takes import take as takes
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Delivered, Take
@@ -49,7 +50,7 @@ class Finding:
         return f"{self.file}: {printable(self.said)}"
 
 
-async def inspect(project: Project) -> list[Finding]:
+async def inspect(ledger: OpenLedger) -> list[Finding]:
     """Measure every delivered take of the selected shots, and record what was measured.
 
     Raises:
@@ -57,42 +58,43 @@ async def inspect(project: Project) -> list[Finding]:
         OSError: a finished name can't be given.
     """
     findings = []
-    wanted = project.plan(anywhere=True).wanted_takes
+    wanted = ledger.plan(anywhere=True).wanted_takes
     async with Prober() as prober:
-        for shot in project.wanted:
-            state = project.store.shots.get(shot)
+        for shot in ledger.project.wanted:
+            state = ledger.store.shots.get(shot)
             for take in state.takes if state else ():
                 if take.file is not None and take.status in {Status.VERIFIED, Status.MISMATCHED}:
-                    findings.append(await _inspect(project, prober, shot, take, wanted.get(shot)))
+                    findings.append(await _inspect(ledger, prober, shot, take, wanted.get(shot)))
     return findings
 
 
-async def _inspect(project: Project, prober: Prober, shot: str, take: Take, wanted: int | None) -> Finding:
+async def _inspect(ledger: OpenLedger, prober: Prober, shot: str, take: Take, wanted: int | None) -> Finding:
     if take.file is None:
         raise ValueError("only delivered takes are inspected")
-    path = project.shelf.path(take.file)
-    shown = project.shelf.shown(path)
+    store, shelf = ledger.store, ledger.project.shelf
+    path = shelf.path(take.file)
+    shown = shelf.shown(path)
     if (found := lack(path, take.file)) is not None:
         return Finding(shot, take.number, shown, fine=False, said=str(found))
     measured = await prober.measure(path)
     if isinstance(measured, Unmeasurable):
         return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
-    verdict = judge(measured, take.order, project.pipeline.verify.duration_tolerance)
-    changed = _record(project, shot, take.number, measured.of(take.file, measured_at=now()), matches=verdict.matches)
-    if changed.status is not take.status and not project.store.shots[shot].is_outdone(take.number, wanted):
-        project.shelf.publish(shot, changed, project.store.every_take(shot))
+    verdict = judge(measured, take.order, ledger.project.pipeline.verify.duration_tolerance)
+    changed = _record(store, shot, take.number, measured.of(take.file, measured_at=now()), matches=verdict.matches)
+    if changed.status is not take.status and not store.shots[shot].is_outdone(take.number, wanted):
+        shelf.publish(shot, changed, store.every_take(shot))
     facts = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s"
     said = f"{facts}; {verdict.text}" if verdict.text else facts
     return Finding(shot, take.number, shown, fine=verdict.matches, said=said)
 
 
-def _record(project: Project, shot: str, number: int, file: Delivered, *, matches: bool) -> Take:
+def _record(store: Store, shot: str, number: int, file: Delivered, *, matches: bool) -> Take:
     def step(old: Take) -> Take:
         if matches and old.status is Status.MISMATCHED:
             return takes.advance(old, Event.MATCHES, now(), file=file)
         return replace(old, file=file)
 
-    return project.store.change(shot, number, step)
+    return store.change(shot, number, step)
 
 
 def code_of(findings: Iterable[Finding]) -> ExitCode:

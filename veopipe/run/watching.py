@@ -17,6 +17,27 @@ MOST_NEWS = 20
 
 
 @dataclass(slots=True)
+class Content:
+    """What downloads of one video said so far.
+
+    Attributes:
+        corrupt: those whose body was damaged.
+        was_empty: the last one brought no video.
+    """
+
+    corrupt: int = 0
+    was_empty: bool = False
+    _since: float | None = None
+
+    def count(self, *, is_corrupt: bool, is_empty: bool) -> float:
+        """Take one download into account; seconds since the first one, not since it stood in line."""
+        self.corrupt += is_corrupt
+        self.was_empty = is_empty
+        self._since = self._since or time.monotonic()
+        return time.monotonic() - self._since
+
+
+@dataclass(slots=True)
 class Watch:
     """What polls and downloads of one take said so far in this run, and how long they may go on.
 
@@ -28,8 +49,7 @@ class Watch:
         unknown_since: since when the gateway hasn't known the task, monotonic.
         problem: what the gateway said last, for people.
         lost: polls in a row for which there was no address.
-        corrupt: downloads whose body was damaged.
-        was_empty: the last download brought no video.
+        content: what downloads said of its video.
     """
 
     limit: float
@@ -39,9 +59,7 @@ class Watch:
     unknown_since: float | None = None
     problem: str = ""
     lost: int = 0
-    corrupt: int = 0
-    was_empty: bool = False
-    _empty_since: float | None = None
+    content: Content = field(default_factory=Content)
     _heard: set[str] = field(default_factory=set)
 
     def count(self, answer: PollAnswer) -> None:
@@ -56,17 +74,6 @@ class Watch:
             self.unknown_since = self.unknown_since or time.monotonic()
         elif progress is not Progress.TROUBLE:
             self.unknown_since = None
-
-    def count_part(self, *, is_corrupt: bool, is_empty: bool) -> float:
-        """Take one download into account; seconds since the first one, not since it stood in line."""
-        self.corrupt += is_corrupt
-        self.was_empty = is_empty
-        self._empty_since = self._empty_since or time.monotonic()
-        return time.monotonic() - self._empty_since
-
-    def forget_content(self) -> None:
-        """The task is running again: its next video is another matter."""
-        self.corrupt, self.was_empty, self._empty_since = 0, False, None
 
     def is_news(self, answer: PollAnswer) -> bool:
         """Whether people must hear what the gateway says, and haven't in this run."""

@@ -27,11 +27,12 @@ from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import show_fact
 from veopipe.delivery.measure import Prober
 from veopipe.dialects.base import PollAnswer, Progress
-from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, UsageError
+from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput
 from veopipe.gateway import proxies, trust
-from veopipe.gateway.address import Address, parse_base_url, read_key
+from veopipe.gateway.address import Address, read_key
 from veopipe.gateway.client import Gateway
 from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.project import address_typed
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
 from veopipe.text import printable
@@ -74,10 +75,7 @@ def command(pipeline: str | None, base_url: str | None, format_: str) -> int:
     if loaded is None:
         raise InvalidInput("the pipeline can't be used", problems)
     if base_url is not None:
-        try:
-            loaded = replace(loaded, provider=replace(loaded.provider, base_url=parse_base_url(base_url)))
-        except ValueError as error:
-            raise UsageError(f"--base-url: {error}") from None
+        loaded = replace(loaded, provider=replace(loaded.provider, base_url=address_typed(base_url)))
     checks = examine(loaded, os.environ, Path.cwd())
     code = ExitCode.ENVIRONMENT if any(check.state == "bad" for check in checks) else ExitCode.OK
     if format_ == "json":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from veopipe import project
-from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example
+from veopipe.api import Project
+from veopipe.cli.options import LocalPath, about_manifest, about_spending, example
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.plans import show_plan
 from veopipe.cli.terminal.problems import show_problems
@@ -18,7 +19,7 @@ from veopipe.clock import now
 from veopipe.errors import ExitCode
 from veopipe.plan import permission
 from veopipe.plan.plan import Plan
-from veopipe.project import Project
+from veopipe.project import Choices, OpenLedger
 from veopipe.takes.take import spending
 from veopipe.text import counted
 
@@ -34,19 +35,20 @@ _CODES = (
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 8 when there is something to do.")
 def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitcode: bool, **options: Any) -> int:
     """Show what a run of MANIFEST would do and cost. No network, nothing is changed."""
-    loaded = project.load(choices(manifest, options))
-    plan = loaded.plan()
+    film = Project.of(Choices(manifest, **options), os.environ, say)
+    loaded, ledger = film.loaded, film.look()
+    plan = ledger.plan()
     code = ExitCode.CHANGES if detailed_exitcode and permission.has_work(plan) else ExitCode.OK
-    document = _document(loaded, plan)
-    for remark in loaded.remarks:
+    document = _document(ledger, plan)
+    for remark in ledger.remarks:
         say(remark)
     if output:
         permission.write(output, document, ledger=loaded.places.folder)
     if format_ == "json":
         emit({"exit_code": int(code), **document})
         return code
-    show_problems(problem for problem in loaded.problems if problem.severity != "info")
-    if loaded.ledger.is_new and plan.creates and not loaded.choices.simulate:
+    show_problems(film.problems)
+    if ledger.head.is_new and plan.creates and not loaded.choices.simulate:
         say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
     show_plan(plan, loaded.cap)
     if output:
@@ -55,11 +57,12 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     return code
 
 
-def _document(loaded: Project, plan: Plan) -> dict[str, Any]:
+def _document(ledger: OpenLedger, plan: Plan) -> dict[str, Any]:
+    project = ledger.project
     head = {
-        "manifest": str(loaded.choices.manifest),
+        "manifest": str(project.choices.manifest),
         "made_at": now(),
-        "pipeline": loaded.pipeline.name,
-        "gateway": loaded.address.name,
+        "pipeline": project.pipeline.name,
+        "gateway": project.address.name,
     }
-    return permission.document(plan, head, charged=spending(loaded.attempts()).certain, cap=loaded.cap)
+    return permission.document(plan, head, charged=spending(ledger.attempts()).certain, cap=project.cap)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from pathlib import Path
 from typing import Any
 
 import click
 
-from veopipe import files, project
-from veopipe.cli.options import LocalPath, about_shots, choices, example, simulate_option
+from veopipe import files
+from veopipe.api import Project
+from veopipe.cli.options import LocalPath, about_shots, example, simulate_option
 from veopipe.cli.output import emit, text_of
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
 from veopipe.clock import now
 from veopipe.errors import EnvironmentFault, UsageError
-from veopipe.ledger import owner
-from veopipe.project import Project
-from veopipe.report import rows
+from veopipe.ledger.paths import Places
+from veopipe.project import Choices, OpenLedger
 from veopipe.report.rows import Report
 from veopipe.text import printable
 
@@ -52,23 +53,14 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
 
     html is a contact sheet: one file, to be kept where its videos are. junit and markdown are for CI.
     """
-    loaded = project.load(choices(manifest, options))
-    if open_ and format_ is None and output is None:
-        format_ = "html"
-    if open_ and output is None:
-        output = loaded.places.manifest.parent / f"{loaded.places.name}.report.html"
-    kind = format_ or _kind_of(output)
-    if open_ and kind != "html":
-        raise UsageError(f"--open shows an HTML report; {kind} is none", hint="add --format html")
-    if output is not None:
-        _refuse_loss(output, loaded)
-    running = owner.is_locked(loaded.places)
-    report = rows.make(loaded, loaded.plan(anywhere=True), running=running)
+    film = Project.of(Choices(manifest, **options), os.environ)
+    kind, output = _chosen(film.loaded.places, format_, output, open_=open_)
+    ledger = film.look()
+    report = film.report_of(ledger)
     if kind == "text":
         _show(report, output)
         return 0
-    folder = output.absolute().parent if output is not None else Path.cwd()
-    text = _text_of(kind, loaded, report, folder, running=running)
+    text = _text_of(kind, ledger, report, output.absolute().parent if output is not None else Path.cwd())
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
         return 0
@@ -80,6 +72,18 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
     if open_ and not webbrowser.open(output.absolute().as_uri()):
         say("no browser was found; open the file yourself")
     return 0
+
+
+def _chosen(places: Places, format_: str | None, output: Path | None, *, open_: bool) -> tuple[str, Path | None]:
+    """What is made, and the file that it goes to; None: stdout."""
+    if open_ and output is None:
+        output = places.manifest.parent / f"{places.name}.report.html"
+    kind = format_ or _kind_of(output)
+    if open_ and kind != "html":
+        raise UsageError(f"--open shows an HTML report; {kind} is none", hint="add --format html")
+    if output is not None:
+        _refuse_loss(output, places)
+    return kind, output
 
 
 def _kind_of(output: Path | None) -> str:
@@ -94,14 +98,14 @@ def _kind_of(output: Path | None) -> str:
     return kind
 
 
-def _refuse_loss(output: Path, loaded: Project) -> None:
+def _refuse_loss(output: Path, places: Places) -> None:
     """Refuse an output that is anything but a new file or an older report."""
     path = output.absolute()
-    inside = path.resolve().is_relative_to(loaded.places.folder.resolve())
+    inside = path.resolve().is_relative_to(places.folder.resolve())
     other = path.exists() and path.suffix.lower() not in _ENDINGS
     if path.is_dir():
         raise UsageError(f"{printable(str(output))} is a folder; name a file in it")
-    if inside or other or files.is_same_file(path, loaded.places.manifest):
+    if inside or other or files.is_same_file(path, places.manifest):
         raise UsageError(f"{printable(str(output))} isn't a report: left alone", hint="choose another name for -o")
 
 
@@ -111,7 +115,7 @@ def _show(report: Report, output: Path | None) -> None:
     show_report(report)
 
 
-def _text_of(kind: str, loaded: Project, report: Report, folder: Path, *, running: bool) -> str:
+def _text_of(kind: str, ledger: OpenLedger, report: Report, folder: Path) -> str:
     """The report as a document of its kind, with paths from `folder`."""
     if kind == "json":
         return text_of(report.as_json()) + "\n"
@@ -119,10 +123,10 @@ def _text_of(kind: str, loaded: Project, report: Report, folder: Path, *, runnin
         from veopipe.report import html  # with a template engine
 
         at = now().replace("T", " ").replace("Z", " UTC")
-        return html.render(loaded, report, folder, html.Made(at, running))
+        return html.render(ledger, report, folder, at)
     from veopipe.report import cards, junit, markdown
 
-    shown = cards.make_cards(loaded, report, folder)
+    shown = cards.make_cards(ledger.project, report, folder)
     return junit.render(report.manifest, shown) if kind == "junit" else markdown.render(report, shown)
 
 

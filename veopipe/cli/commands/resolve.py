@@ -10,14 +10,13 @@ import click
 
 from veopipe.api import Project
 from veopipe.cli.completions import complete_shot
-from veopipe.cli.options import about_manifest, choices, example, simulate_option
+from veopipe.cli.options import about_manifest, example, simulate_option
 from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.reports import show_waiting
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import UsageError
-from veopipe.ledger import owner
 from veopipe.plan.plan import LOST
-from veopipe.project import Project as Loaded
+from veopipe.project import Choices, OpenLedger
 from veopipe.run import resolve
 from veopipe.takes.status import Status
 
@@ -49,10 +48,10 @@ def command(
     Look the time and the request id up in the gateway's console first.
     """
     base_url = options.pop("base_url", None)
-    film = Project.of(choices(manifest, {**options, "base_url": None}), os.environ, say)
+    film = Project.of(Choices(manifest, **options), os.environ, say)
     said = sum((task_id is not None, not_charged, write_off))
     if shot is None and not said:
-        return _list(film.loaded, format_)
+        return _list(film.look(), format_, running=film.is_running)
     if shot is None or said != 1:
         raise UsageError("say one SHOT and one of --task-id, --not-charged, --write-off")
     taken = film.resolve(shot, task_id=task_id, not_charged=not_charged, write_off=write_off, base_url=base_url)
@@ -66,28 +65,29 @@ def command(
     return 0
 
 
-def _list(loaded: Loaded, format_: str) -> int:
-    running = owner.is_locked(loaded.places)
-    only = set(loaded.wanted) if loaded.choices.selects else None
-    entries = resolve.unresolved(loaded.store, only, running=running)
-    for shot in filter(loaded.is_lost, loaded.wanted):
+def _list(ledger: OpenLedger, format_: str, *, running: bool) -> int:
+    project, store = ledger.project, ledger.store
+    only = set(project.wanted) if project.choices.selects else None
+    entries = resolve.unresolved(store, only, running=running)
+    for shot in filter(ledger.is_lost, project.wanted):
         say(f"{shot}: {LOST}")
-    for torn, why in loaded.store.unusable.items():
+    for torn, why in store.unusable.items():
         say(f"{torn}: its state file {why}; whether anything waits there isn't known")
     if format_ == "json":
         emit({"exit_code": 0, "takes": [entry.as_json() for entry in entries]})
-        return 0
-    if not entries:
+    elif entries:
+        show_waiting(entries)
+        _say_what_to_do({entry.status for entry in entries}, f"veopipe resolve {project.choices.words()} SHOT")
+    else:
         click.echo("nothing is in doubt or parked")
-        return 0
-    show_waiting(entries)
-    parked = [entry for entry in entries if entry.status == Status.PARKED]
-    if len(parked) < len(entries):
-        command = f"veopipe resolve {loaded.choices.words()} SHOT"
+    return 0
+
+
+def _say_what_to_do(statuses: set[Status], command: str) -> None:
+    if Status.IN_DOUBT in statuses:
         say("Look up in the gateway's console what is in doubt, then say what you found:")
         say(f"  its task            {command} --task-id task_...")
         say(f"  no task, no charge  {command} --not-charged")
         say(f"  a charge, no task   {command} --write-off")
-    if parked:
+    if Status.PARKED in statuses:
         say("What is parked is paid: the next run asks for it again, which costs nothing. --write-off gives it up.")
-    return 0

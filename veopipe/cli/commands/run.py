@@ -11,13 +11,14 @@ import click
 
 from veopipe.api import Project
 from veopipe.cli import notify
-from veopipe.cli.options import LocalPath, about_manifest, about_spending, choices, example
+from veopipe.cli.options import LocalPath, about_manifest, about_spending, example
 from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.progress import Progress
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import is_unread, say
 from veopipe.plan import permission as planfile
+from veopipe.project import Choices
 from veopipe.report.rows import Report
 from veopipe.run.consent import Terms, Voice
 
@@ -49,13 +50,13 @@ def command(
 
     May be killed at any time and run again: what is paid for is never bought twice.
     """
-    film = Project.of(choices(manifest, options), os.environ, say)
+    film = Project.of(Choices(manifest, **options), os.environ, say)
     loaded = film.loaded
-    show_problems(problem for problem in film.problems if problem.severity != "info")
+    show_problems(film.problems)
     terms = Terms(yes, planfile.read_permission(plan_file) if plan_file else None, new_ledger)
     with (
         notify.of_a_false_start(loaded),
-        film.at_its_gateway(),
+        film.at_its_gateway() as there,
         Progress(quiet=quiet, verbose=verbose, widest=max(map(len, loaded.wanted))) as progress,
     ):
         voice = Voice(
@@ -64,7 +65,7 @@ def command(
             ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
             last_words=_leave_as_json if format_ == "json" else lambda code: None,
         )
-        report = film.carry_out(terms, voice, hears_signals=True)
+        report = there.carry_out(terms, voice, hears_signals=True)
     _show(report, format_)
     try:
         notify.of_report(loaded, report)

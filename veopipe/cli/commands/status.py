@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from veopipe.api import Project
-from veopipe.cli.options import about_manifest, choices, example, simulate_option
+from veopipe.cli.options import about_manifest, example, simulate_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
+from veopipe.project import Choices
 
 
 @click.command(
@@ -22,14 +23,15 @@ from veopipe.cli.terminal.screen import say
 @simulate_option()
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
-    film = Project.of(choices(manifest, options), os.environ, say)
-    report = film.report()
-    for remark in film.loaded.remarks:
+    film = Project.of(Choices(manifest, **options), os.environ, say)
+    ledger = film.look()
+    report = film.report_of(ledger)
+    for remark in ledger.remarks:
         say(remark)
     if format_ == "json":
         emit(report.as_json())
         return 0
-    if film.is_running:
+    if report.running:
         say("a run is on")
     show_report(report)
     return 0

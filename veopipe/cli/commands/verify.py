@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from veopipe.api import Project
-from veopipe.cli.options import about_manifest, choices, example, simulate_option
+from veopipe.cli.options import about_manifest, example, simulate_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
+from veopipe.project import Choices
 
 _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs or is missing;
 2 wrong usage or input; 6 environment; 7 a run is on"""
@@ -24,7 +25,7 @@ _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs o
 @simulate_option()
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Measure the takes of MANIFEST on disk again and compare them with their orders."""
-    found = Project.of(choices(manifest, options), os.environ, say).verify()
+    found = Project.of(Choices(manifest, **options), os.environ, say).verify()
     report = found.report
     if format_ == "json":
         noted = replace(report, notes=tuple(str(finding) for finding in found.findings if not finding.fine))

@@ -30,10 +30,7 @@ def show_report(report: Report) -> None:
         rows = [row for row in report.rows if row.status == status]
         if rows:
             console.print(Text(f"{len(rows):,} {standing.heading}", standing.colour))
-            if status == Status.VERIFIED and len(report.rows) > _MANY:
-                rows = [row for row in rows if row.file is None and row.reason]
-            if rows:
-                _show_rows(console, rows)
+        _show_rows(console, [row for row in rows if _is_named(row, len(report.rows))])
     for note in report.notes:
         console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
     if report.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
@@ -45,28 +42,38 @@ def show_waiting(entries: Iterable[Entry]) -> None:
     """What is in doubt or parked, with all that helps to look it up, on stdout."""
     console = screen(stderr=False)
     for entry in entries:
-        text = Text(entry.shot, "bold").append(f" take {entry.take}: ", "not bold")
-        text.append(LEGEND[entry.status].word, LEGEND[entry.status].colour)
-        show_indented(console, text.append(f" since {entry.since}, ${as_text(entry.price_usd)}", "not bold"), 0)
+        standing, last = LEGEND[entry.status], entry.take.last
+        text = Text(entry.shot, "bold").append(f" take {entry.take.number}: ", "not bold")
+        text.append(standing.word, standing.colour)
+        show_indented(console, text.append(f" since {last.submitted_at}, ${as_text(last.price_usd)}", "not bold"), 0)
         for name, value in entry.facts():
             show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))
+
+
+def _is_named(row: Row, shots: int) -> bool:
+    """Whether a row is more than a number: of many shots those that are verified and here need no name."""
+    return row.status != Status.VERIFIED or shots <= _MANY or bool(row.file is None and row.reason)
 
 
 def _show_rows(console: Console, rows: list[Row]) -> None:
     by_reason: dict[str, list[Row]] = {}
     for row in rows:
         by_reason.setdefault(row.reason or "", []).append(row)
-    width = min(_WIDEST, max(len(row.shot) for row in rows))
+    width = min(_WIDEST, max((len(row.shot) for row in rows), default=0))
     for reason, group in by_reason.items():
         if len(group) > (3 if reason else _MANY):
-            if reason:
-                show_indented(console, Text(printable(reason, _LONGEST)), 2)
-            names = ", ".join(row.shot for row in group[:_MANY])
-            more = f", … {len(group) - _MANY:,} more" if len(group) > _MANY else ""
-            show_indented(console, Text(f"{names}{more}", "dim"), 4)
+            _show_group(console, reason, [row.shot for row in group])
             continue
         for row in group:
             _show_row(console, row, width)
+
+
+def _show_group(console: Console, reason: str, shots: list[str]) -> None:
+    """The reason, if there is one, once for all of its shots."""
+    if reason:
+        show_indented(console, Text(printable(reason, _LONGEST)), 2)
+    more = f", … {len(shots) - _MANY:,} more" if len(shots) > _MANY else ""
+    show_indented(console, Text(f"{', '.join(shots[:_MANY])}{more}", "dim"), 4)
 
 
 def _show_row(console: Console, row: Row, width: int) -> None:
@@ -82,10 +89,10 @@ def _show_row(console: Console, row: Row, width: int) -> None:
 
 
 def _facts(row: Row) -> Iterator[str]:
-    if row.width and row.height:
-        yield f"{row.width}x{row.height}".ljust(_SIZE)
-    if row.duration_s:
-        yield f"{row.duration_s:.2f} s"
+    if (measured := row.delivered) is not None and measured.width and measured.height:
+        yield f"{measured.width}x{measured.height}".ljust(_SIZE)
+    if measured is not None and measured.duration_s:
+        yield f"{measured.duration_s:.2f} s"
     if row.file:
         yield printable(row.file, own=True)
     elif row.status == Status.VERIFIED:
