@@ -15,7 +15,7 @@ from random import Random
 import psutil
 import pytest
 
-from veopipe.delivery.boxes import Film
+from veopipe.delivery.boxes import Video
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Verdict, judge, reconciled
 from veopipe.takes.order import Order
 
@@ -139,24 +139,24 @@ def test_where_the_witnesses_contradict_each_other_nobody_is_believed(content: b
     assert found.reason.startswith("it contradicts itself: libmediainfo measures ")
 
 
-SIX = Film(closed=True, seconds=6.0, count=144)
+SIX = Video(closed=True, seconds=6.0, count=144)
 LIBRARY = Measured(1280, 720, 8.0, 18.0, "AVC", "AAC", "MPEG-4")
 
 
 @pytest.mark.parametrize(
-    ("film", "duration_s"),
+    ("video", "duration_s"),
     [
-        pytest.param(Film(closed=True, seconds=8.021, count=192), 8.021, id="about-the-same"),
+        pytest.param(Video(closed=True, seconds=8.021, count=192), 8.021, id="about-the-same"),
         pytest.param(SIX, 6.0, id="no-other-witness"),
         pytest.param(replace(SIX, witnesses=(6.02, 8.0, 8.0)), 6.0, id="the-sound-before-the-headers"),
         pytest.param(replace(SIX, witnesses=(8.02, 6.0, 6.0)), None, id="the-sound-beside-the-library"),
         pytest.param(replace(SIX, witnesses=(3.0, 6.0)), 6.0, id="the-first-that-sides-with-one"),
         pytest.param(replace(SIX, witnesses=(3.0, 8.0)), None, id="the-first-that-sides-with-the-other"),
-        pytest.param(Film(closed=False), 8.0, id="samples-without-durations"),
+        pytest.param(Video(closed=False), 8.0, id="samples-without-durations"),
     ],
 )
-def test_the_samples_are_believed_before_the_library(film: Film, duration_s: float | None) -> None:
-    found = reconciled(LIBRARY, film)
+def test_the_samples_are_believed_before_the_library(video: Video, duration_s: float | None) -> None:
+    found = reconciled(LIBRARY, video)
 
     if duration_s is None:
         assert isinstance(found, Unmeasurable)
@@ -432,10 +432,11 @@ def changed(**facts: object) -> Measured:
 def test_resolution_and_duration_decide_and_the_rest_is_noted(
     measured: Measured, differences: tuple[str, ...], notes: tuple[str, ...]
 ) -> None:
-    assert judge(measured, ORDERED, 0.25) == Verdict(not differences, differences, notes)
+    assert judge(measured, ORDERED, 0.25) == Verdict(differences, notes)
 
 
 def test_all_differences_are_named() -> None:
     verdict = judge(changed(width=1280, height=720, duration_s=4.0), ORDERED, 0.25)
 
+    assert not verdict.matches
     assert verdict.differences == ("ordered 3840x2160, measured 1280x720", "ordered 8 s, measured 4 s")

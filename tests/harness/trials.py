@@ -230,7 +230,7 @@ def look(film: Film) -> list[str]:
                     wrong.append("recorded as downloaded, and no file on disk has these bytes")
     for path in [*output.glob("*.mp4"), *output.glob("takes/*.mp4")]:
         take = records.get(files.sha256_of(path))
-        if take is None or boxes.walk(path) is not None:
+        if take is None or isinstance(boxes.look(path), boxes.BoxFault):
             wrong.append(f"{path.name} holds something that was never measured")
         elif path.parent == output and take.status is not Status.VERIFIED:
             wrong.append(f"{path.name} is there before its take is verified")

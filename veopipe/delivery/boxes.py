@@ -11,8 +11,8 @@ download is complete. A file passes when
   bytes that were slipped in (framing, a piece sent twice) nothing does;
 * a stream of fragments, which could always go on, doesn't end in the midst of another one.
 
-What follows is forgiven: gateways and disks put a newline, zeros or a tag behind a whole film. But it may as
-well be the end of the film, pushed out by bytes slipped in. So if it is neither text nor zeros nor a box, the
+What follows is forgiven: gateways and disks put a newline, zeros or a tag behind a whole video. But it may as
+well be the end of the video, pushed out by bytes slipped in. So if it is neither text nor zeros nor a box, the
 samples must show that they are where the tables say; where a codec can't show that, the file is refused.
 
 Everything is bounded: bytes held, boxes, samples, samples looked at. To refuse a good file costs the user
@@ -23,14 +23,14 @@ from __future__ import annotations
 
 import os
 import re
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
-from veopipe.delivery.samples import MAX_BOXES, Box, Damaged, Movie, Track, add_fragment, box_at, index_end, movie_of
+from veopipe.delivery.mp4 import MAX_BOXES, Box, Damaged, Header, header_at
+from veopipe.delivery.samples import Movie, Span, Track, add_fragment, index_end, movie_of
 from veopipe.files import Irregular, open_regular
 
 MAX_TABLE_BYTES = 16 * 1024 * 1024
@@ -46,13 +46,13 @@ _NAL_CODECS = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"dvh1", b"dvhe"})
 
 _START_CODE = b"\0\0\0\1"  # some writers leave it where the length belongs (H.264, annex B), and players bear it
 
-# A film begins with its brand; QuickTime of before 2001 has none, and some writers put these in front.
+# A video begins with its brand; QuickTime of before 2001 has none, and some writers put these in front.
 _FIRST = frozenset({b"ftyp", b"styp", b"pdin", b"free", b"skip", b"wide", b"uuid", b"moov", b"mdat", b"pnot"})
 # What a stream of fragments consists of: one of these that is cut off is missed.
-_TAIL = 16 << 10  # bytes behind a film that are looked at
-_TEXT_OR_ZEROS = re.compile(rb"[\0\t\n\r\x20-\x7e]*")
-_TAG = 1024  # bytes behind a stream without an index that are no lost fragments: those have thousands
 _STREAMED = (b"moof", b"mdat", b"sidx", b"styp", b"emsg", b"prft", b"mfra")
+_TAIL = 16 << 10  # bytes behind a video that are looked at
+_TAG = 1024  # at most so many bytes behind a stream without an index are a tag: lost fragments have thousands
+_TEXT_OR_ZEROS = re.compile(rb"[\0\t\n\r\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class BoxFault:
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """What the boxes of a whole file say of its pictures.
+class Video:
+    """What the boxes of a whole video say of its pictures.
 
     Attributes:
         closed: a table lists all its samples, so nothing is missing, even if the transport was cut short. A stream
@@ -83,37 +83,26 @@ class Film:
 
 @dataclass(slots=True)
 class _Layout:
-    """The top-level boxes of one file, as far as there are proper ones.
+    """The top-level boxes of one file, up to the first place where there is no proper one.
 
     Attributes:
-        end: where they end.
-        rest: what is wrong with what follows, if something does.
-        indexes: before the first fragment; they list all there are, if there are no more of them further on.
-        has_end: there is what stands at the end of a stream of fragments (`mfra`, 8.8.9).
+        boxes: in their order; behind them perhaps an `mdat` that claims more bytes than there are.
+        end: where the proper ones end.
+        rest: what is wrong with what follows, if anything does.
     """
 
+    boxes: list[Header] = field(default_factory=list)
     end: int = 0
     rest: Damaged | None = None
-    moov: Box | None = None
-    media: list[Box] = field(default_factory=list)
-    fragments: list[Box] = field(default_factory=list)
-    indexes: list[Box] = field(default_factory=list)
-    has_more_indexes: bool = False
-    has_end: bool = False
 
-    def take(self, box: Box) -> None:
-        """Note the next one."""
-        self.end = box.end
-        if box.kind == b"moov":
-            self.moov = box
-        elif box.kind == b"mdat":
-            self.media.append(box)
-        elif box.kind == b"moof":
-            self.fragments.append(box)
-        elif box.kind == b"sidx" and not self.fragments:
-            self.indexes.append(box)
-        self.has_more_indexes |= box.kind == b"sidx" and bool(self.fragments)
-        self.has_end |= box.kind == b"mfra"
+    def of(self, kind: bytes) -> list[Header]:
+        """The boxes of one kind."""
+        return [box for box in self.boxes if box.kind == kind]
+
+    def indexes(self) -> list[Header]:
+        """The `sidx` boxes, which list all fragments if they stand in front of these; none if one stands behind."""
+        indexes, fragments = self.of(b"sidx"), self.of(b"moof")
+        return [] if indexes and fragments and indexes[-1].start > fragments[0].start else indexes
 
 
 def looks_like_mp4(head: bytes) -> bool:
@@ -127,14 +116,8 @@ def looks_like_mp4(head: bytes) -> bool:
     return kind in _FIRST and (size == 1 or 8 <= size < 9 << 24)  # of letters, it would be a text
 
 
-def walk(path: Path) -> BoxFault | None:
-    """Check that the file is a complete MP4: None when nothing is wrong, else the first thing that is. See `look`."""
-    found = look(path)
-    return found if isinstance(found, BoxFault) else None
-
-
-def look(path: Path) -> Film | BoxFault:
-    """Check that the file is a complete MP4, and how long it says that it is.
+def look(path: Path) -> Video | BoxFault:
+    """Check that a file is a complete MP4, and read how long it says that it is.
 
     Takes about a millisecond for eight seconds of video of any size in bytes.
 
@@ -151,7 +134,7 @@ def look(path: Path) -> Film | BoxFault:
         return BoxFault(str(fault))
 
 
-def _checked(descriptor: int, size: int) -> Film:
+def _checked(descriptor: int, size: int) -> Video:
     if size == 0:
         raise Damaged("is empty")
     if not looks_like_mp4(os.pread(descriptor, 12, 0)):
@@ -161,42 +144,33 @@ def _checked(descriptor: int, size: int) -> Film:
         movie = _accounted(descriptor, layout)
     except Damaged as damage:
         raise layout.rest or damage from None  # what a box lacks that is cut off is the better reason
-    film = _film(movie)
-    if layout.rest and not film.closed and not _has_ended(descriptor, layout):
+    if layout.rest and not _is_forgiven(descriptor, layout, movie):
         raise layout.rest
-    harmless = layout.rest is None or _is_harmless(os.pread(descriptor, _TAIL + 1, layout.end))
-    if layout.rest and not harmless and not all(_is_in_place(descriptor, track) for track in movie.tracks.values()):
-        raise layout.rest
-    return film
+    return _video(movie)
 
 
 def _accounted(descriptor: int, layout: _Layout) -> Movie:
-    """What the film says, every sample of it being there."""
-    if layout.moov is None:
+    """What the video says of its tracks; each of their samples is there."""
+    moov, media = layout.of(b"moov"), layout.of(b"mdat")
+    if not moov:
         raise Damaged("is cut off: it has no moov box, which says where the pictures are")
-    if not any(box.end > box.body for box in layout.media):
+    if not any(box.end > box.body for box in media):
         raise Damaged("has no media data (no mdat box, or an empty one)")
-    movie = movie_of(*_held(descriptor, layout.moov))
-    for fragment in layout.fragments if movie.goes_on else ():
-        data, moof = _held(descriptor, fragment)
-        add_fragment(data, moof, fragment.start, movie.tracks)
+    movie = movie_of(_held(descriptor, moov[0]))
+    for fragment in layout.of(b"moof") if movie.goes_on else ():
+        add_fragment(_held(descriptor, fragment), fragment.start, movie.tracks)
     if not any(track.spans for track in movie.tracks.values()):
         raise Damaged("has no samples in any track")
     for track in movie.tracks.values():
-        _require_present(track, layout.media)
+        _require_present(track, media)
         _refuse_damage(descriptor, track)
     return movie
 
 
-def _film(movie: Movie) -> Film:
-    tracks = movie.tracks.values()
-    pictures = next((track for track in tracks if track.handler == b"vide"), None)
-    sound = next((track for track in tracks if track.handler == b"soun"), None)
-    said = (sound and sound.seconds, pictures and pictures.claimed_s, *movie.claimed_s)
-    witnesses = tuple(seconds for seconds in said if seconds)
-    if pictures is None:
-        return Film(not movie.goes_on, witnesses=witnesses)
-    return Film(not movie.goes_on, pictures.seconds, pictures.count, witnesses)
+def _video(movie: Movie) -> Video:
+    pictures, sound = movie.first_of(b"vide"), movie.first_of(b"soun")
+    witnesses = tuple(filter(None, (sound.seconds, pictures.claimed_s, *movie.claimed_s)))
+    return Video(not movie.goes_on, pictures.seconds, pictures.count, witnesses)
 
 
 def _layout(descriptor: int, size: int) -> _Layout:
@@ -206,26 +180,36 @@ def _layout(descriptor: int, size: int) -> _Layout:
             return layout
         head = os.pread(descriptor, 16, layout.end)
         try:
-            box = box_at(head, layout.end, size)
-            if box.kind == b"moov" and layout.moov is not None:
+            box = header_at(head, layout.end, size)
+            if box.kind == b"moov" and layout.of(b"moov"):
                 raise Damaged("has two moov boxes")
         except Damaged as damage:
             layout.rest = damage
             if head[4:8] == b"mdat":  # one that claims more than there is may hold every sample all the same
-                layout.media.append(Box(b"mdat", layout.end, layout.end + (16 if head[:4] == b"\0\0\0\1" else 8), size))
+                body = layout.end + (16 if head[:4] == b"\0\0\0\1" else 8)
+                layout.boxes.append(Header(b"mdat", layout.end, body, size))
             return layout
-        layout.take(box)
+        layout.boxes.append(box)
+        layout.end = box.end
     layout.rest = Damaged(f"has more than {MAX_BOXES:,} boxes")
     return layout
 
 
+def _is_forgiven(descriptor: int, layout: _Layout, movie: Movie) -> bool:
+    """Whether a video is all there, although something that is no box follows."""
+    if movie.goes_on and not _has_ended(descriptor, layout):
+        return False
+    is_harmless = _is_harmless(os.pread(descriptor, _TAIL + 1, layout.end))
+    return is_harmless or all(_is_in_place(descriptor, track) for track in movie.tracks.values())
+
+
 def _has_ended(descriptor: int, layout: _Layout) -> bool:
-    """Whether a stream of fragments is all there, although something that is no box follows."""
-    if layout.has_end:
-        return True
+    """Whether a stream of fragments doesn't end in the midst of another one, although no box follows."""
+    if layout.of(b"mfra"):
+        return True  # the box that ends a stream of fragments (8.8.9)
     rest = os.pread(descriptor, _TAG + 1, layout.end)
-    if layout.indexes and not layout.has_more_indexes:
-        ends = [box.end + index_end(*_held(descriptor, box)) for box in layout.indexes]
+    if indexes := layout.indexes():
+        ends = [index.end + index_end(_held(descriptor, index)) for index in indexes]
         return max(ends) <= layout.end and not (any(rest) and _is_missed(rest[:8]))
     return len(rest) <= _TAG and any(rest) and not _is_missed(rest[:8])  # zeros may stand for more fragments
 
@@ -239,19 +223,20 @@ def _is_missed(head: bytes) -> bool:
     return kind in _STREAMED or (head[:1] == b"\0" and any(streamed.startswith(kind) for streamed in _STREAMED))
 
 
-def _held(descriptor: int, box: Box) -> tuple[bytes, Box]:
-    """A box's bytes, and the same box with positions that count from its first byte."""
-    length = box.end - box.start
+def _held(descriptor: int, head: Header) -> Box:
+    """A box in memory."""
+    length = head.end - head.start
     if length > MAX_TABLE_BYTES:
-        raise Damaged(f"has a {box.kind.decode('latin-1')} box of {length:,} bytes")
-    data = os.pread(descriptor, length, box.start)
+        raise Damaged(f"has a {head.kind.decode('latin-1')} box of {length:,} bytes")
+    data = os.pread(descriptor, length, head.start)
     if len(data) < length:
         raise Damaged("became shorter while it was read")
-    return data, Box(box.kind, 0, box.body - box.start, length)
+    body = head.body - head.start
+    return Box(head.kind, memoryview(data)[body:], body)
 
 
-def _require_present(track: Track, media: list[Box]) -> None:
-    """Every chunk and every run lies inside one `mdat`. `media` is in the order of the file."""
+def _require_present(track: Track, media: list[Header]) -> None:
+    """Refuse a track with samples outside the `mdat` boxes; `media` is in the order of the file."""
     starts = [box.start for box in media]
     for offset, sizes in track.spans:
         length = sum(sizes)
@@ -262,8 +247,8 @@ def _require_present(track: Track, media: list[Box]) -> None:
 
 
 def _refuse_damage(descriptor: int, track: Track) -> None:
-    video = track.handler == b"vide"
-    if not video and track.codec != b"mp4a":
+    """Refuse a track with zeros or with slipped-in bytes where samples should be."""
+    if track.handler != b"vide" and track.codec != b"mp4a":
         return  # silence in uncompressed sound is zeros
     for offset, size in _spread(track.spans):
         ends = min(size, _ENDS)
@@ -288,7 +273,11 @@ def _adds_up(descriptor: int, offset: int, size: int, track: Track) -> bool:
 
 
 def _is_harmless(rest: bytes) -> bool:
-    """Whether what follows a film is nothing of the film: a text, zeros, another box; at most `_TAIL` bytes."""
+    """Whether what follows a video isn't its pushed-out end: it is a text, zeros, or another box.
+
+    Args:
+        rest: what follows, at most `_TAIL` bytes and one more.
+    """
     is_box = rest[4:8] in _FIRST or rest[4:8] in _STREAMED
     return is_box or (len(rest) <= _TAIL and _TEXT_OR_ZEROS.fullmatch(rest) is not None)
 
@@ -311,7 +300,7 @@ def _has_end_mark(end: bytes) -> bool:
     return number > 0 and number // (number & -number) & 7 == 7
 
 
-def _spread(spans: list[tuple[int, array[int]]]) -> Iterator[tuple[int, int]]:
+def _spread(spans: list[Span]) -> Iterator[tuple[int, int]]:
     """Offset and size of up to `_SAMPLES_LOOKED_AT` samples, the first and the last among them."""
     total = sum(len(sizes) for _, sizes in spans)
     stride = max(1, -(-total // _SAMPLES_LOOKED_AT))

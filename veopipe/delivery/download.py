@@ -64,6 +64,9 @@ class Fetched(StrEnum):
     DISK = "disk"
 
 
+_INSTEAD = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The result of one download.
@@ -89,7 +92,7 @@ class Part:
 
 
 Received = Callable[[int, int | None], None]
-"""Is told how many bytes are here, and how many there will be if the gateway says."""
+"""Called with the bytes that are here, and with those that there will be, if the gateway says so."""
 
 
 async def fetch(gateway: Gateway, attempt: Attempt, part: Path, received: Received) -> Part:
@@ -99,7 +102,7 @@ async def fetch(gateway: Gateway, attempt: Attempt, part: Path, received: Receiv
         gateway: that has the task.
         attempt: which was accepted there.
         part: replaced if it is there; its folder must exist.
-        received: is told how it goes, about once a mebibyte.
+        received: called about once a mebibyte.
     """
     try:
         async with asyncio.timeout(gateway.timeouts.download), gateway.content(attempt) as stream:
@@ -163,32 +166,41 @@ class _Arrival:
 
 
 def _explained(stream: ContentStream, body: bytes, cut: str) -> Part:
-    """What came instead of a video.
-
-    Words mean that there is none yet, or never. Bytes that are no words may be one that nobody here can read:
-    that is never taken for "no video", after which a take is given up in the end.
-    """
-    body = stream.unpacked(body)
+    """What came instead of a video, by the first bytes of an answer's body."""
+    answer, body = stream.answer, stream.unpacked(body)
+    if answer.kind is Content.VIDEO:
+        fetched, why = _no_video(body, answer.why, cut)
+    else:
+        fetched, why = _INSTEAD.get(answer.kind, Fetched.NOT_READY), answer.why
     words = words_of_body(body)
-    kinds = {Content.GONE: Fetched.GONE, Content.KEY_REFUSED: Fetched.KEY_REFUSED, Content.VIDEO: Fetched.CORRUPT}
-    fetched, why = kinds.get(stream.answer.kind, Fetched.NOT_READY), stream.answer.why
-    if fetched is Fetched.CORRUPT:
-        _, told = error_words(parse_json(body))  # under a video's label only an error counts as words
-        if (told or (why and not cut)) and _is_text(body):
-            fetched, why = Fetched.NOT_READY, why or "words instead of a video"
-        elif cut or not body:
-            why = cut or "no bytes at all"
-        else:
-            why = f"{why or 'not a video'}: it begins with {printable(body[:40].decode('latin-1'))}"
     if words and not words.startswith(A_PAGE) and fetched is not Fetched.CORRUPT:
         why = f"{why}: {words}"
-    return Part(fetched, why, busy=stream.answer.busy, retry_after=stream.answer.retry_after)
+    return Part(fetched, why, busy=answer.busy, retry_after=answer.retry_after)
+
+
+def _no_video(body: bytes, said: str, cut: str) -> tuple[Fetched, str]:
+    """What a body is that is no video, though status and type don't exclude one; and why it isn't one.
+
+    Words mean that there is none yet, or never. Bytes that are no words may be a video that nobody here can read:
+    they are never taken for "no video", after which a take is given up in the end.
+
+    Args:
+        body: the first bytes.
+        said: what the answer's head says against a video, if it does.
+        cut: why the body ended early, if it did.
+    """
+    _, error = error_words(parse_json(body))  # under a video's label only an error counts as words
+    if (error or (said and not cut)) and _is_text(body):
+        return Fetched.NOT_READY, said or "words instead of a video"
+    if cut or not body:
+        return Fetched.CORRUPT, cut or "no bytes at all"
+    return Fetched.CORRUPT, f"{said or 'not a video'}: it begins with {printable(body[:40].decode('latin-1'))}"
 
 
 def _is_text(body: bytes) -> bool:
     """Whether a body is for people: blanks between its words, no controls but those of a text. An empty one is.
 
-    A thousand bytes without a blank anywhere, or lines of base64, may be a film that nobody here can read.
+    A thousand bytes without a blank anywhere, or lines of base64, may be a video that nobody here can read.
     """
     return not _NO_TEXT.search(body[: 4 << 10]) and not _NO_WORDS.search(body)
 
@@ -196,6 +208,7 @@ def _is_text(body: bytes) -> bool:
 async def _receive(
     arrival: _Arrival, opening: bytes, wrapped: wrapping.Wrapping, part: Path, received: Received
 ) -> Part:
+    """Write a video into the part, and see whether it is whole."""
     length = arrival.stream.length
     if length is not None and length > LARGEST_VIDEO:  # a lie must not stop all downloads
         return Part(Fetched.CORRUPT, f"it claims {length:,} bytes")
@@ -205,11 +218,9 @@ async def _receive(
     await asyncio.to_thread(files.remove_quietly, part)
     sink = _Sink(await asyncio.to_thread(files.create_exclusively, part), part)
     try:
-        await _write_down(arrival, opening, wrapped, sink, received)
+        await _write(arrival, opening, wrapped, sink, received)
         await asyncio.to_thread(sink.sync)
-    except wrapping.Unwrappable as error:
-        return await _dropped(part, Fetched.CORRUPT, f"it {error}")
-    except Interrupted as error:
+    except (wrapping.Unwrappable, Interrupted) as error:
         return await _dropped(part, Fetched.CORRUPT, str(error))
     except asyncio.CancelledError:  # the run is ended, perhaps because the disk is full
         sink.close()
@@ -252,7 +263,7 @@ class _Sink:
                 files.sync(self._descriptor, self._part)
 
     def close(self) -> None:
-        """Let the file go; nothing is written any more."""
+        """Close the file; what a thread still wants to write is dropped."""
         with self._turn:
             if self._is_open:
                 self._is_open = False
@@ -261,14 +272,14 @@ class _Sink:
 
 @dataclass(slots=True)
 class _Pace:
-    """Gives a download up that only drips: it would hold its place in the line for half an hour."""
+    """Gives up a download that is too slow: others would wait half an hour for its place."""
 
     window: float
     _size: int = 0
     _since: float = field(default_factory=time.monotonic)
 
     def count(self, size: int) -> None:
-        """So many bytes came; raises `Interrupted` if there were too few in the last window."""
+        """Count bytes that came; raises `Interrupted` if too few came in the last window."""
         self._size += size
         waited = time.monotonic() - self._since
         if waited >= self.window:
@@ -277,10 +288,10 @@ class _Pace:
             self._size, self._since = 0, time.monotonic()
 
 
-async def _write_down(
+async def _write(
     arrival: _Arrival, opening: bytes, wrapped: wrapping.Wrapping, sink: _Sink, received: Received
 ) -> None:
-    """Write the film down as it comes."""
+    """Write the video as it comes."""
     waiting, chunk = bytearray(), opening or None
     while chunk is not None:
         for piece in wrapped.feed(chunk):
@@ -300,10 +311,10 @@ def _fault_of(part: Path, size: int, cut: str) -> str | None:
     if size < SMALLEST_VIDEO:
         return cut or f"only {counted(size, 'byte')}"
     crashpoints.reach("walk", part)
-    film = boxes.look(part)
-    if isinstance(film, boxes.BoxFault):
-        return cut or film.reason
-    return None if film.closed else cut or None
+    found = boxes.look(part)
+    if isinstance(found, boxes.BoxFault):
+        return cut or found.reason
+    return None if found.closed else cut or None
 
 
 def _lack_of_room(folder: Path, wanted: int) -> str | None:

@@ -1,6 +1,6 @@
 """What a delivered file really is, and whether that is what was ordered.
 
-* `Prober.measure` first walks the boxes (`boxes`), then asks libmediainfo in a child process (`probe`),
+* `Prober.measure` first looks at the boxes (`boxes`), then asks libmediainfo in a child process (`probe`),
   because libmediainfo hangs for ever on some files (docs/hazards.md, f).
 * One child serves many files (3 ms each, a process per file costs over 100 ms). A child whose question was cut
   off, by the time limit or by a cancellation, is killed and never asked again: its late answer would be
@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from veopipe.delivery.boxes import BoxFault, Film, look
+from veopipe.delivery.boxes import BoxFault, Video, look
 from veopipe.takes.order import Order
 from veopipe.takes.take import Delivered
 from veopipe.text import printable
@@ -50,8 +50,8 @@ class Measured:
     """The facts of one video file.
 
     Attributes:
-        width: pixels as displayed: cropping and rotation applied (1080, although 1088 rows are coded).
-        height: pixels as displayed.
+        width: pixels as displayed: cropping and rotation applied.
+        height: pixels as displayed (1080, although 1088 rows are coded).
         duration_s: seconds of the video track; 0 where libmediainfo finds none.
         fps: frames per second, or None where that isn't known.
         video_codec: as libmediainfo names it, such as `AVC`.
@@ -86,14 +86,17 @@ class Verdict:
     """Whether a file is what was ordered.
 
     Attributes:
-        matches: resolution and duration are as ordered.
         differences: the evidence: "ordered 3840x2160, measured 1920x1080". Empty when it matches.
         notes: what is unusual and decides nothing.
     """
 
-    matches: bool
     differences: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def matches(self) -> bool:
+        """Whether resolution and duration are as ordered."""
+        return not self.differences
 
     @property
     def text(self) -> str:
@@ -120,32 +123,32 @@ def judge(measured: Measured, order: Order, duration_tolerance: float) -> Verdic
         notes.append(f"{measured.fps:g} frames per second instead of {_EXPECTED_FPS:g}")
     if measured.audio_codec is None:
         notes.append("no audio track")
-    return Verdict(not differences, tuple(differences), tuple(notes))
+    return Verdict(tuple(differences), tuple(notes))
 
 
-def reconciled(measured: Measured, film: Film) -> Measured | Unmeasurable:
+def reconciled(measured: Measured, video: Video) -> Measured | Unmeasurable:
     """What libmediainfo measured, with the duration that can be believed.
 
     Args:
         measured: libmediainfo's facts.
-        film: what the file's boxes say of it.
+        video: what the file's boxes say of it.
 
     Returns:
         The facts, with what the pictures last by their samples; or that the file contradicts itself, when
         libmediainfo says otherwise and the first other witness that sides with one of the two is on its side.
     """
-    if film.seconds is None:
+    if video.seconds is None:
         return measured if measured.duration_s else Unmeasurable("nothing in it says how long it is")
-    lasts = round(film.seconds, 3)
-    if abs(measured.duration_s - film.seconds) <= _AGREED_S:
+    lasts = round(video.seconds, 3)
+    if abs(measured.duration_s - video.seconds) <= _AGREED_S:
         return replace(measured, duration_s=lasts)
-    for witness in film.witnesses:
-        if abs(witness - film.seconds) <= _AGREED_S:
+    for witness in video.witnesses:
+        if abs(witness - video.seconds) <= _AGREED_S:
             break
         if abs(witness - measured.duration_s) <= _AGREED_S:
             said = f"libmediainfo measures {measured.duration_s:g} s, its pictures last {lasts:g} s"
             return Unmeasurable(f"it contradicts itself: {said}")
-    return replace(measured, duration_s=lasts, fps=round(film.count / film.seconds, 3))
+    return replace(measured, duration_s=lasts, fps=round(video.count / video.seconds, 3))
 
 
 class Prober:
@@ -177,21 +180,21 @@ class Prober:
 
         Args:
             path: the file.
-            walked: `boxes.walk` has just passed it, so it isn't refused for its boxes.
+            walked: `boxes.look` has just passed it, so it isn't refused for its boxes.
         """
         try:
-            film = await asyncio.to_thread(look, path)
+            looked = await asyncio.to_thread(look, path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "no file can have that name"
             return Unmeasurable(f"the file can't be read: {reason}")
-        if isinstance(film, BoxFault) and not walked:
-            return Unmeasurable(f"the file {film.reason}")
+        if isinstance(looked, BoxFault) and not walked:
+            return Unmeasurable(f"the file {looked.reason}")
         async with self._turn:
             # A child can die between two questions (out of memory, killed): then a new one is asked once.
             found = await self._ask(path) or await self._ask(path) or Unmeasurable("libmediainfo crashed on the file")
-        if isinstance(film, BoxFault) or isinstance(found, Unmeasurable):
+        if isinstance(looked, BoxFault) or isinstance(found, Unmeasurable):
             return found
-        return reconciled(found, film)
+        return reconciled(found, looked)
 
     async def trouble(self) -> str | None:
         """Why nothing can be measured here, or None: a child that loads libmediainfo can be started."""

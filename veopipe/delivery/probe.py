@@ -21,7 +21,7 @@ import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from pymediainfo import MediaInfo
+    from pymediainfo import MediaInfo, Track
 
 _MEMORY_BYTES = 1536 * 1024 * 1024  # docs/hazards.md, e 25
 _OPEN_FILES = 64
@@ -103,9 +103,7 @@ def _opened(path: str) -> BinaryIO:
 
 def _facts(found: MediaInfo) -> dict[str, Any]:
     """What is passed on: numbers as libmediainfo gives them, display size, the first track of a kind."""
-    general = found.general_tracks[0] if found.general_tracks else None
-    video = found.video_tracks[0] if found.video_tracks else None
-    audio = found.audio_tracks[0] if found.audio_tracks else None
+    general, video, audio = map(_leading, (found.general_tracks, found.video_tracks, found.audio_tracks))
     if video is None:
         return {"error": "the file has no video track"}
     width, height = _number(video.width), _number(video.height)
@@ -123,6 +121,10 @@ def _facts(found: MediaInfo) -> dict[str, Any]:
         "audio_codec": _text(audio.format or "unknown") if audio else None,
         "container": _text(getattr(general, "format", None)) or "unknown",
     }
+
+
+def _leading(tracks: list[Track]) -> Track | None:
+    return tracks[0] if tracks else None
 
 
 def _number(value: object) -> float | None:

@@ -1,10 +1,10 @@
-"""A film out of what gateways wrap around it. Pure: bytes in, bytes out.
+"""Takes a video out of what gateways wrap around it. Pure: bytes in, bytes out.
 
-* It wasn't asked for, and it happens: a body that is packed (gzip, deflate), with a label that says so or without, one
-  that still has the framing of an upload to S3 (`aws-chunked`) or of HTTP in it, and one with a byte order mark, a
-  newline, a warning of PHP or the head of a multipart answer in front; up to three of these inside each other.
-* The bytes say what they are; no label is asked. What comes out is judged like any other film (`boxes`).
-* Bounded: a piece that comes out has at most a mebibyte, and what unpacks to far more than a film ever does is
+* Nobody asks for a wrapping, and there are some: a body is packed (gzip, deflate), with a label that says so or
+  without; it still has the framing of an upload to S3 (`aws-chunked`) or of HTTP in it; or a byte order mark, a
+  newline, a warning of PHP or the head of a multipart answer stands in front. Up to three are inside each other.
+* The bytes say what they are; no label is asked. What comes out is judged like any other video (`boxes`).
+* Bounded: a piece that comes out has at most a mebibyte, and what unpacks to far more than a video ever does is
   given up.
 
 Source: API document, Download Video (the body is the video's bytes); RFC 1950 to 1952; RFC 9112, 7.1;
@@ -23,14 +23,16 @@ from typing import Protocol
 from veopipe.delivery.boxes import looks_like_mp4
 
 OPENING = 4 << 10
-"""Bytes of a body that are looked at: what stands in front of a film is shorter."""
+"""Bytes of a body that are looked at: what stands in front of a video is shorter."""
 
 _PIECE = 1 << 20
-_FOLD, _SLACK = 16, 16 << 20  # a film is packed already; its tables and a border of zeros shrink
+# What unpacks to more than so many times its size, and so many bytes, is no video: that is packed already, and only its
+# tables and a border of zeros shrink.
+_FOLD, _SLACK = 16, 16 << 20
 _LAYERS = 3
 _BLANKS = re.compile(rb"(?:\xef\xbb\xbf|\s)+")
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\r\n]{0,1000})?\r?\n")
-# In front of a film these say that more of their kind stands inside it.
+# In front of a video these two say that only a piece of it follows.
 _FRAMING = re.compile(rb"(?:\A|\n)[0-9A-Fa-f]{2,16}(?:;[^\r\n]*)?\r?\n\Z")
 _RANGE = re.compile(rb"content-range:\s*bytes\s+\d+-(\d{1,15})/(\d{1,15})", re.IGNORECASE)
 _GZIP = b"\x1f\x8b"
@@ -38,14 +40,14 @@ _LONGEST_LINE = 1200
 
 
 class Unwrappable(Exception):
-    """What was wrapped breaks off in a way that can't be the sender's; the text follows "it"."""
+    """The body of an answer can't be unwrapped; the text says why."""
 
 
 class Wrapping(Protocol):
-    """Takes a body piece by piece and gives the film back."""
+    """Takes a body piece by piece and gives the video back."""
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """What `piece` adds to the film; raises `Unwrappable`."""
+        """What `piece` adds to the video; raises `Unwrappable`."""
         ...
 
     @property
@@ -55,7 +57,7 @@ class Wrapping(Protocol):
 
 
 def wrapping_of(opening: bytes) -> Wrapping | None:
-    """What is wrapped around a film, judged by the first bytes of a body; None: it holds no film.
+    """What is wrapped around a video, judged by the first bytes of a body; None: it holds no video.
 
     Args:
         opening: `OPENING` bytes, or all there are.
@@ -65,23 +67,21 @@ def wrapping_of(opening: bytes) -> Wrapping | None:
 
 
 def _layers(opening: bytes, most: int) -> list[Wrapping] | None:
-    """What is wrapped around a film, the outermost first; None: there is no film inside."""
+    """What is wrapped around a video, the outermost first; None: there is no video inside."""
     if looks_like_mp4(opening):
         return []
     if most == 0:
         return None
-    blanks = _BLANKS.match(opening)
-    before = blanks.end() if blanks else 0
     makers: list[Callable[[], Wrapping]] = [_Framed, partial(_Packed, 47), partial(_Packed, -15)]
-    if before:
-        makers.append(partial(_InFront, before))
+    if blanks := _BLANKS.match(opening):
+        makers.append(partial(_InFront, blanks.end()))
     for make in makers:
         inside = _layers(_opening_of(make(), opening), most - 1)
         if inside is not None:
             return [make(), *inside]
     at = opening.find(b"ftyp") - 4
-    is_film = at > 0 and looks_like_mp4(opening[at:]) and opening[at : at + 2] == b"\0\0"
-    return [_InFront(at)] if is_film and not _is_one_of_many(opening[:at]) else None
+    is_video = at > 0 and looks_like_mp4(opening[at:]) and opening[at : at + 2] == b"\0\0"
+    return [_InFront(at)] if is_video and not _is_one_of_many(opening[:at]) else None
 
 
 def _opening_of(layer: Wrapping, opening: bytes) -> bytes:
@@ -98,14 +98,14 @@ def _opening_of(layer: Wrapping, opening: bytes) -> bytes:
 
 
 def _is_one_of_many(front: bytes) -> bool:
-    """Whether what stands in front of a film says that only a piece of the film follows."""
+    """Whether what stands in front of a video says that only a piece of it follows."""
     part = _RANGE.search(front)
     return bool(_FRAMING.search(front)) or (part is not None and int(part[1]) + 1 < int(part[2]))
 
 
 @dataclass(slots=True)
 class _Layers:
-    """One inside the other, the outermost first."""
+    """Several wrappings inside each other, the outermost first."""
 
     layers: list[Wrapping]
 
@@ -127,7 +127,7 @@ def _through(layers: list[Wrapping], piece: bytes) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class _InFront:
-    """So many bytes stand in front."""
+    """`left` bytes stand in front."""
 
     left: int
     is_over: bool = True
@@ -161,10 +161,10 @@ class _Packed:
             try:
                 found = self._inflater.decompress(piece, _PIECE)
             except zlib.error:
-                raise Unwrappable("can't be unpacked") from None
+                raise Unwrappable("it can't be unpacked") from None
             self.given += len(found)
             if self.given > _FOLD * self.taken + _SLACK:
-                raise Unwrappable("unpacks to far more than a video does")
+                raise Unwrappable("it unpacks to far more than a video does")
             yield found
             piece = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
 
@@ -192,7 +192,7 @@ class _Framed:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         if self.is_over:
-            return  # sums may follow
+            return  # checksums may follow
         self._waiting += piece
         while self._waiting and not self.is_over:
             if not self._left and not self._begin():
@@ -207,7 +207,7 @@ class _Framed:
         size = _SIZE_LINE.match(line)
         if size is None:
             if len(line) > _LONGEST_LINE or b"\n" in line:
-                raise Unwrappable("has a piece without its size in front")
+                raise Unwrappable("it has a piece without its size in front")
             return False
         self._left, self._waiting = int(size[1], 16), line[size.end() :]
         self.is_over = self._left == 0
