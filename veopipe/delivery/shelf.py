@@ -1,9 +1,7 @@
 """Takes and finished names on disk: immutable takes, and one name per shot that points at the right one.
 
-* A take is named once, read-only, and never overwritten: a name that is taken by something else is left
-  to it.
-* `<shot>.mp4` holds a verified take of that shot or isn't ours: a file that holds none of them is the
-  user's and stays.
+* A take is named once, made read-only and never overwritten; where something else has its name, it gets another one.
+* `<shot>.mp4` holds a take of the shot, or it is the user's and stays as it is.
 
 Source: docs/design.md, 1 and 5 (Videos).
 """
@@ -12,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -136,29 +134,35 @@ class Shelf:
         if take.file is None:
             return None
         source, target = self.path(take.file), self.finished(shot)
-        if files.is_same_file(source, target):
+        if files.is_same_file(source, target) or _lead_to_one(source, target):
             return None
-        if os.path.lexists(target):
-            if target.is_symlink() and source.is_symlink() and target.exists() and target.samefile(source):
-                return None  # git-annex: two links, one object
-            found = standins.of(target)
-            if not self._is_ours(target, found, others):
-                words = f": {found}" if found and found.sha256 else f" holds none of the takes of {shot}"
-                return f"{self.shown(target)}{words}: left alone"
-            if (fault := lack(source, take.file)) is not None:  # what is there may be all that is left of it
-                return f"{self.shown(target)} is left alone, since {self.shown(source)} is {fault}"
+        if os.path.lexists(target) and (reason := self._objection(shot, take.file, others)) is not None:
+            return reason
         files.make_folder(target.parent)
         files.publish(source.resolve(), target)  # of a link the file: from here a relative link leads elsewhere
         return None
 
+    def _objection(self, shot: str, file: Delivered, others: Iterable[Take]) -> str | None:
+        """Why what has a shot's finished name keeps it; None: the name may go to `file`."""
+        source, target = self.path(file), self.finished(shot)
+        found = standins.of(target)
+        if not self._is_ours(target, found, others):
+            words = f": {found}" if found and found.sha256 else f" holds none of the takes of {shot}"
+            return f"{self.shown(target)}{words}: left alone"
+        fault = lack(source, file)
+        if fault is None:
+            return None  # the take is whole: what is there isn't all that is left of it
+        return f"{self.shown(target)} is left alone, since {self.shown(source)} is {fault}"
+
     def _is_ours(self, target: Path, found: StandIn | None, takes: Iterable[Take]) -> bool:
+        """Whether what has a finished name is one of the takes, or stands for one."""
         size = os.lstat(target).st_size
         if found is not None:
-            return any(take.file is not None and take.file.sha256 == found.sha256 for take in takes)
-        delivered = [take.file for take in takes if take.file is not None and take.file.bytes == size]
-        if any(files.is_same_file(self.path(file), target) for file in delivered):
+            return any(file.sha256 == found.sha256 for file in _files(takes))
+        alike = [file for file in _files(takes) if file.bytes == size]
+        if any(files.is_same_file(self.path(file), target) for file in alike):
             return True
-        return not target.is_symlink() and any(holds(target, file) for file in delivered)
+        return not target.is_symlink() and any(holds(target, file) for file in alike)
 
     def restore(self, shot: str, take: Take) -> bool:
         """Whether a take's file is there, taken back from the finished name if only that is left.
@@ -202,12 +206,17 @@ def lack(path: Path, file: Delivered) -> StandIn | str | None:
     return standins.without_blocks(path) or "not the file that was delivered any more"
 
 
-def _named(name: str) -> tuple[str, int, str] | None:
-    """The shot, the number and the ending that a take's or a part's name says; None: it is no such name."""
-    shot, _, rest = name.removeprefix(".").partition(".")
-    number, _, kind = rest.partition(".")
-    number = number.partition("-")[0]  # of a name that was taken
-    return (shot, int(number), kind) if number.isascii() and number.isdigit() else None
+def _files(takes: Iterable[Take]) -> Iterator[Delivered]:
+    """The delivered files of takes, as recorded."""
+    return (take.file for take in takes if take.file is not None)
+
+
+def _lead_to_one(source: Path, target: Path) -> bool:
+    """Whether both names are links to one file, as git-annex makes them."""
+    return target.is_symlink() and source.is_symlink() and target.exists() and target.samefile(source)
+
+
+# --- takes that no state file knows ----------------------------------------------------------------
 
 
 def strays(places: Places, states: Mapping[str, ShotState], ids: Iterable[str]) -> dict[str, str]:
@@ -221,21 +230,32 @@ def strays(places: Places, states: Mapping[str, ShotState], ids: Iterable[str]) 
     Raises:
         EnvironmentFault: the folder can't be read, so what it holds isn't known.
     """
-    folder = places.takes_of(places.output_base)
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
     takes = [(shot, take) for shot, state in states.items() for take in state.takes]
-    recorded = [_named(take.file.name) for _, take in takes if take.file is not None]
-    known = {(shot, take.number) for shot, take in takes} | {found[:2] for found in recorded if found is not None}
+    known = {(shot, take.number) for shot, take in takes}
+    known |= {_named(file.name)[:2] for file in _files(take for _, take in takes)}
     wanted = set(ids)
     strange: dict[str, str] = {}
-    for name in names:
-        shot, number, kind = _named(name) or ("", 0, "")
-        kind = kind.removesuffix(".icloud").removesuffix(".dvc")  # which stand for it
+    for name in _names_in(places.takes_of(places.output_base)):
+        shot, number, kind = _named(name)
         if kind in {"mp4", "part"} and shot in wanted and (shot, number) not in known:
             strange.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")
     return strange
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
+
+
+def _named(name: str) -> tuple[str, int, str]:
+    """The shot, the number and the ending in the name of a take, of a part, or of what stands for one; else no shot."""
+    shot, _, rest = name.removeprefix(".").partition(".")
+    number, _, kind = rest.partition(".")
+    number = number.partition("-")[0]  # a name that was taken got `-2` behind it
+    if not (number.isascii() and number.isdigit()):
+        return "", 0, ""
+    return shot, int(number), kind.removesuffix(".icloud").removesuffix(".dvc")
