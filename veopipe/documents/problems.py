@@ -142,12 +142,9 @@ def _globs(prefix: str, wanted: list[str], unwanted: list[str]) -> list[str]:
     if not unwanted:
         return [prefix + "*"]
     exact = [prefix] if prefix in wanted else []
-    length = len(prefix) + 1
-    by_start: dict[str, list[str]] = {}
-    for shot in wanted:
-        if shot != prefix:
-            by_start.setdefault(shot[:length], []).append(shot)
-    parts = (
-        _globs(start, ids, [shot for shot in unwanted if shot.startswith(start)]) for start, ids in by_start.items()
-    )
-    return exact + [glob for found in parts for glob in found]
+    starts = dict.fromkeys(shot[: len(prefix) + 1] for shot in wanted if shot != prefix)
+    return exact + [glob for start in starts for glob in _globs(start, _begun(start, wanted), _begun(start, unwanted))]
+
+
+def _begun(start: str, shots: list[str]) -> list[str]:
+    return [shot for shot in shots if shot.startswith(start)]

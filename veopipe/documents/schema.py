@@ -195,7 +195,7 @@ def _finding(error: ValidationError) -> Finding:
         return rule.finding(rule.message, path, of_key=of_key, reads=reads)
     message = rule.message or printable(error.message)
     if not entry.get("x-hide-value"):
-        message += f"; this is {_shown(error.instance)}{_advice(error, entry)}"
+        message += f"; this is {_shown(error.instance)}{_advice(error.instance, entry)}"
     return rule.finding(message, path, of_key=of_key)
 
 
@@ -265,27 +265,34 @@ _ODD_SPACE = re.compile("[\xa0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
 _KEY_WITHOUT_SPACE = re.compile(r"[A-Za-z_]{1,40}:\S|[A-Za-z_]{1,40}:\s")
 
 
-def _advice(error: ValidationError, entry: Schema) -> str:
-    """What to do about the value, if that can be guessed."""
-    value = error.instance
-    choices = [str(choice) for choice in entry.get("enum", ()) if choice is not None]
-    if choices:
-        written = str(value)[:60].casefold()
-        close = difflib.get_close_matches(written, choices, n=1, cutoff=0.5 if len(written) < 6 else 0.75)
-        return f": did you mean {close[0]}?" if close else ""
+# Type that is wanted, types that were written → what to do.
+_TYPE_ADVICE = (
+    ("string", (bool, int, float), ": put it in quotes to make it text"),
+    ("string", (list, dict), ": a text that begins with [ or {, or holds `: `, needs quotes"),
+    ("array", (str,), ": write a list, such as [a, b]"),
+    ("object", (list,), ": write `name:` instead of `-`"),
+)
+
+
+def _advice(value: object, entry: Schema) -> str:
+    """What to do about a value, if that can be guessed."""
+    if "enum" in entry:
+        return _closest(str(value)[:60].casefold(), entry["enum"])
     wanted = entry.get("type", ())
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    if "string" in wanted and isinstance(value, (bool, int, float)):
-        return ": put it in quotes to make it text"
-    if "string" in wanted and isinstance(value, (list, dict)):
-        return ": a text that begins with [ or {, or holds `: `, needs quotes" * ("array" not in wanted)
-    if "array" in wanted and isinstance(value, str):
-        return ": write a list, such as [a, b]"
-    if "object" in wanted and isinstance(value, list):
-        return ": write `name:` instead of `-`"
+    for kind, written, advice in _TYPE_ADVICE:
+        if kind in wanted and isinstance(value, written):
+            return advice
     if "object" in wanted and isinstance(value, str) and _KEY_WITHOUT_SPACE.match(value):
         return ": there is no space, or an unusual one, after its colon"
     return ""
+
+
+def _closest(written: str, choices: list[object]) -> str:
+    """The one of the choices that was most likely meant."""
+    named = [str(choice) for choice in choices if choice is not None]
+    close = difflib.get_close_matches(written, named, n=1, cutoff=0.5 if len(written) < 6 else 0.75)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 # --- shots ----------------------------------------------------------------------------------------------
@@ -334,12 +341,14 @@ class ShotRules:
         known = tuple((k, type(v), len(v) if isinstance(v, list) else v) for k, v in stand_in.items())
         found = self._cached_verdicts.get(known)
         if found is None:
-            every = [_finding(error) for rule in self._rules for error in rule.iter_errors(stand_in)]
-            wrong = {finding.path for finding in every if finding.severity == "error"}
-            # A value that must be changed anyway needs no advice.
-            found = tuple(f for f in every if f.severity == "error" or f.path not in wrong)
-            self._cached_verdicts[known] = found
+            found = self._cached_verdicts[known] = self._verdict(stand_in)
         return found
+
+    def _verdict(self, shot: Mapping[str, object]) -> tuple[Finding, ...]:
+        every = [_finding(error) for rule in self._rules for error in rule.iter_errors(shot)]
+        wrong = {finding.path for finding in every if finding.severity == "error"}
+        # A value that must be changed anyway needs no advice.
+        return tuple(finding for finding in every if finding.severity == "error" or finding.path not in wrong)
 
 
 def _literals(entries: list[Any]) -> dict[str, frozenset[object]]:

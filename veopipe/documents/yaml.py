@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from veopipe import files, standins
-from veopipe.documents import syntax
+from veopipe.documents import characters, syntax
 from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, resolved
 from veopipe.documents.problems import Rule
 from veopipe.errors import Problem
@@ -98,7 +98,7 @@ def read(data: bytes, file: str) -> Document:
     except _Stop as stop:
         composer.report(stop.rule, stop.message, stop.line, stop.column)
         return Document(file, None, tuple(composer.problems))
-    return Document(file, composer.root, tuple(composer.problems), composer.cut)
+    return Document(file, composer.root, tuple(composer.problems), composer.cuts.places)
 
 
 def _problem(file: str, rule: str, message: str, line: int = 1, column: int = 1) -> Problem:
@@ -127,43 +127,11 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-# All but what YAML calls printable (section 5.1), and the noncharacters below. Checked here, so that it has a place.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
-# These end a line for PyYAML (YAML 1.1), but not for editors; pasted text may hold them.
-_PASTED_BREAKS = "\x85\u2028\u2029"
-_STAND_INS = str.maketrans(_PASTED_BREAKS, "\ufdd0\ufdd1\ufdd2")
-_STOOD_FOR = str.maketrans("\ufdd0\ufdd1\ufdd2", _PASTED_BREAKS)
-
-
-def _stood_for(event: yaml.ScalarEvent) -> str:
-    """A value with the characters that noncharacters stood in for."""
-    text = event.value.translate(_STOOD_FOR)
-    return syntax.emoji(text) if event.style == '"' else syntax.halves(text)
-
-
 def _text_of(data: bytes) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise _Stop("yaml-encoding", "this file is UTF-16; save it as UTF-8")
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig")
-        raise _Stop("yaml-encoding", "this byte is not UTF-8; save the file as UTF-8", *_end_of(before)) from None
-    odd = _UNPRINTABLE.search(text)
-    if odd:
-        name = f"U+{ord(odd[0]):04X}"
-        where = _end_of(text[: odd.start()])
-        raise _Stop("yaml-encoding", f"control character {name}: take it out, or write it as an escape", *where)
-    return text
-
-
-def _has_breaks(text: str) -> bool:
-    return any(character in text for character in _PASTED_BREAKS)
-
-
-def _end_of(text: str) -> tuple[int, int]:
-    lines = syntax.LINE_END.split(text)
-    return len(lines), len(lines[-1]) + 1
+        return characters.decoded(data)
+    except characters.Undecodable as odd:
+        raise _Stop("yaml-encoding", str(odd), odd.line, odd.column) from None
 
 
 def _syntax_stop(error: Exception, text: str) -> _Stop:
@@ -200,6 +168,56 @@ class _Anchor:
     height: int
 
 
+@dataclass(slots=True)
+class _Size:
+    """How many nodes a file has, as it is written and as aliases and merges expand it; `_Stop` at the caps."""
+
+    written: int = 0
+    expanded: int = 0
+
+    @property
+    def nodes(self) -> int:
+        """All together."""
+        return self.written + self.expanded
+
+    def write(self, node: Node) -> None:
+        """Count a node that is written."""
+        self.written += 1
+        if self.written > MAX_NODES:
+            raise _Stop("yaml-limit", f"more than {MAX_NODES:,} keys and values", node.line, node.column)
+
+    def expand(self, nodes: int, line: int, column: int) -> None:
+        """Count what an alias or a merge stands for."""
+        self.expanded += nodes
+        if self.expanded > FREE_EXPANSION + EXPANSION_RATIO * self.written:
+            raise _Stop("yaml-limit", "aliases and merges expand to too much from here on", line, column)
+
+
+class _Cuts:
+    """Texts without quotes that YAML has perhaps cut; see `Document.cut`."""
+
+    def __init__(self, text: str) -> None:
+        self._comments = syntax.comments(text)
+        self._behind: dict[tuple[int, int], str] = {}
+        self._unused: dict[str, tuple[int, int]] = {}  # anchors of texts, so far
+
+    @property
+    def places(self) -> dict[tuple[int, int], str]:
+        """What was found."""
+        return self._behind | {where: f"&{anchor}" for anchor, where in self._unused.items()}
+
+    def look_at(self, event: yaml.ScalarEvent, node: ScalarNode) -> None:
+        """See whether something was cut off a text."""
+        if self._comments and (comment := self._comments.get(_from_one(event.end_mark))):
+            self._behind[node.line, node.column] = comment
+        if event.anchor is not None and node.text:
+            self._unused[event.anchor] = (node.line, node.column)
+
+    def use(self, anchor: str) -> None:
+        """An alias names this anchor, so it is no word of a text."""
+        self._unused.pop(anchor, None)
+
+
 class _Composer:
     """Events in, nodes out. One per file."""
 
@@ -207,14 +225,12 @@ class _Composer:
         self.file = file
         self.problems: list[Problem] = []
         self.root: Node | None = None
+        self.cuts = _Cuts("")
         self._stack: list[_Open] = []
         self._anchors: dict[str, _Anchor | None] = {}  # None: open, so an alias to it would be endless
-        self._written = self._expanded = 0  # nodes
+        self._size = _Size()
         self._documents = 0
         self._has_stand_ins = False
-        self._comments: dict[tuple[int, int], str] = {}  # place of the blanks before a `#` → what begins there
-        self._unused: dict[str, tuple[int, int]] = {}  # anchors of texts without quotes, so far
-        self.cut: dict[tuple[int, int], str] = {}
 
     def report(self, rule: str, message: str, line: int, column: int) -> None:
         self.problems.append(_problem(self.file, rule, message, line, column))
@@ -223,15 +239,15 @@ class _Composer:
         """Read everything; raises `_Stop` where reading can't go on."""
         handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
-            yaml.MappingStartEvent: self._open_mapping,
-            yaml.SequenceStartEvent: self._open_sequence,
+            yaml.MappingStartEvent: self._open,
+            yaml.SequenceStartEvent: self._open,
             yaml.MappingEndEvent: self._close,
             yaml.SequenceEndEvent: self._close,
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
         }
-        self._comments = syntax.comments(text)
-        stood_in = syntax.whole_emoji(text.translate(_STAND_INS) if _has_breaks(text) else text)
+        self.cuts = _Cuts(text)
+        stood_in = characters.stood_in(text)
         self._has_stand_ins, text = stood_in is not text, stood_in
         try:
             parser = parser_class(text)
@@ -246,7 +262,6 @@ class _Composer:
             raise _syntax_stop(error, text) from None
         if self._documents == 0:
             raise _Stop("yaml-document", "this file is empty")
-        self.cut |= {where: f"&{anchor}" for anchor, where in self._unused.items()}
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
@@ -257,46 +272,39 @@ class _Composer:
             self.report("yaml-tag", "a %TAG directive isn't allowed", *_from_one(mark))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        text = _stood_for(event) if self._has_stand_ins else event.value
-        line, column = _from_one(event.start_mark)
-        is_plain = not event.style
+        text, is_plain = event.value, not event.style
+        if self._has_stand_ins:
+            text = characters.as_written(text, in_double_quotes=event.style == '"')
         value = resolved(text) if is_plain and event.tag is None else text
-        node = ScalarNode(value, text, line, column, is_plain)
+        node = ScalarNode(value, text, *_from_one(event.start_mark), is_plain)
         if event.tag is not None:
             self._refuse_tag(event)
         if not text.isascii() or "\0" in text:
             self._check_text(node)
-        if self._comments and is_plain and (comment := self._comments.get(_from_one(event.end_mark))):
-            self.cut[line, column] = comment
+        if is_plain:
+            self.cuts.look_at(event, node)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(node, 1, 1)
-            if is_plain and text:
-                self._unused[event.anchor] = (line, column)
-        self._count(node)
+        self._size.write(node)
         self._add(node, 1)
 
-    def _open_mapping(self, event: yaml.MappingStartEvent) -> None:
+    def _open(self, event: yaml.CollectionStartEvent) -> None:
         line, column = _from_one(event.start_mark)
-        self._open(event, MappingNode({}, {}, line, column))
-
-    def _open_sequence(self, event: yaml.SequenceStartEvent) -> None:
-        line, column = _from_one(event.start_mark)
-        self._open(event, SequenceNode([], line, column))
-
-    def _open(self, event: Any, node: SequenceNode | MappingNode) -> None:
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        node = MappingNode({}, {}, line, column) if is_mapping else SequenceNode([], line, column)
         if event.tag is not None:
             self._refuse_tag(event)
         if len(self._stack) >= MAX_DEPTH:
             raise _Stop("yaml-limit", _TOO_DEEP, node.line, node.column)
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        self._count(node)
-        self._stack.append(_Open(node, event.anchor, self._written + self._expanded))
+        self._size.write(node)
+        self._stack.append(_Open(node, event.anchor, self._size.nodes))
 
     def _close(self, _event: object) -> None:
         done = self._stack.pop()
         if done.anchor is not None:
-            size = self._written + self._expanded - done.before + 1
+            size = self._size.nodes - done.before + 1
             self._anchors[done.anchor] = _Anchor(done.node, size, done.height)
         self._add(done.node, done.height)
 
@@ -307,13 +315,13 @@ class _Composer:
             raise _Stop(
                 "yaml-alias", f"there is no anchor &{shown} above; text that starts with * needs quotes", line, column
             )
-        self._unused.pop(event.anchor, None)
+        self.cuts.use(event.anchor)
         anchor = self._anchors[event.anchor]
         if anchor is None:
             raise _Stop("yaml-alias", f"the alias *{shown} stands inside its own anchor", line, column)
         if len(self._stack) + anchor.height > MAX_DEPTH:
             raise _Stop("yaml-limit", f"aliases nest deeper than {MAX_DEPTH} levels", line, column)
-        self._expand(anchor.size, line, column)
+        self._size.expand(anchor.size, line, column)
         self._add(anchor.node, anchor.height)
 
     def _add(self, node: Node, height: int) -> None:
@@ -355,21 +363,11 @@ class _Composer:
             if not isinstance(source, MappingNode):
                 self.report("yaml-merge", "<< takes a mapping or a list of mappings", key.line, key.column)
                 return
-            self._expand(len(source.items), key.line, key.column)
+            self._size.expand(len(source.items), key.line, key.column)
             for name, node in source.items.items():
                 if name not in mapping.items:
                     mapping.items[name], mapping.keys[name] = node, source.keys[name]
                     top.merged.add(name)
-
-    def _count(self, node: Node) -> None:
-        self._written += 1
-        if self._written > MAX_NODES:
-            raise _Stop("yaml-limit", f"more than {MAX_NODES:,} keys and values", node.line, node.column)
-
-    def _expand(self, size: int, line: int, column: int) -> None:
-        self._expanded += size
-        if self._expanded > FREE_EXPANSION + EXPANSION_RATIO * self._written:
-            raise _Stop("yaml-limit", "aliases and merges expand to too much from here on", line, column)
 
     def _refuse_tag(self, event: Any) -> None:
         message = f"the tag {printable(event.tag, 60)} isn't allowed; to make a value text, put it in quotes"
