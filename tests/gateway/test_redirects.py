@@ -12,8 +12,10 @@ from veopipe.gateway.address import Address
 
 
 def followed(gateway: str, location: str) -> bool:
+    """Whether a redirect is followed where no proxy carries anything."""
+    at = f"{gateway}/v1/videos/task/content"
     try:
-        asyncio.run(redirects.target(Address(gateway), f"{gateway}/v1/videos/task/content", location))
+        asyncio.run(redirects.target(Address(gateway), at, location, lambda _: False))
     except redirects.NotFollowed:
         return False
     return True

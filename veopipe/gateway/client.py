@@ -1,10 +1,10 @@
-"""The gateway on the wire: sends the requests of a dialect, and says what of each answer can be had.
+"""The gateway on the wire: sends the requests of a dialect, and lets the dialect judge what came back.
 
 * A create is one POST on a fresh connection, never repeated and never redirected here. Its intent is
   written *inside* the request: after DNS, connect and TLS, before the first body byte (the gate).
 * Creates use the synchronous client, in a thread of the caller's: the asynchronous one loses a 401 or
   413 that arrives while a large body is on its way. Polls and downloads are free and use the other one.
-* No exception of httpx leaves this module (`network` says what they mean), and the key appears in no text that does.
+* No exception of httpx leaves this module: `network` puts each into words, and the key is in none of these.
 
 Source: docs/design.md, 6 (The gate).
 """
@@ -48,16 +48,16 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """After how many seconds a silent or slow gateway is given up.
+    """Seconds after which a silent or slow gateway is given up.
 
     The document's own example allows 180 for a create, 60 for a poll and 180 for a download.
 
     Attributes:
         connect: for DNS, TCP and TLS together, each time.
-        create_write: in which the network must take another piece of a create's body.
-        create_read: in which the answer to a create must go on.
-        create_answer: for that answer's whole body, however steadily it drips.
-        read: in which an answer to a poll or download must go on.
+        create_write: until the network takes the next piece of a create's body.
+        create_read: until the next piece of the answer to a create.
+        create_answer: for that answer's whole body, also if it comes steadily.
+        read: until the next piece of an answer to a poll or download.
         poll: for a whole poll.
         download: for a whole download. 100 MB in half an hour is 56 KB/s; slower than that it is stuck.
     """
@@ -72,7 +72,7 @@ class Timeouts:
 
 
 class Interrupted(Exception):
-    """A request ended before it was over; the text says how. One that is free can be made again."""
+    """A request ended early; the text says how. A free one can be made again."""
 
 
 @dataclass(slots=True)
@@ -118,12 +118,10 @@ class Gateway:
     _network: Network = field(init=False, repr=False)
     _creates: httpx.Client = field(init=False, repr=False)
     _reads: list[httpx.AsyncClient] = field(init=False, repr=False)
-    _seats: list[httpx.AsyncClient] = field(init=False, repr=False)
-    _turns: asyncio.Semaphore = field(init=False, repr=False)
+    _seats: asyncio.LifoQueue[httpx.AsyncClient] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         hide(self._key)
-        self._turns = asyncio.Semaphore(POLLS_AT_ONCE)
         self._network = network.for_url(self.address.base_url, self.environ)
         headers = {"User-Agent": f"veopipe/{__version__}", "Accept-Encoding": "identity"}
         limit = self.timeouts
@@ -136,30 +134,32 @@ class Gateway:
             self._network.asynchronous(many, headers=headers, timeout=reads)
             for _ in range(POLLS_AT_ONCE // POLLS_PER_CLIENT)
         ]
-        self._seats = [client for client in self._reads for _ in range(POLLS_PER_CLIENT)]
+        self._seats = asyncio.LifoQueue()
+        for client in self._reads:
+            for _ in range(POLLS_PER_CLIENT):
+                self._seats.put_nowait(client)
 
     @asynccontextmanager
     async def _seat(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client with room for one more poll; the last one that was given back, whose connection is open still."""
-        async with self._turns:
-            client = self._seats.pop()
-            try:
-                yield client
-            finally:
-                self._seats.append(client)
+        """A client with room for one more poll: the one used last, whose connection is still open."""
+        client = await self._seats.get()
+        try:
+            yield client
+        finally:
+            self._seats.put_nowait(client)
 
     def create(self, request: Request, intent: Callable[[], None]) -> Evidence:
         """Send the request that costs money. One call is at most one billed request; blocks.
 
         Args:
-            request: what is asked; its body may be as large as a few pictures.
+            request: what to send; its body may be as large as a few pictures.
             intent: writes the intent durably; what it raises passes through, and nothing was sent.
 
         Returns:
             What is known of the call when it is over. Never an exception for what the network did.
         """
         try:
-            with self._said_as():
+            with self._translated():
                 sent = self._creates.build_request(
                     request.method,
                     self._url(request),
@@ -172,7 +172,7 @@ class Gateway:
         gate = _Gate(sent.stream, _Marked(intent))  # type: ignore[arg-type]
         sent.stream = gate
         try:
-            with self._said_as(arrived=lambda: gate.passed):
+            with self._translated(arrived=lambda: gate.passed):
                 crashpoints.reach("connect")
                 response = self._creates.send(sent, stream=True)
         except _IntentFailed as error:
@@ -185,7 +185,7 @@ class Gateway:
         headers = _lowered(response)
         body, error, end = bytearray(), None, time.monotonic() + self.timeouts.create_answer
         try:
-            with self._said_as(arrived=_yes):
+            with self._translated(arrived=lambda: True):
                 for chunk in response.iter_raw():
                     body += chunk
                     if len(body) > most or time.monotonic() > end:
@@ -209,10 +209,11 @@ class Gateway:
         return self.dialect.judge_poll(evidence, attempt)
 
     async def _ask(self, request: Request) -> Evidence:
+        """Send a request that is free; what is known of it, and never an exception for what the network did."""
         response: httpx.Response | None = None
         url, headers = self._url(request), self._headers(request)
         try:
-            with self._said_as(arrived=lambda: response is not None):
+            with self._translated(arrived=lambda: response is not None):
                 async with (
                     self._seat() as client,
                     asyncio.timeout(self.timeouts.poll),
@@ -226,7 +227,9 @@ class Gateway:
 
     @asynccontextmanager
     async def content(self, attempt: Attempt) -> AsyncIterator[ContentStream]:
-        """Open the video of an attempt's task. Free; may be repeated. Redirects are followed by hand, without the key.
+        """Open the video of an attempt's task. Free; may be repeated.
+
+        Redirects are followed here, not by httpx: only the gateway itself gets the key.
 
         Raises:
             Interrupted: no answer could be had.
@@ -236,13 +239,13 @@ class Gateway:
         url = self._url(request)
         client = self._reads[0]  # whose seats are the last that polls take
         for _ in range(MAX_REDIRECTS + 1):
-            with self._said_as(url):
+            with self._translated(url):
                 own = redirects.is_same_origin(url, self.address.base_url)
                 headers = self._headers(request) if own else request.headers
                 response = await client.send(client.build_request(request.method, url, headers=headers), stream=True)
             if response.status_code not in _REDIRECTS:
                 try:
-                    yield ContentStream(self._judged(response, own=own), self.timeouts.read, response, self._said_as)
+                    yield ContentStream(self._judged(response, own=own), self.timeouts.read, response, self._translated)
                 finally:
                     await response.aclose()
                 return
@@ -262,7 +265,7 @@ class Gateway:
         except redirects.NotFollowed as refusal:
             raise Interrupted(str(refusal)) from None
         except EnvironmentFault as fault:  # it would go through another proxy than the gateway's requests
-            raise Interrupted(self._network.said(fault, self.address.base_url)) from None
+            raise Interrupted(self._network.words(fault, self.address.base_url)) from None
 
     def _url(self, request: Request) -> str:
         return self.address.base_url + request.path
@@ -272,15 +275,15 @@ class Gateway:
         return {name: value, **request.headers}
 
     @contextmanager
-    def _said_as(self, url: str | None = None, *, arrived: Callable[[], bool] = lambda: False) -> Iterator[None]:
-        """Whatever a request raises becomes `Interrupted` with words for people.
+    def _translated(self, url: str | None = None, *, arrived: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Turn each exception of a request into `Interrupted` with words for people.
 
         httpx lets exceptions of sockets, h11, ssl, of encodings and of values through, and quotes header values in
         some: so all of them are caught here, and no text of theirs has the key.
 
         Args:
             url: where the request goes, if not to the gateway itself.
-            arrived: whether it got there, as far as a proxy on the way is concerned.
+            arrived: whether the request got there: then no proxy on the way is to blame.
         """
         try:
             yield
@@ -289,12 +292,12 @@ class Gateway:
         except TimeoutError:
             raise Interrupted("no answer in time") from None
         except Exception as error:  # noqa: BLE001
-            raise Interrupted(self._network.said(error, url or self.address.base_url, arrived=arrived())) from None
+            raise Interrupted(self._network.words(error, url or self.address.base_url, arrived=arrived())) from None
 
     async def clock(self) -> float | None:
         """The gateway's own time, Unix seconds, if it says. Free; sends no key."""
         try:
-            with self._said_as():
+            with self._translated():
                 async with asyncio.timeout(self.timeouts.poll):
                     response = await self._reads[0].head(f"{self.address.base_url}/")
                 return parsedate_to_datetime(response.headers["date"]).timestamp()
@@ -308,7 +311,7 @@ class Gateway:
 
 
 class _IntentFailed(Exception):
-    """Carries what the intent raised through httpx, past every handler that might misread it."""
+    """Carries what the intent raised through httpx, past each handler that might take it for the network's."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__("the intent couldn't be written")
@@ -317,6 +320,8 @@ class _IntentFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Marked:
+    """An intent whose failure is told apart from what the network did."""
+
     intent: Callable[[], None]
 
     def __call__(self) -> None:
@@ -332,13 +337,13 @@ class ContentStream:
 
     Attributes:
         answer: what its head says.
-        patience: seconds in which something must arrive.
+        patience: seconds until the next piece must arrive.
     """
 
     answer: ContentAnswer
     patience: float
     _response: httpx.Response
-    _said_as: Callable[..., AbstractContextManager[None]]
+    _translated: Callable[..., AbstractContextManager[None]]
 
     @property
     def length(self) -> int | None:
@@ -359,7 +364,7 @@ class ContentStream:
         """
         arriving = self._response.aiter_raw()
         while True:
-            with self._said_as(arrived=_yes):
+            with self._translated(arrived=lambda: True):
                 chunk = await anext(arriving, None)
             if chunk is None:
                 return
@@ -370,16 +375,13 @@ class ContentStream:
         return _unpacked(_lowered(self._response), body, LONGEST_ANSWER)
 
 
-def _yes() -> bool:
-    return True
-
-
 def _files(request: Request) -> list[tuple[str, tuple[str | None, str | bytes, str | None]]]:
     """The parts of a form as httpx wants them; without a file name they are texts."""
     return [(part.name, (part.file_name, part.content, part.media_type)) for part in request.parts]
 
 
 async def _bounded(response: httpx.Response, limit: int) -> bytes:
+    """The first `limit` bytes of a body, or all there are."""
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk

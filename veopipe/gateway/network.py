@@ -1,7 +1,7 @@
-"""How this machine reaches others: one decision on proxies and certificates for all that is sent.
+"""How this machine reaches others: one decision on proxies and certificates for all requests.
 
-Creates, polls, downloads and the webhook use the clients that are made here, so that what is said of the one
-holds for the others. httpx reads no variable itself.
+Creates, polls, downloads and the webhook use the clients that are made here, so that what holds for one of them
+holds for the others. httpx itself reads no variable.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import util
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -46,37 +46,48 @@ class Network:
         return httpx.AsyncClient(transport=_AsyncRoutes(self, limits), trust_env=False, **settings)
 
     def carries(self, url: str) -> bool:
-        """Whether a proxy carries requests to `url`: then it looks the name up, in its network.
+        """Whether a proxy carries requests to `url`: then the proxy looks the name up, in its network.
 
         Raises:
-            EnvironmentFault: it should, and can't be used.
+            EnvironmentFault: a proxy should, and can't be used.
         """
         return self.proxies.carrier(url) is not None
 
-    def said(self, error: BaseException, url: str, *, arrived: bool = False) -> str:
-        """What the exception of a request to `url` says, for people. No word of a library about a proxy's address.
+    def words(self, error: BaseException, url: str, *, arrived: bool = False) -> str:
+        """What the exception of a request means, for people. It never repeats what a library says of a proxy's address.
 
         Args:
             error: the exception.
             url: where the request went.
-            arrived: a proxy carried it to the end: what went wrong then isn't its doing.
+            arrived: the request got there: what went wrong then isn't a proxy's doing.
         """
         if isinstance(error, VeopipeError):
-            return f"{error.message} {error.hint or ''}".strip()
+            return _in_one(error)
         host = urlsplit(url).hostname or ""
-        refused = self.trust.refusal(error, host)
-        words = refused or printable(str(error) or type(error).__name__)
+        words = self.trust.refusal(error, host) or printable(str(error) or type(error).__name__)
+        proxy = None if arrived else self._suspect(error, url)
+        return words if proxy is None else _said_of(proxy, error, printable(host), words)
+
+    def _suspect(self, error: BaseException, url: str) -> Proxy | None:
+        """The proxy that carried a request, if what went wrong may be its doing."""
         try:
-            proxy = self.proxies.carrier(url) if isinstance(error, _OF_THE_WAY) and not arrived else None
+            return self.proxies.carrier(url) if isinstance(error, _OF_THE_WAY) else None
         except EnvironmentFault:  # guards: nothing was connected then
-            proxy = None
-        if proxy is None:
-            return words
-        if isinstance(error, httpx.ProxyError):
-            return _refused_by(proxy, printable(host), words)
-        if isinstance(error, httpx.RemoteProtocolError):  # h11 repeats what it was told
-            words = "the connection was closed" if "disconnected" in words else "what was answered isn't HTTP"
-        return f"{words} (through {proxy})"
+            return None
+
+
+def _in_one(fault: VeopipeError) -> str:
+    """An error of ours as one text."""
+    return f"{fault.message} {fault.hint or ''}".strip()
+
+
+def _said_of(proxy: Proxy, error: BaseException, host: str, words: str) -> str:
+    """What went wrong between a proxy and `host`; `words` are the library's."""
+    if isinstance(error, httpx.ProxyError):
+        return _refused_by(proxy, host, words)
+    if isinstance(error, httpx.RemoteProtocolError):  # h11 repeats what it was told
+        words = "the connection was closed" if "disconnected" in words else "what was answered isn't HTTP"
+    return f"{words} (through {proxy})"
 
 
 def _refused_by(proxy: Proxy, host: str, words: str) -> str:
@@ -99,7 +110,7 @@ def for_url(url: str, environ: Mapping[str, str]) -> Network:
     found.check(url)
     carrier = found.carrier(url)
     if carrier is not None:
-        _see_that_it_speaks(carrier)
+        _require_library(carrier)
     try:
         return Network(found, trust.read(environ))
     except EnvironmentFault:
@@ -108,7 +119,8 @@ def for_url(url: str, environ: Mapping[str, str]) -> Network:
         return Network(found, trust.read({}))  # this machine, without TLS
 
 
-def _see_that_it_speaks(proxy: Proxy) -> None:
+def _require_library(proxy: Proxy) -> None:
+    """Refuse a SOCKS proxy where the library for it isn't installed."""
     if proxy.scheme.startswith("socks") and util.find_spec("socksio") is None:
         raise EnvironmentFault(
             f"{proxy.variable} can't be used: it names a SOCKS proxy, for which a library is missing.",
@@ -119,43 +131,47 @@ def _see_that_it_speaks(proxy: Proxy) -> None:
 # --- the ways of a request -------------------------------------------------------------------------
 
 
-def _way(
-    network: Network,
-    made: dict[Proxy | None, _Transport],
-    make: Callable[[httpx.Proxy | None], _Transport],
-    request: httpx.Request,
-) -> _Transport:
-    """The transport for a request, made when it is first needed."""
-    proxy = network.proxies.carrier(str(request.url))
-    if proxy not in made:
+class _Ways(Generic[_Transport]):
+    """The transports of one client: one for each proxy and one without, each made when it is first needed."""
+
+    def __init__(self, network: Network, limits: httpx.Limits, make: Callable[..., _Transport]) -> None:
+        self._network, self._limits, self._make = network, limits, make
+        self._made: dict[Proxy | None, _Transport] = {}
+
+    def of(self, request: httpx.Request) -> _Transport:
+        """The transport for a request."""
+        proxy = self._network.proxies.carrier(str(request.url))
+        if proxy not in self._made:
+            self._made[proxy] = self._make(
+                verify=self._network.trust.context, trust_env=False, limits=self._limits, proxy=self._through(proxy)
+            )
+        return self._made[proxy]
+
+    def _through(self, proxy: Proxy | None) -> httpx.Proxy | None:
         if proxy is None:
-            made[proxy] = make(None)
-        else:
-            _see_that_it_speaks(proxy)
-            secure = network.trust.context if proxy.scheme == "https" else None
-            made[proxy] = make(httpx.Proxy(proxy.url, auth=proxy.login, ssl_context=secure))
-    return made[proxy]
+            return None
+        _require_library(proxy)
+        secure = self._network.trust.context if proxy.scheme == "https" else None
+        return httpx.Proxy(proxy.url, auth=proxy.login, ssl_context=secure)
+
+    def made(self) -> list[_Transport]:
+        """All transports so far."""
+        return list(self._made.values())
 
 
 class _Routes(httpx.BaseTransport):
     """Sends each request straight or through its proxy."""
 
     def __init__(self, network: Network, limits: httpx.Limits) -> None:
-        self._network, self._limits = network, limits
-        self._made: dict[Proxy | None, httpx.HTTPTransport] = {}
-
-    def _make(self, proxy: httpx.Proxy | None) -> httpx.HTTPTransport:
-        return httpx.HTTPTransport(
-            verify=self._network.trust.context, trust_env=False, limits=self._limits, proxy=proxy
-        )
+        self._ways = _Ways(network, limits, httpx.HTTPTransport)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send it."""
-        return _way(self._network, self._made, self._make, request).handle_request(request)
+        return self._ways.of(request).handle_request(request)
 
     def close(self) -> None:
         """Close what is open."""
-        for transport in list(self._made.values()):
+        for transport in self._ways.made():
             transport.close()
 
 
@@ -163,21 +179,15 @@ class _AsyncRoutes(httpx.AsyncBaseTransport):
     """The same for the event loop."""
 
     def __init__(self, network: Network, limits: httpx.Limits) -> None:
-        self._network, self._limits = network, limits
-        self._made: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
-
-    def _make(self, proxy: httpx.Proxy | None) -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(
-            verify=self._network.trust.context, trust_env=False, limits=self._limits, proxy=proxy
-        )
+        self._ways = _Ways(network, limits, httpx.AsyncHTTPTransport)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it."""
-        return await _way(self._network, self._made, self._make, request).handle_async_request(request)
+        return await self._ways.of(request).handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close what is open."""
-        for transport in list(self._made.values()):
+        for transport in self._ways.made():
             await transport.aclose()
 
 
@@ -197,7 +207,7 @@ def post(url: str, document: Any, agent: str, timeout: float, environ: Mapping[s
     try:
         network = for_url(url, environ)
     except VeopipeError as error:
-        return f"{error.message} {error.hint or ''}".strip()
+        return _in_one(error)
     try:
         with (
             network.client(headers={"User-Agent": agent}, timeout=timeout) as client,
@@ -207,6 +217,6 @@ def post(url: str, document: Any, agent: str, timeout: float, environ: Mapping[s
     except httpx.TimeoutException:
         return f"no answer within {timeout:g} s"
     except httpx.TransportError as error:
-        return network.said(error, url)
+        return network.words(error, url)
     except Exception as error:  # noqa: BLE001  a strange address or answer raises almost anything
         return type(error).__name__

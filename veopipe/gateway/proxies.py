@@ -2,9 +2,9 @@
 
 * No library gets these variables. httpx stops at an IPv6 range in NO_PROXY, and quotes the beginning of a
   password that holds `#`, `/` or `?`; here an error names the variable and repeats nothing of its value.
-* User name and password leave the address at once, and are hidden in every text from the start of a command.
-* NO_PROXY means what curl and requests make of it. A value without a meaning excepts nothing.
-* A proxy has no business between this machine and itself.
+* User name and password are taken out of the address at once, and hidden in every text from the start of a command.
+* NO_PROXY means what curl and requests take it for. A value without a meaning excepts nothing.
+* Requests to this machine itself go through no proxy.
 
 Source: https://curl.se/libcurl/c/CURLOPT_NOPROXY.html; docs/hazards.md, e 36; DECISIONS.md, 26.
 """
@@ -74,7 +74,7 @@ class Proxies:
 
         Raises:
             EnvironmentFault: a proxy should, and its variable makes no sense.
-            ValueError: `url` is none.
+            ValueError: `url` is no URL.
         """
         parts = urlsplit(url)
         if self._is_direct(parts.hostname or "", parts.port or _PORTS.get(parts.scheme)):
@@ -83,12 +83,12 @@ class Proxies:
         return _parsed(*written) if written else None
 
     def check(self, url: str) -> None:
-        """See that the variables can be read, if any of them matters for `url`.
+        """Check that the variables can be read, if any of them matters for `url`.
 
-        ALL_PROXY stands in for the others, so it is looked at only where it does.
+        ALL_PROXY stands in for the others, so it is read only where it does.
 
         Raises:
-            EnvironmentFault: one can't.
+            EnvironmentFault: one of them makes no sense.
         """
         parts = urlsplit(url)
         if not self._is_direct(parts.hostname or "", parts.port or _PORTS.get(parts.scheme)):
@@ -114,7 +114,7 @@ def read(environ: Mapping[str, str]) -> Proxies:
 
 
 def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
-    """A variable's spelling and value. The lower-case one wins, and switches the others off where it is empty."""
+    """A variable's spelling and value. The one in lower case wins; where it is empty, the others don't count."""
     spelt = name if name in environ else next((other for other in environ if other.lower() == name), name)
     value = environ.get(spelt, "").strip()
     return (spelt, value) if value else None
@@ -124,7 +124,7 @@ def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
 
 
 def _parsed(variable: str, written: str) -> Proxy:
-    """The proxy that a value names. Nothing of a value that makes no sense is repeated: it may be a password."""
+    """The proxy that a value names. No error repeats a piece of the value: it may be a password."""
     scheme, found, rest = written.partition("://")
     scheme, rest = (scheme.lower(), rest) if found else ("http", written)
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
@@ -188,7 +188,7 @@ def hide_logins(environ: Mapping[str, str]) -> None:
 
 
 def _secrets(written: str) -> Iterator[str]:
-    """What is secret in a proxy's address, also in one that makes no sense, in every form that it may be told in."""
+    """What is secret in a proxy's address, also in one that makes no sense, in each form that a text may have it in."""
     rest = written.partition("://")[2] or written
     login, found, _ = rest.rpartition("@")
     if not found:  # perhaps the host was forgotten: what stands where the port would is the password then
@@ -225,17 +225,18 @@ def _excepts(entry: str, host: str, port: int | None, address: _Address | None) 
         return False
     if place == "*":
         return True
-    with_range = place.partition("%")[0]
     try:
-        network = ipaddress.ip_network(with_range, strict=False)
+        network = ipaddress.ip_network(place.partition("%")[0], strict=False)
     except ValueError:
-        network = None
-    if network is not None:
-        return address is not None and address in network
-    name = _spelt(place.partition("/")[0].removeprefix("*"))
-    if not name or "*" in name:
-        return bool(name) and fnmatchcase(host, name)
-    return host == name or (address is None and host.endswith(f".{name}"))
+        return _names(_spelt(place.partition("/")[0].removeprefix("*")), host, is_address=address is not None)
+    return address is not None and address in network
+
+
+def _names(name: str, host: str, *, is_address: bool) -> bool:
+    """Whether a name in an entry means that host; below a name there are only names."""
+    if "*" in name:
+        return fnmatchcase(host, name)
+    return bool(name) and (host == name or (not is_address and host.endswith(f".{name}")))
 
 
 def _split(entry: str) -> tuple[str, int | None]:

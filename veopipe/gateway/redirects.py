@@ -1,12 +1,11 @@
 """Where a redirect of a download may lead; creates and polls follow none.
 
 A gateway may send the client to a signed URL elsewhere (docs/api-facts.md, a). It may not send it to an address
-with a password or, unless the gateway is itself on this machine, without TLS; nor inside the network that
-this machine stands in, unless the gateway is there, too.
+with a password. Unless the gateway is itself on this machine, it may not send it to one without TLS; unless the
+gateway is itself inside the network that this machine stands in, it may not send it there.
 
-Where a name leads is known here only if this machine connects itself. Where a proxy carries the request it
-looks the name up, in its own network: what this machine's DNS says of it, or that it knows no such name, is
-about another network. Then only an address that the URL itself spells out can be judged.
+This machine knows where a name leads only if it connects itself. A proxy that carries the request looks the name up in
+its own network, of which this machine's DNS knows nothing. Then only an address that the URL spells out can be judged.
 
 Source: docs/hazards.md, b (Download) and e 29.
 """
@@ -27,20 +26,20 @@ from veopipe.text import printable
 _PORTS = {"http": 80, "https": 443}
 _NUMBERS = re.compile(r"[0-9a-fx.]+")
 _FAKE = ipaddress.ip_network("198.18.0.0/15")
-"""What a proxy that works as a network device (TUN) lets this machine's DNS answer for every name: made-up
-addresses that lead to the proxy. The range is for tests of equipment (RFC 2544), so no service lives there."""
+"""A proxy that works as a network device (TUN) makes this machine's DNS answer with made-up addresses of this range,
+which lead to the proxy. The range is for tests of equipment (RFC 2544), so no service has an address there."""
 _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
-"""IPv4 addresses in the clothes of IPv6, on networks without IPv4 (RFC 6052, RFC 8215): the last 32 bits count."""
+"""IPv4 addresses written as IPv6, on networks without IPv4 (RFC 6052, RFC 8215): the last 32 bits count."""
 
 _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotFollowed(Exception):
-    """A redirect that leads nowhere a key's owner wants to go; the text says why, without the URL's query."""
+    """A redirect that isn't followed; the text says why, without the URL's query."""
 
 
 def is_same_origin(url: str, other: str) -> bool:
-    """Whether scheme, host and port are the same: only there the key may go.
+    """Whether scheme, host and port are the same: only to the gateway's own may the key go.
 
     Raises:
         ValueError: one of them is no URL.
@@ -52,13 +51,13 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
-async def target(gateway: Address, url: str, location: str, carries: Callable[[str], bool] = lambda url: False) -> str:
+async def target(gateway: Address, url: str, location: str, carries: Callable[[str], bool]) -> str:
     """The URL that a redirect leads to.
 
     Args:
-        gateway: that was asked first.
-        url: that answered with the redirect.
-        location: its Location header.
+        gateway: the one that was asked first.
+        url: the one that answered with the redirect.
+        location: the Location header of that answer.
         carries: whether a proxy carries the requests to a URL.
 
     Raises:
@@ -95,16 +94,20 @@ async def _inside(url: str, carries: Callable[[str], bool]) -> str | None:
         return str(spelt_out) if is_private(spelt_out) else None
     if carries(url):
         return None
+    addresses = await _looked_up(host, parts.port or 443)
+    return next((str(address) for address in addresses if is_private(address) and not is_made_up(address)), None)
+
+
+async def _looked_up(host: str, port: int) -> list[_IP]:
+    """The addresses that this machine's DNS knows for a name."""
     try:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):  # UnicodeError: a label that is empty or too long
         raise NotFollowed(
             f"a redirect to {printable(host)}, a name that this machine's DNS doesn't know; "
             "look at the network, or let a proxy carry it (HTTPS_PROXY)"
         ) from None
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-    return next((str(address) for address in addresses if is_private(address) and not is_made_up(address)), None)
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
 def _spelt_out(host: str) -> _IP | None:
@@ -123,7 +126,7 @@ def _spelt_out(host: str) -> _IP | None:
 
 
 def is_private(address: _IP) -> bool:
-    """Whether an address isn't one of the open internet; IPv4 in the clothes of IPv6 is judged as IPv4."""
+    """Whether an address isn't one of the open internet; IPv4 written as IPv6 is judged as IPv4."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if any(address in network for network in _NAT64):
@@ -136,5 +139,5 @@ def is_private(address: _IP) -> bool:
 
 
 def is_made_up(address: _IP) -> bool:
-    """Whether an address that DNS answered with is a TUN proxy's own, which says nothing of where the name leads."""
+    """Whether an address that DNS gave is a TUN proxy's own, which says nothing of where the name leads."""
     return address in _FAKE

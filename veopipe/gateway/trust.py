@@ -1,10 +1,10 @@
-"""Whose certificates are believed: the only maker of a TLS context, and what it says when one isn't.
+"""Whose certificates are believed: the only maker of a TLS context, and the words for a certificate that is refused.
 
-* SSL_CERT_FILE and SSL_CERT_DIR stand in place of what is known otherwise, as for OpenSSL and httpx. One that
-  can't be read ends a command that needs it: every request would fail, and no message would say why.
+* SSL_CERT_FILE and SSL_CERT_DIR replace all other authorities, as for OpenSSL and httpx. One of them that can't be
+  read ends a command that needs it: every request would fail, and no message would say why.
 * Without them, httpx's own list (certifi) and this machine's hold: a company puts its authority into the latter.
-* REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which most company machines have, are believed besides. One that can't
-  be read is no fault until a certificate isn't known; then it is named.
+* REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE, which most company machines have, are believed besides. One of them that
+  can't be read is no fault until a certificate isn't known; then it is named.
 * Nothing turns the check of a certificate off.
 
 Source: https://docs.openssl.org/3.0/man3/SSL_CTX_load_verify_locations/ (both variables, and the names in a
@@ -32,6 +32,7 @@ _BESIDES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _UNKNOWN = frozenset({2, 19, 20, 21})
 """Refusals by OpenSSL that say: the chain ends at an authority that isn't known."""
+_NO_PEM = "holds no certificate in PEM form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +121,30 @@ def _fault_of(context: ssl.SSLContext, variable: str, value: str) -> str | None:
 def _load(context: ssl.SSLContext, path: Path, variable: str) -> str | None:
     """Believe what a file or folder holds; None, or why that can't be."""
     try:
-        if path.is_dir():
-            if variable == "SSL_CERT_FILE":
-                return "is a folder; a folder goes into SSL_CERT_DIR"
-            if not any(_HASHED.fullmatch(entry.name) for entry in path.iterdir()):
-                return "holds no certificate under the name that OpenSSL looks for (openssl rehash FOLDER)"
-            context.load_verify_locations(capath=path)
-            return None
-        if variable == "SSL_CERT_DIR" and path.exists():
-            return "is no folder; a file goes into SSL_CERT_FILE"
-        before = context.cert_store_stats()["x509"]
-        context.load_verify_locations(cafile=path)
+        return _load_folder(context, path, variable) if path.is_dir() else _load_file(context, path, variable)
     except FileNotFoundError:
         return "isn't there"
     except PermissionError:
         return "may not be read"
     except ssl.SSLError:
-        return "holds no certificate in PEM form"
+        return _NO_PEM
     except (OSError, ValueError) as error:
         return f"can't be read ({getattr(error, 'strerror', None) or type(error).__name__})"
-    if variable in _INSTEAD and context.cert_store_stats()["x509"] == before:
-        return "holds no certificate in PEM form"
+
+
+def _load_folder(context: ssl.SSLContext, path: Path, variable: str) -> str | None:
+    if variable == "SSL_CERT_FILE":
+        return "is a folder; a folder goes into SSL_CERT_DIR"
+    if not any(_HASHED.fullmatch(entry.name) for entry in path.iterdir()):
+        return "holds no certificate under the name that OpenSSL looks for (openssl rehash FOLDER)"
+    context.load_verify_locations(capath=path)
     return None
+
+
+def _load_file(context: ssl.SSLContext, path: Path, variable: str) -> str | None:
+    if variable == "SSL_CERT_DIR" and path.exists():
+        return "is no folder; a file goes into SSL_CERT_FILE"
+    before = context.cert_store_stats()["x509"]
+    context.load_verify_locations(cafile=path)
+    has_none = context.cert_store_stats()["x509"] == before
+    return _NO_PEM if has_none and variable in _INSTEAD else None  # the others may repeat what is known
