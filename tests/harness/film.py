@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -23,8 +24,11 @@ from tests.harness.fork import First, Forked, Zygote
 FAST = "veo-3.1-fast-generate-preview"
 PRICE = "0.30"
 COMMAND = (sys.executable, "-m", "veopipe")
+AUTHORITY = str(Path(__file__).parent / "wire" / "authority.pem")
 LIMIT = 100.0
 """Seconds after which a command hangs."""
+
+_OF_THE_MACHINE = re.compile(r"proxy|^SSL_CERT_|_CA_BUNDLE$", re.IGNORECASE)
 
 # Everything as quick as the gateway; whatever a test needs otherwise, it says.
 QUICK = {
@@ -211,8 +215,18 @@ class Film:
 
 
 def environment_of(home: Path) -> dict[str, str]:
-    """This process's environment, without whatever could lead a request elsewhere, and with the key."""
-    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    """This process's environment with the key, no proxies, and one authority.
+
+    To read all authorities of a machine takes longer than a short run; no certificate is looked at here.
+    """
+    kept = {name: value for name, value in os.environ.items() if not _OF_THE_MACHINE.search(name)}
     temporary = home / "tmp"
     temporary.mkdir(exist_ok=True)
-    return {**kept, "VEOPIPE_API_KEY": KEY, "TMPDIR": str(temporary), "NO_COLOR": "1", "COLUMNS": "200"}
+    return {
+        **kept,
+        "SSL_CERT_FILE": AUTHORITY,
+        "VEOPIPE_API_KEY": KEY,
+        "TMPDIR": str(temporary),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }

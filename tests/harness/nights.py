@@ -19,7 +19,8 @@ from typing import Any
 
 import av
 
-from tests.harness.canary import KEY, holds_key, leaks_below
+from tests.harness.canary import holds_key, leaks_below
+from tests.harness.film import environment_of
 from tests.harness.fork import Mishap, Zygote
 from veopipe.simulator.server import Simulator
 
@@ -167,8 +168,7 @@ class World:
 
     def start(self, *words: str, mishap: Mishap | None = None) -> Any:
         """Start a command; what is returned waits for its end and looks at it."""
-        kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        environment = {**kept, "VEOPIPE_API_KEY": KEY, "NO_COLOR": "1", "TMPDIR": str(self.folder.parent)}
+        environment = environment_of(self.folder.parent)
         run = self.zygote.start([*words, "--format", "json"], self.folder, environment, mishap)
 
         def wait() -> Ended:

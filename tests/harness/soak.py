@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import signal
 import subprocess
@@ -29,7 +28,8 @@ from typing import Any
 
 import psutil
 
-from tests.harness.canary import KEY, leaks_below
+from tests.harness.canary import leaks_below
+from tests.harness.film import environment_of
 from veopipe.simulator.server import Options, Simulator, start
 
 FAULTS = [
@@ -136,8 +136,7 @@ class Soak:
 
     def __init__(self, folder: Path, shots: int, seed: int) -> None:
         self.folder, self.dice, self.soaked = folder, random.Random(seed), Soaked(shots, seed)
-        kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        self.environment = {**kept, "VEOPIPE_API_KEY": KEY, "TMPDIR": str(folder)}
+        self.environment = environment_of(folder)
         entries = {f"S{at:03d}": {"prompt": f"soaked shot {at:03d}"} for at in range(shots)}
         defaults = {"model": "veo-3.1-fast-generate-preview", "seconds": 4}
         manifest = {"version": 1, "defaults": defaults, "shots": entries}
