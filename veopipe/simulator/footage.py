@@ -181,18 +181,25 @@ def _tones(cut: Cut) -> Iterator[av.AudioFrame]:
     """A soft chord, and a short beep at each full second."""
     total = cut.seconds * SAMPLE_RATE
     for start in range(0, total, _AAC_FRAME):
-        size = min(_AAC_FRAME, total - start)
+        size, place = min(_AAC_FRAME, total - start), start % SAMPLE_RATE
         frame = av.AudioFrame(format="fltp", layout="stereo", samples=size)
-        for plane, pitch in zip(frame.planes, (220.0, 277.18), strict=True):
-            wave = array("f", (_level(start + at, pitch) for at in range(size)))
+        for plane, pitch in zip(frame.planes, (220, 277), strict=True):
+            wave = _wave(pitch)[place : place + size]
             plane.update(wave.tobytes().ljust(plane.buffer_size, b"\0"))
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
         yield frame
 
 
-def _level(at: int, pitch: float) -> float:
+@lru_cache
+def _wave(pitch: int) -> array[float]:
+    """A second of a whole number of Hz, which joins on to itself, and its beginning once more."""
+    second = array("f", (_level(at, pitch) for at in range(SAMPLE_RATE)))
+    return second + second[:_AAC_FRAME]
+
+
+def _level(at: int, pitch: int) -> float:
     turn = 2 * math.pi * at / SAMPLE_RATE
-    beep = 0.2 * math.sin(880 * turn) if at % SAMPLE_RATE < SAMPLE_RATE // 12 else 0.0
+    beep = 0.2 * math.sin(880 * turn) if at < SAMPLE_RATE // 12 else 0.0
     return 0.06 * math.sin(pitch * turn) + beep
 
 
