@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -28,6 +29,11 @@ pytest_plugins = ["tests.harness.canary", "tests.harness.figures", "tests.harnes
 # commands would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor with `-n auto`: half of the time, a test waits for a process or a clock."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture
