@@ -91,6 +91,7 @@ def test_every_name_that_is_offered_is_there_and_nothing_is_loaded_before() -> N
     assert (Path(veopipe.__file__).parent / "py.typed").is_file()
 
 
+@pytest.mark.slow  # mypy reads all of veopipe
 def test_the_page_is_as_typed(tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text("\n".join(EXAMPLES).replace("heard = []", "heard: list[veopipe.Note] = []"))
     done = subprocess.run(

@@ -36,6 +36,7 @@ def test_an_example_has_no_error_and_no_warning(copy, path):
     assert {problem["rule"] for problem in problems} <= {"retired-model"}
 
 
+@pytest.mark.slow  # one of its shots is in 4K
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
 def test_a_rehearsal_of_an_example_verifies_every_shot_and_buys_nothing_twice(copy, path):
     first = veopipe(copy, "run", path.name, "--simulate", "--format", "json")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.breadth import cases
 from tests.harness.fork import Mishap
 from veopipe.simulator.server import Options, start
 
@@ -42,7 +43,7 @@ ENDINGS = [
 ]
 
 
-@pytest.mark.parametrize(("number", "code"), ENDINGS)
+@cases(("number", "code"), ENDINGS)
 def test_a_signal_during_a_create_waits_for_its_answer(
     film: Film, gateway: Simulator, until: Until, number: int, code: int
 ) -> None:
@@ -89,7 +90,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_create_is_in_doubt(
 
 
 @pytest.mark.parametrize(("how", "code"), [("interrupt", 130), ("terminate", 143), ("hangup", 143)])
-@pytest.mark.parametrize("at", [1, 4, 9, 14, 19])
+@cases("at", [4, 14, 1, 9, 19])
 def test_a_signal_before_the_first_create_ends_with_one_document_and_sends_nothing(
     film: Film, gateway: Simulator, at: int, how: str, code: int
 ) -> None:
@@ -100,7 +101,7 @@ def test_a_signal_before_the_first_create_ends_with_one_document_and_sends_nothi
     assert set(film.run().statuses.values()) == {"verified"}
 
 
-@pytest.mark.parametrize(("number", "code"), ENDINGS)
+@cases(("number", "code"), ENDINGS)
 def test_a_signal_while_it_is_being_loaded_ends_with_one_document(film: Film, number: int, code: int) -> None:
     """The command is imported when it starts: a tenth of a second in which nobody used to answer."""
     early = (
@@ -116,7 +117,7 @@ def test_a_signal_while_it_is_being_loaded_ends_with_one_document(film: Film, nu
     assert (ended.code, ended.document["exit_code"]) == (code, code)
 
 
-@pytest.mark.parametrize("number", [number for number, _ in ENDINGS])
+@cases("number", [number for number, _ in ENDINGS])
 def test_a_signal_after_the_last_word_changes_nothing(film: Film, number: int) -> None:
     late = (
         "import atexit, os\n"
@@ -232,7 +233,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("words", WRONG.values(), ids=WRONG.keys())
+@cases("words", WRONG.values(), quick=6, ids=WRONG.keys())
 def test_what_is_wrong_ends_with_2_and_one_json_document(
     film: Film, gateway: Simulator, words: tuple[str, ...]
 ) -> None:
@@ -345,7 +346,7 @@ def test_a_run_whose_reader_left_keeps_its_exit_code(film: Film, gateway: Simula
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("words", [(), ("--format", "json")])
-@pytest.mark.parametrize("verb", ["plan", "run", "status", "validate"])
+@cases("verb", ["run", "status", "plan", "validate"])
 def test_a_result_that_cannot_be_written_is_the_environments_fault(
     film: Film, verb: str, words: tuple[str, ...]
 ) -> None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.breadth import cases
+
 if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
@@ -112,7 +114,7 @@ def is_recorded(film: Film, gateway: Simulator, shot: str = "S00") -> bool:
     return True
 
 
-@pytest.mark.parametrize("more", [(), ("--format", "json"), ("--verbose",), ("--quiet",)], ids=" ".join)
+@cases("more", [(), ("--format", "json"), ("--verbose",), ("--quiet",)], ids=" ".join)
 def test_a_terminal_that_is_closed_during_a_create_waits_for_its_answer(
     film: Film, slow: Simulator, until: Until, terminal: Callable[..., Terminal], more: tuple[str, ...]
 ) -> None:
@@ -174,7 +176,7 @@ def test_a_terminal_that_is_closed_at_the_question_has_not_agreed(
     assert (slow.wire, bugs(film)) == ([], [])
 
 
-@pytest.mark.parametrize(
+@cases(
     "numbers",
     [
         (signal.SIGHUP, signal.SIGHUP, signal.SIGHUP),
@@ -216,7 +218,7 @@ def test_after_a_hangup_a_person_may_still_end_it_at_once(film: Film, gateway: S
     assert (film.run().code, len(gateway.ledger)) == (3, 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@cases("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_what_was_ignored_at_the_start_stays_ignored(
     film: Film, slow: Simulator, until: Until, number: signal.Signals
 ) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.breadth import cases
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -228,7 +230,7 @@ def committed(film: Film) -> set[str]:
     return set(git(film.folder, "ls-files").splitlines())
 
 
-@pytest.mark.parametrize("name", ["runs", "rescue", "lock", "state", ".new-film", "ledger.json"])
+@cases("name", ["runs", "ledger.json", "rescue", "lock", "state", ".new-film"])
 def test_a_list_may_be_called_as_a_folder_of_ours(film: Film, gateway: Simulator, name: str) -> None:
     film.list(SHOTS, name=f"{name}.yaml")
     assert film.run(manifest=f"{name}.yaml").statuses == PAID
@@ -251,9 +253,7 @@ def test_the_gitignore_of_an_older_veopipe_is_mended(film: Film, gateway: Simula
     assert (film.folder / ".veopipe/.gitignore").read_text().endswith(own)
 
 
-@pytest.mark.parametrize(
-    "ignored", ["state/", "state", "*.json", "ledger.json", "a.json", "**/state/*", ".veopipe/*", "lock\n*.json"]
-)
+@cases("ignored", ["state/", "state", "*.json", "ledger.json", "a.json", "**/state/*", ".veopipe/*", "lock\n*.json"])
 def test_a_gitignore_of_the_project_does_not_hide_a_ledger(film: Film, gateway: Simulator, ignored: str) -> None:
     film.list(SHOTS)
     (film.folder / ".gitignore").write_text(f"{ignored}\n")
@@ -308,7 +308,7 @@ def test_a_ledger_says_what_it_stands_for(nightly: Film) -> None:
     assert ledger_of(nightly)["attempts"] == dict.fromkeys(sorted(keys), 1)
 
 
-@pytest.mark.parametrize("lost", [["a"], ["b"], ["a", "b"]])
+@cases("lost", [["a"], ["b"], ["a", "b"]])
 @pytest.mark.parametrize("required", [True, False])
 def test_states_that_a_checkout_left_out_hold_what_they_would_buy(
     nightly: Film, gateway: Simulator, lost: list[str], required: bool
@@ -476,9 +476,7 @@ def test_a_ledger_in_which_git_left_both_sides_of_a_conflict_says_both(nightly: 
 # --- what isn't a state ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["._a.json", "a (conflicted copy 2026-11-26).json", "a 2.json", "a (1).json", "a.sync-conflict-1.json"]
-)
+@cases("name", ["._a.json", "a (conflicted copy 2026-11-26).json", "a 2.json", "a (1).json", "a.sync-conflict-1.json"])
 @pytest.mark.parametrize("content", ["a copy", "bytes of another program"])
 def test_a_file_whose_name_no_shot_can_have_is_no_state_and_is_named(
     bought: Film, gateway: Simulator, name: str, content: str
@@ -520,7 +518,7 @@ def test_a_copy_that_knows_more_than_the_state_holds_the_shot(bought: Film, gate
     assert len(gateway.ledger) == 3
 
 
-@pytest.mark.parametrize("placeholder", [".{}.icloud", "{}.nextcloud", "{}.owncloud", "{}.cloud"])
+@cases("placeholder", [".{}.icloud", "{}.nextcloud", "{}.owncloud", "{}.cloud"])
 @pytest.mark.parametrize("counted", [True, False])
 def test_a_placeholder_of_a_state_holds_its_shot_by_name(
     bought: Film, gateway: Simulator, placeholder: str, counted: bool

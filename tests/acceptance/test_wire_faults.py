@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness.breadth import cases
+
 if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
@@ -240,26 +242,26 @@ def test_a_key_that_is_refused_while_polling_parks_and_the_next_run_picks_up(fil
 # --- content ---------------------------------------------------------------------------------------
 
 FETCHED: list[tuple[str, dict[str, Any]]] = [
+    ("lag_404", {"seconds": 0.2}),
+    ("truncated_length", {}),
+    ("truncated_chunked", {"moov": "first"}),
+    ("html_200", {}),
+    ("corrupt_mp4", {}),
+    ("stall", {"seconds": 0.2}),
     ("lag_400", {"seconds": 0.2}),
     ("lag_400", {"seconds": 0.2, "wording": "new-api"}),
-    ("lag_404", {"seconds": 0.2}),
     ("lag_502", {"seconds": 0.2}),
-    ("truncated_length", {}),
     ("truncated_chunked", {}),
-    ("truncated_chunked", {"moov": "first"}),
     ("content_cut", {}),
-    ("html_200", {}),
     ("json_200", {}),
     ("json_200", {"type": "video/mp4", "times": 6}),  # words aren't a damaged video, of which four are enough
     ("content_429", {}),
     ("empty_200", {}),
-    ("corrupt_mp4", {}),
-    ("stall", {"seconds": 0.2}),
     ("redirect_302_other_host", {}),
 ]
 
 
-@pytest.mark.parametrize(("fault", "parameters"), FETCHED)
+@cases(("fault", "parameters"), FETCHED, quick=6)
 def test_a_download_that_is_no_whole_video_is_made_again(
     film: Film, gateway: Simulator, fault: str, parameters: dict[str, Any]
 ) -> None:
@@ -338,6 +340,7 @@ def test_a_video_that_is_gone_for_good_is_abandoned_and_never_bought_again(film:
 # --- the delivered file ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # to draw it takes seconds
 def test_a_4k_order_that_arrives_as_1080p_is_mismatched_with_the_evidence_and_kept(
     film: Film, gateway: Simulator
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_saved_state_file_never_leads_to_a_create(path: Path) -> None:
 RECORD = {"format": 1, "at": SINCE, "shot": "hero", "take": 1, "attempt": 1, "event": "ACCEPTED", "task_id": "task_9"}
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from([*RECORD, "file", "price_usd", "unknown", "number", "status"]), values, max_size=2)
 )
@@ -159,6 +160,7 @@ def assert_ledger(text: bytes) -> None:
         assert owner.look_up(places) == replace(found, manifest="shots.yaml")  # a moved ledger names it anew
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(list(LEDGER)), values, max_size=2) | values | st.binary(max_size=40))
 def test_a_damaged_ledger_is_a_sentence(changed: Any) -> None:
     assert_ledger(
@@ -214,6 +216,7 @@ def assert_permission(text: bytes) -> None:
         assert 0 <= price < 10**9
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(list(ENTRY)), values, max_size=2), values | st.just(1))
 def test_a_damaged_plan_file_is_a_sentence_or_allows_less(changed: dict[str, Any], form: Any) -> None:
     assert_permission(as_body({"format": form, "shots": [ENTRY, ENTRY | changed]}))
@@ -230,6 +233,7 @@ cells = st.text(max_size=12) | st.sampled_from(
 rows = st.lists(st.lists(cells, max_size=4).map(",".join), max_size=5)
 
 
+@pytest.mark.slow
 @given(
     rows | st.text(max_size=100),
     st.sampled_from(["id,prompt\n", "id;tags;prompt\n", "", "id,id\n", "\ufeffid\tseed\n"]),

@@ -80,6 +80,7 @@ shots = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(["version", "shots", "defaults", "budget_usd", "x"]), values | shots, max_size=5)
 )
@@ -118,6 +119,7 @@ sections = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(sections)
 def test_a_pipeline_is_usable_or_has_problems(value: dict[str, Any]) -> None:
     with a_folder() as folder:

@@ -48,6 +48,7 @@ def mutant(dice: random.Random) -> tuple[str, bytes]:
     return how, bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.shows("hostile input, at least 10,000")
 def test_every_damaged_video_is_walked_in_a_moment_and_no_part_of_one_passes(tmp_path: Path, figures: Figures) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.harness.breadth import cases
 from tests.harness.canary import KEY, holds_key, leaks_below
 from tests.harness.fork import Mishap
 from tests.harness.wire.server import FaultServer
@@ -204,7 +205,7 @@ def reports_of(film: Film) -> list[Result]:
 
 
 @pytest.mark.parametrize("stage", ["create", "poll", "content"])
-@pytest.mark.parametrize("echo", [*ECHOES, "echo_in_the_protocol"])
+@cases("echo", ["echo_in_the_protocol", *ECHOES])
 @pytest.mark.shows("e 41")
 def test_a_gateway_that_repeats_the_key_gets_it_written_nowhere(
     secret: Film, measured_video: Path, echo: str, stage: str

@@ -11,15 +11,16 @@ import pymediainfo
 import pytest
 from PIL import Image, ImageChops
 
+from tests.harness.breadth import cases
 from veopipe.simulator.footage import Cut, clip
 from veopipe.simulator.slate import Layout, Slate, small_picture
 
 FACTS = ("veo-3.1-fast-generate-preview", "text", "8 s at 24 fps", "1280x720 (720p, 16:9)", "7", "task_abc")
 SLATE = Slate("A cinematic shot of a lighthouse at sunset, ocean waves hitting the rocks", FACTS)
 CUTS = [
-    Cut(1280, 720, 8),
     Cut(720, 1280, 4),
     Cut(1280, 720, 6),
+    Cut(1280, 720, 8),
     Cut(1920, 1080, 8),
     Cut(1080, 1920, 8),
     Cut(3840, 2160, 8),
@@ -38,7 +39,7 @@ def _light(data: bytes) -> Iterator[Image.Image]:
             yield Image.frombuffer("L", size, bytes(plane), "raw", "L", plane.line_size, 1).copy()
 
 
-@pytest.mark.parametrize("cut", CUTS, ids=_name)
+@cases("cut", CUTS, ids=_name)
 def test_a_clip_has_exactly_the_ordered_measures(cut: Cut) -> None:
     data = clip(cut, SLATE)
     general, video, audio = pymediainfo.MediaInfo.parse(io.BytesIO(data)).tracks

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.breadth import cases
 from tests.harness.wire.answers import BEHAVIOURS
 from tests.harness.wire.expected import EXPECTED, LARGE, SLOW
 from tests.harness.wire.server import FaultServer
@@ -195,7 +196,7 @@ CREATES = {
 }
 
 
-@pytest.mark.parametrize("name", CREATES)
+@cases("name", CREATES, quick=5)
 @pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
 def test_the_command_never_repeats_a_spoiled_create(name: str, run: Run, measured_video: Path) -> None:  # type: ignore[valid-type]
     with FaultServer("good", measured_video) as other:
@@ -229,9 +230,7 @@ def test_a_whole_file_that_cannot_be_measured_is_kept_and_the_gateway_is_not_nee
 
 
 @pytest.mark.parametrize("stage", ["poll", "content"])
-@pytest.mark.parametrize(
-    "name", ["reset_after_the_request", "cut_in_the_body", "html_page", "gzip_bomb", "headers_for_ever", "json_nan"]
-)
+@cases("name", ["reset_after_the_request", "cut_in_the_body", "html_page", "gzip_bomb", "headers_for_ever", "json_nan"])
 @pytest.mark.shows("45 behaviours of the wire at three stages, each with its class")
 def test_the_command_asks_again_for_what_is_free(name: str, stage: str, run: Run, measured_video: Path) -> None:  # type: ignore[valid-type]
     with FaultServer(name, measured_video, spoils=stage, times=2) as gateway:
