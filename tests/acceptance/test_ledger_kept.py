@@ -388,10 +388,11 @@ def test_a_run_that_is_killed_has_counted_what_it_bought(
     film: Film, gateway: Simulator, until: Callable[[Callable[[], object]], None]
 ) -> None:
     film.list(SHOTS)
-    film.pipeline(provider__require_ledger=True, limits__creates_per_minute=40)
+    film.pipeline(provider__require_ledger=True, poll__timeout="5m")
     gateway.order_fault("stuck_in_progress", times=2)
     run: Started = film.start(*film.arguments("--new-ledger"))
     until(lambda: len(gateway.ledger) == 2 and counts(film) == [1, 1])
+    assert run.process.poll() is None, "counted at the end only"
     run.process.kill()
     run.result()
     gateway.clear_faults()

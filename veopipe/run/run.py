@@ -219,23 +219,26 @@ class Run:
         """Create what may be created, settle what is open, until nothing is left or the run is ended."""
         # asyncio looks names up in the same threads as it writes files: a resolver that hangs must not stop those.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
-        prober = Prober()
+        prober, tally = Prober(), Tally(self.ledger, self.brakes)
         self.leaving.listen()
         self.admission.start()
+        counting = asyncio.create_task(tally.keep_up())
+        counting.add_done_callback(self._look_for_bugs)
         if gateway is not None:
-            self.creator = self._creator(plan, gateway, budget, permission)
+            asker = Asker(self.id, self.ledger.store, gateway, self.journal, tally.count)
+            self.creator = self._creator(plan, asker, budget, permission)
         steps = Steps.of(self.ledger, gateway, prober, self.brakes, self.admission)
         try:
             await self._work(plan, Settler(self.ledger.store, self.ledger.project.shelf, steps, plan.wanted_takes))
         finally:
+            counting.cancel()
             await prober.close()
             if gateway is not None:
                 await gateway.close()
 
-    def _creator(self, plan: Plan, gateway: Gateway, budget: Budget, permission: Permission | None) -> Creator:
-        count = Tally(self.ledger, self.brakes).count
+    def _creator(self, plan: Plan, asker: Asker, budget: Budget, permission: Permission | None) -> Creator:
         return Creator(
-            asker=Asker(self.id, self.ledger.store, gateway, self.journal, count),
+            asker=asker,
             admission=self.admission,
             brakes=self.brakes,
             budget=budget,

@@ -5,6 +5,7 @@ Source: docs/design.md, 5 (The count).
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -31,12 +32,15 @@ class Tally:
     ledger: OpenLedger
     brakes: Brakes
     _from: float = -math.inf
+    _is_behind: bool = False
 
     def count(self) -> None:
         """An attempt was recorded; in the threads that create."""
         began = time.monotonic()
         if began < self._from:
+            self._is_behind = True
             return
+        self._is_behind = False
         self._from = math.inf  # by another thread at the same time: what it leaves out comes with the next
         try:
             self.ledger.write()
@@ -44,3 +48,10 @@ class Tally:
             self.brakes.stop_quietly(error.message, ExitCode.ENVIRONMENT)
         took = time.monotonic() - began
         self._from = began + max(PAUSE, took / SHARE)
+
+    async def keep_up(self) -> None:
+        """Count what came too soon after a count. Goes on until it is cancelled."""
+        while True:
+            await asyncio.sleep(PAUSE)
+            if self._is_behind:
+                await asyncio.to_thread(self.count)
