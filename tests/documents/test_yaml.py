@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from veopipe.documents import yaml
+from veopipe.documents import characters, yaml
 from veopipe.documents.nodes import MappingNode, place, plain
 from veopipe.documents.yaml import MAX_DEPTH, load, read
 
@@ -258,8 +258,8 @@ def test_no_damaged_file_makes_anything_but_problems(parser):
     for mutant in mutants(1, 1500):
         composer = yaml._Composer("x.yaml")
         try:
-            composer.run(yaml._text_of(mutant), parser)
-        except yaml._Stop as stop:
+            composer.run(characters.decoded(mutant), parser)
+        except (characters.Undecodable, yaml._Stop) as stop:
             places.append((stop.line, stop.column))
         else:
             composed += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from veopipe.documents.nodes import ScalarNode
 from veopipe.text import DENSE, printable
 
 UNCLOSED = "a quote that opens here is never closed"
@@ -77,12 +79,33 @@ _GOES_ON = 4  # words; a remark such as `# approved by Ann` has at most so many,
 _EATEN = 82  # characters of a comment that are kept, to be shown
 
 
-def comments(text: str) -> dict[tuple[int, int], str]:
-    """Places where YAML may cut a text: for YAML, `Take #3 of the house` is `Take` and a comment.
+class Cuts:
+    """Texts without quotes that YAML has perhaps cut: for YAML, `Take #3 of the house` is `Take` and a comment."""
 
-    Returns:
-        Line and column of the blanks before each `#` (both from 1) → what begins there, blanks included.
-    """
+    def __init__(self, text: str) -> None:
+        self._comments = _comments(text)
+        self._behind: dict[tuple[int, int], str] = {}
+        self._unused: dict[str, tuple[int, int]] = {}  # anchors of texts that no alias has named so far
+
+    @property
+    def places(self) -> dict[tuple[int, int], str]:
+        """Line and column of such a text → what YAML takes for a comment behind it, or for an anchor before it."""
+        return self._behind | {where: f"&{anchor}" for anchor, where in self._unused.items()}
+
+    def look_at(self, node: ScalarNode, end: Any, anchor: str | None) -> None:
+        """See whether something was cut off a text; `end` is PyYAML's mark of its end."""
+        if self._comments and (comment := self._comments.get((end.line + 1, end.column + 1))):
+            self._behind[node.line, node.column] = comment
+        if anchor is not None and node.text:
+            self._unused[anchor] = (node.line, node.column)
+
+    def use(self, anchor: str) -> None:
+        """Note that an alias names an anchor, so that it is no word of a text."""
+        self._unused.pop(anchor, None)
+
+
+def _comments(text: str) -> dict[tuple[int, int], str]:
+    """Line and column of the blanks before each `#` (both from 1) → what begins there, blanks included."""
     if "#" not in text:
         return {}
     return {

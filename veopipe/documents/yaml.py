@@ -94,7 +94,9 @@ def read(data: bytes, file: str) -> Document:
     """Read YAML from bytes; `file` is the name in problems."""
     composer = _Composer(file)
     try:
-        composer.run(_text_of(data), _parser_class())
+        composer.run(characters.decoded(data), _parser_class())
+    except characters.Undecodable as odd:
+        return Document(file, None, (_problem(file, "yaml-encoding", str(odd), odd.line, odd.column),))
     except _Stop as stop:
         composer.report(stop.rule, stop.message, stop.line, stop.column)
         return Document(file, None, tuple(composer.problems))
@@ -125,13 +127,6 @@ def _bytes_of(path: Path) -> bytes:
     if (found := standins.of_bytes(data)) is not None:
         raise ValueError(str(found))
     return data
-
-
-def _text_of(data: bytes) -> str:
-    try:
-        return characters.decoded(data)
-    except characters.Undecodable as odd:
-        raise _Stop("yaml-encoding", str(odd), odd.line, odd.column) from None
 
 
 def _syntax_stop(error: Exception, text: str) -> _Stop:
@@ -193,31 +188,6 @@ class _Size:
             raise _Stop("yaml-limit", "aliases and merges expand to too much from here on", line, column)
 
 
-class _Cuts:
-    """Texts without quotes that YAML has perhaps cut; see `Document.cut`."""
-
-    def __init__(self, text: str) -> None:
-        self._comments = syntax.comments(text)
-        self._behind: dict[tuple[int, int], str] = {}
-        self._unused: dict[str, tuple[int, int]] = {}  # anchors of texts, so far
-
-    @property
-    def places(self) -> dict[tuple[int, int], str]:
-        """What was found."""
-        return self._behind | {where: f"&{anchor}" for anchor, where in self._unused.items()}
-
-    def look_at(self, event: yaml.ScalarEvent, node: ScalarNode) -> None:
-        """See whether something was cut off a text."""
-        if self._comments and (comment := self._comments.get(_from_one(event.end_mark))):
-            self._behind[node.line, node.column] = comment
-        if event.anchor is not None and node.text:
-            self._unused[event.anchor] = (node.line, node.column)
-
-    def use(self, anchor: str) -> None:
-        """An alias names this anchor, so it is no word of a text."""
-        self._unused.pop(anchor, None)
-
-
 class _Composer:
     """Events in, nodes out. One per file."""
 
@@ -225,7 +195,7 @@ class _Composer:
         self.file = file
         self.problems: list[Problem] = []
         self.root: Node | None = None
-        self.cuts = _Cuts("")
+        self.cuts = syntax.Cuts("")
         self._stack: list[_Open] = []
         self._anchors: dict[str, _Anchor | None] = {}  # None: open, so an alias to it would be endless
         self._size = _Size()
@@ -246,7 +216,7 @@ class _Composer:
             yaml.AliasEvent: self._alias,
             yaml.DocumentStartEvent: self._document,
         }
-        self.cuts = _Cuts(text)
+        self.cuts = syntax.Cuts(text)
         stood_in = characters.stood_in(text)
         self._has_stand_ins, text = stood_in is not text, stood_in
         try:
@@ -282,7 +252,7 @@ class _Composer:
         if not text.isascii() or "\0" in text:
             self._check_text(node)
         if is_plain:
-            self.cuts.look_at(event, node)
+            self.cuts.look_at(node, event.end_mark, event.anchor)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(node, 1, 1)
         self._size.write(node)
