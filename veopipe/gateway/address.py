@@ -27,6 +27,8 @@ _API_PATH = re.compile(
     r"|responses|messages|models|files|images/+(?:generations|edits)|audio/+(?:speech|transcriptions)))?/*$",
     re.IGNORECASE,
 )
+PORTS = {"http": 80, "https": 443}
+"""The port of a scheme, where an address names none."""
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
 
@@ -49,7 +51,7 @@ class Address:
             return SIMULATOR
         parts = urlsplit(self.base_url)
         host = (parts.hostname or "").lower()
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        port = parts.port or PORTS[parts.scheme]
         return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
@@ -76,9 +78,8 @@ def parse_base_url(written: str) -> str:
     except ValueError:
         raise ValueError("this is no address; write https://host or https://host:port") from None
     host = _checked_host(parts)
-    default = {"https": 443, "http": 80}[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
-    origin = f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, default) else "")
+    origin = f"{parts.scheme}://{shown}" + (f":{port}" if port not in (None, PORTS[parts.scheme]) else "")
     path, api = _split_path(parts.path)
     if api:
         raise ValueError(f"leave {api} off: veopipe adds the API's paths itself; write {origin}{path}")

@@ -21,11 +21,11 @@ from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 from veopipe.errors import EnvironmentFault
+from veopipe.gateway.address import PORTS
 from veopipe.takes.origin import is_loopback
 from veopipe.text import hide
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
-_PORTS = {"http": 80, "https": 443}
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+)(?::([0-9]{0,5}))?")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?")
 _UNENCODED = "its user name or password holds a `#`, `/` or `?` as it is"
@@ -76,10 +76,9 @@ class Proxies:
             EnvironmentFault: a proxy should, and its variable makes no sense.
             ValueError: `url` is no URL.
         """
-        parts = urlsplit(url)
-        if self._is_direct(parts.hostname or "", parts.port or _PORTS.get(parts.scheme)):
+        if self._is_direct(url):
             return None
-        written = self._written.get(parts.scheme) or self._written.get("all")
+        written = self._written.get(urlsplit(url).scheme) or self._written.get("all")
         return _parsed(*written) if written else None
 
     def check(self, url: str) -> None:
@@ -90,13 +89,14 @@ class Proxies:
         Raises:
             EnvironmentFault: one of them makes no sense.
         """
-        parts = urlsplit(url)
-        if not self._is_direct(parts.hostname or "", parts.port or _PORTS.get(parts.scheme)):
+        if not self._is_direct(url):
             self.carrier(url)
-            for scheme in _PORTS.keys() & self._written.keys():
+            for scheme in PORTS.keys() & self._written.keys():
                 _parsed(*self._written[scheme])
 
-    def _is_direct(self, host: str, port: int | None) -> bool:
+    def _is_direct(self, url: str) -> bool:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme)
         return is_loopback(host) or _is_excepted(self.exceptions, host, port)
 
 

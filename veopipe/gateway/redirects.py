@@ -20,10 +20,9 @@ import unicodedata
 from collections.abc import Callable
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from veopipe.gateway.address import Address
+from veopipe.gateway.address import PORTS, Address
 from veopipe.text import printable
 
-_PORTS = {"http": 80, "https": 443}
 _NUMBERS = re.compile(r"[0-9a-fx.]+")
 _FAKE = ipaddress.ip_network("198.18.0.0/15")
 """A proxy that works as a network device (TUN) makes this machine's DNS answer with made-up addresses of this range,
@@ -48,7 +47,7 @@ def is_same_origin(url: str, other: str) -> bool:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
 
 
 async def target(gateway: Address, url: str, location: str, carries: Callable[[str], bool]) -> str:
@@ -70,7 +69,7 @@ async def target(gateway: Address, url: str, location: str, carries: Callable[[s
     except ValueError:
         raise NotFollowed("a redirect to no address") from None
     host = parts.hostname
-    if parts.scheme not in _PORTS or not host or "@" in parts.netloc or "\\" in parts.netloc:
+    if parts.scheme not in PORTS or not host or "@" in parts.netloc or "\\" in parts.netloc:
         raise NotFollowed("a redirect to an address that can't be used")
     if gateway.is_loopback:
         return found
