@@ -78,7 +78,8 @@ def _say(answer: dict[str, Any]) -> None:
 
 def _answer(library: type[MediaInfo], path: str) -> dict[str, Any]:
     try:
-        with _opened(path) as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            _refuse_others(file)
             return _facts(library.parse(file))
     except OSError as error:
         return {"error": f"the file can't be read: {error.strerror or error}"}
@@ -88,17 +89,13 @@ def _answer(library: type[MediaInfo], path: str) -> dict[str, Any]:
         return {"error": f"libmediainfo can't read the file: {str(error)[:_TEXT]}"}
 
 
-def _opened(path: str) -> BinaryIO:
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+def _refuse_others(file: BinaryIO) -> None:
+    """Refuse what is no MP4, by its first bytes."""
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
         raise OSError("not a regular file")
-    head = file.read(8)
-    file.seek(0)
-    if head[4:] not in _FIRST:
-        file.close()
+    if file.read(8)[4:] not in _FIRST:
         raise ValueError("no ftyp box")
-    return file
+    file.seek(0)
 
 
 def _facts(found: MediaInfo) -> dict[str, Any]:

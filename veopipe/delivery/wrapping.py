@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 from veopipe.delivery.boxes import looks_like_mp4
@@ -114,15 +115,10 @@ class _Layers:
         return all(layer.is_over for layer in self.layers)
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        return _through(self.layers, piece)
-
-
-def _through(layers: list[Wrapping], piece: bytes) -> Iterator[bytes]:
-    if not layers:
-        yield piece
-        return
-    for found in layers[0].feed(piece):
-        yield from _through(layers[1:], found)
+        found = iter([piece])
+        for layer in self.layers:
+            found = chain.from_iterable(map(layer.feed, found))
+        return found
 
 
 @dataclass(slots=True)
