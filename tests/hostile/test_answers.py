@@ -48,7 +48,7 @@ def test_a_create_answer_is_judged_by_what_is_provable(
     else:
         assert answer.outcome in {Outcome.IN_DOUBT, Outcome.ACCEPTED}
     if answer.outcome is Outcome.REFUSED and status not in {400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431}:
-        assert error_words(parse_json(body))[0] in {"model_not_found", "build_request_failed"}
+        assert error_words(body)[0] in {"model_not_found", "build_request_failed"}
     assert (answer.outcome is Outcome.ACCEPTED) == (answer.task_id is not None)
     assert answer.task_id is None or DIALECT.is_task_id(answer.task_id)
     for text in (answer.reason, answer.message, answer.request_id or ""):
@@ -70,7 +70,7 @@ def test_a_poll_answer_about_another_task_settles_nothing(status: int, head: dic
 @given(STATUSES | st.integers(0, 999), headers, bodies)
 def test_a_content_answer_gets_a_kind_and_words_that_are_safe(status: int, head: dict[str, str], body: bytes) -> None:
     answer = DIALECT.judge_content(Evidence(status, head))
-    code, words = error_words(parse_json(body))
+    code, words = error_words(body)
     assert (answer.kind == "video") == (200 <= status < 300)
     for text in (answer.why, label_of(status, head), code or "", words or ""):
         assert not UNSAFE.search(text)

@@ -69,7 +69,7 @@ def test_a_new_shot_is_created() -> None:
     item = only(planned(ORDER))
 
     assert (item.action, item.reason, item.number, item.attempt) == (Action.CREATE, "new", 1, 1)
-    assert (item.buys, item.cost_usd, item.never_tried, item.bought_before) == (True, Decimal("0.3"), True, False)
+    assert (item.buys, item.cost_usd, item.status, item.bought_before) == (True, Decimal("0.3"), None, False)
     assert item.google_usd == Decimal("0.96")
 
 
@@ -125,7 +125,7 @@ def test_retry_failed_orders_another_attempt_of_what_failed() -> None:
     item = only(planned(ORDER, take(attempt(Status.FAILED, message="policy")), retry_all=True))
 
     assert (item.action, item.reason, item.number, item.attempt) == (Action.RETRY, "failed: policy", 1, 2)
-    assert (item.bought_before, item.never_tried) == (True, False)
+    assert (item.bought_before, item.status) == (True, Status.FAILED)
 
 
 @pytest.mark.parametrize(("failures", "allowed", "again"), [(1, 0, False), (1, 1, True), (2, 1, False), (2, 2, True)])

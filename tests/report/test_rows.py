@@ -278,7 +278,7 @@ def test_doubt_outweighs_failure_budget_and_pending(shelf: Shelf) -> None:
 @pytest.mark.parametrize("status", [Status.REFUSED, Status.FAILED, Status.ABANDONED, Status.MISMATCHED])
 def test_a_take_that_nobody_wants_any_more_spoils_no_run(shelf: Shelf, status: Status) -> None:
     row = row_of(shelf, take(attempt(status)))
-    row = replace(row, item=replace(row.item, wanted=False))
+    row = replace(row, item=replace(row.item, order=None))
 
     assert code_of([row], set()) is ExitCode.OK
 

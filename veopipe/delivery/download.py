@@ -28,7 +28,7 @@ from pathlib import Path
 from veopipe import crashpoints, files
 from veopipe.delivery import boxes, wrapping
 from veopipe.dialects.base import Content
-from veopipe.dialects.bodies import A_PAGE, error_words, parse_json, words_of_body
+from veopipe.dialects.bodies import A_PAGE, parse_json, words_of, words_of_body
 from veopipe.gateway.client import ContentStream, Gateway, Interrupted
 from veopipe.takes.take import Attempt
 from veopipe.text import counted, printable
@@ -189,7 +189,7 @@ def _no_video(body: bytes, said: str, cut: str) -> tuple[Fetched, str]:
         said: what the answer's head says against a video, if it does.
         cut: why the body ended early, if it did.
     """
-    _, error = error_words(parse_json(body))  # under a video's label only an error counts as words
+    error = words_of(parse_json(body))  # under a video's label only an error counts as words
     if (error or (said and not cut)) and _is_text(body):
         return Fetched.NOT_READY, said or "words instead of a video"
     if cut or not body:

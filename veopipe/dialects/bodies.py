@@ -61,18 +61,18 @@ def _no_constant(name: str) -> None:
 # --- words -----------------------------------------------------------------------------------------
 
 
-def error_words(document: Any) -> tuple[str | None, str | None]:
+def error_words(body: bytes) -> tuple[str | None, str | None]:
     """Code and words of an error body, whatever its envelope.
 
     Returns:
         The gateway's code, if it gave one as a text, and words for people, if there are any; both safe to print.
     """
+    document, words = parse_json(body), words_of_body(body)
     if not isinstance(document, dict):
-        return None, words_of(document)
+        return None, words
     error = document.get("error")
     code = (error if isinstance(error, dict) else document).get("code")
-    code = code if isinstance(code, str) and code else None
-    return (printable(code, 80) if code else None), words_of(document)
+    return (printable(code, 80) if isinstance(code, str) and code else None), words
 
 
 def words_of(document: Any) -> str | None:
@@ -145,7 +145,7 @@ def _texts(value: Any, keys: re.Pattern[str], depth: int = 0) -> Iterator[str]:
 
 
 def _told(value: Any, depth: int) -> Iterator[str]:
-    """The texts of an error: its words with its code in front, or its code alone."""
+    """The texts of whatever stands where an error is told."""
     if depth > _DEEPEST:
         return
     if isinstance(value, str):
@@ -154,12 +154,7 @@ def _told(value: Any, depth: int) -> Iterator[str]:
         for entry in value[:_MOST_TEXTS]:
             yield from _told(entry, depth + 1)
     elif isinstance(value, dict):
-        found = list(islice(_of_error(value, depth), _MOST_TEXTS))
-        label = _label(value)
-        if found and label and label not in found[0]:
-            found[0] = f"{label}: {found[0]}"
-        alone = label or (value.get("type") if isinstance(value.get("type"), str) else "")
-        yield from found or ([alone] if alone else [])
+        yield from _of_error(value, depth)
 
 
 def _of_text(text: str, depth: int) -> Iterator[str]:
@@ -170,6 +165,15 @@ def _of_text(text: str, depth: int) -> Iterator[str]:
 
 
 def _of_error(error: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """The words of an error with its code in front, or its code alone."""
+    found, label = list(islice(_words_in(error, depth), _MOST_TEXTS)), _label(error)
+    if found and label not in found[0]:
+        found[0] = f"{label}: {found[0]}"
+    alone = label or error.get("type")
+    yield from found or ([alone] if isinstance(alone, str) and alone else [])
+
+
+def _words_in(error: Mapping[str, Any], depth: int) -> Iterator[str]:
     for name, inner in _entries(error):
         holds = name in _HOLDERS and not isinstance(inner, str)
         says = not name.endswith("code") and any(keys.search(name) for keys in (_BLAMING, _SAYING, _DESCRIBING))

@@ -9,7 +9,7 @@ Source: docs/design.md, 5 and 6 (What goes on, what is held).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -33,6 +33,7 @@ LOST = (
 NOT_CHARGED = "not_charged"
 """The scope that `resolve --not-charged` gives a refusal: a person looked it up, so it may be sent again."""
 
+_KEPT = CARRIED_ON | {Status.VERIFIED}
 _TRIED_AGAIN = frozenset({Scope.ACCOUNT.value, Scope.GATEWAY.value, Scope.THROTTLE.value, NOT_CHARGED})
 
 
@@ -83,6 +84,20 @@ class World:
     missing: Mapping[str, str] = field(default_factory=dict)
     lost: Collection[str] = ()
 
+    def accepts(self, take: Take) -> bool:
+        """Whether a take satisfies this run: what a gateway on this machine made satisfies only runs at such a one."""
+        return self.gateway is None or is_local(self.gateway) or not take.last.is_local
+
+    def has_cost(self, take: Take) -> bool:
+        """Whether a take may have cost money; what a gateway on this machine made cost none in a real run."""
+        return self.accepts(take) and any(attempt.status is not Status.REFUSED for attempt in take.attempts)
+
+    def tries_again(self, take: Take) -> bool:
+        """Whether another attempt is ordered for a take that was refused or failed."""
+        if take.status is Status.REFUSED:
+            return self.retry_all or take.last.scope in _TRIED_AGAIN
+        return self.retry_all or take.failures() <= self.retry_failed
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -94,17 +109,14 @@ class Item:
         reason: why, for people.
         number: the take's number, or the one that a new take will get.
         fingerprint: of the take's order.
-        order: what is wanted, None for a take that the manifest doesn't want any more.
+        order: what is wanted; None: the manifest doesn't want this take any more.
         price_usd: what one create costs.
         attempt: the number of the next create among those that may cost money, from 1.
-        wanted: whether the manifest wants this take now.
         bought_before: an earlier take of this shot may have cost money, and this one is bought on top.
-        bought_at: the gateway on this machine where the same order was bought, perhaps through a port that is
+        bought_here: the take of the same order that a gateway on this machine made, perhaps through a port that is
             forwarded; it satisfies no run elsewhere.
-        kept_there: a run at `bought_at` buys nothing: its take is verified, or carried on.
         renamed_from: the shot whose state this one takes over first.
-        status: where the take stands on disk, None if it isn't there yet.
-        never_tried: no create was ever made for it.
+        status: where the take stands on disk; None: no create was ever made for it.
         google_usd: Google's list price for the same video, where the document gives it.
     """
 
@@ -116,14 +128,21 @@ class Item:
     order: Order | None
     price_usd: Decimal
     attempt: int = 1
-    wanted: bool = True
     bought_before: bool = False
-    bought_at: str | None = None
-    kept_there: bool = False
+    bought_here: Take | None = None
     renamed_from: str | None = None
     status: Status | None = None
-    never_tried: bool = True
     google_usd: Decimal | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the manifest wants this take now."""
+        return self.order is not None
+
+    @property
+    def bought_at(self) -> str | None:
+        """The gateway on this machine where the same order was bought."""
+        return self.bought_here.last.gateway if self.bought_here is not None else None
 
     @property
     def buys(self) -> bool:
@@ -143,7 +162,7 @@ class Plan:
     Attributes:
         items: one for each take that is wanted or still open.
         retry_failed: the pipeline's further attempts for a failed take.
-        moves: shot → the shot whose state it takes over first (`moves.takeovers`).
+        moves: shot → the shot whose state it takes over first (`renames.takeovers`).
     """
 
     items: tuple[Item, ...]
@@ -153,7 +172,7 @@ class Plan:
     @property
     def creates(self) -> list[Item]:
         """What will be bought, in the order in which it will: never tried first."""
-        return sorted((item for item in self.items if item.buys), key=lambda item: not item.never_tried)
+        return sorted((item for item in self.items if item.buys), key=lambda item: item.status is not None)
 
     @property
     def cost_usd(self) -> Decimal:
@@ -177,15 +196,19 @@ class Plan:
     @property
     def again(self) -> list[Item]:
         """What is bought though an earlier take of the shot was bought before."""
-        return [item for item in self.items if item.buys and item.bought_before and item.bought_at is None]
+        return [item for item in self.items if item.buys and item.bought_before and item.bought_here is None]
 
     @property
     def elsewhere(self) -> dict[tuple[str, bool], list[Item]]:
-        """What is bought though a gateway on this machine had the same order, by that gateway and `kept_there`."""
+        """What is bought though a gateway on this machine had the same order.
+
+        Returns:
+            Gateway, and whether a run there buys nothing, since the take is verified or carried on → what is bought.
+        """
         found: dict[tuple[str, bool], list[Item]] = {}
         for item in self.items:
-            if item.buys and item.bought_at is not None:
-                found.setdefault((item.bought_at, item.kept_there), []).append(item)
+            if item.buys and (local := item.bought_here) is not None:
+                found.setdefault((local.last.gateway, local.status in _KEPT), []).append(item)
         return found
 
     @property
@@ -249,29 +272,29 @@ class _Planner:
             if shown is not None and take.number == shown.number:
                 continue
             if take.status in UNKNOWN_OUTCOME | CARRIED_ON:
-                yield self._open(take, state.shot, None)
+                yield self._open(take, _unwanted(take, state.shot))
 
     def _decide(self, wanted: Wanted, state: ShotState) -> Item:
         blank = self._blank(wanted, state)
         if (why := self._obstacle(state)) is not None:
             return replace(blank, action=Action.HOLD, reason=why)
         take, local = self._match(state, blank.fingerprint), self._bought_here(state, blank.fingerprint)
-        if take is None:
-            item = self._new(blank, state, local)
-        elif take.status in UNKNOWN_OUTCOME | CARRIED_ON:
-            return self._open(take, state.shot, _of(take, blank))
-        else:
-            item = self._settled(take, _of(take, blank))
+        if take is not None and take.status in UNKNOWN_OUTCOME | CARRIED_ON:
+            return self._open(take, _of(take, blank))
+        item = self._new(wanted, blank, state, local) if take is None else self._settled(take, _of(take, blank))
         if not item.buys:
             return item
         unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
         if unclear:
-            meant = next((take for take in unclear if take.fingerprint == blank.fingerprint), None)
-            return self._open(meant or unclear[-1], state.shot, _of(meant, blank) if meant else None)
-        if local is None:
-            return item
-        kept = local.status is Status.VERIFIED or local.status in CARRIED_ON
-        return replace(item, bought_at=local.last.gateway, kept_there=kept)
+            return self._in_doubt(unclear, state.shot, blank)
+        return replace(item, bought_here=local)
+
+    def _in_doubt(self, unclear: Sequence[Take], shot: str, blank: Item) -> Item:
+        """The item of a shot that gets nothing new: of its take in doubt, the wanted one if that is one of them."""
+        meant = next((take for take in unclear if take.fingerprint == blank.fingerprint), None)
+        if meant is not None:
+            return self._open(meant, _of(meant, blank))
+        return self._open(unclear[-1], _unwanted(unclear[-1], shot))
 
     def _obstacle(self, state: ShotState) -> str | None:
         """Why nothing can be said of a shot's takes."""
@@ -302,11 +325,7 @@ class _Planner:
 
     def _match(self, state: ShotState, fingerprint: str) -> Take | None:
         """The take that this order already has, the best of them if a rehearsal left several."""
-        return _best(take for take in state.takes if take.fingerprint == fingerprint and self._satisfies(take))
-
-    def _satisfies(self, take: Take) -> bool:
-        here = self.world.gateway
-        return here is None or is_local(here) or not take.last.is_local
+        return _best(take for take in state.takes if take.fingerprint == fingerprint and self.world.accepts(take))
 
     def _bought_here(self, state: ShotState, fingerprint: str) -> Take | None:
         """The take of this order that a gateway on this machine may have been paid for, if it isn't a match."""
@@ -314,15 +333,16 @@ class _Planner:
             take
             for take in state.takes
             if take.fingerprint == fingerprint
-            and not self._satisfies(take)
+            and not self.world.accepts(take)
             and take.last.gateway != SIMULATOR
             and take.status is not Status.REFUSED
         )
 
-    def _new(self, blank: Item, state: ShotState, local: Take | None) -> Item:
-        if not state.takes or blank.order is None:
+    def _new(self, wanted: Wanted, blank: Item, state: ShotState, local: Take | None) -> Item:
+        """The item of an order that has no take, or none that satisfies this run."""
+        if not state.takes:
             return blank
-        paid = any(self._cost_money(take) for take in state.takes)
+        paid = any(map(self.world.has_cost, state.takes))
         rehearsed = _best(take for take in state.takes if take.fingerprint == blank.fingerprint)  # or it were a match
         if local is not None:
             bought = "bought" if local.status in CHARGED else "ordered"
@@ -331,29 +351,12 @@ class _Planner:
         elif rehearsed is not None:
             reason = f"its take was made at {rehearsed.last.gateway}, which satisfies no real run"
         else:
-            words = orders.changes(state.takes[-1].order, blank.order)
-            reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {blank.order.take} ordered"
+            words = orders.changes(state.takes[-1].order, wanted.order)
+            reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {wanted.order.take} ordered"
         return replace(blank, reason=reason, bought_before=paid)
 
-    def _cost_money(self, take: Take) -> bool:
-        """Whether a take may have cost money; what a gateway on this machine made cost none in a real run."""
-        return self._satisfies(take) and any(attempt.status is not Status.REFUSED for attempt in take.attempts)
-
-    def _open(self, take: Take, shot: str, blank: Item | None) -> Item:
+    def _open(self, take: Take, item: Item) -> Item:
         """The item of a take that isn't settled."""
-        item = blank or Item(
-            shot,
-            Action.CONTINUE,
-            "",
-            take.number,
-            take.fingerprint,
-            None,
-            take.last.price_usd,
-            take.paid_ordinal(),
-            wanted=False,
-            status=take.status,
-            never_tried=False,
-        )
         last = take.last
         if take.status in UNKNOWN_OUTCOME:
             return replace(item, action=Action.HOLD, reason=f"in doubt since {last.submitted_at}; see veopipe resolve")
@@ -361,8 +364,9 @@ class _Planner:
             return replace(item, action=Action.HOLD, reason=elsewhere(take))
         return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
 
-    def _settled(self, take: Take, blank: Item) -> Item:
-        item = replace(blank, action=Action.KEEP)
+    def _settled(self, take: Take, item: Item) -> Item:
+        """The item of a wanted take that is settled: kept as it is, or tried again."""
+        item = replace(item, action=Action.KEEP)
         why = take.last.message or take.last.reason or ""
         if take.status is Status.VERIFIED:
             return replace(item, reason="verified")
@@ -370,15 +374,10 @@ class _Planner:
             return replace(item, reason=f"mismatched: {why}; raise take to order another")
         if take.status is Status.ABANDONED:
             return replace(item, reason=f"abandoned: {why}; raise take to order another")
-        if self._may_retry(take):
-            paid = self._cost_money(take)
+        if self.world.tries_again(take):
+            paid = self.world.has_cost(take)
             return replace(item, action=Action.RETRY, reason=f"{take.status}: {why}", bought_before=paid)
         return replace(item, reason=f"{take.status}: {why}; --retry-failed orders another attempt")
-
-    def _may_retry(self, take: Take) -> bool:
-        if take.status is Status.REFUSED:
-            return self.world.retry_all or take.last.scope in _TRIED_AGAIN
-        return self.world.retry_all or take.failures() <= self.world.retry_failed
 
 
 _WORTH = {
@@ -398,7 +397,13 @@ def _best(takes: Iterable[Take]) -> Take | None:
 
 def _of(take: Take, blank: Item) -> Item:
     """The item of a wanted order that has a take."""
-    return replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal(), never_tried=False)
+    return replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal())
+
+
+def _unwanted(take: Take, shot: str) -> Item:
+    """The item of a take that the manifest doesn't want any more."""
+    price, ordinal = take.last.price_usd, take.paid_ordinal()
+    return Item(shot, Action.CONTINUE, "", take.number, take.fingerprint, None, price, ordinal, status=take.status)
 
 
 def elsewhere(take: Take) -> str:

@@ -11,7 +11,7 @@ Source: docs/design.md, 1 and 5 (Renamed shots); DECISIONS.md, 24.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from veopipe.takes.take import ShotState
@@ -35,30 +35,35 @@ def takeovers(
         Shot → the shot whose state it takes over: each once on either side, and each id that gets a state while
         it has one gives its own to another.
     """
-    departed = [shot for shot in sorted(states) if shot not in manifest_ids]
+    departed = sorted(states.keys() - set(manifest_ids))
     needy = {
         shot: fingerprint
         for shot, fingerprint in wanted.items()
-        if shot.casefold() not in unreadable and not _has(states.get(shot), fingerprint)
+        if shot.casefold() not in unreadable and fingerprint not in _orders_of(states.get(shot))
     }
     given = dict(_respelt(needy, departed, states))
-    free = [*(shot for shot in departed if shot not in given.values()), *(shot for shot in needy if shot in states)]
-    holders: dict[str, deque[str]] = {}
-    for shot in free:
-        for fingerprint in dict.fromkeys(take.fingerprint for take in states[shot].takes):
-            holders.setdefault(fingerprint, deque()).append(shot)
     taken = set(given.values())
+    holders = _holders([*departed, *(shot for shot in needy if shot in states)], states)
     for shot, fingerprint in needy.items():
-        found = None if shot in given else _first(holders.get(fingerprint, deque()), taken)
-        if found is not None:
+        if shot not in given and (found := _first(holders[fingerprint], taken)) is not None:
             given[shot] = found
             taken.add(found)
     _make_room(given, states)
     return given
 
 
-def _has(state: ShotState | None, fingerprint: str) -> bool:
-    return state is not None and any(take.fingerprint == fingerprint for take in state.takes)
+def _orders_of(state: ShotState | None) -> Collection[str]:
+    """The fingerprints of a shot's takes, in their order."""
+    return dict.fromkeys(take.fingerprint for take in state.takes) if state is not None else ()
+
+
+def _holders(free: Iterable[str], states: Mapping[str, ShotState]) -> Mapping[str, deque[str]]:
+    """Fingerprint → the free shots that have its take, those that left first."""
+    holders = defaultdict[str, deque[str]](deque)
+    for shot in free:
+        for fingerprint in _orders_of(states[shot]):
+            holders[fingerprint].append(shot)
+    return holders
 
 
 def _respelt(

@@ -191,7 +191,7 @@ class Creator:
             wait = answer.retry_after if answer.retry_after is not None else after_throttling(tempo.interval)
             tempo.slow_down(wait)
             self._again_later(item, f"the gateway is busy; next create in {wait:.0f} s")
-            self.queue.appendleft(replace(item, never_tried=False))
+            self.queue.appendleft(item)
 
     def _on_unsent(self, item: Item, answer: CreateAnswer, asked_at: float) -> None:
         self.budget.give_back(item.price_usd)
@@ -216,9 +216,9 @@ class Creator:
         self.admission.wake()
 
     def _try_again(self, item: Item | None, take: Take) -> None:
-        if item is None or not item.wanted or item.order is None:
+        if item is None or not item.wanted:
             return
-        again = replace(item, number=take.number, attempt=take.paid_ordinal(), never_tried=False)
+        again = replace(item, number=take.number, attempt=take.paid_ordinal())
         allowed = self.permission is None or self.permission.lacks(again) is None
         if take.failures() <= self.admission.limits.retry_failed and allowed:
             self.queue.append(again)

@@ -46,15 +46,14 @@ _NO_CODE = re.compile(
 
 def is_about_address(status: int, code: str | None, words: str | None, asked: Asked) -> bool:
     """Whether an answer speaks of the address. A gateway that took creates there has it, whatever it says."""
+    words = words or ""
     if asked.has_accepted or not _NO_CODE.fullmatch(code or ""):
         return False
     if status == 400:
-        return bool(words and _NO_ROUTE_400.search(words))
+        return bool(_NO_ROUTE_400.search(words))
     if status not in _ROUTE_STATUS:
         return False
-    if words and is_of_router(words):
-        return True
-    return not asked.is_known and (not words or _may_be_of_address(words, asked.model))
+    return is_of_router(words) or (not asked.is_known and _may_be_of_address(words, asked.model))
 
 
 def is_of_router(words: str) -> bool:

@@ -22,39 +22,42 @@ from veopipe.text import printable
 _HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?([^/?#@\s]+)", re.IGNORECASE)
 
 # The gateway decided before it accepted anything, envelope or not (docs/design.md, 6).
-_REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 431})
+_REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431})
 _ACCOUNT_STATUS = frozenset({401, 402, 403})
 _ACCOUNT_CODE = re.compile(r"quota|balance|invalid_api_key|pre_consume", re.ASCII)
 # 5xx by which new-api refuses all the same (docs/api-facts.md, a).
 _REFUSED_CODES = frozenset({"model_not_found", "build_request_failed"})
 # How this family calls its tasks (docs/api-facts.md, a); what else has an id may be the request.
 _TASK_FORM = re.compile(r"(?:task|video)[_-].+")
+_REQUEST_IDS = ("x-oneapi-request-id", "x-request-id", "cf-ray")
 
 
 def judge(evidence: Evidence, asked: Asked) -> CreateAnswer:
     """The verdict; whatever isn't provable is in doubt."""
     if evidence.status is None or not evidence.gate_passed:  # an answer to the head alone: nothing was ordered
         return _unanswered(evidence)
-    headers, document = evidence.headers, parse_json(evidence.body)
-    request_id = headers.get("x-oneapi-request-id") or headers.get("x-request-id") or headers.get("cf-ray")
-    named = printable(request_id) if request_id else None
-    common: dict[str, Any] = {"http_status": evidence.status, "request_id": named}
+    common: dict[str, Any] = {"http_status": evidence.status, "request_id": _request_id(evidence)}
     if 200 <= evidence.status < 300:
-        return _taken(document, evidence, common)
-    code, words = error_words(document)
-    words = words or words_of_body(evidence.body)
+        return _taken(evidence, common)
+    code, words = error_words(evidence.body)
     if evidence.status == 429 and not _is_about_account(429, code):
         return CreateAnswer(
             Outcome.REFUSED,
             code or "too_many_requests",
             words or "the gateway is busy (HTTP 429)",
             Scope.THROTTLE,
-            retry_after=retry_after(headers),
+            retry_after=retry_after(evidence.headers),
             **common,
         )
-    if evidence.status in _REFUSED or evidence.status == 429 or code in _REFUSED_CODES:
+    if evidence.status in _REFUSED or code in _REFUSED_CODES:
         return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words, asked), **common)
     return CreateAnswer(Outcome.IN_DOUBT, *_unclear(evidence, code, words), **common)
+
+
+def _request_id(evidence: Evidence) -> str | None:
+    """The gateway's name for the request, or that of what stands in front of it."""
+    found = [evidence.headers[name] for name in _REQUEST_IDS if evidence.headers.get(name)]
+    return printable(found[0]) if found else None
 
 
 def _refusal(status: int, code: str | None, words: str | None, asked: Asked) -> tuple[str, str, Scope]:
@@ -85,7 +88,8 @@ def _unanswered(evidence: Evidence) -> CreateAnswer:
     return CreateAnswer(Outcome.IN_DOUBT, "no_answer", f"the request was sent, no answer came ({why})")
 
 
-def _taken(document: Any, evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
+def _taken(evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
+    document = parse_json(evidence.body)
     task_id, complaint = jobs.task_id_of(document), complaint_of(document)
     if task_id is None:
         said = words_of(document) or code_of(document) or words_of_body(evidence.body)

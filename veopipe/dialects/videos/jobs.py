@@ -98,10 +98,10 @@ def is_about(job: Mapping[str, Any], task_id: str, *, named: bool) -> bool:
 
 def word_of(job: Mapping[str, Any]) -> str:
     """The gateway's own word for where a task stands, safe to print, or an empty text."""
-    found = [said for key in _KEYS if isinstance(said := job.get(key), str | int) and not isinstance(said, bool)]
-    words = [said.strip() for said in found if isinstance(said, str) and said.strip()]
-    numbers = [said for said in found if isinstance(said, int) and abs(said) < 10**_SHORT]
-    return printable(words[0] if words else str(numbers[0]) if numbers else "", _SHORT)
+    found = [job.get(key) for key in _KEYS]
+    words = [said.strip() for said in found if isinstance(said, str)]
+    numbers = [str(said) for said in found if type(said) is int and abs(said) < 10**_SHORT]
+    return printable(next(filter(None, [*words, *numbers]), ""), _SHORT)
 
 
 def meaning_of(word: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from veopipe.dialects.base import Asked, Evidence, PollAnswer, Progress
-from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of, words_of_body
+from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of
 from veopipe.dialects.heads import retry_after
 from veopipe.dialects.videos import jobs
 from veopipe.dialects.videos.addresses import is_about_address, is_of_router
@@ -21,25 +21,36 @@ _ABOUT_TASK = re.compile(r"task|video|job|generation|operation|resource|record|ä
 
 def judge(evidence: Evidence, task_id: str) -> PollAnswer:
     """The verdict on a poll of that task; an unknown word means that it still runs."""
-    status, document = evidence.status, parse_json(evidence.body)
-    if status is None:
+    if evidence.status is None:
         return PollAnswer(Progress.TROUBLE, evidence.error or "no answer")
+    document = parse_json(evidence.body)
     job = jobs.job_of(document)
-    if job is not None:
-        named = status >= 300 or jobs.meaning_of(jobs.word_of(job)) == "error"
-        if jobs.is_about(job, task_id, named=named):
-            return _progress_of(job, document)
-    code, words = error_words(document)
-    words = words or code or words_of_body(evidence.body)
-    page = status >= 300 and words is not None and words.startswith(A_PAGE)  # its title is the status once more
-    said = f"HTTP {status}: {words}" if words and not page else f"HTTP {status}"
+    if job is not None and _is_about(job, task_id, evidence.status):
+        return _progress_of(job, document)
+    if evidence.status >= 300:
+        return _refused(evidence.status, evidence)
+    said = "the answer is no task object" if job is None else "the answer isn't about this task"
+    code, words = error_words(evidence.body)
+    words = words or code
+    pause = retry_after(evidence.headers)
+    return PollAnswer(Progress.TROUBLE, f"{said}: {words}" if words else said, retry_after=pause, is_news=True)
+
+
+def _is_about(job: Mapping[str, Any], task_id: str, status: int) -> bool:
+    named = status >= 300 or jobs.meaning_of(jobs.word_of(job)) == "error"
+    return jobs.is_about(job, task_id, named=named)
+
+
+def _refused(status: int, evidence: Evidence) -> PollAnswer:
+    """What an error says that says nothing of the task."""
+    code, words = error_words(evidence.body)
+    words = words or code
+    told = None if words is None or words.startswith(A_PAGE) else words  # a page's title is the status once more
+    said = f"HTTP {status}: {told}" if told else f"HTTP {status}"
     if status in {401, 403}:
-        return PollAnswer(Progress.KEY_REFUSED, said if page else words or said)
+        return PollAnswer(Progress.KEY_REFUSED, told or said)
     if status in {404, 410} or (status == 400 and _names_no_task(code, words)):
         return _no_such_task(status, code, words)
-    if status < 300:
-        said = "the answer is no task object" if job is None else "the answer isn't about this task"
-        said = f"{said}: {words}" if words else said
     return PollAnswer(
         Progress.TROUBLE,
         said,
