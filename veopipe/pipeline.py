@@ -32,6 +32,7 @@ from veopipe.gateway.address import parse_base_url
 from veopipe.text import hide, printable
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
+_ENDINGS = (".yaml", ".yml")
 
 MOST_DECIMALS = 9
 """Of a price: with more, `takes` would refuse the state file that holds it."""
@@ -235,25 +236,34 @@ def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
     if wanted is None and simulated:
         return _built_in(REHEARSAL)
     name = DEFAULT if wanted is None else wanted
-    if "/" in name or name.endswith((".yaml", ".yml")):
+    if "/" in name or name.endswith(_ENDINGS):
         path = Path(name)
         if not path.exists():
-            if is_no_path(name):
-                shown = printable(name.partition(":")[0], 40)
-                raise UsageError(f"-p {shown}…: a pipeline must be a local file", hint=_existing(folder))
-            if (away := standins.of(path)) is not None:
-                raise UsageError(f"{printable(name)}: {away}")
-            raise UsageError(f"there is no pipeline file {printable(name)}", hint=_existing(folder))
+            raise _no_file(name, folder)
         return _Found(path.stem, path, name)
-    for ending in (".yaml", ".yml"):
+    for ending in _ENDINGS:
         beside = folder / "pipelines" / f"{name}{ending}"
         if beside.is_file():
             return _Found(name, beside, f"pipelines/{name}{ending}")
     if name not in built_in_pipelines():
-        close = difflib.get_close_matches(name[:60], _names(folder), n=1)
-        guess = f"; did you mean {close[0]}?" if close else ""
-        raise UsageError(f"there is no pipeline {printable(name)}{guess}", hint=_existing(folder))
+        raise _unknown(name, folder)
     return _built_in(name)
+
+
+def _no_file(name: str, folder: Path) -> UsageError:
+    """Why there is no pipeline file of that name."""
+    if is_no_path(name):
+        shown = printable(name.partition(":")[0], 40)
+        return UsageError(f"-p {shown}…: a pipeline must be a local file", hint=_existing(folder))
+    if (away := standins.of(Path(name))) is not None:
+        return UsageError(f"{printable(name)}: {away}")
+    return UsageError(f"there is no pipeline file {printable(name)}", hint=_existing(folder))
+
+
+def _unknown(name: str, folder: Path) -> UsageError:
+    close = difflib.get_close_matches(name[:60], _names(folder), n=1)
+    guess = f"; did you mean {close[0]}?" if close else ""
+    return UsageError(f"there is no pipeline {printable(name)}{guess}", hint=_existing(folder))
 
 
 def _built_in(name: str) -> _Found:
@@ -262,7 +272,7 @@ def _built_in(name: str) -> _Found:
 
 def _names(folder: Path) -> list[str]:
     own = folder / "pipelines"
-    beside = [path.stem for path in own.iterdir() if path.suffix in (".yaml", ".yml")] if own.is_dir() else []
+    beside = [path.stem for path in own.iterdir() if path.suffix in _ENDINGS] if own.is_dir() else []
     return sorted({*beside, *built_in_pipelines()})
 
 

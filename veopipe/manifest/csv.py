@@ -53,16 +53,20 @@ def read_shots(
     text, delimiter = _separated(_text(path))
     rows = _rows(path, text, delimiter)
     header = _header(rows)
-    _check_ignored(path, max(1, rows.line_num), header, ignored)
-    _check_header(path, max(1, rows.line_num), [name for name in header if name not in ignored], known)
+    where = f"{path}:{max(1, rows.line_num)}"
+    _check_ignored(where, header, ignored)
+    columns = [name for name in header if name not in ignored]
+    _check_id(where, columns, known)
+    _check_columns(where, columns, known)
     shots: dict[str, dict[str, Any]] = {}
     for cells in rows:
         if any(cell.strip() for cell in cells):
-            _check_row(path, rows.line_num, header, cells)
+            where = f"{path}:{rows.line_num}"
+            _check_row(where, header, cells)
             if "" not in ignored:
-                _check_named(path, rows.line_num, header, cells)
+                _check_named(where, header, cells)
             row = {name: cell for name, cell in zip(header, cells, strict=False) if name not in ignored}
-            _add(path, rows.line_num, row, shots)
+            _add(where, row, shots)
     if not shots:
         raise UsageError(f"{path} has no row below its header")
     return shots
@@ -130,31 +134,35 @@ def _header(rows: Iterable[list[str]]) -> list[str]:
     return header
 
 
-def _check_ignored(path: Path, line: int, header: list[str], ignored: Collection[str]) -> None:
+def _check_ignored(where: str, header: list[str], ignored: Collection[str]) -> None:
     missing = [name for name in ignored if name not in header]
     if missing:
         raise UsageError(
-            f"{path}:{line}: no column is called {_listed(missing)}, so it can't be ignored",
+            f"{where}: no column is called {_listed(missing)}, so it can't be ignored",
             hint=f"columns are: {_listed(header)}",
         )
     if "id" in ignored:
-        raise UsageError(f"{path}:{line}: the column id names the shots: it can't be ignored")
+        raise UsageError(f"{where}: the column id names the shots: it can't be ignored")
 
 
-def _check_header(path: Path, line: int, header: list[str], known: Mapping[str, Any]) -> None:
-    if "id" not in header:
-        close = next((name for name in header if name.casefold() == "id"), None)
+def _check_id(where: str, columns: list[str], known: Mapping[str, Any]) -> None:
+    if "id" not in columns:
+        close = next((name for name in columns if name.casefold() == "id"), None)
         found = f"; {close} is written id" if close else "; the first row names the columns"
-        raise UsageError(f"{path}:{line}: no column is called id{found}", hint=f"columns are: id, {', '.join(known)}")
-    unknown = list(dict.fromkeys(name for name in header if name and name != "id" and name not in known))
+        raise UsageError(f"{where}: no column is called id{found}", hint=f"columns are: id, {', '.join(known)}")
+
+
+def _check_columns(where: str, columns: list[str], known: Mapping[str, Any]) -> None:
+    names = list(dict.fromkeys(filter(None, columns)))
+    unknown = [name for name in names if name not in {"id", *known}]
     if unknown:
         raise UsageError(
-            "\n".join(f"{path}:{line}: {sentence}" for sentence in _about(unknown)),
+            "\n".join(f"{where}: {sentence}" for sentence in _about(unknown)),
             hint=f"columns that aren't meant for the list: {_ignoring(unknown)}",
         )
-    twice = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
+    twice = [name for name in names if columns.count(name) > 1]
     if twice:
-        raise UsageError(f"{path}:{line}: a column is there twice", hint=f"it is {_listed(twice)}")
+        raise UsageError(f"{where}: a column is there twice", hint=f"it is {_listed(twice)}")
 
 
 def _about(unknown: list[str]) -> list[str]:
@@ -177,31 +185,31 @@ def _ignoring(names: list[str]) -> str:
     return " ".join(f"--ignore {printable(shlex.quote(name), None)}" for name in names[:_NAMED])
 
 
-def _check_row(path: Path, line: int, header: list[str], cells: list[str]) -> None:
+def _check_row(where: str, header: list[str], cells: list[str]) -> None:
     """Refuse a row with too many cells: a text with a separator in it would be cut off. A row may end early."""
     if any(cell.strip() for cell in cells[len(header) :]):
         raise UsageError(
-            f"{path}:{line}: the row has {len(cells)} cells, the first row has {len(header)}",
+            f"{where}: the row has {len(cells)} cells, the first row has {len(header)}",
             hint='a text with the separator in it needs quotes: id,"a cat, asleep"',
         )
 
 
-def _check_named(path: Path, line: int, header: list[str], cells: list[str]) -> None:
+def _check_named(where: str, header: list[str], cells: list[str]) -> None:
     """Refuse a cell in a column without a name: it would be lost. An empty column is fine."""
     for number, (name, cell) in enumerate(zip(header, cells, strict=False), 1):
         if not name and cell.strip():
             raise UsageError(
-                f"{path}:{line}: column {number} has no name, but a cell here",
+                f"{where}: column {number} has no name, but a cell here",
                 hint="write its name into the first row, or leave columns without a name out: --ignore ''",
             )
 
 
-def _add(path: Path, line: int, row: dict[str, str], shots: dict[str, dict[str, Any]]) -> None:
+def _add(where: str, row: dict[str, str], shots: dict[str, dict[str, Any]]) -> None:
     shot = row.pop("id", "").strip()
     if not shot:
-        raise UsageError(f"{path}:{line}: the row has no id")
+        raise UsageError(f"{where}: the row has no id")
     if shot in shots:
-        raise UsageError(f"{path}:{line}: the id {printable(shot)!r} is there twice")
+        raise UsageError(f"{where}: the id {printable(shot)!r} is there twice")
     shots[shot] = {key: _value(key, cell.strip()) for key, cell in row.items() if cell.strip()}
 
 

@@ -235,6 +235,8 @@ def _note_profile(name: str, text: bytes, parts: Parts) -> None:
 
 _STARTS_A_FRAME = frozenset({0xC0, 0xC1, 0xC2})
 _STANDS_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
+_SCAN, _COMMENT = 0xDA, 0xFE
+_NOTES = frozenset({*range(0xE0, 0xF0), _COMMENT})  # segments of applications, and comments
 _NEXT_MARKER = re.compile(rb"\xff[^\0\x01\xd0-\xd7\xff]")
 _EVERY_COEFFICIENT = (1 << 64) - 1
 _MAX_SCANS = 100  # of a JPEG that has to be decoded; programs write about ten, and each costs a pass over the picture
@@ -247,30 +249,37 @@ def _jpeg(file: BinaryIO, size: int, parts: Parts) -> bool:
     things, so the marker needn't be the last. Inside a scan 0xFF is always followed by 0x00 or a restart marker.
     """
     parts.pieces.append((0, 2))
-    position, exif, frame = 2, bytearray(), b""
+    exif, frame = bytearray(), b""
+    for kind, position, length in _segments(file):
+        if kind == _SCAN:
+            is_ended = _is_ended(file.read(size), length.to_bytes(2, "big"), frame, parts)
+            parts.pieces.append((position, size - position if parts.is_open else 2 + length))
+            return is_ended and not _swells(bytes(exif), parts)
+        if kind not in _NOTES:
+            parts.pieces.append((position, 2 + length))
+        elif not _note_segment(kind, file.read(length - 2), exif, parts):
+            return False
+        if kind in _STARTS_A_FRAME:
+            frame = bytes((kind,)) + file.read(length - 2)
+    return False
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
+    """Kind, place and length of each segment of a header; the file stands behind the length, which counts itself."""
+    position = 2
     for _ in range(_MAX_PARTS):
         file.seek(position)
         marker = file.read(4)
         if len(marker) < 4 or marker[0] != 0xFF:
-            return False
-        kind = marker[1]
-        if kind == 0xFF or kind in _STANDS_ALONE:
-            position += 1 if kind == 0xFF else 2
-            continue
-        length = max(2, int.from_bytes(marker[2:], "big"))
-        if kind == 0xDA:
-            is_ended = _is_ended(file.read(size), marker[2:], frame, parts)
-            parts.pieces.append((position, size - position if parts.is_open else 2 + length))
-            return is_ended and not _swells(bytes(exif), parts)
-        if 0xE0 <= kind <= 0xEF or kind == 0xFE:
-            if not _note_segment(kind, file.read(length - 2), exif, parts):
-                return False
+            return
+        kind, length = marker[1], max(2, int.from_bytes(marker[2:], "big"))
+        if kind == 0xFF:  # it fills up
+            position += 1
+        elif kind in _STANDS_ALONE:
+            position += 2
         else:
-            parts.pieces.append((position, 2 + length))
-        if kind in _STARTS_A_FRAME:
-            frame = marker[1:2] + file.read(length - 2)
-        position += 2 + length
-    return False
+            yield kind, position, length
+            position += 2 + length
 
 
 def _is_ended(content: bytes, length: bytes, frame: bytes, parts: Parts) -> bool:
@@ -307,9 +316,8 @@ def _has_every_scan(content: bytes, frame: bytes) -> bool:
 
 def _note_segment(kind: int, segment: bytes, exif: bytearray, parts: Parts) -> bool:
     """Read a segment of an application, or a comment; False if it would unfold into too much."""
-    if kind == 0xFE:
-        if segment.strip(b"\0 ") and not segment.startswith(_ENCODERS):
-            parts.note("a comment")
+    if kind == _COMMENT:
+        _note_comment(segment, parts)
     elif segment.startswith(_EXIF):
         exif += segment.removeprefix(_EXIF)  # a block that is too long for one segment goes on in the next
     elif segment.startswith((_XMP, _XMP_MORE)):
@@ -323,6 +331,11 @@ def _note_segment(kind: int, segment: bytes, exif: bytearray, parts: Parts) -> b
         order = _BYTE_ORDERS.get(data[:4], "little")
         return len(_directory(data, int.from_bytes(data[4:8], order), order)) <= _MAX_INDEX
     return True
+
+
+def _note_comment(text: bytes, parts: Parts) -> None:
+    if text.strip(b"\0 ") and not text.startswith(_ENCODERS):
+        parts.note("a comment")
 
 
 def _swells(exif: bytes, parts: Parts) -> bool:

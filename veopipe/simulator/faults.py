@@ -163,12 +163,16 @@ def order_for(table: Mapping[str, Fault], name: str, options: Mapping[str, Any])
     if unknown:
         known = ", ".join(fault.parameters) or "none"
         raise UnknownFault(f"{name} has no parameter {unknown[0]!r}; its own: {known}; besides: times, after, match")
-    if not isinstance(match, dict) or any(
-        key not in ("prompt", "task_id", "model") or not isinstance(value, str) for key, value in match.items()
-    ):
+    if not _can_match(match):
         raise UnknownFault("match takes texts for prompt, task_id and model")
     parameters = {key: _as_kind(key, rest.get(key, default), default) for key, default in fault.parameters.items()}
     return FaultOrder(fault, parameters, _count("times", times), _count("after", after) or 0, match)
+
+
+def _can_match(match: Any) -> bool:
+    return isinstance(match, dict) and all(
+        key in ("prompt", "task_id", "model") and isinstance(value, str) for key, value in match.items()
+    )
 
 
 def _count(name: str, value: Any) -> int | None:

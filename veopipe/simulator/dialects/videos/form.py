@@ -63,6 +63,11 @@ class Form:
         value = next((value for key, value in self.fields if key == name), "").strip()
         return value if any(_is_visible(character) for character in value) else None
 
+    @property
+    def names(self) -> list[str]:
+        """The names of its parts: of the texts first."""
+        return [name for name, _ in self.fields] + [upload.field for upload in self.uploads]
+
     def of(self, names: frozenset[str]) -> list[Upload]:
         """The uploads of any of these fields."""
         return [upload for upload in self.uploads if upload.field in names]

@@ -75,20 +75,23 @@ def _with_retry_after(answer: Answer | None, fault: FaultOrder) -> Answer | None
 
 def after_drops(form: Form, fault: FaultOrder | None) -> tuple[Form, tuple[str, ...]]:
     """What is left of a form at a gateway that drops fields silently, and the names dropped."""
-    name = fault.fault.name if fault else ""
-    kept = form
+    kept = _kept(form, fault) if fault is not None else form
+    dropped = form.names
+    for name in kept.names:
+        dropped.remove(name)
+    return kept, tuple(dropped)
+
+
+def _kept(form: Form, fault: FaultOrder) -> Form:
+    name = fault.fault.name
     if name == "metadata_wins" and form.text("metadata"):
-        kept = form.without(frozenset({"resolution", "aspectRatio", "negativePrompt", "seed"}))
-    elif name == "last_frame_ignored":
-        kept = form.without(frozenset(), LAST_FRAME)
-    elif fault is not None and name == "big_image_ignored":
+        return form.without(frozenset({"resolution", "aspectRatio", "negativePrompt", "seed"}))
+    if name == "last_frame_ignored":
+        return form.without(frozenset(), LAST_FRAME)
+    if name == "big_image_ignored":
         limit = float(fault.parameters["limit"])
-        small = tuple(upload for upload in form.uploads if upload.size <= limit)
-        kept = Form(form.fields, small)
-    before = [key for key, _ in form.fields] + [upload.field for upload in form.uploads]
-    for key in [key for key, _ in kept.fields] + [upload.field for upload in kept.uploads]:
-        before.remove(key)
-    return kept, tuple(before)
+        return replace(form, uploads=tuple(upload for upload in form.uploads if upload.size <= limit))
+    return form
 
 
 # -- create: accepted ----------------------------------------------------------------------------------------
@@ -192,21 +195,26 @@ async def answer_poll(request: web.Request, body: Body, fault: FaultOrder | None
     """The answer to a poll whose honest body is `body`."""
     if fault is None:
         return respond(request, json_of(200, body))
-    name, parameters = fault.fault.name, fault.parameters
+    name = fault.fault.name
     if name == "poll_401":
         return respond(request, answers.invalid_token(request[ENTRY].request_id))
     if name == "poll_read_timeout":
-        await asyncio.sleep(float(parameters["seconds"]))
+        await asyncio.sleep(float(fault.parameters["seconds"]))
     if name in ("poll_cut", "poll_read_timeout"):
         return cut(request)
-    if name in _POLL_ANSWERS:
-        return respond(request, _with_retry_after(_POLL_ANSWERS[name], fault) or _POLL_ANSWERS[name])
+    if (answer := _with_retry_after(_POLL_ANSWERS.get(name), fault)) is not None:
+        return respond(request, answer)
+    return respond(request, json_of(500 if name == "failed_http_500_with_job_body" else 200, _shaped(body, fault)))
+
+
+def _shaped(body: Body, fault: FaultOrder) -> Body:
+    """The body of an answer that says something else than the honest one, or says it in another form."""
+    parameters = fault.parameters
     if "message" in parameters:
         code = parameters["code"]
         number = int(code) if isinstance(code, float) else code
-        body = body | {"error": {"code": number, "message": parameters["message"]}}
-    shaped = _SHAPES[name](body) if name in _SHAPES else body
-    return respond(request, json_of(500 if name == "failed_http_500_with_job_body" else 200, shaped))
+        return body | {"error": {"code": number, "message": parameters["message"]}}
+    return _SHAPES[fault.fault.name](body) if fault.fault.name in _SHAPES else body
 
 
 # -- content -------------------------------------------------------------------------------------------------

@@ -32,9 +32,10 @@ PRICES: Mapping[str, Decimal] = {
 }
 
 # The document's spellings of each file field.
+FIRST_FRAME = frozenset({"input_reference"})
 LAST_FRAME = frozenset({"last_frame", "lastFrame"})
 REFERENCES = frozenset({"referenceImages", "reference_image", "reference_images"})
-FILE_FIELDS = frozenset({"input_reference"}) | LAST_FRAME | REFERENCES
+FILE_FIELDS = FIRST_FRAME | LAST_FRAME | REFERENCES
 REFERENCE_TYPE = ("referenceType", "reference_type")
 TEXT_FIELDS = frozenset(
     {"model", "prompt", "seconds", "duration", "size", "resolution", "aspectRatio", "metadata"}
@@ -59,6 +60,11 @@ class _Asked:
     seconds: int
     resolution: str
     ratio: str
+
+    @property
+    def negative(self) -> object:
+        """What must not be seen, wherever it is asked for."""
+        return self.form.text("negativePrompt") or self.metadata.get("negativePrompt")
 
 
 def judge(form: Form) -> Order | Answer:
@@ -117,7 +123,7 @@ def _wrong_files(form: Form) -> Answer | None:
     for upload in form.uploads:
         if upload.field not in FILE_FIELDS and upload.field not in FORBIDDEN:
             return _invalid(f"unexpected file field: {upload.field}")
-    for names, shown in ((frozenset({"input_reference"}), "input_reference"), (LAST_FRAME, "last_frame")):
+    for names, shown in ((FIRST_FRAME, "input_reference"), (LAST_FRAME, "last_frame")):
         if len(form.of(names)) > 1:
             return _invalid(f"{shown} must be provided once")
     return None
@@ -195,8 +201,7 @@ def _agreed(*values: object) -> str | None:
 
 
 def _forbidden_fields(asked: _Asked) -> Answer | None:
-    form = asked.form
-    names = {name for name, _ in form.fields} | {upload.field for upload in form.uploads} | set(asked.metadata)
+    names = {*asked.form.names, *asked.metadata}
     for name in FORBIDDEN:
         if name in names:
             advice = "Please remove it or refer to the Gemini API documentation for supported usage."
@@ -209,17 +214,16 @@ def _eight_seconds(asked: _Asked) -> Answer | None:
     return google_error(400, GOOGLE_UNSUPPORTED) if needed and asked.seconds != 8 else None
 
 
-def _modes(asked: _Asked) -> Answer | None:
-    """First and last frame, and reference images: what goes with what."""
-    first, last = asked.form.of(frozenset({"input_reference"})), asked.form.of(LAST_FRAME)
+def _last_frame(asked: _Asked) -> Answer | None:
+    """A last frame goes with a first one, and with no negative prompt."""
+    wrong = asked.form.of(LAST_FRAME) and (not asked.form.of(FIRST_FRAME) or asked.negative)
+    return google_error(400, GOOGLE_UNSUPPORTED) if wrong else None
+
+
+def _references(asked: _Asked) -> Answer | None:
+    """One to three reference images go with no frame, and with no negative prompt."""
     references = asked.form.of(REFERENCES)
-    negative = asked.form.text("negativePrompt") or asked.metadata.get("negativePrompt")
-    wrong = (
-        (bool(last) and not first)
-        or len(references) > 3
-        or (bool(references) and bool(first or last))
-        or (bool(references or last) and bool(negative))
-    )
+    wrong = references and (len(references) > 3 or asked.form.of(FIRST_FRAME | LAST_FRAME) or asked.negative)
     return google_error(400, GOOGLE_UNSUPPORTED) if wrong else None
 
 
@@ -252,7 +256,8 @@ def _images(asked: _Asked) -> Answer | None:
 _MAKERS_RULES: tuple[Callable[[_Asked], Answer | None], ...] = (
     _forbidden_fields,
     _eight_seconds,
-    _modes,
+    _last_frame,
+    _references,
     _reference_type,
     _seed,
     _images,
@@ -264,7 +269,7 @@ def _mode(form: Form) -> str:
         return "reference images"
     if form.of(LAST_FRAME):
         return "first and last frame"
-    return "first frame" if form.of(frozenset({"input_reference"})) else "text"
+    return "first frame" if form.of(FIRST_FRAME) else "text"
 
 
 def _delivered(asked: _Asked) -> str:
