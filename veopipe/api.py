@@ -165,7 +165,8 @@ class Project:
             except OSError as error:
                 raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
         report = rows.make(ledger, ledger.plan(anywhere=True))
-        torn = any(row.status == UNREADABLE for row in report.rows) or bool(ledger.store.missing or ledger.store.lost)
+        gaps = ledger.store.unusable.missing or ledger.store.count.lost
+        torn = bool(gaps) or any(row.status == UNREADABLE for row in report.rows)
         code = ExitCode.ENVIRONMENT if torn else verify.code_of(findings)
         return Verification(tuple(findings), replace(report, exit_code=code))
 

@@ -4,7 +4,7 @@ A night recorded takes on one machine while a person resolved some on another. A
 two records; this goes by takes:
 
 * What one side left alone is as the other side has it.
-* What both changed is the same create call seen at two times: the later one holds (`state.TABLE` says which can
+* What both changed is the same create call seen at two times: the later one holds (`status.TABLE` says which can
   follow which).
 * Whatever else: two calls where one was wanted, a take that is gone, another file. Both may be paid: only a person
   can say, and nothing is written.
@@ -22,8 +22,7 @@ from pathlib import Path
 
 from veopipe import files
 from veopipe.ledger import ledgerfile, record
-from veopipe.takes import status as state
-from veopipe.takes.status import Status
+from veopipe.takes.status import TABLE, Status
 from veopipe.takes.take import Attempt, ShotState, Take
 
 
@@ -90,7 +89,7 @@ def _reachable(status: Status) -> set[Status]:
     """What an attempt of that status can be at some time, itself included."""
     found, waiting = {status}, [status]
     while waiting:
-        for then in state.TABLE[waiting.pop()].values():
+        for then in TABLE[waiting.pop()].values():
             if then not in found:
                 found.add(then)
                 waiting.append(then)

@@ -19,8 +19,8 @@ from veopipe.delivery.shelf import Shelf, strays
 from veopipe.dialects.catalogue import models_with
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
 from veopipe.gateway.address import Address, parse_base_url
-from veopipe.ledger import owner
-from veopipe.ledger.owner import Ledger
+from veopipe.ledger import owner, rescue
+from veopipe.ledger.ledgerfile import Ledger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store, open_store
 from veopipe.manifest import pictures
@@ -161,17 +161,17 @@ class OpenLedger:
     @property
     def is_empty(self) -> bool:
         """Whether no shot has a state file here."""
-        return not (self.store.shots or self.store.unusable)
+        return not (self.store.shots or self.store.unusable.shots)
 
     @property
     def remarks(self) -> list[str]:
         """What people should know of its files before they read anything else."""
         where, said = f"{self.where}/state", []
-        if strange := self.store.strange:
+        if strange := self.store.unusable.strange:
             shown = ", ".join(printable(name, 60) for name in strange[:3]) + (", …" if len(strange) > 3 else "")
             are = "is no state file" if len(strange) == 1 else "are no state files"
             said = [f"{where}: {shown} {are}: another program left what lies there; nothing is read from it"]
-        for name, shot in self.store.copies.items():
+        for name, shot in self.store.unusable.copies.items():
             said.append(
                 f'{where}: {name} is no state file of its own: its "shot" says {shot}, so nothing is read from it; '
                 f'if it is another record, let its "shot" be {name.removesuffix(".json")}'
@@ -185,7 +185,7 @@ class OpenLedger:
             NotRecorded: a state file still can't be written; the rescued answer stays where it is.
         """
         told = "an answer that couldn't be recorded in its place was taken in"
-        return [f"{shot}: {told}" for shot in self.store.merge_rescued()]
+        return [f"{shot}: {told}" for shot in rescue.merge(self.store)]
 
     def write(self, *, open_runs: tuple[str, ...] | None = None, starts: bool = False) -> None:
         """Let `ledger.json` say how things stand now, unless it does.
@@ -202,16 +202,16 @@ class OpenLedger:
                 return
             places = self.project.places
             runs = self.head.open_runs if open_runs is None else open_runs
-            attempts = None if places.simulated else self.store.count()
+            attempts = None if places.simulated else self.store.count.made()
             wanted = replace(self.head, manifest=places.manifest.name, attempts=attempts, open_runs=runs)
             if wanted.is_new or wanted.is_lost or wanted.is_torn or wanted != self.head:
                 self.head = owner.write(places, wanted)
 
     def is_lost(self, shot: str) -> bool:
         """Whether the order that a shot wants was made, and its record isn't here."""
-        if shot not in self.project.wanted or shot in self.store.unusable:
+        if shot not in self.project.wanted or shot in self.store.unusable.shots:
             return False
-        return self._order_of(shot) in self.store.lost
+        return self._order_of(shot) in self.store.count.lost
 
     def give_up(self, shot: str) -> None:
         """Expect no record of what was made for a shot's order: it may be made again.
@@ -219,7 +219,7 @@ class OpenLedger:
         Raises:
             EnvironmentFault: that can't be written.
         """
-        self.store.give_up(self._order_of(shot))
+        self.store.count.give_up(self._order_of(shot))
         self.write()
 
     def _order_of(self, shot: str) -> str:
@@ -234,9 +234,9 @@ class OpenLedger:
         project, store = self.project, self.store
         world = World(
             states=store.shots,
-            unreadable=store.unreadable,
-            missing=store.missing,
-            lost=store.lost,
+            unreadable=store.unusable.unreadable,
+            missing=store.unusable.missing,
+            lost=store.count.lost,
             strays=strays(project.places, store.shots, project.wanted),
             gateway=None if anywhere else project.address.name,
             retry_all=project.choices.retry_failed,

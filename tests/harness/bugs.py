@@ -290,8 +290,8 @@ BUGS: dict[str, Bug] = {
     ),
     "a state file is written in its place": Bug(
         "ledger/store.py",
-        "files.replace(self._path(shot.shot), dump(shot))",
-        "self._path(shot.shot).write_bytes(dump(shot))",
+        "files.replace(self.places.state_of(shot.shot), dump(shot))",
+        "self.places.state_of(shot.shot).write_bytes(dump(shot))",
         cut_at("record", "open", "poll", disks=(LOST, ZEROS)),
         "shot.json can't be read",  # and bought again no more: the ledger has counted the order
     ),
@@ -342,9 +342,9 @@ BUGS: dict[str, Bug] = {
         "before its take is verified",
     ),
     "a paid answer that can't be recorded isn't rescued": Bug(
-        "ledger/store.py",
-        '            self._rescue({"shot": shot,',
-        '            dict({"shot": shot,',
+        "ledger/rescue.py",
+        '            _rescue(store.places, {"shot": shot,',
+        '            (store.places, {"shot": shot,',
         failing_at("record", "open", how="ever"),
         "is nowhere",
     ),

@@ -41,7 +41,14 @@ STEPS = frozenset(
     {"write", "fsync", "fsync-folder", "gate", "body", "answer", "record", "poll", "download", "walk", "measure"}
 )
 ON_FILES = (
-    *("files.py", "ledger/store.py", "ledger/owner.py", "delivery/download.py", "delivery/shelf.py"),
+    *(
+        "files.py",
+        "ledger/store.py",
+        "ledger/rescue.py",
+        "ledger/owner.py",
+        "delivery/download.py",
+        "delivery/shelf.py",
+    ),
     "run/events.py",
 )
 """Files of the package that work on the disk; `test_index` knows that each is there."""

@@ -30,7 +30,7 @@ from veopipe.delivery import boxes
 from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.documents import schema, yaml
 from veopipe.errors import UsageError, VeopipeError
-from veopipe.ledger import owner, record, store
+from veopipe.ledger import owner, record, rescue, store
 from veopipe.ledger.paths import Places
 from veopipe.ledger.reading import Unreadable
 from veopipe.manifest import csv, pictures
@@ -136,7 +136,7 @@ def test_a_damaged_rescue_record_never_leads_to_a_create(changed: dict[str, Any]
         places.rescue.mkdir()
         (places.state / "hero.json").write_bytes(PAID[0])
         (places.rescue / "hero.0.json").write_bytes(as_body(RECORD | changed))
-        store.open_store(places).merge_rescued()
+        rescue.merge(store.open_store(places))
         assert_never_bought_again((places.state / "hero.json").read_bytes())
 
 

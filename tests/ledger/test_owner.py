@@ -15,6 +15,7 @@ import pytest
 
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, LedgerRefused
 from veopipe.ledger import owner
+from veopipe.ledger.ledgerfile import Ledger
 from veopipe.ledger.paths import Places
 
 
@@ -24,7 +25,7 @@ def places(tmp_path: Path) -> Places:
     return Places(tmp_path / "shots.yaml", ".veopipe", "renders")
 
 
-def started(places: Places) -> owner.Ledger:
+def started(places: Places) -> Ledger:
     """A ledger as a run leaves it."""
     with owner.locked(places):
         written = owner.write(places, owner.look_up(places))

@@ -15,6 +15,7 @@ from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.errors import ExitCode
 from veopipe.files import sha256_of_bytes
 from veopipe.ledger.paths import Places
+from veopipe.ledger.statefiles import Unusable
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Plan, Wanted, World, make_plan
 from veopipe.project import Ending
@@ -56,7 +57,7 @@ def rows_of(
         World(states=states, **{**about, **(world or {})}, manifest_ids={"hero"}),
     )
     unreadable = (world or {}).get("unreadable", {})
-    return make_rows(plan, Store(shelf.places, states, unreadable), **more)
+    return make_rows(plan, Store(shelf.places, states, Unusable(unreadable)), **more)
 
 
 def row_of(shelf: Shelf, *takes: Take, **more: Any) -> Row:

@@ -20,7 +20,7 @@ from tests.harness.figures import LONG, Figures
 from tests.harness.points import ON_DISK
 from tests.harness.sweeping import picture, points_of, text
 from tests.harness.trials import Count, Trial, Yard, complaints_of, figures_of, gateway, judge, look
-from veopipe.ledger.store import RESERVE
+from veopipe.ledger.rescue import RESERVE
 
 if TYPE_CHECKING:
     from tests.harness.film import Film

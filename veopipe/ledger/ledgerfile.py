@@ -75,23 +75,31 @@ def parse(text: bytes) -> Ledger:
     if _CONFLICT.search(text):
         both = merged(None, parse(_CONFLICT.sub(rb"\1", text)), parse(_CONFLICT.sub(rb"\2", text)))
         return replace(both, is_torn=True)
-    document = strict_json(text)
-    if not isinstance(document, dict):
-        raise ValueError("it isn't a JSON object")
-    if document.get("format") != FORMAT:
-        raise (Newer if isinstance(document.get("format"), int) else ValueError)(
-            f"its format is {document.get('format')!r}; this veopipe knows {FORMAT}"
-        )
+    document = _known_format(strict_json(text))
+    ledger, manifest = document.get("id", ""), document.get("manifest", "")
     runs, attempts = document.get("open_runs", []), document.get("attempts")
-    texts = [document.get("id"), document.get("manifest"), *(runs if isinstance(runs, list) else [None])]
-    if not all(isinstance(text, str) and text for text in texts):
+    if not isinstance(runs, list) or not _are_texts(ledger, manifest, *runs):
         raise ValueError("a field is missing or has the wrong type")
-    if not _ID.fullmatch(document["id"]) or not _is_file_name(document["manifest"]):
+    if not _ID.fullmatch(ledger) or not _is_file_name(manifest):
         raise ValueError("its id or its manifest's name is impossible")
     if attempts is not None and not _is_count(attempts):
         raise ValueError("its attempts aren't a number for each order")
     unknown = {key: value for key, value in document.items() if key not in _KNOWN}
-    return Ledger(document["id"], document["manifest"], tuple(runs), attempts, unknown=unknown)
+    return Ledger(ledger, manifest, tuple(runs), attempts, unknown=unknown)
+
+
+def _known_format(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise ValueError("it isn't a JSON object")
+    found = document.get("format")
+    if found != FORMAT:
+        kind = Newer if isinstance(found, int) else ValueError
+        raise kind(f"its format is {found!r}; this veopipe knows {FORMAT}")
+    return document
+
+
+def _are_texts(*values: object) -> bool:
+    return all(isinstance(value, str) and value for value in values)
 
 
 def _is_count(attempts: object) -> bool:
@@ -127,21 +135,25 @@ def merged(base: Ledger | None, ours: Ledger, theirs: Ledger) -> Ledger:
     """
     if ours.id != theirs.id:
         raise ValueError("its two versions are two ledgers")
-    runs = tuple(dict.fromkeys((*ours.open_runs, *theirs.open_runs)))
-    if base is not None:
-        runs = tuple(run for run in runs if run not in base.open_runs or run in {*ours.open_runs} & {*theirs.open_runs})
-    manifest = theirs.manifest if base is not None and ours.manifest == base.manifest else ours.manifest
-    before = (base.attempts if base is not None else None) or {}
-    attempts = larger(ours.attempts, theirs.attempts)
-    if attempts is not None:
-        mine, others = ours.attempts or {}, theirs.attempts or {}
-        attempts = {
-            key: number
-            for key, number in attempts.items()
-            if key not in before or (key in mine or others.get(key) != before[key])
-            if key not in before or (key in others or mine.get(key) != before[key])
-        }
-    return Ledger(ours.id, manifest, runs, attempts, unknown={**theirs.unknown, **ours.unknown})
+    base = base or Ledger(ours.id, manifest="")
+    ended = {*base.open_runs} - ({*ours.open_runs} & {*theirs.open_runs})
+    return Ledger(
+        ours.id,
+        theirs.manifest if ours.manifest == base.manifest else ours.manifest,
+        tuple(run for run in dict.fromkeys((*ours.open_runs, *theirs.open_runs)) if run not in ended),
+        _merged_count(base.attempts or {}, ours.attempts, theirs.attempts),
+        unknown={**theirs.unknown, **ours.unknown},
+    )
+
+
+def _merged_count(
+    before: Mapping[str, int], ours: Mapping[str, int] | None, theirs: Mapping[str, int] | None
+) -> dict[str, int] | None:
+    """Of each number the larger; without those that one side took out while the other one left them alone."""
+    both, mine, others = larger(ours, theirs), ours or {}, theirs or {}
+    if both is None:
+        return None
+    return {key: both[key] for key in both if {mine.get(key), others.get(key)} != {None, before.get(key)}}
 
 
 def larger(one: Mapping[str, int] | None, other: Mapping[str, int] | None) -> dict[str, int] | None:

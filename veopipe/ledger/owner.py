@@ -1,12 +1,10 @@
-"""Where a manifest's ledger and videos lie, whose they are, and who may write.
+"""Whose a ledger and an output folder are, and who may write there.
 
-* `.veopipe/<manifest>/` is the ledger, `<output>/<manifest>/` holds the videos. A simulated run has
-  folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a paid take.
-* A ledger names its manifest, an output folder names its ledger; what doesn't fit is refused before
-  anything is sent. What is refused is never to be removed: a hint moves things, and only to a name that is free.
+* A ledger names its manifest, an output folder names its ledger. What doesn't fit is refused before anything is sent.
+  Nothing that is refused has to be removed: a hint moves things, and only to a name that is free.
 * What this machine counted is remembered beside `ledger.json` as well, where git doesn't reach: a checkout of an
   older version takes both the states and their count back.
-* One run at a time: a kernel lock that dies with its process.
+* One process writes at a time: it holds a lock of the kernel, which ends with it.
 
 Source: docs/design.md, 5 (Whose ledger it is) and 5 (The count).
 """
@@ -28,8 +26,7 @@ import filelock
 from veopipe import clock, files, standins
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
 from veopipe.ledger import ledgerfile, safekeeping, statefiles
-from veopipe.ledger.ledgerfile import Ledger as Ledger
-from veopipe.ledger.ledgerfile import larger
+from veopipe.ledger.ledgerfile import Ledger, larger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.reading import NotHere
 from veopipe.text import printable
@@ -122,6 +119,7 @@ def _free(path: Path) -> Path:
 
 
 def _check_output(places: Places, ledger: Ledger) -> None:
+    """See that the output folder is this ledger's, or nobody's."""
     owner = _owner_of(places.output, ledger.id)
     if owner is None or owner == ledger.id:
         return
@@ -175,6 +173,7 @@ def _has_state(places: Places) -> bool:
 
 
 def _read(path: Path) -> Ledger | None:
+    """What a `ledger.json` says; None: there is none."""
     try:
         return ledgerfile.parse(files.read_bounded(path, ledgerfile.LARGEST))
     except (FileNotFoundError, NotADirectoryError):
@@ -232,6 +231,7 @@ def refuse_if_renamed(places: Places) -> None:
 
 
 def _whose(places: Places, found: Ledger) -> str:
+    """The manifest that another ledger names, and a question about it."""
     name = printable(found.manifest)
     return (
         f"{name}. Was it moved?"
@@ -266,11 +266,8 @@ def _mv(places: Places, old: str, new: str) -> str:
 
 def git_checkout(places: Places, path: str) -> str:
     """The command that brings something beside the manifest back from git."""
-    return shlex.join(["git", "checkout", "--", path] if _is_here(places) else _git(places, path))
-
-
-def _git(places: Places, path: str) -> list[str]:
-    return ["git", "-C", str(places.manifest.parent), "checkout", "--", path]
+    where = [] if _is_here(places) else ["-C", str(places.manifest.parent)]
+    return shlex.join(["git", *where, "checkout", "--", path])
 
 
 def _typed(places: Places, path: str) -> str:
@@ -328,6 +325,7 @@ def locked(places: Places, tell: Callable[[str], None] = _unheard) -> Iterator[N
 
 
 def _acquired(places: Places, tell: Callable[[str], None]) -> filelock.BaseFileLock:
+    """The ledger's lock, held; its folders are made first."""
     _make_folders(places)
     safekeeping.close_to_others(places, tell)
     lock = filelock.FileLock(_lock_file(places), timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False)
@@ -352,6 +350,7 @@ def _tidy(places: Places) -> None:
 
 
 def _holder(places: Places) -> str:
+    """Who holds the lock, in brackets, as far as that is known."""
     try:
         said = files.read_bounded(places.folder / "lock", 200).decode("ascii", "replace").strip()
     except (OSError, ValueError):

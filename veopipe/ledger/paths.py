@@ -1,7 +1,7 @@
 """Where everything of one manifest lies: its ledger in `.veopipe/<manifest>/`, its videos in `<output>/<manifest>/`.
 
-A simulated run has folders of its own (`<manifest>.simulated`), so that a rehearsal can never be taken for a
-paid take. Paths only; nothing is looked at or made here.
+A rehearsal has folders of its own (`<manifest>.simulated`), so that its takes can never be taken for paid ones. Paths
+only; nothing is looked at or made here.
 
 Source: docs/design.md, 5.
 """
@@ -44,14 +44,18 @@ class Places:
         """The folder of the state files."""
         return _folder(self.manifest, self.ledger_base, self.name, "state")
 
+    def state_of(self, shot: str) -> Path:
+        """The state file of a shot."""
+        return self.state / f"{shot}.json"
+
     @property
     def rescue(self) -> Path:
-        """Where records go that couldn't be written in their place."""
+        """Where answers go that couldn't be recorded in their place."""
         return self.folder / "rescue"
 
     @property
     def reserve(self) -> Path:
-        """Disk space that is given up when a paid answer finds none."""
+        """Disk space that is given up when an answer that was paid for finds none."""
         return self.rescue / "reserve"
 
     @property
@@ -67,14 +71,10 @@ class Places:
     @property
     def output(self) -> Path:
         """Where the finished videos go."""
-        return self.output_of(self.output_base)
-
-    def output_of(self, base: str) -> Path:
-        """The output folder of the pipeline whose `output` is `base`."""
-        return _folder(self.manifest, base, self.name)
+        return _folder(self.manifest, self.output_base, self.name)
 
     def takes_of(self, base: str) -> Path:
-        """Where the takes lie that a pipeline with the output `base` delivered."""
+        """Where the takes lie that were delivered under a pipeline whose `output` is `base`."""
         return _folder(self.manifest, base, self.name, "takes")
 
 

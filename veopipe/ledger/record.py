@@ -18,9 +18,8 @@ from typing import Any
 from veopipe import money
 from veopipe.dialects.base import is_safe_id
 from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
-from veopipe.takes import status as state
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
-from veopipe.takes.status import Status
+from veopipe.takes.status import CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 FORMAT = 1
@@ -56,23 +55,22 @@ def _dump_take(take: Take) -> dict[str, Any]:
         "status": take.status.value,
         "fingerprint": take.fingerprint,
         "order": take.order.as_json(),
-        "attempts": [_dump_flat(attempt) for attempt in take.attempts],
-        "file": _dump_flat(take.file) if take.file else None,
+        "attempts": [_dump_fields(attempt) for attempt in take.attempts],
+        "file": _dump_fields(take.file) if take.file else None,
         **take.unknown,
     }
 
 
-def _dump_flat(value: Attempt | Delivered) -> dict[str, Any]:
-    document: dict[str, Any] = {}
-    for item in fields(value):
-        content = getattr(value, item.name)
-        if item.name == "unknown" or content is None:
-            continue
-        document[item.name] = money.as_text(content) if isinstance(content, Decimal) else _plain(content)
-    return {**document, **value.unknown}
+def _dump_fields(value: Attempt | Delivered) -> dict[str, Any]:
+    """The fields that have a value, in their order."""
+    known = {item.name: getattr(value, item.name) for item in fields(value) if item.name != "unknown"}
+    return {**{name: _plain(content) for name, content in known.items() if content is not None}, **value.unknown}
 
 
 def _plain(content: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(content, Decimal):
+        return money.as_text(content)
     return dict(content) if isinstance(content, Mapping) else content
 
 
@@ -104,15 +102,7 @@ def _parse_take(document: Any) -> Take:
     read = Reader(document, "a take")
     number = read.take_out("take", int)
     read.where = f"take {number}"
-    attempts = tuple(_parse_attempt(item, number) for item in read.take_out("attempts", list))
-    if not attempts:
-        raise Unreadable(f"take {number} has no attempt")
-    if not 1 <= number <= _LARGEST_NUMBER or any(attempt.status not in state.SETTLED for attempt in attempts[:-1]):
-        raise Unreadable(f"take {number} has an open attempt before its last")
-    if read.take_out("status", str) != attempts[-1].status:
-        raise Unreadable(f"take {number} says another status than its last attempt")
-    if [attempt.number for attempt in attempts] != sorted({attempt.number for attempt in attempts}):
-        raise Unreadable(f"the attempts of take {number} aren't numbered in order")
+    attempts = _parse_attempts(read, number)
     fingerprint = read.take_out("fingerprint", str)
     order = _parse_order(read.take_out("order", dict), number, fingerprint)
     file = read.maybe("file", dict)
@@ -120,6 +110,21 @@ def _parse_take(document: Any) -> Take:
         raise Unreadable(f"take {number} is {attempts[-1].status} but names no file")
     delivered = _parse_delivered(file, number) if file is not None else None
     return Take(number, fingerprint, order, attempts, delivered, read.rest())
+
+
+def _parse_attempts(read: Reader, take: int) -> tuple[Attempt, ...]:
+    """The attempts of a take: the last one has the take's status, all others are settled."""
+    attempts = tuple(_parse_attempt(item, take) for item in read.take_out("attempts", list))
+    if not attempts:
+        raise Unreadable(f"take {take} has no attempt")
+    if not 1 <= take <= _LARGEST_NUMBER or any(attempt.status not in SETTLED for attempt in attempts[:-1]):
+        raise Unreadable(f"take {take} has an open attempt before its last")
+    if read.take_out("status", str) != attempts[-1].status:
+        raise Unreadable(f"take {take} says another status than its last attempt")
+    numbers = [attempt.number for attempt in attempts]
+    if numbers != sorted(set(numbers)):
+        raise Unreadable(f"the attempts of take {take} aren't numbered in order")
+    return attempts
 
 
 def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Order:
@@ -163,7 +168,7 @@ def _parse_attempt(document: Any, take: int) -> Attempt:
     if status not in set(Status):
         raise Unreadable(f"an attempt of take {take} has the unknown status {status!r}")
     task_id = read.maybe("task_id", str)
-    if task_id is None and Status(status) in state.CHARGED:
+    if task_id is None and Status(status) in CHARGED:
         raise Unreadable(f"an attempt of take {take} is {status} but has no task id")
     if task_id is not None and not is_safe_id(task_id):
         raise Unreadable(f"an attempt of take {take} has an impossible task id")

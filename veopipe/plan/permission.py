@@ -23,7 +23,6 @@ FORMAT = 1
 LARGEST = 256 << 20
 """Bytes; 100,000 shots with prompts of a kilobyte make about 150 MB."""
 
-
 _MOST_ATTEMPTS = 10_000
 
 

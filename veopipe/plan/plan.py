@@ -219,12 +219,14 @@ class Plan:
 
 @dataclass(slots=True)
 class _Planner:
+    """Compares what is wanted with what was paid, shot by shot, as if all takeovers were made."""
+
     world: World
     fingerprints: Mapping[str, str]  # of what the selected shots want
     moves: Mapping[str, str] = field(init=False)
     unreadable: Mapping[str, str] = field(init=False)  # id without regard to case → why
     missing: Mapping[str, str] = field(init=False)  # likewise
-    lost: str | None = field(init=False)  # a shot that left, with a state file that can't be used
+    closed: str | None = field(init=False)  # a shot that left, with a state file that can't be relied on
     _vacated: Collection[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -232,8 +234,8 @@ class _Planner:
         self.unreadable = {shot.casefold(): why for shot, why in world.unreadable.items()}
         self.missing = {shot.casefold(): why for shot, why in world.missing.items()}
         ids = {shot.casefold() for shot in world.manifest_ids}
-        lost = (shot for shot in (*world.unreadable, *world.missing) if shot.casefold() not in ids)
-        self.lost = min(lost, default=None)
+        left = (shot for shot in (*world.unreadable, *world.missing) if shot.casefold() not in ids)
+        self.closed = min(left, default=None)
         closed = {*self.unreadable, *self.missing}
         self.moves = takeovers(self.fingerprints, world.states, world.manifest_ids, closed)
         self._vacated = set(self.moves.values()) - self.moves.keys()
@@ -306,12 +308,13 @@ class _Planner:
             return f"its state file {why}" + (f" ({stray} is there)" if stray is not None else "")
         if stray is not None:
             return f"there is {stray}, but no state file that knows it"
-        if not state.takes and self.lost is not None:
-            what = self.world.missing.get(self.lost, "can't be understood")
-            return f"it may be {self.lost} under a new id, whose state file {what}"
+        if not state.takes and self.closed is not None:
+            what = self.world.missing.get(self.closed, "can't be understood")
+            return f"it may be {self.closed} under a new id, whose state file {what}"
         return None
 
     def _blank(self, wanted: Wanted, state: ShotState) -> Item:
+        """The item of an order that was never made."""
         return Item(
             shot=wanted.shot,
             action=Action.CREATE,
@@ -361,7 +364,8 @@ class _Planner:
         if take.status in UNKNOWN_OUTCOME:
             return replace(item, action=Action.HOLD, reason=f"in doubt since {last.submitted_at}; see veopipe resolve")
         if take.status is not Status.DOWNLOADED and self.world.gateway not in {None, last.gateway}:
-            return replace(item, action=Action.HOLD, reason=elsewhere(take))
+            why = f"{take.status} at {last.gateway}; carry it on with --base-url {last.gateway}"
+            return replace(item, action=Action.HOLD, reason=why)
         return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
 
     def _settled(self, take: Take, item: Item) -> Item:
@@ -392,6 +396,7 @@ _WORTH = {
 
 
 def _best(takes: Iterable[Take]) -> Take | None:
+    """The take that a shot is shown by, if it has several of one order."""
     return max(takes, key=lambda take: (_WORTH[take.status], take.number), default=None)
 
 
@@ -404,12 +409,6 @@ def _unwanted(take: Take, shot: str) -> Item:
     """The item of a take that the manifest doesn't want any more."""
     price, ordinal = take.last.price_usd, take.paid_ordinal()
     return Item(shot, Action.CONTINUE, "", take.number, take.fingerprint, None, price, ordinal, status=take.status)
-
-
-def elsewhere(take: Take) -> str:
-    """Why a take can't be carried on at this run's gateway, and what to do."""
-    gateway = take.last.gateway
-    return f"{take.status} at {gateway}; carry it on with --base-url {gateway}"
 
 
 def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool = True) -> Plan:
@@ -428,7 +427,7 @@ def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool 
 
 
 def bought_words(plan: Plan) -> str | None:
-    """`3 shots were already bought; this edit buys them again: $0.90 (prompt changed)`, or None."""
+    """What an edit buys again, for people, or None: `3 shots were already bought; this buys them again: $0.90 (…)`."""
     again = plan.again
     if not again:
         return None
@@ -440,7 +439,7 @@ def bought_words(plan: Plan) -> str | None:
 
 
 def elsewhere_words(plan: Plan) -> list[str]:
-    """`3 shots were already bought at http://localhost:3000, …`, one for each key of `Plan.elsewhere`."""
+    """A sentence for each key of `Plan.elsewhere`: `3 shots were already bought at http://localhost:3000, …`."""
     found = []
     for (gateway, kept_there), items in plan.elsewhere.items():
         total = as_text(sum((item.price_usd for item in items), Decimal(0)))

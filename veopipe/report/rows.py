@@ -224,7 +224,7 @@ class _View:
         return state, next((take for take in state.takes if take.number == item.number), None)
 
     def status(self, item: Item, take: Take | None) -> str:
-        if item.shot in self.store.unreadable:
+        if item.shot in self.store.unusable.unreadable:
             return UNREADABLE
         if take is None:
             return PENDING

@@ -19,6 +19,7 @@ from veopipe import crashpoints
 from veopipe.clock import now
 from veopipe.dialects.base import Asked, CreateAnswer, Outcome, Picture
 from veopipe.gateway.client import Gateway
+from veopipe.ledger import rescue
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.plan.plan import Item
 from veopipe.run.events import Journal
@@ -155,7 +156,7 @@ class Asker:
             known = {take.number: take.status for take in state.takes} if state else {}
             if event is Event.UNKNOWN and known.get(item.number) is not Status.SUBMITTING:
                 return  # answered meanwhile, or still on its way to the gateway: no intent, nothing to doubt
-            taken = self.store.record_paid(item.shot, item.number, event, **facts)
+            taken = rescue.record_paid(self.store, item.shot, item.number, event, **facts)
         self.journal.note(taken.status, item.shot, item.number, taken.last.message or "", task_id=taken.last.task_id)
 
 

@@ -145,8 +145,8 @@ def written_off(store: Store, shot: str) -> Take:
 
 
 def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
-    if shot in store.unusable:
-        raise EnvironmentFault(f"the state file of {shot} {store.unusable[shot]}")
+    if (why := store.unusable.shots.get(shot)) is not None:
+        raise EnvironmentFault(f"the state file of {shot} {why}")
     state = store.shots.get(shot)
     waiting = [take for take in state.takes if take.status in statuses] if state else []
     if not waiting:

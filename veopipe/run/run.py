@@ -23,7 +23,7 @@ from veopipe.delivery.measure import Prober
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
-from veopipe.ledger import owner
+from veopipe.ledger import owner, rescue
 from veopipe.money import Budget, as_text
 from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan, elsewhere_words
@@ -184,7 +184,7 @@ class Run:
         self.journal.open(project.places.runs / f"{self.id}.jsonl")
         self._note_start(plan, budget)
         if plan.worst_usd:
-            ledger.store.keep_reserve()
+            rescue.keep_reserve(ledger.project.places)
         self._take_over(plan)
         for item in plan.items:
             if item.status is Status.PARKED and item.action in {Action.CONTINUE, Action.RENAME}:

@@ -1,13 +1,13 @@
-"""Real MP4s, cheaply: one template per size and length, and per shot only its first picture.
+"""Real MP4s, made cheaply: one template for each size and length, and for each task only a first picture.
 
-A template is a whole clip (H.264, 24 fps, AAC stereo 48 kHz) whose slate carries no text. In its later
-pictures only the running strip changes; all else is copied from the picture before. So a shot's clip is the
-template with its first picture replaced by one that has the text: that one is encoded with the very same
-settings and put in its place, and the tables that hold sizes and positions are corrected.
+A template is a whole clip (H.264, 24 fps, AAC stereo 48 kHz) whose slate has no text. Its later pictures change the
+running strip and copy all else from the picture before. So a task's clip is the template with another first picture,
+one that has the text: it is encoded with the same settings and put in place of the old one, and the tables of sizes
+and positions are corrected.
 
-* Four slices per picture keep the running strip apart from the text: nothing is predicted across a slice.
-* Constant quantiser, one reference, no weighting, no deblocking: a copied block stays exactly what it was.
-* The result depends on the order and the task alone, so that a second download is the same, byte for byte.
+* Each picture has four slices, and nothing is predicted across a slice: the running strip never reaches the text.
+* The quantiser is constant, there is one reference, no weighting and no deblocking: a copied block stays what it was.
+* A clip depends on the order and the task alone, so that a second download is the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 
 import av
 from av.codec.context import Flags
@@ -89,7 +90,7 @@ def clip(cut: Cut, slate: Slate) -> bytes:
     template = _template(cut)
     encoder = _encoder(cut)
     picture = _encode(encoder, _frame(draw(slate, cut.width, cut.height), 0)) + _encode(encoder, None)
-    if encoder.extradata != template.parameters:
+    if encoder.extradata != template.parameters:  # the later pictures couldn't be decoded behind such a first one
         raise RuntimeError("the encoder changed its parameters between template and shot")
     return _spliced(template, b"".join(_length_prefixed(picture)))
 
@@ -122,7 +123,7 @@ def _built(cut: Cut) -> _Template:
             for _ in range(FRAME_RATE):
                 container.mux(video.encode(next(pictures)))
             if sound is not None:
-                for frame in _one_second(tones):
+                for frame in islice(tones, SAMPLE_RATE // _AAC_FRAME):
                     container.mux(sound.encode(frame))
         container.mux(video.encode(None))
         if sound is not None:
@@ -164,11 +165,13 @@ def _frame(planes: Planes, number: int) -> av.VideoFrame:
 
 
 def _padded(rows: bytes, width: int, line: int) -> bytes:
+    """Rows of `width` bytes as the encoder wants them, `line` bytes each."""
     gap = bytes(line - width)
     return b"".join(rows[at : at + width] + gap for at in range(0, len(rows), width))
 
 
 def _pictures(cut: Cut) -> Iterator[av.VideoFrame]:
+    """The pictures of a template: only the running strip differs from one to the next."""
     planes = background(cut.width, cut.height).copied()
     total, top = cut.seconds * FRAME_RATE, Layout(cut.width, cut.height).strip_top
     for number in range(total):
@@ -203,14 +206,6 @@ def _level(at: int, pitch: int) -> float:
     return 0.06 * math.sin(pitch * turn) + beep
 
 
-def _one_second(tones: Iterator[av.AudioFrame]) -> Iterator[av.AudioFrame]:
-    for _ in range(SAMPLE_RATE // _AAC_FRAME):
-        frame = next(tones, None)
-        if frame is None:
-            return
-        yield frame
-
-
 def _length_prefixed(stream: bytes) -> Iterator[bytes]:
     """Annex B (start codes) to what MP4 wants (lengths); the encoder's signature (SEI, 6) is left out."""
     for unit in stream.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]:
@@ -219,14 +214,10 @@ def _length_prefixed(stream: bytes) -> Iterator[bytes]:
 
 
 def _boxes(data: bytes | bytearray, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start of the content and end of each box in `data[start:end]`."""
+    """Kind, start of the content and end of each box in `data[start:end]`; a clip needs no box of 4 GB."""
     while start < end:
         size, kind = struct.unpack_from(">I4s", data, start)
-        content = start + 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, content)
-            content += 8
-        yield kind, content, start + size
+        yield kind, start + 8, start + size
         start += size
 
 
@@ -241,6 +232,7 @@ def _found(data: bytes | bytearray, start: int, end: int, *path: bytes) -> Itera
 
 
 def _taken_apart(data: bytes, parameters: bytes) -> _Template:
+    """A clip as a template; its `moov` is moved in front of its `mdat`, and the positions with it."""
     top = {kind: (content, end) for kind, content, end in _boxes(data, 0, len(data))}
     moov_start, moov_end = top[b"moov"][0] - 8, top[b"moov"][1]
     media_start, media_end = top[b"mdat"]
@@ -269,6 +261,7 @@ def _taken_apart(data: bytes, parameters: bytes) -> _Template:
 
 
 def _shift_chunks(moov: bytearray, tables: tuple[tuple[int, int], ...], by: int, beyond: int) -> None:
+    """Correct the positions of the chunks that lie beyond a place in the file."""
     for at, count in tables:
         form = f">{count}I"
         places = struct.unpack_from(form, moov, at)
@@ -276,6 +269,7 @@ def _shift_chunks(moov: bytearray, tables: tuple[tuple[int, int], ...], by: int,
 
 
 def _spliced(template: _Template, first: bytes) -> bytes:
+    """The clip of a template with another first picture."""
     moov = bytearray(template.moov)
     struct.pack_into(">I", moov, template.first_size_at, len(first))
     first_place = len(template.head) + len(moov) + 8 + len(template.before)

@@ -1,9 +1,9 @@
-"""The picture that a simulated video shows: a film slate with the shot's text, and a running strip below.
+"""What a simulated video shows: a film slate with the shot's text, and a running strip below.
 
-* The upper three quarters never change during a clip; the running strip lies in the lowest quarter.
-  `footage` relies on that: it encodes the running frames once per size and only the still text per shot.
-* A picture is three grey Pillow images, one per plane of yuv420p. Text is drawn into the light plane only,
-  which saves the colour conversion: the one thing that would make a clip expensive.
+* The upper three quarters never change during a clip; the running strip lies in the lowest quarter. `footage` relies
+  on that: it encodes the running strip once for each size and length, and the text once for each task.
+* A picture is three grey Pillow images, one for each plane of yuv420p. Text is drawn into the light plane only: to
+  convert colours is what would make a clip expensive.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Slate:
     """What is written on one clip.
 
     Attributes:
-        prompt: the shot's text, wrapped and cut to what fits.
-        facts: label and value, shown in a column; the labels must be `LABELS`, in that order.
+        prompt: the shot's text; it is wrapped, and cut to what fits.
+        facts: the values that stand below `LABELS`, in that order.
         pictures: small reference pictures (JPEG bytes), at most three.
     """
 
@@ -52,7 +52,7 @@ class Planes:
     red: Image.Image
 
     def copied(self) -> Planes:
-        """The same picture, free to be drawn on."""
+        """The same frame, free to be drawn on."""
         return Planes(self.light.copy(), self.blue.copy(), self.red.copy())
 
 
@@ -132,13 +132,13 @@ def _font_for(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageF
     return _font(size, plain=text.isascii())
 
 
+_IN_ASCII = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "..."})
+
+
 def _drawable(text: str) -> str:
     """`text` with typographic signs in ASCII, and without what no font can draw."""
     plainer = text.translate(_IN_ASCII)
     return "".join(character if character.isprintable() else " " for character in plainer)
-
-
-_IN_ASCII = str.maketrans({"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "..."})
 
 
 @lru_cache(maxsize=20_000)
@@ -146,7 +146,7 @@ def _text_width(text: str, size: int) -> float:
     return _font_for(text, size).getlength(text)
 
 
-def planes_of(picture: Image.Image) -> Planes:
+def _planes_of(picture: Image.Image) -> Planes:
     """An RGB picture of even width and height as three planes."""
     frame = av.VideoFrame.from_image(picture).reformat(  # type: ignore[no-untyped-call]
         format="yuv420p"
@@ -168,7 +168,7 @@ def background(width: int, height: int) -> Planes:
     _draw_clapper(draw, layout)
     _draw_labels(draw, layout)
     _draw_track(draw, layout)
-    planes = planes_of(picture)
+    planes = _planes_of(picture)
     planes.light.paste(running_strip(width, height, 0, FRAME_RATE), (0, layout.strip_top))
     return planes
 
@@ -197,6 +197,7 @@ def _draw_labels(draw: ImageDraw.ImageDraw, layout: Layout) -> None:
 
 
 def _track(layout: Layout) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the growing bar."""
     left = layout.margin + round(290 * layout.unit)
     top = layout.strip_top + round(58 * layout.unit)
     return left, top, layout.width - layout.margin, top + round(14 * layout.unit)
@@ -279,6 +280,7 @@ def _wrapped(text: str, width: int, size: int, most: int) -> list[str]:
 
 
 def _short_words(text: str, width: int, size: int) -> Sequence[str]:
+    """The words of `text`, long ones in pieces that fit."""
     longest = max(4, int(width / (size * 1.1)))  # characters that fit even when they are wide, as in CJK
     words = []
     for word in text.split():
@@ -304,7 +306,7 @@ def _paste_pictures(planes: Planes, pictures: Sequence[bytes], layout: Layout) -
     height = min(height, (layout.still_end - row) // 2 * 2)
     for number, data in enumerate(pictures[:3]):
         with Image.open(io.BytesIO(data)) as small:
-            part = planes_of(_boxed(small.convert("RGB"), width, height))
+            part = _planes_of(_boxed(small.convert("RGB"), width, height))
         x = (left + number * (width + gap)) // 2 * 2
         planes.light.paste(part.light, (x, row))
         planes.blue.paste(part.blue, (x // 2, row // 2))
@@ -312,6 +314,7 @@ def _paste_pictures(planes: Planes, pictures: Sequence[bytes], layout: Layout) -
 
 
 def _boxed(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """The whole picture in the middle of a box of that size."""
     scale = min(width / picture.width, height / picture.height)
     small = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
     box = Image.new("RGB", (width, height), (40, 44, 54))

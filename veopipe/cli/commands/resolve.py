@@ -71,7 +71,7 @@ def _list(ledger: OpenLedger, format_: str, *, running: bool) -> int:
     entries = resolve.unresolved(store, only, running=running)
     for shot in filter(ledger.is_lost, project.wanted):
         say(f"{shot}: {LOST}")
-    for torn, why in store.unusable.items():
+    for torn, why in store.unusable.shots.items():
         say(f"{torn}: its state file {why}; whether anything waits there isn't known")
     if format_ == "json":
         emit({"exit_code": 0, "takes": [entry.as_json() for entry in entries]})

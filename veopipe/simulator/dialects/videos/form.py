@@ -21,7 +21,7 @@ class Upload:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the ledger and the log of the wire keep of it."""
+        """What the book and the log of the wire keep of it."""
         return {
             "field": self.field,
             "filename": self.filename,

@@ -1,0 +1,130 @@
+"""Answers that were paid for and can't be recorded in their place: none is lost silently.
+
+Such an answer is tried there again with the room of the reserve, then goes to a rescue file, and if that fails too, to
+one line on stderr. The next start merges rescue files. An answer that comes in after the lock was given up is rescued,
+too.
+
+Source: docs/design.md, 5; docs/hazards.md, c 6.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from veopipe import files
+from veopipe.clock import now
+from veopipe.ledger.paths import Places
+from veopipe.ledger.record import FORMAT, LARGEST, dump, parse
+from veopipe.ledger.store import NotRecorded, Store
+from veopipe.takes.status import UNKNOWN_OUTCOME, Event, IllegalTransition
+from veopipe.takes.take import ShotState, Take, advance
+
+RESERVE = 256 << 10
+"""Bytes: the state files of some dozen answers that arrive at the same time."""
+
+_ABOUT = frozenset({"format", "at", "shot", "take", "attempt", "event"})
+"""What a rescue file says besides the facts of its event."""
+
+
+def keep_reserve(places: Places) -> None:
+    """See that the reserve is on disk: room for an answer that was paid for, should the disk be full by then.
+
+    Raises:
+        NotRecorded: there isn't even room for it.
+    """
+    path = places.reserve
+    try:
+        if not path.exists():
+            files.make_folder(path.parent, 0o700)
+            files.replace(path, secrets.token_bytes(RESERVE), 0o600)  # bytes that no disk can compress
+    except OSError as error:
+        raise NotRecorded(f"{path} can't be written: {error.strerror}") from error
+
+
+def record_paid(store: Store, shot: str, number: int, event: Event, **facts: Any) -> Take:
+    """Record the answer to a create like `Store.record`; if it can't be written, it is rescued.
+
+    Raises:
+        NotRecorded: after the record was rescued: in its place by the reserve, to another file, or to stderr.
+    """
+    try:
+        return store.record(shot, number, event, **facts)
+    except NotRecorded:
+        if not _recorded_in_reserve(store, shot, number, event, facts):
+            with store.exclusively():
+                attempt = store.shots[shot].take(number).last.number
+            _rescue(store.places, {"shot": shot, "take": number, "attempt": attempt, "event": event.name, **facts})
+        raise
+
+
+def _recorded_in_reserve(store: Store, shot: str, number: int, event: Event, facts: Mapping[str, Any]) -> bool:
+    """Give the reserve up and record once more; whether it is in its place now. The disk is full all the same."""
+    if store.is_closed or not store.places.reserve.exists():
+        return False
+    files.remove_quietly(store.places.reserve)
+    try:
+        store.record(shot, number, event, **facts)
+    except NotRecorded:
+        return False
+    return True
+
+
+def _rescue(places: Places, record: Mapping[str, Any]) -> None:
+    line = json.dumps({"format": FORMAT, "at": now(), **record})
+    name = f"{record['shot']}.{secrets.token_hex(4)}.json"
+    for path in (places.rescue / name, places.output / f".rescue-{name}"):
+        with suppress(OSError):
+            files.make_folder(path.parent, 0o700)
+            files.replace(path, line.encode())
+            return
+    # As Terraform does: a person can paste it into rescue/ or use `resolve --task-id`.
+    with suppress(OSError, ValueError):  # stderr may be closed
+        os.write(sys.stderr.fileno() if sys.stderr else 2, f"VEOPIPE-RESCUE {line}\n".encode())
+
+
+def merge(store: Store) -> list[str]:
+    """Bring rescued records into their state files; the shots that got one.
+
+    Raises:
+        NotRecorded: a state file still can't be written; the rescue file stays.
+    """
+    merged = []
+    for path in _rescue_files(store.places):
+        try:
+            record = json.loads(files.read_bounded(path, LARGEST))
+            done = _merged(store, record)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if done:
+            merged.append(record["shot"])
+        files.remove_quietly(path)  # one that stays is merged again, which changes nothing
+    return merged
+
+
+def _rescue_files(places: Places) -> list[Path]:
+    inside = sorted(places.rescue.glob("*.json")) if places.rescue.is_dir() else []
+    beside = sorted(places.output.glob(".rescue-*.json")) if places.output.is_dir() else []
+    return inside + beside
+
+
+def _merged(store: Store, record: Mapping[str, Any]) -> bool:
+    """Record what a rescue file says, if it is about an attempt whose outcome nobody knows yet; whether it was."""
+    shot, number = record["shot"], record["take"]
+    take = store.shots[shot].take(number)
+    if take.last.number != record["attempt"] or take.status not in UNKNOWN_OUTCOME:
+        return False
+    event, facts = Event[record["event"]], {key: value for key, value in record.items() if key not in _ABOUT}
+    try:
+        taken = advance(take, event, now(), **facts)
+        parse(dump(ShotState(shot, (taken,))))  # Unreadable, a ValueError: a damaged record
+        store.record(shot, number, event, **facts)
+    except IllegalTransition:  # it was merged before, and the process died before the file was removed
+        return False
+    return True
