@@ -23,7 +23,6 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from veopipe.delivery.boxes import BoxFault, Video, look
@@ -170,9 +169,7 @@ class Prober:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def measure(self, path: Path, *, walked: bool = False) -> Measured | Unmeasurable:

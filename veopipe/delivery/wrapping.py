@@ -33,7 +33,7 @@ _FOLD, _SLACK = 16, 16 << 20
 _LAYERS = 3
 _BLANKS = re.compile(rb"(?:\xef\xbb\xbf|\s)+")
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[^\r\n]{0,1000})?\r?\n")
-# In front of a video these two say that only a piece of it follows.
+# One of these in front of a video says that only a piece of it follows; a range does unless it is the whole.
 _FRAMING = re.compile(rb"(?:\A|\n)[0-9A-Fa-f]{2,16}(?:;[^\r\n]*)?\r?\n\Z")
 _RANGE = re.compile(rb"content-range:\s*bytes\s+\d+-(\d{1,15})/(\d{1,15})", re.IGNORECASE)
 _GZIP = b"\x1f\x8b"
