@@ -272,3 +272,35 @@ def test_there_is_enough_to_be_found() -> None:
     assert len(sections("docs/design.md")) == 10
     assert len(sections("docs/api-facts.md")) > 40
     assert len(sections("docs/hazards.md")) > 60
+
+
+# --- what is named in passing ----------------------------------------------------------------------
+
+_NAMED = re.compile(r"`(?:\w+\.)*([a-z_]+)\.([A-Za-z_]+)(?:\(\))?`")
+
+
+def test_what_a_module_is_said_to_hold_is_there() -> None:
+    """A name in a text outlives its module, if nobody looks. Keys of a pipeline and names of files look alike."""
+    held: dict[str, set[str]] = {}
+    for path in CODE:
+        held.setdefault(path.stem, set()).update(re.findall(r"\w+", path.read_text("utf-8")))
+    ours = {path.stem for path in CODE if ROOT / "veopipe" in path.parents} - {"download", "poll", "verify"}
+    strays = [
+        f"{path.relative_to(ROOT)}: {named[0]}"
+        for path in [*CODE, *PAGES]
+        for named in _NAMED.finditer(path.read_text("utf-8"))
+        if (named[1] in ours or named[2].isupper())
+        and named[2] not in {*held.get(named[1], ()), *ours, "py", "yaml", "yml"}
+    ]
+    assert strays == []
+
+
+def test_a_file_that_is_named_is_there() -> None:
+    names = {str(path.relative_to(ROOT)) for path in CODE}
+    strays = [
+        f"{path.relative_to(ROOT)}: {named}"
+        for path in [*CODE, *PAGES]
+        for named in re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.py)`", path.read_text("utf-8"))
+        if not any(name.endswith(f"/{named}") or name == named for name in names)
+    ]
+    assert strays == []

@@ -196,7 +196,7 @@ def test_what_the_system_says_twice_is_no_second_wish(
     for number in numbers:
         run.signal(number)
         run.process.poll()
-        # longer than two signals that count as one (`runner.ECHO`)
+        # longer than two signals that count as one (`leaving.ECHO`)
         select.select([], [], [], 0.2)
     ended = run.result()
     assert ended.document["exit_code"] == (130 if signal.SIGINT in numbers else 143)

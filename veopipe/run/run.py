@@ -44,7 +44,7 @@ from veopipe.takes.take import attempts_of, spending
 from veopipe.text import counted
 
 THREADS = 128
-"""Twice the polls at once (`gateway.POLLS_AT_ONCE`), each of which may be looking a name up. Made when needed."""
+"""Twice the polls at once (`gateway.client.POLLS_AT_ONCE`), each of which may look a name up. Made when needed."""
 
 
 def run(

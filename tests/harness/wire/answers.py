@@ -1,6 +1,6 @@
 """Answers that are cut, framed wrongly, redirected, packed, or hold what no gateway should say.
 
-Fills `faultbehaviours.BEHAVIOURS`; take the table from here.
+Fills the table of `behaviours`; take it from here.
 """
 
 from __future__ import annotations
