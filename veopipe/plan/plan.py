@@ -33,8 +33,10 @@ LOST = (
 NOT_CHARGED = "not_charged"
 """The scope that `resolve --not-charged` gives a refusal: a person looked it up, so it may be sent again."""
 
+# A run at its own gateway buys nothing for such a take.
 _KEPT = CARRIED_ON | {Status.VERIFIED}
-_TRIED_AGAIN = frozenset({Scope.ACCOUNT.value, Scope.GATEWAY.value, Scope.THROTTLE.value, NOT_CHARGED})
+# Scopes of refusals that aren't about the shot: the next run may have more luck.
+_TRIED_AGAIN = frozenset({Scope.ACCOUNT, Scope.GATEWAY, Scope.THROTTLE, NOT_CHARGED})
 
 
 class Action(StrEnum):
@@ -59,7 +61,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything besides the manifest that a plan depends on.
+    """What a plan depends on besides the wanted shots: what is on disk, and what the command asks for.
 
     Attributes:
         states: of every shot that has a state file, wanted or not.

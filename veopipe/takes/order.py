@@ -1,4 +1,4 @@
-"""What a take asks for: its fingerprint and its mode.
+"""What a take asks for, and the fingerprint that tells one order from another.
 
 * Two orders are the same order exactly when their fingerprints are equal. Comments, key order, quoting,
   defaults, the shot's id, file names and the spelling on the wire aren't part of it.

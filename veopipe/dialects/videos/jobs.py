@@ -90,10 +90,10 @@ def _is_one(document: Mapping[str, Any]) -> bool:
     return "status" in document and bool({"id", "task_id"} & document.keys())
 
 
-def is_about(job: Mapping[str, Any], task_id: str, *, named: bool) -> bool:
-    """Whether a job is that task. `named`: it must say so; a proxy says `{"status": "error"}` of anything."""
+def is_about(job: Mapping[str, Any], task_id: str, *, is_error: bool) -> bool:
+    """Whether a job is that task. In an error it must say so: a proxy says `{"status": "error"}` of anything."""
     names = [job[key] for key in ("task_id", "id") if isinstance(job.get(key), str) and job[key]]
-    return task_id in names or not (names or named)
+    return task_id in names or not (names or is_error or meaning_of(word_of(job)) == "error")
 
 
 def word_of(job: Mapping[str, Any]) -> str:

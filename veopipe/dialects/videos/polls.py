@@ -25,7 +25,7 @@ def judge(evidence: Evidence, task_id: str) -> PollAnswer:
         return PollAnswer(Progress.TROUBLE, evidence.error or "no answer")
     document = parse_json(evidence.body)
     job = jobs.job_of(document)
-    if job is not None and _is_about(job, task_id, evidence.status):
+    if job is not None and jobs.is_about(job, task_id, is_error=evidence.status >= 300):
         return _progress_of(job, document)
     if evidence.status >= 300:
         return _refused(evidence.status, evidence)
@@ -34,11 +34,6 @@ def judge(evidence: Evidence, task_id: str) -> PollAnswer:
     words = words or code
     pause = retry_after(evidence.headers)
     return PollAnswer(Progress.TROUBLE, f"{said}: {words}" if words else said, retry_after=pause, is_news=True)
-
-
-def _is_about(job: Mapping[str, Any], task_id: str, status: int) -> bool:
-    named = status >= 300 or jobs.meaning_of(jobs.word_of(job)) == "error"
-    return jobs.is_about(job, task_id, named=named)
 
 
 def _refused(status: int, evidence: Evidence) -> PollAnswer:

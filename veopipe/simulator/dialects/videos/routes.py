@@ -12,6 +12,7 @@ import secrets
 import string
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -65,8 +66,7 @@ class _Routes:
     async def create(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/videos."""
         entry = request[ENTRY]
-        refusal = self._wrong_key(request)
-        if refusal is not None:
+        if (refusal := self._wrong_key(request)) is not None:
             return respond(request, refusal)
         reader = FormReader(request, entry)
         try:
@@ -91,8 +91,7 @@ class _Routes:
         """GET /v1/videos/{id} and the compatibility path."""
         entry = request[ENTRY]
         task_id = request.match_info["task_id"]
-        refusal = self._wrong_key(request)
-        if refusal is not None:
+        if (refusal := self._wrong_key(request)) is not None:
             return respond(request, refusal)
         task = self._gateway.book.task(task_id)
         if task is None:
@@ -109,8 +108,7 @@ class _Routes:
     async def content(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/videos/{id}/content."""
         entry = request[ENTRY]
-        refusal = self._wrong_key(request)
-        if refusal is not None:
+        if (refusal := self._wrong_key(request)) is not None:
             return respond(request, refusal)
         task = self._gateway.book.task(request.match_info["task_id"])
         if task is None or self._gateway.state_of(task) is State.GONE:
@@ -123,8 +121,7 @@ class _Routes:
             return respond(request, answers.content_error(400, f"task status is {word}"))
         fault = self._gateway.fault_for("content", _target(task), entry)
         waited = time.time() - self._first_asked.setdefault(task.task_id, time.time())
-        refusal = mishaps.refused_content(fault, waited)
-        if refusal is not None:
+        if (refusal := mishaps.refused_content(fault, waited)) is not None:
             return respond(request, refusal)
         video = await self._gateway.delivery.video(task, self._gateway.fault_for("file", _target(task), entry))
         return await send_video(request, video, fault, task.task_id)
@@ -146,8 +143,7 @@ class _Routes:
 
     async def _judged(self, form: Form, fault: FaultOrder | None, entry: Entry) -> Task | Answer:
         """The accepted task, written down and charged; or the refusal."""
-        refusal = mishaps.refused_create(fault, entry.request_id)
-        if refusal is not None:
+        if (refusal := mishaps.refused_create(fault, entry.request_id)) is not None:
             return refusal
         kept, dropped = mishaps.after_drops(form, fault)
         entry.dropped = dropped
@@ -167,18 +163,10 @@ class _Routes:
             task_id=mishaps.task_id(fault) or "task_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(32)),
             created_at=now,
             ready_at=now + self._gateway.task_time,
-            model=order.model,
-            prompt=order.prompt,
-            mode=order.mode,
-            seconds=order.seconds,
-            resolution=order.resolution,
-            ratio=order.ratio,
-            seed=order.seed,
-            price=order.price,
+            **asdict(order),
             fields=dict(form.fields),
             files=tuple(upload.facts for upload in form.uploads),
             likeness=_likeness(form),
-            ignored=order.ignored,
             dropped=dropped,
             fault=fault.fault.name if fault else None,
             ghost=fault is not None and fault.fault.name == "ghost_id",

@@ -69,8 +69,7 @@ class _Asked:
 
 def judge(form: Form) -> Order | Answer:
     """The order that `form` makes, or the refusal that the real gateway would answer."""
-    refusal = _unusable(form)
-    if refusal is not None:
+    if (refusal := _unusable(form)) is not None:
         return refusal
     metadata = _metadata(form)
     if isinstance(metadata, Answer):
@@ -79,8 +78,7 @@ def judge(form: Form) -> Order | Answer:
     if isinstance(asked, Answer):
         return asked
     for rule in _MAKERS_RULES:
-        refusal = rule(asked)
-        if refusal is not None:
+        if (refusal := rule(asked)) is not None:
             return refusal
     model = form.text("model") or ""
     return Order(
