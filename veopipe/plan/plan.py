@@ -21,7 +21,7 @@ from veopipe.plan.renames import takeovers
 from veopipe.takes import order as orders
 from veopipe.takes.order import Order, key_of
 from veopipe.takes.origin import SIMULATOR, is_local
-from veopipe.takes.status import CARRIED_ON, CHARGED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.text import counted
 
@@ -273,17 +273,16 @@ class _Planner:
     def leftovers(self, state: ShotState, shown: Item | None) -> Iterator[Item]:
         """Items for takes of `state` that are still open though the manifest doesn't want them any more."""
         for take in state.takes:
-            if shown is not None and take.number == shown.number:
-                continue
-            if take.status in UNKNOWN_OUTCOME | CARRIED_ON:
+            if take.status not in SETTLED and (shown is None or take.number != shown.number):
                 yield self._open(take, _unwanted(take, state.shot))
 
     def _decide(self, wanted: Wanted, state: ShotState) -> Item:
+        """The item of what a shot wants."""
         blank = self._blank(wanted, state)
         if (why := self._obstacle(state)) is not None:
             return replace(blank, action=Action.HOLD, reason=why)
         take, local = self._match(state, blank.fingerprint), self._bought_here(state, blank.fingerprint)
-        if take is not None and take.status in UNKNOWN_OUTCOME | CARRIED_ON:
+        if take is not None and take.status not in SETTLED:
             return self._open(take, _of(take, blank))
         item = self._new(wanted, blank, state, local) if take is None else self._settled(take, _of(take, blank))
         if not item.buys:
