@@ -362,15 +362,13 @@ def is_locked(places: Places) -> bool:
     """Whether a run is on, for commands that only look."""
     if not (places.folder / "lock").exists():
         return False
-    lock = filelock.FileLock(places.folder / "lock", timeout=0, fallback_to_soft=False, thread_local=False)
     try:
-        lock.acquire()
+        with filelock.FileLock(places.folder / "lock", timeout=0, fallback_to_soft=False, thread_local=False):
+            return False
     except filelock.Timeout:
         return True
     except OSError:
         return False
-    lock.release()
-    return False
 
 
 def _make_folders(places: Places) -> None:

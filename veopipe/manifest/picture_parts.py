@@ -356,17 +356,15 @@ def _webp(file: BinaryIO, size: int, parts: Parts) -> bool:
     """Whether a WebP is as long as its header says; the walk through its chunks finds the metadata."""
     file.seek(4)
     end = 8 + int.from_bytes(file.read(4), "little")
-    position = 12
+    notes, position = {b"EXIF": parts.note_exif, b"XMP ": parts.note_xmp}, 12
     for _ in range(_MAX_PARTS):
         file.seek(position)
         chunk = file.read(8)
         if len(chunk) < 8 or position >= end:
             break
         length = int.from_bytes(chunk[4:], "little")
-        if chunk[:4] == b"EXIF":
-            parts.note_exif(file.read(min(length, _MAX_METADATA)))
-        elif chunk[:4] == b"XMP ":
-            parts.note_xmp(file.read(min(length, _MAX_METADATA)))
+        if (note := notes.get(chunk[:4])) is not None:
+            note(file.read(min(length, _MAX_METADATA)))
         elif chunk[:4] == b"C2PA":
             parts.note(_CREDENTIALS)
         position += 8 + length + length % 2  # chunks start at even places
