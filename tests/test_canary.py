@@ -55,6 +55,7 @@ def test_what_is_looked_for_is_long_enough_to_stand_nowhere_by_chance() -> None:
     assert not holds_key(b"Qz7canary_4f0c7d19a2-tail890 tail89")
 
 
+@pytest.mark.slow
 @pytest.mark.shows("the key is searched for in everything")
 def test_a_test_that_leaks_fails_though_it_asserts_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("suite")

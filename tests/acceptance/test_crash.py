@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.breadth import cases
 from tests.harness.fork import Mishap
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ DOUBTFUL = {"body", "answer", "record"}
 """Killed just before one of these steps, it leaves an intent and no answer: nobody can know."""
 
 
-@pytest.mark.parametrize("step", ["mkdir", "gate", *sorted(DOUBTFUL), "poll", "download", "walk", "measure", "link"])
+@cases("step", ["gate", *sorted(DOUBTFUL), "download", "mkdir", "poll", "walk", "measure", "link"], quick=4)
 @pytest.mark.shows("stopped at each durable operation, SIGKILL and power loss")
 def test_killed_at_a_step_it_pays_once_and_goes_on(film: Film, gateway: Simulator, step: str) -> None:
     film.list({"shot": "a cat"})

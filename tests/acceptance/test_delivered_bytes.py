@@ -155,6 +155,7 @@ def test_a_whole_film_is_verified_in_the_first_run_whatever_is_said_of_it_or_lie
         }
 
 
+@pytest.mark.slow
 def test_what_is_no_whole_film_is_not_taken_for_one_whatever_its_label_says(film: Film, video: bytes) -> None:
     half, junk = video[: len(video) // 2], b"\n" + ID3
     zeros = half + bytes(len(video) - len(half))

@@ -99,6 +99,7 @@ def gaps(gateway: Simulator, task_id: str) -> list[tuple[float, float]]:
     return [(later, later - earlier) for earlier, later in itertools.pairwise(times)]
 
 
+@pytest.mark.slow
 def test_polls_that_hang_delay_no_other_take(film: Film, gateway: Simulator, until: Callable[..., None]) -> None:
     film.list(batch(40))
     gateway.order_fault("poll_read_timeout", times=16)

@@ -33,6 +33,7 @@ def batch(number: int, words: str = "shot number") -> dict[str, str]:
 # --- what it makes ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_delivers_measured_videos_in_all_five_modes(film: Film, gateway: Simulator) -> None:
     eight: dict[str, Any] = {"seconds": 8}
     first, last = film.picture("first.png"), film.picture("last.jpg", kind="JPEG", shade=90)

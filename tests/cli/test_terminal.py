@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from tests.harness.breadth import cases
 from veopipe.cli.terminal.problems import MOST_FRAMES, show_problems
 from veopipe.errors import Problem
 
@@ -292,7 +293,7 @@ def test_the_caret_stands_below_the_value(here, capsys, line, shown_as):
     assert caret == " " * cell_len(shown_as[: shown_as.index("@")]) + "^"
 
 
-@pytest.mark.parametrize("filler", ["a", "灯", "\x1b"], ids=["narrow", "wide", "escaped"])
+@cases("filler", ["a", "灯", "\x1b"], ids=["narrow", "wide", "escaped"])
 @pytest.mark.parametrize("at", [0, 30, 500, 9_990])
 def test_of_a_long_line_the_part_around_the_value_is_shown(here, capsys, filler, at):
     line = filler * at + "@5" + filler * (10_000 - at)

@@ -351,6 +351,7 @@ def test_the_first_bytes_tell_a_video_from_an_error_page(head: bytes, expected: 
     assert looks_like_mp4(head) is expected
 
 
+@pytest.mark.slow
 def test_mutants_never_raise(tmp_path: Path) -> None:
     random = Random(11)
     originals = [path.read_bytes() for path in WHOLE if path.stat().st_size < 30_000]

@@ -364,6 +364,7 @@ def test_the_child_ends_itself_when_the_library_hangs_and_nobody_stops_it() -> N
     assert process.returncode == -signal.SIGALRM
 
 
+@pytest.mark.slow
 def test_mutants_cost_neither_a_hang_nor_a_child_nor_a_false_yes(tmp_path: Path) -> None:
     random = Random(5)
     originals = [path.read_bytes() for path in WHOLE if path.stat().st_size < 30_000 and "fragm" not in path.stem]

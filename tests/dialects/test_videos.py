@@ -856,6 +856,7 @@ ODD: tuple[Any, ...] = (
 )
 
 
+@pytest.mark.slow
 def test_thousands_of_odd_documents_end_in_a_verdict() -> None:
     random = Random(20261122)
     keys = (

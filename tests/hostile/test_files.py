@@ -81,6 +81,7 @@ def assert_never_bought_again(text: bytes) -> None:
     assert not any(item.buys for item in make_plan(wanted, world).items), text
 
 
+@pytest.mark.slow
 @given(st.sampled_from(PAID), st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=3))
 def test_damaged_bytes_in_a_state_file_never_lead_to_a_create(text: bytes, damage: list[tuple[int, int]]) -> None:
     damaged = bytearray(text)
@@ -94,6 +95,7 @@ def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(place for key, child in inside for place in places_in(child, (*path, key)))]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(PAID), st.integers(0, 1000), values, st.booleans())
 def test_a_changed_value_in_a_state_file_never_leads_to_a_create(
     text: bytes, which: int, value: Any, drop: bool

@@ -359,6 +359,7 @@ def test_ten_thousand_shots_are_judged_in_moments(project):
     assert time.process_time() - start < 6  # 1.1 s on an idle machine
 
 
+@pytest.mark.slow
 def test_ten_thousand_mistakes_are_told_in_moments(project):
     lines = [f"s{n}: {{prompt{n}: x, seconds: {n + 9}, aspect_ratio: 9:16}}" for n in range(10_000)]
     start = time.process_time()

@@ -44,6 +44,7 @@ def _create(base_url: str, prompt: str, *files: tuple[str, tuple[str, bytes, str
     return httpx.post(f"{base_url}/v1/videos", headers=KEY, files=parts)
 
 
+@pytest.mark.slow
 def test_a_killed_simulator_knows_every_task_that_it_charged(tmp_path: Path) -> None:
     answered: list[str] = []
     with _process(tmp_path, "--task-time", "50ms", "--wallet", "100") as (process, base_url):

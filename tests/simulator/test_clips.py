@@ -54,7 +54,7 @@ def test_a_clip_has_exactly_the_ordered_measures(cut: Cut) -> None:
     assert data.index(b"moov") < data.index(b"mdat")
 
 
-@pytest.mark.parametrize("cut", [Cut(1280, 720, 8), Cut(720, 1280, 4), Cut(1920, 1080, 8)], ids=_name)
+@cases("cut", [Cut(720, 1280, 4), Cut(1280, 720, 8), Cut(1920, 1080, 8)], quick=1, ids=_name)
 def test_the_text_stays_as_it_is_to_the_last_frame(cut: Cut) -> None:
     layout = Layout(cut.width, cut.height)
     still = (0, 0, cut.width, layout.still_end)
