@@ -217,7 +217,7 @@ BUGS: dict[str, Bug] = {
         _SAVED,
         "        state = state.with_take(take)\n"
         "        from veopipe.ledger.record import dump\n"
-        "        self.store._path(item.shot).write_bytes(dump(state))\n"
+        "        self.store.places.state_of(item.shot).write_bytes(dump(state))\n"
         "        self.store.shots[item.shot] = state\n",
         cut_at("answer"),
     ),
