@@ -18,14 +18,16 @@ from types import ModuleType
 
 import click
 
-from veopipe import money, pipeline
+from veopipe import clock, pipeline
 from veopipe.cli import main as cli
-from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema
 from veopipe.documents import yaml as document
 from veopipe.documents.nodes import MappingNode, plain
 from veopipe.errors import ExitCode
 from veopipe.manifest import rules
+from veopipe.manifest.offers import offer
+from veopipe.profiles import reading as profiles
+from veopipe.profiles.profile import Model
 from veopipe.takes import status
 
 ROOT = Path(__file__).parents[1]
@@ -103,16 +105,66 @@ def pipelines() -> str:
 
 
 def models() -> str:
-    """The models of the built-in table."""
-    rows = [
+    """The models of the built-in profiles, those that are sold today first."""
+    known = [(name, model) for name in profiles.built_in_names() for model in profiles.built_in(name).models.values()]
+    rows = (
+        (f"`{name}`", f"`{model.name}`", model.price.in_words(), _retirement(model))
+        for name, model in sorted(known, key=lambda pair: pair[1].retired is not None)
+    )
+    return table(("profile", "model", "price at most", "upstream"), rows)
+
+
+def offers() -> str:
+    """What each model of the built-in profiles can be ordered with, by asking the rules."""
+    rows = []
+    for profile in map(profiles.built_in, profiles.built_in_names()):
+        for model in profile.models.values():
+            offered = offer(model)
+            listed = model.list_price.in_words() if model.list_price is not None else ""
+            rows.append(
+                (
+                    f"`{profile.name}`",
+                    f"`{model.name}`",
+                    model.price.in_words(),
+                    listed,
+                    ", ".join(offered.resolutions),
+                    offered.lengths(),
+                    ", ".join(offered.aspect_ratios),
+                    ", ".join(offered.pictures) or "none",
+                    clock.in_words(model.retention),
+                    _retirement(model),
+                )
+            )
+    head = ("profile", "model", "price at most", "its maker's price", "resolutions", "seconds", "ratios", "pictures")
+    return table((*head, "videos are kept", "upstream"), rows)
+
+
+def known_profiles() -> str:
+    """The built-in profiles."""
+    rows = (
         (
-            f"`{name}`",
-            f"${money.as_text(model.price_usd)}",
-            f"announced as switched off on {model.retired}" if model.retired else "",
+            f"`{profile.name}`",
+            profile.description,
+            profile.dialect,
+            f"`{profile.base_url}`" if profile.base_url else "yours",
+            f"`{profile.api_key_env}`",
+            profile.token_setup,
+            profile.checked,
         )
-        for name, model in pricing.BUILT_IN.items()
-    ]
-    return table(("model", "per call", "upstream"), rows)
+        for profile in map(profiles.built_in, profiles.built_in_names())
+    )
+    return table(("profile", "what it is", "dialect", "address", "key in", "the key", "checked"), rows)
+
+
+def keys() -> str:
+    """What a key of each built-in profile is like."""
+    known = (profiles.built_in(name) for name in profiles.built_in_names())
+    rows = ((f"`{p.name}`", p.description, f"`{p.api_key_env}`", p.token_setup) for p in known)
+    return table(("profile", "what it is", "variable", "the key"), rows)
+
+
+def _retirement(model: Model) -> str:
+    return model.retired.in_words() if model.retired is not None else ""
 
 
 def architecture() -> str:
@@ -161,7 +213,9 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "rules": manifest_rules,
         "pipelines": pipelines,
         "models": models,
+        "keys": keys,
     },
+    "docs/providers.md": {"profiles": known_profiles, "offers": offers},
     "CONTRIBUTING.md": {"architecture": architecture, "ladder": ladder},
 }
 

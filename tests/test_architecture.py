@@ -25,7 +25,7 @@ LADDER = [
     ["project"],
     ["manifest"],
     ["plan", "delivery", "pipeline"],
-    ["ledger", "gateway"],
+    ["ledger", "gateway", "profiles"],
     ["documents", "dialects"],
     ["takes"],
     ["ground"],
@@ -63,7 +63,7 @@ OWNERS = {
     "jinja2": ["report.html"],
     "markupsafe": ["report.html"],
 }
-PURE = ["takes.", "dialects.", "plan.plan", "plan.renames", "manifest.layers"]
+PURE = ["takes.", "dialects.", "profiles.profile", "profiles.prices", "plan.plan", "plan.renames", "manifest.layers"]
 SPEAKERS = ["cli."]
 HEAVY = ("httpx", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2")
 
@@ -344,6 +344,7 @@ WAYS += (ast.ExceptHandler, ast.match_case, ast.Assert)
 RECORDS = {
     "takes.take.Attempt": "an attempt of a state file, field by field",
     "manifest.shots.Shot": "the keys that a shot may have in a list",
+    "profiles.profile.Profile": "the keys of a profile's file",
     "plan.plan.Item": "an entry of a plan, field by field",
     "simulator.book.Task": "a line of the simulator's book, field by field",
     "simulator.wirelog.Entry": "a line of the wire log, field by field",

@@ -5,12 +5,22 @@ import time
 
 import pytest
 
-from veopipe.clock import between, minutes, now, parse_duration, since
+from veopipe.clock import between, in_words, minutes, now, parse_duration, since
 
 
 @pytest.mark.parametrize(
     ("written", "seconds"),
-    [("250ms", 0.25), ("15s", 15), ("5m", 300), ("6h", 21600), ("0.1h", 360), (" 1.5s ", 1.5), (15, 15), (0.25, 0.25)],
+    [
+        ("250ms", 0.25),
+        ("15s", 15),
+        ("5m", 300),
+        ("6h", 21600),
+        ("7d", 604_800),
+        ("0.1h", 360),
+        (" 1.5s ", 1.5),
+        (15, 15),
+        (0.25, 0.25),
+    ],
 )
 def test_a_duration_is_a_number_of_seconds(written, seconds):
     assert parse_duration(written) == seconds
@@ -24,7 +34,7 @@ def test_a_duration_is_a_number_of_seconds(written, seconds):
         "s",
         "0s",
         "-1s",
-        "1d",
+        "1w",
         "1 h",
         "1h30m",
         "١s",
@@ -73,3 +83,11 @@ def test_people_read_minutes_and_seconds(seconds, said):
 )
 def test_between_two_times_lie_seconds_unless_one_is_damaged(end, seconds):
     assert between("2026-11-22T06:00:00Z", end) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(48 * 3600, "48 h"), (7 * 86_400, "7 days"), (3600, "1 h"), (90, "90 s"), (0.25, "0.25 s"), (90_000, "25 h")],
+)
+def test_people_read_a_duration_in_its_largest_unit(seconds, said):
+    assert in_words(seconds) == said

@@ -20,6 +20,9 @@ from veopipe.pipeline import (
     built_in_pipelines,
     load_pipeline,
 )
+from veopipe.profiles.prices import Price
+from veopipe.profiles.profile import Model
+from veopipe.profiles.reading import built_in
 from veopipe.text import printable
 
 
@@ -116,7 +119,8 @@ ledger: .l
         base_url="https://gateway.example/veo",
         api_key_env="MY_KEY",
         status_endpoint="generations",
-        models={"my-model": Decimal("0.10")},
+        profile=built_in(),
+        models={**built_in().models, "my-model": Model("my-model", Price(Decimal("0.10")))},
         require_ledger=True,
     )
     assert pipeline.limits == Limits(
@@ -203,20 +207,20 @@ def test_a_plain_list_suits_every_built_in_pipeline(tmp_path, name):
     assert load_manifest(tmp_path / "shots.yaml", overrides=pipeline.overrides).manifest is not None
 
 
-@pytest.mark.parametrize("dotted", DURATIONS)
-def test_a_duration_that_has_the_form_but_not_the_length_is_a_problem(tmp_path, dotted):
-    section, key = dotted.split(".")
+@pytest.mark.parametrize("path", DURATIONS, ids=".".join)
+def test_a_duration_that_has_the_form_but_not_the_length_is_a_problem(tmp_path, path):
+    section, key = path
     (tmp_path / "mine.yaml").write_text(f"{section}: {{{key}: 8761h}}\n")
     loaded, problems = load_pipeline(str(tmp_path / "mine.yaml"), tmp_path)
     assert loaded is None
-    assert [(p.line, p.column, "365 days" in p.message) for p in problems] == [(1, len(dotted) + 5, True)]
+    assert [(p.line, p.column, "365 days" in p.message) for p in problems] == [(1, len(section) + len(key) + 6, True)]
 
 
 def test_every_duration_of_a_pipeline_is_judged():
     def durations(node, path=()):
         for key, entry in node.get("properties", {}).items():
             if "duration such as" in entry.get("x-message", ""):
-                yield ".".join((*path, key))
+                yield (*path, key)
             yield from durations(entry, (*path, key))
 
     assert sorted(durations(schema.load("pipeline"))) == sorted(DURATIONS)
@@ -231,4 +235,5 @@ def test_a_whole_number_is_one_however_it_is_written(tmp_path, written):
 
 def test_an_amount_is_exactly_as_it_was_written(tmp_path):
     pipeline, _ = load(tmp_path, "limits: {max_cost_usd: 12.10}\nprovider: {models: {m: {price_usd: 0.123456789}}}\n")
-    assert (str(pipeline.limits.max_cost_usd), str(pipeline.provider.models["m"])) == ("12.10", "0.123456789")
+    price = pipeline.provider.models["m"].price.per_call
+    assert (str(pipeline.limits.max_cost_usd), str(price)) == ("12.10", "0.123456789")

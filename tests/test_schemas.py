@@ -12,7 +12,6 @@ import jsonschema
 import pytest
 
 from veopipe import money
-from veopipe.dialects import catalogue
 from veopipe.dialects.base import Scope
 from veopipe.documents import schema
 from veopipe.errors import ExitCode, Problem
@@ -37,7 +36,7 @@ shots:
   failed: {prompt: 'A dune [simulate: failed_with_error times=all]'}
   wrong: {prompt: 'A field [simulate: wrong_resolution]'}
 """
-NAMES = ("manifest", "pipeline", "state", "plan", "report")
+NAMES = ("manifest", "pipeline", "profile", "state", "plan", "report")
 
 
 def veopipe(folder, *arguments):
@@ -212,5 +211,5 @@ def test_every_field_of_a_report_is_described():
 def test_an_amount_as_the_code_writes_it_is_as_described(amount):
     pattern = schema.part("state", "$defs", "money")["pattern"]
     validator = jsonschema.Draft202012Validator({"type": "string", "pattern": pattern})
-    assert validator.is_valid(money.as_text(catalogue.Decimal(amount)))
+    assert validator.is_valid(money.as_text(Decimal(amount)))
     assert not validator.is_valid("-1")

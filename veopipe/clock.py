@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 LONGEST_DURATION = 365 * 24 * 3600.0
 """Seconds. Longer waits are typing errors, and some clocks overflow far above this."""
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 
 
 def now() -> str:
@@ -52,6 +52,13 @@ def minutes(seconds: float | None) -> str:
     return f"{hours}:{whole:02d}:{rest:02d}" if hours else f"{whole}:{rest:02d}"
 
 
+def in_words(seconds: float) -> str:
+    """A duration as people say it: `48 h`, `7 days`, `90 s`."""
+    if seconds >= 3 * 86_400 and not seconds % 86_400:
+        return f"{seconds / 86_400:.0f} days"
+    return f"{seconds / 3600:.0f} h" if seconds >= 3600 and not seconds % 3600 else f"{seconds:g} s"
+
+
 def _unix(instant: float | str | None) -> float | None:
     try:
         return datetime.fromisoformat(instant).timestamp() if isinstance(instant, str) else instant
@@ -60,7 +67,7 @@ def _unix(instant: float | str | None) -> float | None:
 
 
 def parse_duration(written: str | int | float) -> float:
-    """Seconds of a duration as people write it: `250ms`, `15s`, `5m`, `6h`, or a number of seconds.
+    """Seconds of a duration as people write it: `250ms`, `15s`, `5m`, `6h`, `7d`, or a number of seconds.
 
     Raises:
         ValueError: not of that form, not above zero, or longer than a year; the text is for people.

@@ -355,3 +355,8 @@ def is_no_path(word: str) -> bool:
     Narrower than `meant_elsewhere`: `plan:1.json` is a file's name there.
     """
     return _NO_PATH.match(word) is not None
+
+
+def work_tree_of(folder: Path) -> Path:
+    """The git work tree that holds a folder, or the folder itself."""
+    return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)

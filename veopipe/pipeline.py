@@ -2,14 +2,14 @@
 
 * `-p NAME` is looked for in `pipelines/` beside the manifest, then among the built-in ones; `-p PATH` (with a
   slash, or ending in .yaml or .yml) is relative to the working directory.
-* Every key is optional; the schema holds what a value may be, and what holds without it (`default`).
+* Every key is optional; the schema holds what a value may be, and what holds without it (`default`). What depends on
+  the gateway comes from its profile, and what the pipeline says beside it overrides that.
 * Every path in a file is relative to the manifest's folder.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -23,24 +23,21 @@ from veopipe import standins
 from veopipe.clock import parse_duration
 from veopipe.dialects.base import Dialect
 from veopipe.dialects.videos.dialect import Videos
-from veopipe.documents import schema, yaml
-from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, plain
+from veopipe.documents import checks, schema, yaml
+from veopipe.documents.nodes import Layer, MappingNode, Node, plain
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem, UsageError
 from veopipe.files import is_no_path, meant_elsewhere
 from veopipe.gateway.address import parse_base_url
-from veopipe.text import hide, printable
+from veopipe.profiles import reading as profiles
+from veopipe.profiles.prices import Price
+from veopipe.profiles.profile import KEPT_FOR, Model, Profile
+from veopipe.text import printable
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
+VIDEOS = "videos"
+"""The dialect of the API document."""
 _ENDINGS = (".yaml", ".yml")
-
-MOST_DECIMALS = 9
-"""Of a price: with more, `takes` would refuse the state file that holds it."""
-
-_WORD = r"(?:[A-Z_]{1,40}(?:[0-9]{1,2}(?:_[A-Z_]{0,40})?)?|[A-Z]?[a-z_]{1,20})"
-# A variable's name as a shell or an editor spells it: `$NAME`, `${NAME}`, `MY-NAME`. A key is random, so it mixes
-# digits and both cases.
-_MISTYPED = re.compile(rf"(?!sk-)\$?\{{?{_WORD}(?:[-. ]{_WORD}){{0,7}}[-. ]?\}}?")
 
 Seconds = float
 Url = str
@@ -52,23 +49,36 @@ class Provider:
     """Who makes the videos.
 
     Attributes:
+        profile: what is known of the gateway.
         base_url: the gateway's address, normalised.
         api_key_env: name of the environment variable with the key.
-        status_endpoint: `videos` or `generations`.
-        models: name → price of one call in US dollars; adds to or overrides the built-in table.
+        status_endpoint: `videos` or `generations`; of the dialect `videos` only.
+        models: every model that can be ordered: the profile's, with the pipeline's laid over them.
         require_ledger: where there is no ledger yet, nothing is bought.
     """
 
+    profile: Profile
     base_url: Url
     api_key_env: str
     status_endpoint: str
-    models: Mapping[str, Decimal] = field(default_factory=dict)
+    models: Mapping[str, Model]
     require_ledger: bool
 
     @property
     def dialect(self) -> Dialect:
-        """How its gateway speaks. The only place that chooses one."""
+        """How its gateway speaks. The only place that chooses one.
+
+        Raises:
+            UsageError: this version doesn't speak so.
+        """
+        if self.profile.dialect != VIDEOS:
+            raise UsageError(f"the dialect {self.profile.dialect} of profile {self.profile.name} can't be spoken yet")
         return Videos(self.status_endpoint)
+
+    def keeps(self, model: str) -> Seconds:
+        """How long the gateway keeps a video of a model."""
+        known = self.models.get(model)
+        return known.retention if known is not None else KEPT_FOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +150,14 @@ class Notify:
 
 _SECTIONS = (Provider, Limits, Poll, Download, Verify, Notify)
 DURATIONS = tuple(
-    f"{section.__name__.lower()}.{key.name}"
+    (section.__name__.lower(), key.name)
     for section in _SECTIONS
     for key in fields(section)
     if str(key.type).startswith("Seconds")
 )
-"""The keys that hold a duration."""
+"""The keys that hold a duration, as paths."""
+_VARIABLES = (("provider", "api_key_env"), ("notify", "webhook_env"))
+_MODELS = ("provider", "models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +215,14 @@ def load_pipeline(
         read = yaml.load(found.source, shown_as=found.shown_as)
     else:
         read = yaml.read(found.source.read_bytes(), found.shown_as)
-    problems = list(read.problems)
-    if read.root is not None:
-        problems += _problems(read.file, read.root)
+    if read.root is None:
+        return None, read.problems
+    profile, profiles_own, unknown = _profile(read.root, folder)
+    problems = [*read.problems, *_problems(read.file, read.root, profile, unknown)]
     problems.sort(key=lambda p: (p.line, p.column, p.rule))
-    if problems or read.root is None:
-        return None, tuple(problems)
-    return _made(found, read.root), ()
+    if problems or profile is None:
+        return None, (*problems, *profiles_own)
+    return _made(found, read.root, profile), ()
 
 
 def built_in_pipelines() -> list[str]:
@@ -280,52 +293,56 @@ def _existing(folder: Path) -> str:
     return f"pipelines here: {', '.join(_names(folder))}; or name a file: -p ./my.yaml"
 
 
+# --- the profile ----------------------------------------------------------------------------------------
+
+
+def _profile(root: Node, folder: Path) -> tuple[Profile | None, tuple[Problem, ...], list[Finding]]:
+    """The profile that a pipeline names, its own problems, and what is wrong with the name."""
+    path = ("provider", "profile")
+    written = checks.node_at(root, path)
+    if written is None:
+        return profiles.built_in(), (), []
+    name = checks.text_at(root, path)
+    if not name or list(schema.check("pipeline", name, "properties", "provider", "properties", "profile")):
+        return None, (), []  # said with the other findings
+    try:
+        profile, problems = profiles.load(name, folder, parse_base_url)
+    except LookupError as error:
+        return None, (), [checks.wrong("pipeline", path, f"`profile`: {error.args[0]}")]
+    return profile, problems, []
+
+
+def _profile_findings(root: Node, profile: Profile) -> Iterator[Finding]:
+    """Findings about what the pipeline says beside its profile."""
+    endpoint = ("provider", "status_endpoint")
+    if profile.dialect != VIDEOS and checks.node_at(root, endpoint) is not None:
+        said = f"`status_endpoint` belongs to the dialect videos; the profile {profile.name} speaks {profile.dialect}"
+        yield checks.wrong("pipeline", endpoint, said)
+    if profile.base_url is None and checks.node_at(root, ("provider", "base_url")) is None:
+        said = f"`profile`: {profile.name} names no gateway: write its `base_url` here, too"
+        yield checks.wrong("pipeline", ("provider", "profile"), said)
+    for name in checks.names_in(root, _MODELS):
+        path = (*_MODELS, name, "like")
+        like = checks.text_at(root, path)
+        if like and like not in profile.models:
+            known = ", ".join(list(profile.models)[:10]) or "none"
+            yield checks.wrong("pipeline", path, f"`like` is a model of the profile {profile.name}: {known}")
+
+
 # --- checking -------------------------------------------------------------------------------------------
 
 
-def _problems(file: str, root: Node) -> tuple[Problem, ...]:
+def _problems(file: str, root: Node, profile: Profile | None, unknown: list[Finding]) -> tuple[Problem, ...]:
     """Everything that is wrong with a pipeline, one problem per rule and place."""
-    _hide_secrets(root)
+    checks.hide_secrets(root, _VARIABLES)
     found = Findings()
-    precise = [*_base_url_findings(root), *_command_findings(root), *_price_findings(root), *_folder_findings(root)]
-    precise += _variable_findings(root)
-    for finding in [*precise, *_schema_findings(root), *_duration_findings(root)]:  # the first at a place counts
+    precise = [*unknown, *_base_url_findings(root), *_command_findings(root), *_price_findings(root)]
+    precise += [*_folder_findings(root), *checks.variables("pipeline", root, _VARIABLES)]
+    precise += _profile_findings(root, profile) if profile is not None else ()
+    every = [*precise, *_schema_findings(root), *checks.durations("pipeline", root, DURATIONS)]
+    for finding in every:  # the first at a place counts
         found.add(finding, finding.place(file, root))
     return found.problems(())
-
-
-def _wrong(path: tuple[str, ...], message: str) -> Finding:
-    """A finding of the rule that the schema has for a key, in words that say more than its own."""
-    entry = schema.load("pipeline")
-    for key in path:
-        entry = entry.get("properties", {}).get(key) or entry["additionalProperties"]
-    return schema.rule_of(entry).finding(message, path)
-
-
-def _misnamed(root: Node) -> Iterator[tuple[str, str]]:
-    """Texts in the place of a variable's name that are no such name, by key."""
-    for dotted in ("provider.api_key_env", "notify.webhook_env"):
-        node = _get(root, dotted)
-        if isinstance(node, ScalarNode) and isinstance(node.value, str) and not node.value.isidentifier():
-            yield dotted, node.value
-
-
-def _hide_secrets(root: Node) -> None:
-    """Hide a text that is the key or the webhook itself instead of a variable's name, wherever lines are shown."""
-    for _, written in _misnamed(root):
-        if not _MISTYPED.fullmatch(written):
-            hide(written)
-
-
-def _variable_findings(root: Node) -> list[Finding]:
-    """Findings about names of variables that are spelt as a shell or an editor spells them."""
-    found = []
-    for dotted, written in _misnamed(root):
-        if _MISTYPED.fullmatch(written):
-            section, key = dotted.split(".")
-            advice = "write it without `$`" if written.startswith("$") else "it holds only letters, digits and `_`"
-            found.append(_wrong((section, key), f"`{key}` is the name of an environment variable: {advice}"))
-    return found
 
 
 def _schema_findings(root: Node) -> list[Finding]:
@@ -340,13 +357,13 @@ def _schema_findings(root: Node) -> list[Finding]:
 
 
 def _base_url_findings(root: Node) -> list[Finding]:
-    written = _get(root, "provider.base_url")
-    if not isinstance(written, ScalarNode) or not isinstance(written.value, str):
+    path = ("provider", "base_url")
+    if not (written := checks.text_at(root, path)):
         return []
     try:
-        parse_base_url(written.value)
+        parse_base_url(written)
     except ValueError as error:
-        return [_wrong(("provider", "base_url"), f"`base_url`: {error}")]
+        return [checks.wrong("pipeline", path, f"`base_url`: {error}")]
     return []
 
 
@@ -354,79 +371,51 @@ def _folder_findings(root: Node) -> list[Finding]:
     """Findings about folders that are meant elsewhere; they say more than a pattern can."""
     found = []
     for key in ("output", "ledger"):
-        written = _get(root, key)
-        text = written.value if isinstance(written, ScalarNode) and isinstance(written.value, str) else ""
-        if (why := meant_elsewhere(text)) is not None:
+        if (why := meant_elsewhere(checks.text_at(root, (key,)))) is not None:
             yet = "; output to object storage doesn't exist yet" if key == "output" and "an address" in why else ""
-            found.append(_wrong((key,), f"`{key}` {why}{yet}"))
-    return found
-
-
-def _duration_findings(root: Node) -> list[Finding]:
-    """Findings about durations that are too short or too long; a pattern can't find these."""
-    found = []
-    for dotted in DURATIONS:
-        written = _get(root, dotted)
-        if not isinstance(written, ScalarNode) or written.value is None:
-            continue
-        try:
-            parse_duration(written.value)
-        except ValueError as error:
-            section, key = dotted.split(".")
-            found.append(_wrong((section, key), f"`{key}`: {error}"))
+            found.append(checks.wrong("pipeline", (key,), f"`{key}` {why}{yet}"))
     return found
 
 
 def _command_findings(root: Node) -> list[Finding]:
-    written = _get(root, "notify.command")
-    if isinstance(written, ScalarNode) and isinstance(written.value, str):
-        try:
-            shlex.split(written.value)
-        except ValueError:
-            return [_wrong(("notify", "command"), "`command` has a quotation mark that isn't closed")]
+    path = ("notify", "command")
+    try:
+        shlex.split(checks.text_at(root, path))
+    except ValueError:
+        return [checks.wrong("pipeline", path, "`command` has a quotation mark that isn't closed")]
     return []
 
 
-def _price_findings(root: Node) -> list[Finding]:
+def _price_findings(root: Node) -> Iterator[Finding]:
     """Findings about prices with too many decimals: a state file with such a price couldn't be read again."""
-    models = _get(root, "provider.models")
-    found = []
-    for name, entry in models.items.items() if isinstance(models, MappingNode) else ():
-        price = _get(entry, "price_usd")
-        if not isinstance(price, ScalarNode) or type(price.value) is not float:
-            continue
-        exponent = Decimal(price.text).normalize().as_tuple().exponent
-        if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
-            path = ("provider", "models", name, "price_usd")
-            found.append(_wrong(path, f"`price_usd` has at most {MOST_DECIMALS} decimals"))
-    return found
-
-
-def _get(root: Node, dotted: str) -> Node | None:
-    node: Node | None = root
-    for step in dotted.split("."):
-        node = node.items.get(step) if isinstance(node, MappingNode) else None
-    return node
+    for name in checks.names_in(root, _MODELS):
+        yield from checks.amounts("pipeline", root, (*_MODELS, name, "price_usd"))
+        yield from profiles.price_findings("pipeline", root, (*_MODELS, name, "price"))
 
 
 # --- making ---------------------------------------------------------------------------------------------
 
 
-def _made(found: _Found, root: Node) -> Pipeline:
-    overrides = _get(root, "overrides")
+def _made(found: _Found, root: Node, profile: Profile) -> Pipeline:
+    overrides = checks.node_at(root, ("overrides",))
     return Pipeline(
         name=found.name,
-        **{section.__name__.lower(): _section(section, root) for section in _SECTIONS},
+        **{section.__name__.lower(): _section(section, root, profile) for section in _SECTIONS},
         overrides=Overrides(found.shown_as, overrides.items) if isinstance(overrides, MappingNode) else Overrides(),
-        output=_written(root, "output"),
-        ledger=_written(root, "ledger"),
+        output=_written(root, ("output",)),
+        ledger=_written(root, ("ledger",)),
     )
 
 
-def _section(kind: type[Any], root: Node) -> Any:
-    """A section of the file; a key that is neither written nor has a default in the schema keeps the class's."""
-    written = {key: _written(root, f"{kind.__name__.lower()}.{key.name}") for key in fields(kind)}
-    return kind(**{key.name: _read(str(key.type), value) for key, value in written.items() if value is not None})
+def _section(kind: type[Any], root: Node, profile: Profile) -> Any:
+    """A section of the file; a key that neither it, the profile nor the schema gives keeps the class's default."""
+    name, given = kind.__name__.lower(), {}
+    if kind is Provider:
+        given = {"profile": profile, "models": _models(root, profile)}
+    for key in fields(kind):
+        if key.name not in given and (value := _value(root, (name, key.name), profile)) is not None:
+            given[key.name] = _read(str(key.type), value)
+    return kind(**given)
 
 
 def _read(annotation: str, value: Any) -> Any:
@@ -434,21 +423,48 @@ def _read(annotation: str, value: Any) -> Any:
     return value if read is None else read(value)
 
 
-def _written(root: Node, dotted: str) -> Any:
+def _value(root: Node, path: tuple[str, ...], profile: Profile) -> Any:
+    """What holds for a key: what is written, what the profile says, or the schema's default; None: none of them."""
+    if checks.node_at(root, path) is None:
+        section, key = path
+        said = profile.poll.get(key) if section == "poll" else None
+        if section == "provider" and key in ("base_url", "api_key_env", "status_endpoint"):
+            said = getattr(profile, key)
+        if said is not None:
+            return said
+    return _written(root, path)
+
+
+def _written(root: Node, path: tuple[str, ...]) -> Any:
     """A key's value, or the schema's default where it isn't written; None if there is neither."""
-    node = _get(root, dotted)
-    if node is not None:
-        return _exact(node)
-    return schema.part("pipeline", "properties", *dotted.replace(".", ".properties.").split(".")).get("default")
+    node = checks.node_at(root, path)
+    return schema.entry_of("pipeline", path).get("default") if node is None else checks.exact(node)
 
 
-def _exact(node: Node) -> Any:
-    """As `plain`, with numbers exactly as written: 0.10 never becomes a binary fraction."""
-    if isinstance(node, MappingNode):
-        return {key: _exact(value) for key, value in node.items.items()}
-    if isinstance(node, ScalarNode) and type(node.value) in (int, float):
-        return Decimal(node.text)
-    return plain(node)
+def _models(root: Node, profile: Profile) -> dict[str, Model]:
+    """The profile's models with the pipeline's laid over them.
+
+    Who writes an entry knows that the model is served: it isn't retired any more. It keeps what the profile knows of
+    the model of that name; of the one that it is like it has what belongs to the model, not what belongs to its price.
+    """
+    table = dict(profile.models)
+    for name, node in checks.names_in(root, _MODELS).items():
+        entry = checks.exact(node)
+        price = Price(entry["price_usd"]) if "price_usd" in entry else profiles.price(entry["price"])
+        same = profile.models.get(name, Model(name, price))
+        like = profile.models[entry["like"]] if "like" in entry else same
+        if "like" not in entry and entry.get("family", same.family) != same.family:
+            like = Model(name, price, entry["family"], retention=same.retention)
+        table[name] = replace(
+            same,
+            price=price,
+            family=like.family,
+            retention=like.retention,
+            retired=None,
+            rules=like.rules,
+            pictures=like.pictures,
+        )
+    return table
 
 
 def _words(command: str | list[str]) -> tuple[str, ...]:
@@ -460,7 +476,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "float": float,
     "Seconds": parse_duration,
     "Url": parse_base_url,
-    "Mapping[str, Decimal]": lambda models: {name: entry["price_usd"] for name, entry in models.items()},
     "frozenset[str]": frozenset,
     "tuple[str, ...]": _words,
 }

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from veopipe import standins
 from veopipe.delivery.shelf import Shelf, strays
-from veopipe.dialects.catalogue import models_with
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
 from veopipe.gateway.address import Address, parse_base_url
 from veopipe.ledger import owner, rescue
@@ -291,7 +290,7 @@ def load(choices: Choices) -> Project:
     if pipeline is None:
         raise InvalidInput(_summary(problems), problems)
     pipeline = _with_choices(pipeline, choices)
-    models = models_with(pipeline.provider.models)
+    models = pipeline.provider.models
     loaded = load_manifest(
         path, overrides=pipeline.overrides, models=models, shown_as=str(choices.manifest), selects=choices.takes_in
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.fork import hurried
+from veopipe.profiles import profile
 from veopipe.run import creating, steps
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from veopipe.simulator.server import Simulator
 
 Until = Callable[[Callable[[], object]], None]
-ANSWER, UNKNOWN, KEPT = "run.creating.ANSWER_WAIT=1", "run.steps.UNKNOWN_FOR=1.5", "run.steps.KEPT_FOR=4"
+ANSWER, UNKNOWN, KEPT = "run.creating.ANSWER_WAIT=1", "run.steps.UNKNOWN_FOR=1.5", "4s"
 SLACK = 0.5
 """Seconds by which the gateway's log may differ from what the command saw, on a busy machine."""
 FOR_EVER = 60.0
@@ -37,6 +38,12 @@ def start(film: Film, *words: str, hurry: str) -> Started:
 
 def run(film: Film, *words: str, hurry: str) -> Result:
     return start(film, *words, hurry=hurry).result()
+
+
+def run_where_videos_are_kept(film: Film, retention: str) -> Result:
+    """A run with a profile whose gateway keeps them that long; a missing one is waited for 200 ms."""
+    film.pipeline(provider__profile=film.keeps(retention), download__not_ready_for="200ms")
+    return film.run()
 
 
 def events(film: Film, shot: str) -> list[str]:
@@ -57,7 +64,7 @@ def posts_of(gateway: Simulator) -> int:
 
 
 def test_the_waits_are_those_of_the_design() -> None:
-    assert (creating.ANSWER_WAIT, steps.UNKNOWN_FOR, steps.KEPT_FOR) == (300, 600, 48 * 3600)
+    assert (creating.ANSWER_WAIT, steps.UNKNOWN_FOR, profile.KEPT_FOR) == (300, 600, 48 * 3600)
 
 
 # --- 300 s: a late answer still counts -------------------------------------------------------------
@@ -236,12 +243,12 @@ def test_a_video_that_does_not_come_is_waited_for_until_its_time_is_over_and_the
     ordered = ordered_only(film, gateway)
     more = {"seconds": FOR_EVER} if fault == "lag_404" else {}
     gateway.order_fault(fault, times=None, **more)  # type: ignore[arg-type]
-    early = run(film, hurry="run.steps.KEPT_FOR=3600")
+    early = run_where_videos_are_kept(film, "1h")
     assert (early.code, early.statuses) == (4, {"a": "parked"})
     until(lambda: time.time() > ordered + 4)
-    late = run(film, hurry=KEPT)
+    late = run_where_videos_are_kept(film, KEPT)
     assert (late.code, late.statuses) == (1, {"a": "abandoned"})
-    assert "48 h" in late.shots["a"]["reason"]
+    assert "no video 4 s after" in late.shots["a"]["reason"]
     assert late.document["cost_usd"]["possibly_charged"] == "0.30"
     gateway.clear_faults()
     for words in ((), ("--retry-failed",)):  # never bought again, by nobody's leave
@@ -252,7 +259,7 @@ def test_a_video_that_does_not_come_is_waited_for_until_its_time_is_over_and_the
 def test_a_video_that_still_comes_after_its_time_is_taken(film: Film, gateway: Simulator, until: Until) -> None:
     ordered = ordered_only(film, gateway)
     until(lambda: time.time() > ordered + 4)
-    assert run(film, hurry=KEPT).statuses == {"a": "verified"}
+    assert run_where_videos_are_kept(film, KEPT).statuses == {"a": "verified"}
     assert posts_of(gateway) == 1
 
 
@@ -270,11 +277,11 @@ def test_a_deleted_video_comes_back_while_the_gateway_keeps_it_and_afterwards_no
             path.unlink()
 
     deleted()
-    assert run(film, hurry="run.steps.KEPT_FOR=3600").shots["a"]["file"] == "renders/shots/a.mp4"
+    assert run_where_videos_are_kept(film, "1h").shots["a"]["file"] == "renders/shots/a.mp4"
     deleted()
     until(lambda: time.time() > max(datetime.fromisoformat(attempt["submitted_at"]).timestamp(), 0) + 6)
     before = len(gateway.wire)
-    late = run(film, hurry=KEPT)
+    late = run_where_videos_are_kept(film, KEPT)
     assert (late.shots["a"]["status"], late.shots["a"]["file"]) == ("verified", None)
     assert "has it no more" in late.err
     assert len(gateway.wire) == before

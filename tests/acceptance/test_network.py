@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.companynet import Authority, CompanyProxy
-from tests.harness.fork import hurried
 
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result
@@ -23,7 +22,6 @@ pytestmark = pytest.mark.slow  # many situations of one kind; each promise has f
 
 GATEWAY, MEDIA = "gateway.example", "media.example"
 BASE = f"https://{GATEWAY}"
-HURRIED = hurried("run.steps.KEPT_FOR=0.01")
 
 
 @pytest.fixture(scope="session")
@@ -121,11 +119,11 @@ def test_what_this_machine_could_not_look_up_is_parked_with_a_remedy_and_never_g
     inside: Film, gateway: Simulator, proxy: CompanyProxy
 ) -> None:
     """`media.example` is excepted from the proxy here, and DNS doesn't know it. The gateway's 48 h are over."""
-    inside.pipeline(download__not_ready_for="100ms")
+    inside.pipeline(download__not_ready_for="100ms", provider__profile=inside.keeps("10ms"))
     gateway.order_fault("redirect_302_other_host", times=None, location=f"https://{MEDIA}/signed?secret=1")
     environment = {"HTTPS_PROXY": proxy.url, "NO_PROXY": MEDIA}
     for _ in range(2):
-        ended = inside.start(*inside.arguments(), first=HURRIED, **environment).result()
+        ended = inside.start(*inside.arguments(), **environment).result()
         assert (ended.code, ended.statuses) == (4, {"a": "parked"})
     assert MEDIA in ended.shots["a"]["reason"]
     assert "HTTPS_PROXY" in ended.shots["a"]["reason"]
@@ -140,9 +138,9 @@ def test_what_this_machine_could_not_look_up_is_parked_with_a_remedy_and_never_g
 def test_a_proxy_that_refuses_the_storage_only_is_said_and_nothing_is_given_up(
     inside: Film, gateway: Simulator, proxy: CompanyProxy
 ) -> None:
-    inside.pipeline(download__not_ready_for="100ms")
+    inside.pipeline(download__not_ready_for="100ms", provider__profile=inside.keeps("10ms"))
     gateway.order_fault("redirect_302_other_host", times=None, location="https://storage.example/signed?x=1")
-    ended = inside.start(*inside.arguments(), first=HURRIED, HTTPS_PROXY=proxy.url).result()
+    ended = inside.start(*inside.arguments(), HTTPS_PROXY=proxy.url).result()
     assert ended.statuses == {"a": "parked"}
     assert "storage.example (HTTP 502)" in ended.shots["a"]["reason"]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from veopipe.dialects import catalogue
 from veopipe.documents import schema
 from veopipe.documents.schema import ShotRules
 from veopipe.manifest.layers import SIZES
+from veopipe.profiles.reading import built_in, built_in_names
 
-NAMES = ["manifest", "pipeline"]
+NAMES = ["manifest", "pipeline", "profile"]
 API_DOCUMENT = "https://docs.laozhang.ai/en/api-capabilities/veo/official-forward"
 CONDITIONAL = [
     entry
@@ -92,9 +92,10 @@ def test_what_an_editor_says_of_a_value_is_what_veopipe_says():
     assert [pair for pair in said if pair[0] != pair[1]] == []
 
 
-def test_the_examples_together_are_a_manifest_and_a_pipeline():
+def test_the_examples_together_are_a_manifest_a_pipeline_and_a_profile():
     for name in NAMES:
         together = {key: entry["examples"][0] for key, entry in schema.load(name)["properties"].items()}
+        together.pop("api_version", None)  # of the other dialect
         assert schema.check(name, together) == []
 
 
@@ -133,7 +134,8 @@ def test_tables_in_code_say_what_the_schema_says():
     assert {**SIZES}.keys() | {None} == set(settings["size"]["enum"])
     assert {r for r, _ in SIZES.values()} | {None} == set(settings["resolution"]["enum"])
     assert {a for _, a in SIZES.values()} | {None} == set(settings["aspect_ratio"]["enum"])
-    assert settings["model"]["examples"] == list(catalogue.BUILT_IN)
+    named = [name for profile in built_in_names() for name in built_in(profile).models]
+    assert settings["model"]["examples"] == list(dict.fromkeys(named))
 
 
 def test_a_key_that_is_spelt_otherwise_leads_to_a_real_one():

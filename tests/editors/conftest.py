@@ -11,15 +11,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.harness.languageserver import LanguageServer
-from veopipe.dialects import catalogue
 from veopipe.documents import schema
+from veopipe.gateway.address import parse_base_url
 from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
+from veopipe.profiles.prices import Price
+from veopipe.profiles.profile import Model
+from veopipe.profiles.reading import built_in, read
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "tests" / "rules"
@@ -82,16 +86,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def refused(workspace: Path) -> dict[str, bool]:
     """`rule/name` of every file of the rules → whether veopipe finds an error in it."""
-    own = catalogue.models_with({"my-model": 1})
+    own = {**built_in().models, "my-model": Model("my-model", Price(Decimal(1)))}
     pipeline_rules = {rule.id for rule in schema.rules("pipeline")}
+    profile_rules = {rule.id for rule in schema.rules("profile")} - pipeline_rules
 
     def has_error(path: Path) -> bool:
         if path.parent.name in pipeline_rules:
             found = load_pipeline(str(path), path.parent)[1]
+        elif path.parent.name in profile_rules:
+            found = read(path, parse_base_url, path.name)[1]
         else:
-            found = load_manifest(
-                path, models=own if path.parent.name == "retired-model" else catalogue.BUILT_IN
-            ).problems
+            found = load_manifest(path, models=own if path.parent.name == "retired-model" else None).problems
         return any(problem.severity == "error" for problem in found)
 
     files = (path for path in sorted(workspace.glob("rules/*/*.yaml")) if path.is_file())
@@ -101,8 +106,10 @@ def refused(workspace: Path) -> dict[str, bool]:
 @pytest.fixture(scope="session")
 def schema_of() -> dict[str, str]:
     """Rule → the name of the schema that its files are judged by."""
-    pipeline_rules = {rule.id for rule in schema.rules("pipeline")}
-    return {f.name: "pipeline" if f.name in pipeline_rules else "manifest" for f in RULES.iterdir() if f.is_dir()}
+    found = {f.name: "manifest" for f in RULES.iterdir() if f.is_dir()}
+    for name in ("profile", "pipeline"):
+        found |= {rule.id: name for rule in schema.rules(name)}
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +119,7 @@ def server(node_folder: Path, workspace: Path, schema_of: dict[str, str]) -> Ite
         (workspace / "schemas" / f"{name}.schema.json").as_uri(): [
             f"/rules/{rule}/*.yaml" for rule, theirs in schema_of.items() if theirs == name
         ]
-        for name in ("manifest", "pipeline")
+        for name in ("manifest", "pipeline", "profile")
     }
     command = [str(node_folder / "node_modules" / ".bin" / "yaml-language-server"), "--stdio"]
     with LanguageServer(command, workspace, files) as running:

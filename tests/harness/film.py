@@ -143,6 +143,15 @@ class Film:
         path.write_text(json.dumps(document), "utf-8")
         return path
 
+    def keeps(self, retention: str) -> str:
+        """Write a profile whose gateway keeps a video that long; its name, for `provider__profile`."""
+        path = self.folder / "profiles" / f"keeps-{retention}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        model = {"family": "veo-3.1", "price": {"per_call": float(PRICE)}, "retention": retention}
+        head = {"version": 1, "name": path.stem, "dialect": "videos", "base_url": self.base_url}
+        path.write_text(json.dumps({**head, "models": {FAST: model}}), "utf-8")
+        return path.stem
+
     def picture(self, name: str, size: tuple[int, int] = (1280, 720), kind: str = "PNG", shade: int = 0) -> str:
         """Draw a picture; pictures of different shades differ."""
         path = self.folder / name

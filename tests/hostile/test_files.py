@@ -27,7 +27,6 @@ from tests.harness.fuzzing import (
     values,
 )
 from veopipe.delivery import boxes
-from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.documents import schema, yaml
 from veopipe.errors import UsageError, VeopipeError
 from veopipe.ledger import owner, record, rescue, store
@@ -37,6 +36,7 @@ from veopipe.manifest import csv, pictures
 from veopipe.manifest.shots import load_manifest
 from veopipe.plan import permission
 from veopipe.plan.plan import Wanted, World, make_plan
+from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take
@@ -68,7 +68,7 @@ def assert_never_bought_again(text: bytes) -> None:
         assert record.parse(record.dump(states["hero"])) == states["hero"]
     except Unreadable as error:
         unreadable["hero"] = str(error)
-    wanted = {"hero": Wanted("hero", ORDER, BUILT_IN[ORDER.model])}
+    wanted = {"hero": Wanted("hero", ORDER, built_in().models[ORDER.model])}
     world = World(
         states=states,
         unreadable=unreadable,

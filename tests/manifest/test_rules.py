@@ -3,25 +3,37 @@
 import dataclasses
 import os
 import shutil
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from veopipe.dialects import catalogue
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import plain
+from veopipe.gateway.address import parse_base_url
 from veopipe.manifest import rules
 from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
+from veopipe.profiles.prices import Price
+from veopipe.profiles.profile import Model
+from veopipe.profiles.reading import built_in, read
 
 HERE = Path(__file__).parents[1] / "rules"
 FOLDERS = sorted(folder for folder in HERE.iterdir() if folder.name != "pictures")
 PIPELINE_RULES = {rule.id for rule in schema.rules("pipeline")}
-SCHEMA_RULES = {rule.id for name in ("manifest", "pipeline") for rule in schema.rules(name)}
+PROFILE_RULES = {rule.id for rule in schema.rules("profile")} - PIPELINE_RULES
+SCHEMAS = ("manifest", "profile", "pipeline")
+SCHEMA_RULES = {rule.id for name in SCHEMAS for rule in schema.rules(name)}
 
 # The models as if they were still served, so that only `retired-model` speaks of it.
-SERVED = {name: dataclasses.replace(model, retired=None) for name, model in catalogue.BUILT_IN.items()}
-OWN = catalogue.models_with({"my-model": 1})
+SERVED = {name: dataclasses.replace(model, retired=None) for name, model in built_in().models.items()}
+OWN = {**built_in().models, "my-model": Model("my-model", Price(Decimal(1)))}
+
+
+def schema_of(path: Path) -> str:
+    """The schema that a rule's file is judged by."""
+    rule = path.parent.name
+    return "pipeline" if rule in PIPELINE_RULES else "profile" if rule in PROFILE_RULES else "manifest"
 
 
 def files(kind: str) -> list[object]:
@@ -46,6 +58,8 @@ def problems_of(world: Path, path: Path):
     rule = path.parent.name
     if rule in PIPELINE_RULES:
         return load_pipeline(str(copy), copy.parent)[1]
+    if rule in PROFILE_RULES:
+        return read(copy, parse_base_url, path.name)[1]
     return load_manifest(copy, models=OWN if rule == "retired-model" else SERVED).problems
 
 
@@ -72,7 +86,7 @@ def test_every_rule_has_a_folder_and_every_folder_a_rule():
 
 
 def test_a_problem_is_as_grave_as_its_rule_says(world):
-    said = {rule.id: rule.severity for name in ("pipeline", "manifest") for rule in schema.rules(name)}
+    said = {rule.id: rule.severity for name in SCHEMAS for rule in schema.rules(name)}
     said |= {rule.id: rule.severity for rule in [*rules.RULES.values(), *yaml.RULES.values()]}
     for folder in FOLDERS:
         for path in folder.glob("invalid-*.yaml"):
@@ -90,7 +104,7 @@ def test_an_editor_reports_nothing_that_veopipe_accepts(world):
     assert len(accepted) > 150
     for path in accepted:
         read = yaml.load(world / path.relative_to(HERE))
-        name = "pipeline" if path.parent.name in PIPELINE_RULES else "manifest"
+        name = schema_of(path)
         assert schema.check(name, plain(read.root)) == [], path
 
 

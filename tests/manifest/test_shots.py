@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from veopipe.dialects import catalogue
 from veopipe.documents import schema
 from veopipe.manifest.shots import Picture, Shot, load_manifest
 from veopipe.pipeline import load_pipeline
+from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order
 from veopipe.text import is_blank
 
 FAST, STANDARD = "veo-3.1-fast-generate-preview", "veo-3.1-generate-preview"
-SERVED = {name: dataclasses.replace(model, retired=None) for name, model in catalogue.BUILT_IN.items()}
+SERVED = {name: dataclasses.replace(model, retired=None) for name, model in built_in().models.items()}
 PICTURES = Path(__file__).parents[1] / "rules" / "pictures"
 
 
@@ -204,7 +204,7 @@ def test_one_mistake_makes_one_problem(project):
 
 
 def test_a_retired_model_is_one_note_at_its_place(project):
-    loaded = project.load(listing("a: {}", "b: {}"), models=catalogue.BUILT_IN)
+    loaded = project.load(listing("a: {}", "b: {}"), models=built_in().models)
     assert [(p.severity, p.rule, p.line, p.shots) for p in loaded.problems] == [("info", "retired-model", 2, 2)]
     assert loaded.manifest is not None
 

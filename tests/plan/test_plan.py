@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.plan import plan as plans
 from veopipe.plan.plan import Action, Item, Plan, Wanted, World, make_plan
+from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take
@@ -19,7 +19,7 @@ from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 REAL = "https://api.laozhang.ai:443"
 OTHER = "https://other.example:443"
 LOCAL = "http://127.0.0.1:8080"
-FAST = BUILT_IN["veo-3.1-fast-generate-preview"]
+FAST = built_in().models["veo-3.1-fast-generate-preview"]
 ORDER = Order(FAST.name, "A lighthouse", 8, "1080p", "16:9", None, None, (), 1)
 EDITED = replace(ORDER, prompt="A lighthouse at dawn")
 SINCE = "2026-11-22T06:00:00Z"

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from veopipe.delivery.shelf import Shelf
-from veopipe.dialects.catalogue import BUILT_IN
 from veopipe.errors import ExitCode
 from veopipe.files import sha256_of_bytes
 from veopipe.ledger.paths import Places
 from veopipe.ledger.statefiles import Unusable
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Plan, Wanted, World, make_plan
+from veopipe.profiles.reading import built_in
 from veopipe.project import Ending
 from veopipe.report.rows import Report, Row, code_of, make_rows, money_of
 from veopipe.takes.order import Order
@@ -25,7 +25,7 @@ from veopipe.takes.status import CHARGED, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
 REAL = "https://api.laozhang.ai:443"
-FAST = BUILT_IN["veo-3.1-fast-generate-preview"]
+FAST = built_in().models["veo-3.1-fast-generate-preview"]
 ORDER = Order(FAST.name, "A lighthouse", 8, "720p", "16:9", None, None, (), 1)
 EDITED = replace(ORDER, prompt="A pier")
 FILE = Delivered("renders", "hero.001.mp4", sha256_of_bytes(b"video"), 5, width=1280, height=720, duration_s=8.0)

@@ -40,6 +40,7 @@ COMMANDS = {
     "report": "Write a report of the ledger.",
     "import": "Make a shot list from a CSV file.",
     "simulate": "Serve a simulated gateway on this machine.",
+    "profiles": "Show which gateways and models there are, and their prices.",
     "schema": "Print a JSON Schema.",
     "doctor": "Check key, gateway, network, clock, disk and libraries.",
     "completion": "Print the shell's completion script.",

@@ -29,7 +29,7 @@ from referencing.jsonschema import DRAFT202012
 from veopipe.documents.problems import Finding, Rule
 from veopipe.text import is_blank, printable
 
-NAMES = ("manifest", "pipeline", "state", "plan", "report")
+NAMES = ("manifest", "pipeline", "profile", "state", "plan", "report")
 
 Schema = Mapping[str, Any]
 
@@ -62,6 +62,24 @@ def part(name: str, *steps: str) -> Schema:
     for step in steps:
         found = found[step]
     return found
+
+
+def entry_of(name: str, path: tuple[str | int, ...]) -> Schema:
+    """The entry that says what a value may be.
+
+    Args:
+        name: the schema, one of `NAMES`.
+        path: keys and indexes down to the value.
+    """
+    file, entry = name, load(name)
+    for step in path:
+        within = entry.get("properties", {}).get(step)
+        entry = within or (entry["items"] if isinstance(step, int) else entry["additionalProperties"])
+        if "$ref" in entry:
+            other, _, pointer = entry["$ref"].partition("#/")
+            file = other.removesuffix(".schema.json") or file
+            entry = part(file, *pointer.split("/"))
+    return entry
 
 
 def rules(name: str) -> list[Rule]:
@@ -110,7 +128,7 @@ def _registry() -> Any:
 
 def _walk(node: object) -> Iterator[dict[str, Any]]:
     if isinstance(node, dict):
-        if "x-rule" in node:
+        if isinstance(node.get("x-rule"), str):  # else it is a property of that name
             yield node
         for value in node.values():
             yield from _walk(value)
@@ -234,9 +252,9 @@ def _guess(entry: Schema, key: str) -> str:
 
 
 def _resolved(entry: Schema) -> Schema:
-    """An entry, or the entry of the manifest's schema that it refers to."""
-    steps = entry.get("$ref", "").partition("#/")[2]
-    return part("manifest", *steps.split("/")) if steps else entry
+    """An entry, or the one that it refers to; without a file in front that is one of the manifest's schema."""
+    file, _, steps = entry.get("$ref", "").partition("#/")
+    return part(file.removesuffix(".schema.json") or "manifest", *steps.split("/")) if steps else entry
 
 
 def keys_read(entry: Schema) -> set[str]:

@@ -16,11 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from veopipe.dialects.catalogue import RETIRED_SPELLINGS, Model
+from veopipe import files
 from veopipe.documents import schema, syntax
 from veopipe.documents.problems import Finding, Rule
 from veopipe.manifest import pictures
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
+from veopipe.profiles.profile import Model
 from veopipe.takes.order import SIZES
 from veopipe.text import DENSE, printable
 
@@ -123,6 +124,7 @@ _UNKNOWN_MODEL = Rule(
 _RETIRED_MODEL = Rule(
     "retired-model", "info", "the model is announced as switched off", "Google, as announced 2026-10-22"
 )
+_UNPRICED = Rule("price-for-resolution", "error", "a resolution has a price at its model", "veopipe, Providers")
 
 
 def model(name: str, models: Mapping[str, Model]) -> Finding | None:
@@ -138,16 +140,32 @@ def model(name: str, models: Mapping[str, Model]) -> Finding | None:
     if known.retired is None:
         return None
     message = (
-        f"{name} was announced as switched off by Google on {known.retired}: the gateway may refuse it. "
-        "If it is served, say so with an entry in the pipeline's provider.models"
+        f"{name} was {known.retired.in_words()}. The gateway may refuse it; "
+        "if it is served, say so with an entry in the pipeline's provider.models"
     )
     return _RETIRED_MODEL.finding(message, ("model",))
 
 
+def unpriced(model: Model, shot: Mapping[str, Any]) -> Finding | None:
+    """The finding about an effective shot whose resolution has no price at its model, or None.
+
+    Args:
+        model: the shot's.
+        shot: its values.
+    """
+    resolution = shot.get("resolution", built_in()["resolution"])
+    if model.price.knows(resolution):
+        return None
+    message = f"{model.name} has no price for {resolution}, so it can't be ordered there: it has one for "
+    message += ", ".join(model.price.resolutions or ())
+    return _UNPRICED.finding(message, ("resolution",), reads=frozenset({"model", "resolution"}))
+
+
 def _unknown(name: str, models: Mapping[str, Model]) -> str:
     shown = printable(name, 60)
-    if name in RETIRED_SPELLINGS:
-        return f"{shown} is a name of the older routes, which this API doesn't take: write {RETIRED_SPELLINGS[name]}"
+    older = {spelling: model.name for model in models.values() for spelling in model.spellings}
+    if name in older:
+        return f"{shown} is a name of the older routes, which this API doesn't take: write {older[name]}"
     close = difflib.get_close_matches(name[:100].casefold(), models, n=1)
     guess = f"did you mean {close[0]}?" if close else f"known are {', '.join(list(models)[:10])}"
     return f"there is no model {shown}: {guess}; others: provider.models in the pipeline"
@@ -180,7 +198,7 @@ class Pictures:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._boundary = Path(os.path.realpath(work_tree_of(folder)))  # once: it is asked for each picture
+        self._boundary = Path(os.path.realpath(files.work_tree_of(folder)))  # once: it is asked for each picture
         self._seen: dict[str, PictureFacts | PictureFault] = {}
         self._names: dict[Path, dict[str, str]] = {}
 
@@ -236,11 +254,6 @@ def named(shot: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
         elif value:
             found += [((role, index), item) for index, item in enumerate(value)]
     return found
-
-
-def work_tree_of(folder: Path) -> Path:
-    """The git work tree that holds a folder, or the folder itself."""
-    return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
 
 
 def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str, Any]) -> list[Finding]:
@@ -299,7 +312,7 @@ RULES: Mapping[str, Rule] = {
     rule.id: rule
     for rule in (
         *(schema.UNKNOWN_KEY, schema.KEY_SPELLING, schema.FORBIDDEN_KEY, SHOT_ID_UNIQUE),
-        *(_UNKNOWN_MODEL, _RETIRED_MODEL, _PROMPT_LENGTH, _CUT_SHORT, _NEGATIVE_WORDING),
+        *(_UNKNOWN_MODEL, _RETIRED_MODEL, _UNPRICED, _PROMPT_LENGTH, _CUT_SHORT, _NEGATIVE_WORDING),
         *pictures.RULES,
         *(_FLAWED, _LARGE, _WEBP, _LOCATION, _METADATA, _TURNED, _SMALL, _RATIO, _RATIO_4K),
     )

@@ -11,13 +11,12 @@ Rules that hold here (docs/design.md, 3):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from veopipe.dialects import catalogue as pricing
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, SequenceNode, place, plain
 from veopipe.documents.problems import Finding, Findings, Place
@@ -27,6 +26,8 @@ from veopipe.manifest import rules
 from veopipe.manifest.layers import merged, overridden, sized
 from veopipe.manifest.pictures import PictureFacts
 from veopipe.pipeline import Overrides
+from veopipe.profiles.profile import Model
+from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order, OrderedPicture
 
 Selects = Callable[[str, Sequence[str]], bool]
@@ -117,7 +118,7 @@ def load_manifest(
     path: Path,
     *,
     overrides: Overrides | None = None,
-    models: Mapping[str, pricing.Model] = pricing.BUILT_IN,
+    models: Mapping[str, Model] | None = None,
     shown_as: str | None = None,
     selects: Selects | None = None,
 ) -> Loaded:
@@ -126,7 +127,7 @@ def load_manifest(
     Args:
         path: the file.
         overrides: the pipeline's; they have been checked by themselves.
-        models: every model that can be ordered.
+        models: every model that can be ordered; default: those of the default profile.
         shown_as: the file's name in problems; default: `path` as given.
         selects: which shots the command is about; the others needn't be right with the overrides.
     """
@@ -134,7 +135,8 @@ def load_manifest(
     if read.root is None:
         return Loaded(None, read.problems)
     folder = path.absolute().parent.resolve()  # as `project` does: of a linked folder, the folder that it leads to
-    reader = _Reader(read, folder, overrides or Overrides(), models, selects)
+    known = built_in().models if models is None else models
+    reader = _Reader(read, folder, overrides or Overrides(), known, selects)
     budget = reader.read(read.root)
     problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
     if any(problem.severity == "error" for problem in problems):
@@ -150,7 +152,7 @@ class _Reader:
         read: yaml.Document,
         folder: Path,
         overrides: Overrides,
-        models: Mapping[str, pricing.Model],
+        models: Mapping[str, Model],
         selects: Selects | None,
     ) -> None:
         self.shots: dict[str, Shot] = {}
@@ -270,17 +272,24 @@ class _Reader:
         """Findings about an effective shot, and its values; keys that are wrong by themselves are left out."""
         values: dict[str, Any] = {key: plain(node) for key, node in shot.items() if key not in wrong}
         found = [f for f in self._rules.whole(values) if f.path[0] not in wrong]
-        if "model" in values and (about := self._about_model(values["model"])):
-            found.append(about)
+        if "model" in values:
+            found += self._about_model(values, found)
         found += rules.texts(values)
         if not values.keys().isdisjoint(rules.ROLES):
             found += self._pictures.judge(values)
         return found, values
 
-    def _about_model(self, name: str) -> Finding | None:
+    def _about_model(self, shot: Mapping[str, Any], known: list[Finding]) -> Iterator[Finding]:
+        """What is to be said of the model, and of an effective shot's resolution at it, unless that is said."""
+        name = shot["model"]
         if name not in self._model_findings:
             self._model_findings[name] = rules.model(name, self._models)
-        return self._model_findings[name]
+        if (about := self._model_findings[name]) is not None:
+            yield about
+        is_said = any(finding.path[0] in ("resolution", "size") for finding in known if finding.severity == "error")
+        model = self._models.get(name)
+        if model is not None and not is_said and (unpriced := rules.unpriced(model, shot)) is not None:
+            yield unpriced
 
     def _place_of(self, finding: Finding, shot: Layer, fallback: Place) -> Place:
         """The place of the value that a finding is about; if it is missing, the place of the shot's id."""

@@ -15,9 +15,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from veopipe.dialects.base import Scope
-from veopipe.dialects.catalogue import Model
 from veopipe.money import as_text
 from veopipe.plan.renames import takeovers
+from veopipe.profiles.profile import Model
 from veopipe.takes import order as orders
 from veopipe.takes.order import Order, key_of
 from veopipe.takes.origin import SIMULATOR, is_local
@@ -323,8 +323,8 @@ class _Planner:
             number=state.next_number(),
             fingerprint=self.fingerprints[wanted.shot],
             order=wanted.order,
-            price_usd=wanted.model.price_usd,
-            google_usd=wanted.model.google_8s_usd.get(wanted.order.resolution) if wanted.order.seconds == 8 else None,
+            price_usd=wanted.model.price.of(wanted.order),
+            google_usd=wanted.model.listed(wanted.order),
         )
 
     def _match(self, state: ShotState, fingerprint: str) -> Take | None:
@@ -452,4 +452,23 @@ def elsewhere_words(plan: Plan) -> list[str]:
             f"under another name: this buys {them} again for ${total}{kept} "
             f"(if that was `veopipe simulate`, nothing was paid)"
         )
+    return found
+
+
+def retired_words(plan: Plan, wanted: Mapping[str, Wanted]) -> list[str]:
+    """What is bought of models that are announced as switched off: a sentence for each model, for people.
+
+    Args:
+        plan: what is bought.
+        wanted: the selected shots, by their ids.
+    """
+    bought: dict[str, list[Wanted]] = {}
+    for item in plan.creates:
+        if item.shot in wanted and wanted[item.shot].model.retired is not None:
+            bought.setdefault(wanted[item.shot].model.name, []).append(wanted[item.shot])
+    found = []
+    for name, shots in bought.items():
+        retired = shots[0].model.retired
+        words = retired.in_words() if retired is not None else ""  # guards the type
+        found.append(f"{counted(len(shots), 'create')} of {name}: it was {words}")
     return found

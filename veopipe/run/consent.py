@@ -17,7 +17,7 @@ from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
 from veopipe.ledger import owner, safekeeping
 from veopipe.money import as_text
 from veopipe.plan.permission import Permission
-from veopipe.plan.plan import Item, Plan, bought_words, elsewhere_words
+from veopipe.plan.plan import Item, Plan, bought_words, elsewhere_words, retired_words
 from veopipe.project import OpenLedger
 from veopipe.run.events import Note
 from veopipe.text import counted
@@ -73,6 +73,7 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
     if terms.permission is not None:
         _check_permission(creates, terms.permission)
     project = ledger.project
+    _warn_of_retired(plan, ledger, voice)
     cap, cost = project.cap, plan.cost_usd
     allowed = terms.permission is not None or project.choices.simulate or terms.yes
     if allowed or (cap is not None and (cap >= cost or voice.ask is None)):
@@ -81,6 +82,13 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
     else:
         _ask(_question(plan, cap), voice)
     return terms.permission
+
+
+def _warn_of_retired(plan: Plan, ledger: OpenLedger, voice: Voice) -> None:
+    """Say what is over before it is ordered; in a rehearsal nothing is."""
+    if not ledger.project.choices.simulate:
+        for sentence in retired_words(plan, ledger.project.wanted):
+            voice.tell(f"warning: {sentence}")
 
 
 def _ask(question: str, voice: Voice) -> None:

@@ -19,7 +19,7 @@ from veopipe import files
 from veopipe.dialects.base import CreateAnswer, Outcome, Picture, Scope
 from veopipe.errors import ExitCode
 from veopipe.ledger import record
-from veopipe.manifest import pictures, rules
+from veopipe.manifest import pictures
 from veopipe.money import Budget, as_text
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item
@@ -49,7 +49,7 @@ def read_uploads(ledger: OpenLedger, item: Item) -> list[Picture]:
     if item.order is not None and not record.has_room(ledger.store.shots.get(item.shot), item.order):
         raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
     uploads: list[Picture] = []
-    boundary = rules.work_tree_of(ledger.project.manifest.folder)
+    boundary = files.work_tree_of(ledger.project.manifest.folder)
     for picture, planned in ledger.project.pictures.get(item.shot, ()):
         try:
             content = pictures.read(picture.path, boundary)

@@ -39,8 +39,6 @@ UNKNOWN_FOR = 600.0
 """Seconds that a gateway may not know a task it accepted: it answers before it stores it (docs/hazards.md, b)."""
 CORRUPT_AGAIN = 3
 """Further downloads of a corrupt body (docs/design.md, 4)."""
-KEPT_FOR = 48 * 3600.0
-"""Seconds that results are kept upstream: 2 days (docs/api-facts.md, b 35)."""
 
 # What only an answer about a task, or its video, makes of a take.
 _TOLD = frozenset({Status.RENDERED, Status.DOWNLOADED, Status.VERIFIED, Status.MISMATCHED, Status.FAILED})
@@ -107,6 +105,10 @@ class Steps:
             return await self._download(shot, take, watch)
         return await self._measure(shot, take) if take.status is Status.DOWNLOADED else None
 
+    def _kept(self, take: Take) -> float:
+        """Seconds that the gateway keeps a video of a take's model."""
+        return self.pipeline.provider.keeps(take.order.model)
+
     # --- rendering ---------------------------------------------------------------------------------
 
     async def _poll(self, shot: str, take: Take, watch: Watch) -> Step | None:
@@ -122,7 +124,7 @@ class Steps:
         if decided is not None:
             return decided
         if watch.is_over():
-            return _overdue(watch, take)
+            return _overdue(watch, take, self._kept(take))
         tempo = self.admission.tempo
         if answer.busy:
             tempo.slow_down(answer.retry_after)
@@ -199,7 +201,7 @@ class Steps:
             # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
             watch.content = Content()  # its next video is another matter
             again = {"message": "the gateway says that it is still running"}
-            return _overdue(watch, take) if watch.is_over() else Step(Event.RUNNING_AGAIN, again)
+            return _overdue(watch, take, self._kept(take)) if watch.is_over() else Step(Event.RUNNING_AGAIN, again)
         part = await self._fetch(shot, take)
         decided = self._received(shot, take, part, watch)
         if decided is not None or part.fetched is Fetched.DISK:
@@ -246,7 +248,7 @@ class Steps:
         if part.fetched is Fetched.CORRUPT and content.corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{content.corrupt} downloads were damaged, the last one: {part.why}")
         if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.download.not_ready_for:
-            return _without_content(take, part, waited)
+            return _without_content(take, part, waited, self._kept(take))
         return None
 
     # --- downloaded --------------------------------------------------------------------------------
@@ -272,7 +274,7 @@ class Steps:
     async def fetch_again(self, shot: str, take: Take) -> Step | str:
         """Fetch the file of a verified take once more; or why it can't be had."""
         file, last = take.file, take.last
-        if file is None or _age(last) > KEPT_FOR:
+        if file is None or _age(last) > self._kept(take):
             return "the gateway has it no more"
         if self.gateway is None or last.gateway != self.gateway.address.name:
             return f"only a run with the gateway {last.gateway} and its key can fetch it"
@@ -299,19 +301,20 @@ def _parked(reason: str, message: str) -> Step:
     return Step(Event.UNSETTLED, {"reason": reason, "message": message})
 
 
-def _without_content(take: Take, part: Part, waited: float) -> Step:
-    if part.answered and _age(take.last) > KEPT_FOR:  # nothing is given up for a fault on this side
-        said = {"reason": "expired", "message": f"no video 48 h after it was ordered: {part.why}"}
+def _without_content(take: Take, part: Part, waited: float, kept: float) -> Step:
+    if part.answered and _age(take.last) > kept:  # nothing is given up for a fault on this side
+        message = f"no video {clock.in_words(kept)} after it was ordered: {part.why}"
+        said = {"reason": "expired", "message": message}
         return Step(Event.GONE, said)
     return _parked("no_content", f"completed, but no video after {waited:.0f} s: {part.why}")
 
 
-def _overdue(watch: Watch, take: Take) -> Step:
+def _overdue(watch: Watch, take: Take, kept: float) -> Step:
     problem = f" ({watch.problem})" if watch.problem else ""
     days = int(_age(take.last) // 86_400)
     old = f", {counted(days, 'day')} after it was ordered" if days else ""
     todo = "run again"
-    if _age(take.last) > KEPT_FOR:
+    if _age(take.last) > kept:
         todo = "look it up in the gateway's console; the next run asks again, or veopipe resolve gives it up"
     message = f"not ready {watch.seconds():.0f} s after this run began to ask{old}{problem}; {todo}"
     return _parked("poll_timeout", message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from veopipe import files
 from veopipe.cli.options import LocalPath, example
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.screen import say
-from veopipe.dialects import catalogue
 from veopipe.documents import schema, yaml
 from veopipe.errors import EnvironmentFault, ExitCode, UsageError
-from veopipe.manifest import csv
+from veopipe.manifest import csv, rules
 from veopipe.manifest.shots import load_manifest
 from veopipe.money import as_text
+from veopipe.profiles.profile import Model, Profile
+from veopipe.profiles.reading import built_in as built_in_profile
 from veopipe.text import counted
 
 
@@ -38,9 +40,9 @@ def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
     shots = csv.read_shots(source, known, {name.strip(): None for name in ignored})
     head: dict[str, Any] = {"version": 1}
     if not any("model" in shot for shot in shots.values()):
-        cheapest = min(catalogue.BUILT_IN.values(), key=lambda model: model.price_usd)
+        cheapest = _cheapest(built_in_profile())
         head["defaults"] = {"model": cheapest.name}
-        say(f"{source} has no model column: {cheapest.name} (${as_text(cheapest.price_usd)} a call) for all")
+        say(f"{source} has no model column: {cheapest.name} (${as_text(_usual_price(cheapest))} a call) for all")
     text = yaml.dump({**head, "shots": shots})
     try:
         files.replace(output.absolute(), text.encode())
@@ -50,3 +52,14 @@ def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
     show_problems(loaded.problems)
     click.echo(f"{output}: {counted(len(shots), 'shot')}")
     return ExitCode.OK if loaded.manifest else ExitCode.INVALID
+
+
+def _cheapest(profile: Profile) -> Model:
+    """Of the models that are sold today the one whose usual video costs least."""
+    return min(profile.sold, key=_usual_price)
+
+
+def _usual_price(model: Model) -> Decimal:
+    """US dollars of a video with the schema's defaults."""
+    usual = rules.built_in()
+    return model.price.at(usual["resolution"], int(usual["seconds"]))

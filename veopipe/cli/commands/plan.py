@@ -18,7 +18,7 @@ from veopipe.cli.terminal.screen import say
 from veopipe.clock import now
 from veopipe.errors import ExitCode
 from veopipe.plan import permission
-from veopipe.plan.plan import Plan
+from veopipe.plan.plan import Plan, retired_words
 from veopipe.project import Choices, OpenLedger
 from veopipe.takes.take import spending
 from veopipe.text import counted
@@ -48,13 +48,21 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
         emit({"exit_code": int(code), **document})
         return code
     show_problems(film.problems)
-    if ledger.head.is_new and plan.creates and not loaded.choices.simulate:
-        say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
+    if not loaded.choices.simulate:
+        _warn(ledger, plan)
     show_plan(plan, loaded.cap)
     if output:
         words = loaded.choices.words(selecting=True)
         say(f"written to {output}; carry it out with: veopipe run {words} --plan {shlex.quote(str(output))}")
     return code
+
+
+def _warn(ledger: OpenLedger, plan: Plan) -> None:
+    """Say what should be known before the price."""
+    if ledger.head.is_new and plan.creates:
+        say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
+    for sentence in retired_words(plan, ledger.project.wanted):
+        say(f"warning: {sentence}")
 
 
 def _document(ledger: OpenLedger, plan: Plan) -> dict[str, Any]:

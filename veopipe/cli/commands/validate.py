@@ -10,7 +10,6 @@ import click
 from veopipe.cli.options import LocalPath, example, pipeline_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.problems import for_github, show_problems
-from veopipe.dialects.catalogue import models_with
 from veopipe.errors import ExitCode, InvalidInput, Problem
 from veopipe.manifest.shots import Manifest, load_manifest
 from veopipe.pipeline import load_pipeline
@@ -56,7 +55,7 @@ def _check(path: Path, wanted: str | None) -> tuple[Manifest | None, list[Proble
         return None, list(error.problems)
     if pipeline is None:
         return None, list(problems)
-    models = models_with(pipeline.provider.models)
+    models = pipeline.provider.models
     loaded = load_manifest(path, overrides=pipeline.overrides, models=models, shown_as=str(path))
     return loaded.manifest, [*problems, *loaded.problems]
 

@@ -1,0 +1,33 @@
+"""Money is exact, and written plainly."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from veopipe.money import as_text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("0", "0.00"),
+        ("0.3", "0.30"),
+        ("1.2", "1.20"),
+        ("0.125", "0.125"),
+        ("0.1250", "0.125"),
+        ("100", "100.00"),
+        ("1E+3", "1000.00"),
+        ("30000.00", "30000.00"),
+        ("0.000001", "0.000001"),
+        ("-0.3", "-0.30"),
+    ],
+)
+def test_money_is_written_plainly_and_exactly(amount: str, text: str) -> None:
+    assert as_text(Decimal(amount)) == text
+    assert Decimal(text) == Decimal(amount)
+
+
+def test_a_hundred_thousand_shots_cost_what_they_cost() -> None:
+    assert as_text(sum((Decimal("0.3") for _ in range(100_000)), Decimal(0))) == "30000.00"
