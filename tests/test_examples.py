@@ -25,7 +25,7 @@ def copy(tmp_path):
 
 
 def test_there_are_examples():
-    assert [path.name for path in LISTS] == ["shots.yaml"]
+    assert [path.name for path in LISTS] == ["omni.yaml", "shots.yaml"]
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
@@ -46,6 +46,12 @@ def test_a_rehearsal_of_an_example_verifies_every_shot_and_buys_nothing_twice(co
     assert all((copy / row["file"]).is_file() for row in report["shots"].values())
     again = json.loads(veopipe(copy, "run", path.name, "--simulate", "--format", "json").stdout)
     assert again["cost_usd"] == report["cost_usd"] | {"this_run": "0.00"}
+
+
+def test_the_list_of_today_orders_only_what_is_sold_today(copy):
+    done = veopipe(copy, "validate", "omni.yaml", "--format", "json")
+    assert json.loads(done.stdout) == {"exit_code": 0, "problems": []}
+    assert "warning" not in veopipe(copy, "plan", "omni.yaml").stderr
 
 
 def test_the_shot_list_has_every_kind_of_request_and_its_budget_covers_it(copy):

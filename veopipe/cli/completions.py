@@ -1,4 +1,4 @@
-"""What a shell offers after Tab: the pipelines that can be named here, the shots of the list on the line.
+"""What a shell offers after Tab: the pipelines and profiles that can be named here, the shots of the list on the line.
 
 Nothing here may fail or be slow; after an error nothing is offered.
 """
@@ -22,6 +22,13 @@ def complete_pipeline(ctx: click.Context, param: click.Parameter, incomplete: st
     own = _folder(ctx) / "pipelines"
     names = {path.stem for path in own.glob("*.y*ml")} if own.is_dir() else set()
     return [CompletionItem(name) for name in sorted(names | set(built_in_pipelines())) if name.startswith(incomplete)]
+
+
+def complete_profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the profiles that travel with veopipe."""
+    from veopipe.profiles.reading import built_in_names
+
+    return [CompletionItem(name) for name in built_in_names() if name.startswith(incomplete)]
 
 
 def complete_shot(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -104,6 +104,7 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
     """
     checks = [
         _program(),
+        *_profile(pipeline),
         *_libraries(),
         asyncio.run(_measuring()),
         _simulator(),
@@ -115,11 +116,11 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         key = read_key(pipeline.provider.api_key_env, environ)
     except EnvironmentFault as error:
         checks.append(Check("key", "bad", error.message, error.hint or ""))
-        checks.append(_token())
+        checks.append(_token(pipeline))
         return checks
     checks.append(Check("key", "good", f"{pipeline.provider.api_key_env} is set, {len(key)} characters"))
     checks += asyncio.run(_gateway(pipeline, key, environ))
-    checks.append(_token())
+    checks.append(_token(pipeline))
     return checks
 
 
@@ -215,10 +216,23 @@ def _answer(address: Address, pipeline: Pipeline, answer: PollAnswer) -> Check:
     return Check("gateway", "good", f"{where} answers and takes the key")
 
 
-def _token() -> Check:
-    return Check(
-        "token",
-        "note",
-        "can't be seen from here: a dedicated token, default group, billing mode Pay-per-request",
-        "console → Token management (API document, Token Setup)",
-    )
+def _token(pipeline: Pipeline) -> Check:
+    setup = pipeline.provider.profile.token_setup or "whether it may make videos"
+    return Check("token", "note", f"can't be seen from here: {setup}", "console of the gateway → its API keys (tokens)")
+
+
+def _profile(pipeline: Pipeline) -> Iterator[Check]:
+    """What is known of the gateway before it is asked, and what of it is over."""
+    provider = pipeline.provider
+    profile, models = provider.profile, provider.models.values()
+    sold = ", ".join(printable(model.name, 60) for model in models if model.retired is None)
+    where = f"the key in {provider.api_key_env}"
+    if sold:
+        yield Check("profile", "good", f"{profile.name} ({profile.dialect}), {where}; it sells {sold}")
+    else:
+        remedy = "write the models that your gateway sells under provider.models, each with its price"
+        yield Check("profile", "bad", f"{profile.name} ({profile.dialect}), {where}; no model can be ordered", remedy)
+    for model in models:
+        if model.retired is not None:
+            remedy = f"order {model.retired.successor} instead" if model.retired.successor else ""
+            yield Check("model", "note", f"{printable(model.name, 60)} was {model.retired.in_words()}", remedy)

@@ -7,11 +7,9 @@ import click
 from veopipe.cli.options import example
 from veopipe.documents import schema
 
-NAMES = ("manifest", "pipeline", "state", "plan", "report")
-
 
 @click.command("schema", epilog=example("veopipe schema manifest > manifest.schema.json", "0 printed; 2 wrong usage"))
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice(schema.NAMES))
 def command(name: str) -> int:
     """Print the JSON Schema of a kind of file."""
     click.echo(schema.read_text(name), nl=False)

@@ -25,10 +25,12 @@ from veopipe.simulator.dialects.videos.answers import GOOGLE_UNSUPPORTED, gatewa
 from veopipe.simulator.dialects.videos.form import Form
 from veopipe.simulator.orders import DIMENSIONS, Order
 
-# API document, Supported Models.
-PRICES: Mapping[str, Decimal] = {
-    "veo-3.1-fast-generate-preview": Decimal("0.3"),
-    "veo-3.1-generate-preview": Decimal("1.2"),
+# API document, Supported Models; LaoZhang's page on Omni, which is billed by the call and resolution.
+_FAST, _STANDARD = Decimal("0.3"), Decimal("1.2")
+PRICES: Mapping[str, Mapping[str, Decimal]] = {
+    "veo-3.1-fast-generate-preview": {"720p": _FAST, "1080p": _FAST, "4k": _FAST},
+    "veo-3.1-generate-preview": {"720p": _STANDARD, "1080p": _STANDARD, "4k": _STANDARD},
+    "gemini-omni-1.2-flash": {"720p": Decimal("0.30"), "1080p": Decimal("0.45")},
 }
 
 # The document's spellings of each file field.
@@ -89,7 +91,7 @@ def judge(form: Form) -> Order | Answer:
         resolution=_delivered(asked),
         ratio=asked.ratio,
         seed=form.text("seed"),
-        price=PRICES[model],
+        price=PRICES[model][asked.resolution],
         ignored=tuple(name for name, _ in form.fields if name not in TEXT_FIELDS),
     )
 
@@ -251,8 +253,15 @@ def _images(asked: _Asked) -> Answer | None:
     return None
 
 
+def _unsold(asked: _Asked) -> Answer | None:
+    """Not every model is made in every resolution."""
+    is_sold = asked.resolution in PRICES[asked.form.text("model") or ""]
+    return None if is_sold else google_error(400, GOOGLE_UNSUPPORTED)
+
+
 _MAKERS_RULES: tuple[Callable[[_Asked], Answer | None], ...] = (
     _forbidden_fields,
+    _unsold,
     _eight_seconds,
     _last_frame,
     _references,
