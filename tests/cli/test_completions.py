@@ -30,6 +30,8 @@ CASES = [
     pytest.param("veopipe validate shots.yaml -p o", ["own"], id="pipeline-to-check-with"),
     pytest.param("veopipe report shots.yaml --format m", ["markdown"], id="formats"),
     pytest.param("veopipe completion f", ["fish"], id="shells"),
+    pytest.param("veopipe init --profile ", ["google", "laozhang", "new-api"], id="profiles"),
+    pytest.param("veopipe schema pr", ["profile"], id="schemas"),
 ]
 
 

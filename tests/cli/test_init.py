@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from veopipe.profiles.reading import built_in, built_in_names
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "veopipe", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
 
 def init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "veopipe", "init", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return command(folder, "init", *arguments)
 
 
 def test_what_is_there_already_is_left_as_it_is(tmp_path: Path) -> None:
@@ -28,3 +37,39 @@ def test_a_link_that_leads_nowhere_now_is_left_too(tmp_path: Path) -> None:
 
 def test_the_next_command_can_be_pasted(tmp_path: Path) -> None:
     assert "  cd 'my film'\n" in init(tmp_path, "my film").stdout
+
+
+@pytest.mark.parametrize("profile", [name for name in built_in_names() if built_in(name).sold])
+def test_the_list_that_it_makes_is_sold_today(tmp_path: Path, profile: str) -> None:
+    said = init(tmp_path, "--profile", profile).stdout
+    assert built_in(profile).api_key_env in said
+    assert built_in(profile).token_setup in said
+    pipeline = tmp_path / "pipelines" / "default.yaml"
+    assert pipeline.exists() is (profile != "laozhang")
+    checked = command(tmp_path, "validate", "shots.yaml", "--strict", "--format", "json")
+    assert json.loads(checked.stdout) == {"exit_code": 0, "problems": []}
+    plan = command(tmp_path, "plan", "shots.yaml", "--format", "json")
+    assert json.loads(plan.stdout)["gateway"] == f"{built_in(profile).base_url}:443"
+    assert "switched off" not in plan.stderr
+
+
+def test_a_pipeline_that_is_there_is_left_too(tmp_path: Path) -> None:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "default.yaml").write_text("output: mine\n")
+    assert init(tmp_path, "--profile", "google").returncode == 0
+    assert (tmp_path / "pipelines" / "default.yaml").read_text() == "output: mine\n"
+
+
+@pytest.mark.parametrize("name", ["no-such", "new-api", "\x1b[31m", "../laozhang"])
+def test_a_profile_that_it_cant_begin_with_is_refused(tmp_path: Path, name: str) -> None:
+    done = init(tmp_path, "--profile", name)
+    assert done.returncode == 2
+    assert "laozhang" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_schemas_for_an_editor_are_those_of_lists_pipelines_and_profiles(tmp_path: Path) -> None:
+    init(tmp_path)
+    made = sorted(path.name for path in (tmp_path / ".veopipe").glob("*.json"))
+    assert made == ["manifest.schema.json", "pipeline.schema.json", "profile.schema.json"]

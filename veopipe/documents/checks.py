@@ -25,6 +25,7 @@ _WORD = r"(?:[A-Z_]{1,40}(?:[0-9]{1,2}(?:_[A-Z_]{0,40})?)?|[A-Z]?[a-z_]{1,20})"
 # A variable's name as a shell or an editor spells it: `$NAME`, `${NAME}`, `MY-NAME`. A key is random, so it mixes
 # digits and both cases.
 _MISTYPED = re.compile(rf"(?!sk-)\$?\{{?{_WORD}(?:[-. ]{_WORD}){{0,7}}[-. ]?\}}?")
+_GOOGLES = "AIza"  # how Google's keys begin; half of them have only letters, digits and `_`, as a name has
 
 
 def node_at(root: Node, path: Iterable[str]) -> Node | None:
@@ -113,5 +114,6 @@ def _misnamed(root: Node, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     """Texts in the place of a variable's name that are no such name, with their paths."""
     for path in paths:
         node = node_at(root, path)
-        if isinstance(node, ScalarNode) and isinstance(node.value, str) and not node.value.isidentifier():
-            yield path, node.value
+        written = node.value if isinstance(node, ScalarNode) else None
+        if isinstance(written, str) and (not written.isidentifier() or written.startswith(_GOOGLES)):
+            yield path, written

@@ -9,6 +9,7 @@ Source: docs/design.md, 5 and 6 (What goes on, what is held).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,7 +18,7 @@ from enum import StrEnum
 from veopipe.dialects.base import Scope
 from veopipe.money import as_text
 from veopipe.plan.renames import takeovers
-from veopipe.profiles.profile import Model
+from veopipe.profiles.profile import Model, Retirement
 from veopipe.takes import order as orders
 from veopipe.takes.order import Order, key_of
 from veopipe.takes.origin import SIMULATOR, is_local
@@ -119,7 +120,8 @@ class Item:
             forwarded; it satisfies no run elsewhere.
         renamed_from: the shot whose state this one takes over first.
         status: where the take stands on disk; None: no create was ever made for it.
-        google_usd: Google's list price for the same video, where the document gives it.
+        google_usd: Google's list price for the same video, where it is known.
+        retired: that the order's model is announced as switched off, or None.
     """
 
     shot: str
@@ -135,6 +137,7 @@ class Item:
     renamed_from: str | None = None
     status: Status | None = None
     google_usd: Decimal | None = None
+    retired: Retirement | None = None
 
     @property
     def wanted(self) -> bool:
@@ -325,6 +328,7 @@ class _Planner:
             order=wanted.order,
             price_usd=wanted.model.price.of(wanted.order),
             google_usd=wanted.model.listed(wanted.order),
+            retired=wanted.model.retired,
         )
 
     def _match(self, state: ShotState, fingerprint: str) -> Take | None:
@@ -455,20 +459,7 @@ def elsewhere_words(plan: Plan) -> list[str]:
     return found
 
 
-def retired_words(plan: Plan, wanted: Mapping[str, Wanted]) -> list[str]:
-    """What is bought of models that are announced as switched off: a sentence for each model, for people.
-
-    Args:
-        plan: what is bought.
-        wanted: the selected shots, by their ids.
-    """
-    bought: dict[str, list[Wanted]] = {}
-    for item in plan.creates:
-        if item.shot in wanted and wanted[item.shot].model.retired is not None:
-            bought.setdefault(wanted[item.shot].model.name, []).append(wanted[item.shot])
-    found = []
-    for name, shots in bought.items():
-        retired = shots[0].model.retired
-        words = retired.in_words() if retired is not None else ""  # guards the type
-        found.append(f"{counted(len(shots), 'create')} of {name}: it was {words}")
-    return found
+def retired_words(plan: Plan) -> list[str]:
+    """What is bought of models that are announced as switched off: a sentence for each model, for people."""
+    bought = Counter((item.order.model, item.retired) for item in plan.creates if item.order and item.retired)
+    return [f"{counted(n, 'create')} of {model}: it was {retired.in_words()}" for (model, retired), n in bought.items()]

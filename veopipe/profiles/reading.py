@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
@@ -31,6 +32,7 @@ DEFAULT = "laozhang"
 
 _ENDINGS = (".yaml", ".yml")
 _PACKAGE, _FOLDER = "veopipe", "profiles"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _POLL = (("poll", "interval"), ("poll", "timeout"))
 _KEY = (("api_key_env",),)
 
@@ -54,7 +56,7 @@ def load(wanted: str, folder: Path, read_address: ReadAddress) -> tuple[Profile 
     """
     if "/" in wanted or wanted.endswith(_ENDINGS):
         return read(_own(folder, wanted), read_address, wanted)
-    for ending in _ENDINGS:
+    for ending in _ENDINGS if _NAME.fullmatch(wanted) else ():
         beside = f"{_FOLDER}/{wanted}{ending}"
         if (folder / beside).is_file():
             return read(_own(folder, beside), read_address, beside)
@@ -127,7 +129,8 @@ def _own(folder: Path, written: str) -> Path:
         within = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(files.work_tree_of(folder)))
         there = path.exists()
     except (OSError, ValueError) as error:  # a NUL, a name that is too long
-        raise LookupError(f"{shown} is no profile's file: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise LookupError(f"{shown} is no profile's file: {why}") from None
     if not within:
         raise LookupError(f"{shown} lies outside the manifest's folder and its git work tree: copy the profile there")
     if not there:

@@ -194,6 +194,10 @@ def _rank(row: Row) -> int:
     return 0 if row.status in UNKNOWN_OUTCOME else 1 if row.wanted else 2
 
 
+_GONE = frozenset({"model_retired", "model_not_found"})
+"""Reasons of a refusal that say that a model isn't served."""
+
+
 @dataclass(frozen=True, slots=True)
 class _View:
     """What rows are made from."""
@@ -241,7 +245,15 @@ class _View:
             return self.ending.stopped if item.buys and self.ending and self.ending.stopped else item.reason
         if item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME:
             return item.reason
-        return take.last.message or take.last.reason
+        return _said(item, take)
+
+
+def _said(item: Item, take: Take) -> str | None:
+    """What is on record of why a take stands where it stands; of a model that is over, what replaces it."""
+    said = take.last.message or take.last.reason
+    if take.status is Status.REFUSED and take.last.reason in _GONE and item.retired is not None:
+        return f"{said} ({take.order.model} was {item.retired.in_words()})"
+    return said
 
 
 def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
