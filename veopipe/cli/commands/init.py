@@ -22,7 +22,7 @@ from veopipe.text import printable
 
 LIST = """\
 # yaml-language-server: $schema=.veopipe/manifest.schema.json
-# What to make. How to run it is a pipeline: veopipe run shots.yaml -p draft
+# What to make. How to run it is a pipeline: one of your own in pipelines/, or a built-in one (-p nightly)
 version: 1
 budget_usd: 2.00                 # a run never spends more
 
