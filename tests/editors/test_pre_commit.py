@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from veopipe.cli.commands.init import LIST
+from veopipe.cli.commands import init
 
 ROOT = Path(__file__).parents[2]
 NEEDED = [".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE", "veopipe", "schemas", "pipelines"]
-WRONG = LIST.replace("    seed: 20260520\n", "    resolution: 1080p\n    seconds: 4\n")
+LIST = init.LIST.format(model="veo-3.1-fast-generate-preview")
+WRONG = LIST.replace("    tags: [opening]\n", "    resolution: 1080p\n    seconds: 4\n")
 
 
 def git(folder, *words):
