@@ -73,13 +73,14 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
     if terms.permission is not None:
         _check_permission(creates, terms.permission)
     project = ledger.project
-    _warn_of_retired(plan, ledger, voice)
     cap, cost = project.cap, plan.cost_usd
     allowed = terms.permission is not None or project.choices.simulate or terms.yes
     if allowed or (cap is not None and (cap >= cost or voice.ask is None)):
         for sentence in elsewhere_words(plan):  # no question says it, so it is said before the first create
             voice.tell(f"warning: {sentence}")
+        _warn_of_retired(plan, ledger, voice)
     else:
+        _warn_of_retired(plan, ledger, voice)
         _ask(_question(plan, cap), voice)
     return terms.permission
 
