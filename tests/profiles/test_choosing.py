@@ -100,3 +100,21 @@ def test_the_problems_of_a_profile_come_with_those_of_the_pipeline(tmp_path: Pat
     assert pipeline is None
     assert [(problem.rule, problem.line) for problem in problems] == [("in-flight", 2), ("profile-dialect", 3)]
     assert problems[1].file == "./bad.yaml"
+
+
+OF_YESTERDAY = """\
+provider:
+  base_url: https://api.laozhang.ai
+  api_key_env: VEOPIPE_API_KEY
+  status_endpoint: videos
+  models: {}
+  require_ledger: false
+poll: {interval: 15s, timeout: 15m}
+"""
+
+
+def test_a_pipeline_that_was_copied_before_there_were_profiles_means_what_it_meant(tmp_path: Path) -> None:
+    """`pipelines/default.yaml` wrote these keys out, and people were told to copy it."""
+    copied, empty = right(tmp_path, OF_YESTERDAY), right(tmp_path, "version: 1\n")
+    assert copied == empty
+    assert copied.provider.profile == built_in()
