@@ -13,6 +13,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -20,11 +21,11 @@ import click
 
 from veopipe import clock, pipeline
 from veopipe.cli import main as cli
-from veopipe.documents import schema
 from veopipe.documents import yaml as document
 from veopipe.documents.nodes import MappingNode, plain
+from veopipe.documents.problems import Rule
 from veopipe.errors import ExitCode
-from veopipe.manifest import rules
+from veopipe.manifest import families, rules
 from veopipe.manifest.offers import offer
 from veopipe.profiles import reading as profiles
 from veopipe.profiles.profile import Model
@@ -86,9 +87,21 @@ def exit_codes() -> str:
 
 
 def manifest_rules() -> str:
-    """Every rule for shot lists: of the schema, of the code, and for YAML as such."""
-    found = {rule.id: rule for rule in [*schema.rules("manifest"), *rules.RULES.values(), *document.RULES.values()]}
-    rows = ((f"`{rule.id}`", rule.severity, rule.message, rule.source) for rule in found.values())
+    """Every rule for shot lists: of the schema, of the code, and for YAML as such; then those of each family."""
+    of_families = {name for entry in families.families().values() for name in entry["x-code"]}
+    in_code = [rule for rule in rules.RULES.values() if rule.id not in of_families]
+    parts = ["For every model:", _rules([*families.rules_for_all(), *in_code, *document.RULES.values()])]
+    for family, entry in families.families().items():
+        figures = (
+            replace(rules.RULES[name], source=said.get("x-source", rules.RULES[name].source))
+            for name, said in entry["x-code"].items()
+        )
+        parts += [f"For models of the family `{family}`:", _rules([*families.rules_of(family), *figures])]
+    return "\n\n".join(parts)
+
+
+def _rules(found: Iterable[Rule]) -> str:
+    rows = ((f"`{rule.id}`", rule.severity, rule.message, rule.source) for rule in found)
     return table(("rule", "severity", "what it says", "source"), rows)
 
 

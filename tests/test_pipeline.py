@@ -151,20 +151,21 @@ def test_an_empty_section_is_as_good_as_none(tmp_path):
 
 def test_all_problems_come_in_one_go_with_their_places(tmp_path):
     pipeline, problems = load(
-        tmp_path, "limits:\n  in_flihgt: 4\n  downloads: 0\nprovider: {base_url: 'http://a'}\noverrides: {seconds: 5}\n"
+        tmp_path,
+        "limits:\n  in_flihgt: 4\n  downloads: 0\nprovider: {base_url: 'http://a'}\noverrides: {seconds: 61}\n",
     )
     assert pipeline is None
     assert [(p.file, p.line, p.column, p.rule) for p in problems] == [
         ("pipelines/mine.yaml", 2, 3, "unknown-key"),
         ("pipelines/mine.yaml", 3, 14, "downloads"),
         ("pipelines/mine.yaml", 4, 22, "base-url"),
-        ("pipelines/mine.yaml", 5, 22, "seconds-values"),
+        ("pipelines/mine.yaml", 5, 22, "seconds-number"),
     ]
 
 
 def test_overrides_that_contradict_each_other_are_the_pipelines_problem(tmp_path):
-    _, problems = load(tmp_path, "overrides:\n  resolution: 4k\n  seconds: 4\n")
-    assert [(p.line, p.column, p.rule) for p in problems] == [(3, 12, "high-resolution-needs-8s")]
+    _, problems = load(tmp_path, "overrides:\n  resolution: 4k\n  size: 1280x720\n")
+    assert [(p.line, p.column, p.rule) for p in problems] == [(2, 15, "size-agrees")]
 
 
 def test_broken_yaml_is_a_problem_of_the_pipeline(tmp_path):

@@ -136,9 +136,19 @@ def test_a_refusal_because_the_model_is_gone_names_the_successor(old: Film, gate
 
 
 def test_a_resolution_without_a_price_is_an_error_and_never_a_guess(film: Film) -> None:
+    mine = {"mine": {"family": "gemini-omni", "price": {"per_call": {"720p": 0.3}}}}
+    film.list({"a": {"prompt": "a cat", "model": "mine", "resolution": "4k", "seconds": 8}})
+    film.pipeline(provider__models=mine)
+    problems = film.command("validate", "shots.yaml", "-p", "./quick.yaml", "--format", "json").document["problems"]
+    assert [problem["rule"] for problem in problems if problem["severity"] == "error"] == ["price-for-resolution"]
+
+
+def test_what_a_model_cant_make_at_a_gateway_is_said_in_the_words_of_its_profile(film: Film) -> None:
     film.list({"a": {"prompt": "a cat", "model": OMNI, "resolution": "4k", "seconds": 8}})
     problems = film.command("validate", "shots.yaml", "--format", "json").document["problems"]
-    assert [problem["rule"] for problem in problems if problem["severity"] == "error"] == ["price-for-resolution"]
+    (found,) = [problem for problem in problems if problem["severity"] == "error"]
+    assert found["rule"] == "laozhang-omni-resolution"
+    assert found["message"].startswith("LaoZhang makes 360p, 720p and 1080p with gemini-omni-1.2-flash, no 4k")
 
 
 def test_a_table_without_a_model_gets_the_cheapest_that_is_sold_today(tmp_path: Path) -> None:

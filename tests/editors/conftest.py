@@ -11,19 +11,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.harness.languageserver import LanguageServer
+from tests.harness.served import models_for
 from veopipe.documents import schema
 from veopipe.gateway.address import parse_base_url
 from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline import load_pipeline
-from veopipe.profiles.prices import Price
-from veopipe.profiles.profile import Model
-from veopipe.profiles.reading import built_in, read
+from veopipe.profiles.reading import read
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "tests" / "rules"
@@ -86,7 +84,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def refused(workspace: Path) -> dict[str, bool]:
     """`rule/name` of every file of the rules → whether veopipe finds an error in it."""
-    own = {**built_in().models, "my-model": Model("my-model", Price(Decimal(1)))}
     pipeline_rules = {rule.id for rule in schema.rules("pipeline")}
     profile_rules = {rule.id for rule in schema.rules("profile")} - pipeline_rules
 
@@ -96,7 +93,7 @@ def refused(workspace: Path) -> dict[str, bool]:
         elif path.parent.name in profile_rules:
             found = read(path, parse_base_url, path.name)[1]
         else:
-            found = load_manifest(path, models=own if path.parent.name == "retired-model" else None).problems
+            found = load_manifest(path, models=models_for(path.parent.name)).problems
         return any(problem.severity == "error" for problem in found)
 
     files = (path for path in sorted(workspace.glob("rules/*/*.yaml")) if path.is_file())

@@ -17,6 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from veopipe.manifest import pictures, rules
+from veopipe.manifest.families import ModelRules
 from veopipe.manifest.pictures import PictureFacts, PictureFault, PictureUnreadable, inspect
 
 FORMATS = [
@@ -661,7 +662,8 @@ def test_a_note_of_19_mb_takes_a_few_times_its_size_in_memory(folder: Path) -> N
 def test_the_names_of_notes_are_printable_and_few(folder: Path) -> None:
     names = [b"\x1b]0;x\x07", b"x" * 79, *(b"k%d" % number for number in range(2000))]
     (folder / "a.png").write_bytes(png_with(*[(b"tEXt", name + b"\0x") for name in names]))
-    (found,) = [f for f in rules.Pictures(folder).judge({"input_reference": "a.png"}) if f.rule == "picture-metadata"]
+    judged = rules.Pictures(folder).judge({"input_reference": "a.png"}, ModelRules({}))
+    (found,) = [f for f in judged if f.rule == "picture-metadata"]
     assert found.severity == "info"
     assert found.message.isprintable()
     assert "(\\u001b]0;x\\u0007, " in found.message

@@ -1,6 +1,5 @@
 """A shot list becomes effective shots, or all its problems with their places."""
 
-import dataclasses
 import json
 import os
 import re
@@ -10,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.served import NARROWED, OMNI, SERVED
 from veopipe.documents import schema
+from veopipe.manifest.families import ShotRules
 from veopipe.manifest.shots import Picture, Shot, load_manifest
 from veopipe.pipeline import load_pipeline
 from veopipe.profiles.reading import built_in
@@ -18,7 +19,6 @@ from veopipe.takes.order import Order
 from veopipe.text import is_blank
 
 FAST, STANDARD = "veo-3.1-fast-generate-preview", "veo-3.1-generate-preview"
-SERVED = {name: dataclasses.replace(model, retired=None) for name, model in built_in().models.items()}
 PICTURES = Path(__file__).parents[1] / "rules" / "pictures"
 
 
@@ -150,6 +150,16 @@ def test_a_wrong_value_is_where_it_was_written(project):
     assert project.problems(listing("a:", "  seconds: 5")) == [("shots.yaml", 5, 14, "seconds-values", "a", 1)]
 
 
+@pytest.mark.parametrize(("size", "rule"), [("2160x3840", "size-values"), ("abc", "size-values"), ("5", "size-values")])
+def test_a_wrong_size_is_where_it_was_written_and_stands_for_nothing(project, size, rule):
+    assert project.problems(listing("a:", f"  size: {size}")) == [("shots.yaml", 5, 11, rule, "a", 1)]
+
+
+def test_what_a_size_stands_for_is_judged_at_the_size(project):
+    text = listing("a:", "  size: 3840x2160", defaults=f"{{model: {OMNI}, prompt: x}}")
+    assert project.problems(text, models=NARROWED) == [("shots.yaml", 5, 11, "laozhang-omni-resolution", "a", 1)]
+
+
 def test_a_wrong_default_is_one_problem_with_the_shots_that_use_it(project):
     text = listing("a: {}", "b: {seconds: 8}", "c: {}", defaults=f"{{model: {FAST}, prompt: x, seconds: 5}}")
     assert project.problems(text) == [("shots.yaml", 2, 70, "seconds-values", "a", 2)]
@@ -265,6 +275,42 @@ def test_its_message_names_the_shots_and_the_options_that_leave_them_out(project
     message = project.load(MIXED, FINAL).problems[0].message
     assert "2 shots: SC2, SC3" in message
     assert message.endswith("run the others: --only 'SC1*' --only hero")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        ("overrides: {seconds: 5}\n", (1, 22, "seconds-values", "`seconds` is 4, 6 or 8; this is 5")),
+        (
+            "overrides:\n  resolution: 4k\n  seconds: 4\n",
+            (
+                *(3, 12, "high-resolution-needs-8s"),
+                "1080p and 4k are made with 8 seconds only: set `seconds: 8`, or `resolution: 720p`",
+            ),
+        ),
+    ],
+    ids=["value", "combination"],
+)
+def test_overrides_that_are_wrong_for_every_shot_are_so_by_themselves(project, overrides, found):
+    loaded = project.load(listing("a: {}", "b: {resolution: 1080p}", "c: {size: 720x1280}"), overrides)
+    said = [p for p in loaded.problems if p.rule == found[2]]
+    assert [(p.line, p.column, p.rule, p.message, p.file, p.shot, p.shots) for p in said] == [
+        (*found, "pipelines/mine.yaml", None, 1)
+    ]
+
+
+def test_overrides_that_are_wrong_for_one_model_name_its_shots(project):
+    text = listing("a: {}", f"b: {{model: {OMNI}}}", "c: {}")
+    loaded = project.load(text, "overrides: {seconds: 5}\n")
+    assert [(p.rule, p.shot, p.shots) for p in loaded.problems if p.severity == "error"] == [("seconds-values", "a", 2)]
+    assert loaded.problems[0].message.endswith("2 shots: a, c); run the others: --only b")
+
+
+def test_what_a_models_rules_refuse_is_the_pipelines_problem_where_it_changes_the_model(project):
+    text = listing("a: {}", "b: {seconds: 5}", defaults=f"{{model: {OMNI}, prompt: x}}")
+    assert project.problems(text, f"overrides: {{model: {FAST}}}\n") == [
+        ("pipelines/mine.yaml", 1, 20, "seconds-values", "b", 1)
+    ]
 
 
 def test_two_kinds_of_wrong_shots_are_left_out_together(project):
@@ -492,7 +538,7 @@ def test_the_schema_and_the_code_see_the_same_characters():
     form = re.compile(schema.part("manifest", "$defs", "settings", "properties", "prompt")["pattern"])
     every = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     assert [hex(ord(one)) for one in every[:0xF800] if (form.fullmatch(one) is None) != is_blank(one)] == []
-    seen = schema.ShotRules()
+    seen = ShotRules(SERVED)
     above = [one for one in every[0xF800:] if is_blank(one)] + every[-9:] + list("😀𠀀")
     for key in ("prompt", "negative_prompt"):
         assert [hex(ord(one)) for one in above if bool(seen.value(key, one)) != is_blank(one)] == []

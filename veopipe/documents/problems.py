@@ -71,6 +71,7 @@ class Rule:
 class _Group:
     finding: Finding
     with_overrides: bool
+    of_overrides: bool
     shots: dict[str, None] = field(default_factory=dict)  # in order, each once
 
 
@@ -81,7 +82,15 @@ class Findings:
         self._groups: dict[tuple[Place, str], _Group] = {}
         self.has_errors = False
 
-    def add(self, finding: Finding, place: Place, shot: str | None = None, *, with_overrides: bool = False) -> None:
+    def add(
+        self,
+        finding: Finding,
+        place: Place,
+        shot: str | None = None,
+        *,
+        with_overrides: bool = False,
+        of_overrides: bool = False,
+    ) -> None:
         """Note a finding; the first of a rule at a place supplies the words.
 
         Args:
@@ -89,8 +98,9 @@ class Findings:
             place: where.
             shot: the shot that it concerns, or None.
             with_overrides: the shot is right by itself; only the pipeline's overrides make it wrong.
+            of_overrides: and these would make every shot with the same rules wrong.
         """
-        group = self._groups.setdefault((place, finding.rule), _Group(finding, with_overrides))
+        group = self._groups.setdefault((place, finding.rule), _Group(finding, with_overrides, of_overrides))
         if shot is not None:
             group.shots[shot] = None
         self.has_errors = self.has_errors or finding.severity == "error"
@@ -108,8 +118,14 @@ class Findings:
             for shot in group.shots
         }
         options = only_options([shot for shot in chosen if shot not in wrong], wrong)
-        found = [_problem(place, group, options) for (place, _), group in self._groups.items()]
+        found = [_problem(place, _by_itself(group, len(chosen)), options) for (place, _), group in self._groups.items()]
         return tuple(sorted(found, key=lambda p: (p.file, p.line, p.column, p.rule)))
+
+
+def _by_itself(group: _Group, chosen: int) -> _Group:
+    """A group, about the overrides alone where they are wrong for every shot: then no shot need be named."""
+    is_that = group.of_overrides and len(group.shots) == chosen
+    return _Group(group.finding, with_overrides=False, of_overrides=True) if is_that else group
 
 
 def _problem(place: Place, group: _Group, options: str | None) -> Problem:

@@ -6,7 +6,6 @@ This is the only module that imports jsonschema. Rules that hold here:
   `x-severity` where it isn't an error. A rule that isn't obeyed becomes a `Finding` in those words.
 * A pattern must match the whole text: `$` alone would let a line end through (docs/hazards.md, e 13).
 * Nothing is ever fetched: references lead to our own files only.
-* Cost is linear: a verdict is cached by the values that the rules read of a shot, not by the shot.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -32,6 +30,7 @@ from veopipe.text import is_blank, printable
 NAMES = ("manifest", "pipeline", "profile", "state", "plan", "report")
 
 Schema = Mapping[str, Any]
+Check = Callable[[object], list[Finding]]
 
 UNKNOWN_KEY = Rule("unknown-key", "error", "there is no such key", "veopipe, Manifest")
 KEY_SPELLING = Rule("key-spelling", "error", "keys are written in snake_case", "veopipe, Manifest")
@@ -111,6 +110,12 @@ def check(name: str, value: object, *steps: str) -> list[Finding]:
     return [_finding(error) for error in _validator(name, steps).iter_errors(value)]
 
 
+def checker(entry: Schema) -> Check:
+    """A function that says what is wrong with a value by one entry; the entry refers to no other."""
+    validator = _Validator(entry)
+    return lambda value: [_finding(error) for error in validator.iter_errors(value)]
+
+
 @cache
 def _validator(name: str, steps: tuple[str, ...]) -> Any:
     pointer = "".join(f"/{step}" for step in steps)
@@ -141,14 +146,16 @@ def _walk(node: object) -> Iterator[dict[str, Any]]:
 
 
 def _if(validator: Any, if_schema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The `if` keyword: each value that breaks the rule is an error of the rule's own entry."""
+    """The `if` keyword: each value that breaks a rule is an error of the rule's own entry."""
     branch = "then" if validator.evolve(schema=if_schema).is_valid(instance) else "else"
     if branch not in schema:
         return
     for error in validator.descend(instance, schema[branch], schema_path=branch):
-        yield ValidationError(
-            error.message, validator=error.validator, path=error.relative_path, instance=error.instance
-        )
+        if "x-rule" in schema:
+            error = ValidationError(
+                error.message, validator=error.validator, path=error.relative_path, instance=error.instance
+            )
+        yield error  # where the `if` only chooses among rules, it is an error of the chosen one
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
@@ -212,8 +219,8 @@ def _finding(error: ValidationError) -> Finding:
     if "if" in entry:
         return rule.finding(rule.message, path, of_key=of_key, reads=reads)
     message = rule.message or printable(error.message)
-    if not entry.get("x-hide-value"):
-        message += f"; this is {_shown(error.instance)}{_advice(error.instance, entry)}"
+    if not entry.get("x-hide-value") and entry.get("type") != "null":  # what may not be at all needn't be shown
+        message += f"; this is {_shown(error.instance)}{_advice(error, entry)}"
     return rule.finding(message, path, of_key=of_key)
 
 
@@ -292,11 +299,12 @@ _TYPE_ADVICE = (
 )
 
 
-def _advice(value: object, entry: Schema) -> str:
+def _advice(error: ValidationError, entry: Schema) -> str:
     """What to do about a value, if that can be guessed."""
+    value = error.instance
     if "enum" in entry:
         return _closest(str(value)[:60].casefold(), entry["enum"])
-    wanted = entry.get("type", ())
+    wanted = entry.get("type", ()) if error.validator == "type" else ()
     wanted = [wanted] if isinstance(wanted, str) else wanted
     for kind, written, advice in _TYPE_ADVICE:
         if kind in wanted and isinstance(value, written):
@@ -311,82 +319,3 @@ def _closest(written: str, choices: list[object]) -> str:
     named = [str(choice) for choice in choices if choice is not None]
     close = difflib.get_close_matches(written, named, n=1, cutoff=0.5 if len(written) < 6 else 0.75)
     return f": did you mean {close[0]}?" if close else ""
-
-
-# --- shots ----------------------------------------------------------------------------------------------
-
-
-class ShotRules:
-    """Applies the manifest's rules to shots, fast: 10,000 shots are judged in a second.
-
-    * `value` judges one key's value by itself; verdicts on short values are cached.
-    * `whole` judges an effective shot by the rules that compare keys. The verdict depends only on the values that the
-      rules name, so the shot is reduced to these, and the verdict is cached by the reduced shot.
-    """
-
-    def __init__(self) -> None:
-        settings = part("manifest", "$defs", "settings")
-        self._settings = settings
-        self._values = {key: _Validator(entry) for key, entry in settings["properties"].items()}
-        self._cached_values: dict[tuple[str, type, object], tuple[Finding, ...]] = {}
-        entries = [e for d in ("shot", "order", "advice") for e in part("manifest", "$defs", d)["allOf"]]
-        self._rules = [_Validator(entry) for entry in entries]
-        self._literals = _literals(entries)
-        self._cached_verdicts: dict[tuple[object, ...], tuple[Finding, ...]] = {}
-
-    def value(self, key: str, value: Any) -> tuple[Finding, ...]:
-        """What is wrong with a key, or with its value by itself."""
-        short = not isinstance(value, (list, dict)) and (not isinstance(value, str) or len(value) <= 40)
-        known = (key, type(value), value) if short else None
-        if known in self._cached_values:
-            return self._cached_values[known]
-        found = self._judged(key, value)
-        if known is not None and len(self._cached_values) < 100_000:
-            self._cached_values[known] = found
-        return found
-
-    def _judged(self, key: str, value: Any) -> tuple[Finding, ...]:
-        validator = self._values.get(key)
-        if validator is None:
-            return (unknown_key(self._settings, key, (key,)),)
-        found = [_finding(error) for error in validator.iter_errors(value)]
-        return tuple(replace(finding, path=(key, *finding.path)) for finding in found)
-
-    def whole(self, shot: Mapping[str, Any]) -> tuple[Finding, ...]:
-        """What is wrong with an effective shot; `shot` has no nulls, and only values that are right alone."""
-        stand_in = {k: _stand_in(shot[k], named) for k, named in self._literals.items() if k in shot}
-        # Here a list counts by its length alone, a text or a number by its value.
-        known = tuple((k, type(v), len(v) if isinstance(v, list) else v) for k, v in stand_in.items())
-        found = self._cached_verdicts.get(known)
-        if found is None:
-            found = self._cached_verdicts[known] = self._verdict(stand_in)
-        return found
-
-    def _verdict(self, shot: Mapping[str, object]) -> tuple[Finding, ...]:
-        every = [_finding(error) for rule in self._rules for error in rule.iter_errors(shot)]
-        wrong = {finding.path for finding in every if finding.severity == "error"}
-        # A value that must be changed anyway needs no advice.
-        return tuple(finding for finding in every if finding.severity == "error" or finding.path not in wrong)
-
-
-def _literals(entries: list[Any]) -> dict[str, frozenset[object]]:
-    """Key → the values that the rules name. Of all other values the rules see only the type."""
-    found: dict[str, set[object]] = {}
-    for entry in entries:
-        for key in keys_read(entry):
-            named = found.setdefault(key, set())
-            for branch in ("if", "then"):
-                said = entry.get(branch, {}).get("properties", {}).get(key, {})
-                named.update(said.get("enum", ()), [said["const"]] if "const" in said else ())
-    return {key: frozenset(named) for key, named in found.items()}
-
-
-def _stand_in(value: Any, named: frozenset[object]) -> object:
-    """The value if a rule names it, or else one value for all others of its type: so few verdicts cover all shots."""
-    if isinstance(value, list):
-        return ["?"] * len(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value in named:
-        return value
-    return "?" if isinstance(value, str) else -1

@@ -21,7 +21,7 @@ def merged(defaults: Layer, shot: Layer) -> dict[str, Node]:
 
 
 def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
-    """A merged shot whose values a pipeline's overrides replace.
+    """A merged shot whose values a pipeline's overrides replace; a size of the overrides stands as written.
 
     A size of the shot is spelt out first, so that an override of one of its two halves keeps the other.
     """
@@ -32,7 +32,7 @@ def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
         result.pop("resolution", None)
         result.pop("aspect_ratio", None)
     result.update(overrides)
-    return sized({key: node for key, node in result.items() if not _is_null(node)})
+    return {key: node for key, node in result.items() if not _is_null(node)}
 
 
 def sized(shot: Layer) -> dict[str, Node]:

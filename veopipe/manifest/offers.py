@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from veopipe.documents import schema
-from veopipe.documents.schema import ShotRules
 from veopipe.manifest import rules
+from veopipe.manifest.families import ShotRules
 from veopipe.profiles.profile import Model
 
 _LONGEST = 60  # seconds that are tried
@@ -44,7 +44,7 @@ class Offer:
 
 def offer(model: Model) -> Offer:
     """What a model can be ordered with."""
-    asked = _Asked(model, ShotRules())
+    asked = _Asked(model, ShotRules({model.name: model}))
     shots = [
         {"resolution": resolution, "aspect_ratio": ratio, "seconds": seconds}
         for resolution, ratio in itertools.product(_values("resolution"), _values("aspect_ratio"))
@@ -70,8 +70,13 @@ class _Asked:
     def takes(self, values: dict[str, Any]) -> bool:
         """Whether a shot of this model with these values has no error."""
         shot = {"model": self.model.name, "prompt": "a shot", **values}
-        found = [finding for key, value in shot.items() for finding in self.rules.value(key, value)]
-        return not any(finding.severity == "error" for finding in [*found, *self.rules.whole(shot)])
+        of_model = self.rules.of(self.model.name)
+        found = [
+            finding
+            for key, value in shot.items()
+            for finding in (*self.rules.value(key, value), *of_model.value(key, value))
+        ]
+        return not any(finding.severity == "error" for finding in [*found, *of_model.whole(shot)])
 
 
 def _pictures(asked: _Asked, shots: list[dict[str, Any]]) -> Iterator[str]:

@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from veopipe import files
 from veopipe.documents import schema, syntax
 from veopipe.documents.problems import Finding, Rule
 from veopipe.manifest import pictures
+from veopipe.manifest.families import ModelRules, default_values
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
 from veopipe.profiles.profile import Model
 from veopipe.takes.order import SIZES
@@ -33,18 +33,9 @@ _OTHERS = "other gateways of the family"
 ROLES = ("input_reference", "last_frame", "reference_images")
 
 
-@cache
-def built_in() -> Mapping[str, Any]:
-    """The schema's defaults: key → the value of a shot that has none, nor gets one from the list's `defaults`."""
-    settings = schema.part("manifest", "$defs", "settings", "properties")
-    return {key: entry["default"] for key, entry in settings.items() if "default" in entry}
-
-
 _LONG_SIDE = {resolution: max(size) for (resolution, _), size in SIZES.items()}  # pixels
-_TOKENS = 1024  # Google, Video: the prompt's limit
 _MIRRORED = 4  # Exif orientations above it are turned by a quarter: width and height change places
 _NOTES = 8  # that a message names
-_MANY_BYTES = 10_000_000  # the limit of other gateways
 _NEGATION = re.compile(r"\s*(?:no|not|don't|do not|without|avoid|never)\s", re.IGNORECASE)
 
 
@@ -59,13 +50,13 @@ _CUT_SHORT = Rule(
 )
 
 
-def texts(shot: Mapping[str, Any]) -> list[Finding]:
+def texts(shot: Mapping[str, Any], of_model: ModelRules) -> list[Finding]:
     """Findings about an effective shot's prompt and negative prompt."""
     found = []
-    prompt = shot.get("prompt", "")
+    prompt, most = shot.get("prompt", ""), of_model.figure(_PROMPT_LENGTH.id)
     # No text has more tokens than characters.
-    if len(prompt) > _TOKENS and (tokens := estimated_tokens(prompt)) > _TOKENS:
-        message = f"this prompt has about {tokens:,} tokens; Google reads 1,024: the rest may be ignored"
+    if most is not None and len(prompt) > most and (tokens := estimated_tokens(prompt)) > most:
+        message = f"this prompt has about {tokens:,} tokens; Google reads {most:,}: the rest may be ignored"
         found.append(_PROMPT_LENGTH.finding(message, ("prompt",)))
     if _NEGATION.match(shot.get("negative_prompt", "")):
         message = "name what shouldn't be seen, without `no`: blurry, watermark"
@@ -153,7 +144,7 @@ def unpriced(model: Model, shot: Mapping[str, Any]) -> Finding | None:
         model: the shot's.
         shot: its values.
     """
-    resolution = shot.get("resolution", built_in()["resolution"])
+    resolution = shot.get("resolution", default_values()["resolution"])
     if model.price.knows(resolution):
         return None
     message = f"{model.name} has no price for {resolution}, so it can't be ordered there: it has one for "
@@ -228,7 +219,7 @@ class Pictures:
             return f"; there is {printable(other)}: capitals count"
         return f"; there is {printable(other)}, with its accents encoded otherwise: rename it"
 
-    def judge(self, shot: Mapping[str, Any]) -> list[Finding]:
+    def judge(self, shot: Mapping[str, Any], of_model: ModelRules) -> list[Finding]:
         """What is wrong with the pictures of an effective shot."""
         found = []
         for path, written in named(shot):
@@ -236,7 +227,7 @@ class Pictures:
             if isinstance(facts, PictureFault):
                 found.append(facts.rule.finding(facts.message, path))
             else:
-                found += _judged(facts, path, shot)
+                found += _judged(facts, path, shot, of_model)
         return found
 
 
@@ -256,32 +247,49 @@ def named(shot: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
     return found
 
 
-def _judged(facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str, Any]) -> list[Finding]:
-    found = [rule.finding(message, path) for rule, message in _about(facts)]
-    effective = {**built_in(), **shot}
-    resolution, aspect = effective["resolution"], effective["aspect_ratio"]
+def _judged(
+    facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str, Any], of_model: ModelRules
+) -> list[Finding]:
+    found = [rule.finding(message, path) for rule, message in (*_for_gateways(facts, of_model), *_about(facts))]
+    return found + _fitting(facts, path, {**default_values(), **shot}, of_model)
+
+
+def _fitting(
+    facts: PictureFacts, path: tuple[str | int, ...], shot: Mapping[str, Any], of_model: ModelRules
+) -> list[Finding]:
+    """At most one finding: whether a picture has the ratio and the size of its video."""
+    resolution, aspect = shot["resolution"], shot["aspect_ratio"]
     long = _LONG_SIDE[resolution]
     width, height = (long, long * 9 // 16) if aspect == "16:9" else (long * 9 // 16, long)
     have = f"{facts.width}x{facts.height}" + (" as stored" if facts.orientation > _MIRRORED else "")
     reads = frozenset({str(path[0]), "resolution", "aspect_ratio"})
     if abs((facts.width * height) / (facts.height * width) - 1) > 0.01:
-        rule = _RATIO_4K if resolution == "4k" else _RATIO
+        rule = _RATIO_4K if resolution in of_model.figures(_RATIO_4K.id) else _RATIO
         message = f"this picture has {have}, which isn't {aspect}: crop it, best to {width}x{height}"
-        found.append(rule.finding(message, path, reads=reads))
     elif facts.width < width or facts.height < height:
-        message = f"this picture has {have}; best is the video's size, {width}x{height}"
-        found.append(_SMALL.finding(message, path, reads=reads))
-    return found
+        rule, message = _SMALL, f"this picture has {have}; best is the video's size, {width}x{height}"
+    else:
+        return []
+    # The figures of the one are resolutions, of the others what the picture is for.
+    if rule is _RATIO_4K or path[0] in of_model.figures(rule.id):
+        return [rule.finding(message, path, reads=reads)]
+    return []
+
+
+def _for_gateways(facts: PictureFacts, of_model: ModelRules) -> Iterator[tuple[Rule, str]]:
+    """What gateways of a family are known to mind: rule and message."""
+    most = of_model.figure(_LARGE.id)
+    if most is not None and facts.bytes > most:
+        told = f"{most / 1e6:.0f} MB"
+        yield _LARGE, f"this picture has {facts.bytes / 1e6:.1f} MB; some gateways refuse more than {told}"
+    if facts.media_type in of_model.figures(_WEBP.id):
+        yield _WEBP, "this is a WebP; some gateways take JPEG and PNG only"
 
 
 def _about(facts: PictureFacts) -> Iterator[tuple[Rule, str]]:
     """What is to be said about a picture by itself, for any shot: rule and message."""
     if facts.flaw is not None:
         yield _FLAWED, f"this picture {facts.flaw}: look at it, and save it again in an image editor"
-    if facts.bytes > _MANY_BYTES:
-        yield _LARGE, f"this picture has {facts.bytes / 1e6:.1f} MB; some gateways refuse more than 10 MB"
-    if facts.media_type == "image/webp":
-        yield _WEBP, "this is a WebP; some gateways take JPEG and PNG only"
     if facts.orientation != 1:
         yield (
             _TURNED,

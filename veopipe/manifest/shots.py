@@ -20,10 +20,11 @@ from typing import Any
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, SequenceNode, place, plain
 from veopipe.documents.problems import Finding, Findings, Place
-from veopipe.documents.schema import ShotRules
 from veopipe.errors import Problem
 from veopipe.manifest import rules
-from veopipe.manifest.layers import merged, overridden, sized
+from veopipe.manifest.families import ModelRules, default_values
+from veopipe.manifest.judging import Judge, Judged
+from veopipe.manifest.layers import merged, overridden
 from veopipe.manifest.pictures import PictureFacts
 from veopipe.pipeline import Overrides
 from veopipe.profiles.profile import Model
@@ -56,7 +57,7 @@ class Shot:
     """One wanted video, effective: defaults, then the shot, then overrides; built-in defaults filled in.
 
     Attributes:
-        seconds: 4, 6 or 8.
+        seconds: a whole number.
         take: the n-th wanted result of this order, from 1.
     """
 
@@ -135,13 +136,48 @@ def load_manifest(
     if read.root is None:
         return Loaded(None, read.problems)
     folder = path.absolute().parent.resolve()  # as `project` does: of a linked folder, the folder that it leads to
-    known = built_in().models if models is None else models
-    reader = _Reader(read, folder, overrides or Overrides(), known, selects)
+    judge = Judge(built_in().models if models is None else models, folder)
+    reader = _Reader(read, judge, overrides or Overrides(), selects)
     budget = reader.read(read.root)
     problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
     if any(problem.severity == "error" for problem in problems):
         return Loaded(None, tuple(problems))
     return Loaded(Manifest(folder, reader.shots, budget), tuple(problems))
+
+
+class _Defaults:
+    """The `defaults` of a list, and what its shots make of them.
+
+    Attributes:
+        layer: the nodes.
+    """
+
+    def __init__(self, layer: Layer, wrong: Sequence[tuple[Finding, Place]] = ()) -> None:
+        self.layer = layer
+        self._wrong = wrong  # for every model
+        self._unused = set(layer)
+        self._models: dict[ModelRules, None] = {}  # that the list names, in order
+
+    def wrong_in(self, written: Layer) -> list[tuple[Finding, Place]]:
+        """What of it is wrong for every model and concerns a shot that writes these keys itself."""
+        return [(finding, where) for finding, where in self._wrong if finding.path[0] not in written]
+
+    def used_by(self, written: Layer, of_model: ModelRules) -> None:
+        """Note a shot: the keys that it writes itself, and its model's rules."""
+        if self._unused:
+            self._unused &= written.keys()
+        self._models[of_model] = None
+
+    def wrong_unused(self, file: str, judge: Judge) -> Iterator[tuple[Finding, Place]]:
+        """What no shot uses is wrong if it is so for every model that the list names."""
+        named = [*self._models, *([judge.rules_of(self.layer)] if "model" in self.layer else ())]
+        for key in self._unused:
+            node = self.layer[key]
+            found = [of_model.value(key, plain(node)) for of_model in named]
+            if found and all(found):
+                yield from ((finding, Place(file, *place(node, finding.path[1:]))) for finding in found[0])
+            else:
+                yield from ((finding, where) for finding, where in self._wrong if finding.path[0] == key)
 
 
 class _Reader:
@@ -150,9 +186,8 @@ class _Reader:
     def __init__(
         self,
         read: yaml.Document,
-        folder: Path,
+        judge: Judge,
         overrides: Overrides,
-        models: Mapping[str, Model],
         selects: Selects | None,
     ) -> None:
         self.shots: dict[str, Shot] = {}
@@ -161,11 +196,9 @@ class _Reader:
         self._file, self._cut = read.file, read.cut
         self._overrides = overrides
         self._selects = selects
-        self._models = models
-        self._model_findings: dict[str, Finding | None] = {}
-        self._wrong_defaults: list[tuple[Finding, Place]] = []
-        self._rules = ShotRules()
-        self._pictures = rules.Pictures(folder)
+        self._judge = judge
+        self._defaults = _Defaults({})
+        self._alone: dict[ModelRules, set[tuple[str, tuple[str | int, ...]]]] = {}
 
     def problems(self) -> tuple[Problem, ...]:
         return self._findings.problems(self._chosen)
@@ -176,13 +209,14 @@ class _Reader:
         if not isinstance(root, MappingNode):
             return None
         defaults, shots = root.items.get("defaults"), root.items.get("shots")
-        layer: Layer = defaults.items if isinstance(defaults, MappingNode) else {}
         if isinstance(defaults, MappingNode):
-            self._wrong_defaults = self._check_keys(defaults, None)
+            self._defaults = _Defaults(defaults.items, self._check_keys(defaults, None))
         if isinstance(shots, MappingNode):
             self._check_ids(shots)
             for shot, node in shots.items.items():
-                self._read_shot(shot, Place(self._file, *shots.keys[shot]), node, layer)
+                self._read_shot(shot, Place(self._file, *shots.keys[shot]), node)
+        for finding, where in self._defaults.wrong_unused(self._file, self._judge):
+            self._findings.add(finding, where)
         budget = root.items.get("budget_usd")
         is_amount = isinstance(budget, ScalarNode) and type(budget.value) in {int, float}
         return Decimal(budget.text) if isinstance(budget, ScalarNode) and is_amount else None
@@ -209,13 +243,11 @@ class _Reader:
                 self._findings.add(rules.SHOT_ID_UNIQUE.finding(message, (shot,)), Place(self._file, *where), shot)
 
     def _check_keys(self, layer: MappingNode, shot: str | None) -> list[tuple[Finding, Place]]:
-        """Check each key of `defaults` or of a raw shot by itself; returns what is wrong, and where."""
+        """Check each key of `defaults` or of a raw shot by itself; returns what is wrong for every model, and where."""
         wrong = []
         for key, node in layer.items.items():
-            for finding in self._rules.value(key, plain(node)):
-                where = finding.place(self._file, layer)
-                self._findings.add(finding, where, shot)
-                wrong.append((finding, where))
+            found = self._judge.rules.value(key, plain(node))
+            wrong += [(finding, finding.place(self._file, layer)) for finding in found]
             if self._cut and key in rules.TEXTS:
                 self._check_cut(key, node, shot)
         return wrong
@@ -227,10 +259,10 @@ class _Reader:
             if cut is not None and isinstance(text, ScalarNode) and (found := rules.cut_short(key, text.text, cut)):
                 self._findings.add(found, Place(self._file, text.line, text.column), shot)
 
-    def _read_shot(self, shot: str, where: Place, node: Node, defaults: Layer) -> None:
-        wrong: set[str | int] = set()
+    def _read_shot(self, shot: str, where: Place, node: Node) -> None:
+        wrong: list[tuple[Finding, Place]] = []
         if isinstance(node, MappingNode):
-            wrong = {finding.path[0] for finding, _ in self._check_keys(node, shot)}
+            wrong = self._check_keys(node, shot)
             written: Layer = node.items
         else:
             for finding in schema.check("manifest", plain(node), "$defs", "settings"):
@@ -238,58 +270,48 @@ class _Reader:
             if plain(node) is not None:
                 return
             written = {}
-        for finding, place_of_default in self._wrong_defaults:
-            if finding.path[0] not in written:
-                self._findings.add(finding, place_of_default, shot)
-                wrong.add(finding.path[0])
-        layer = merged(defaults, written)
-        own = sized(layer)
-        findings, values = self._judge(own, wrong)
-        for finding in findings:
-            self._findings.add(finding, self._place_of(finding, own, where), shot)
-        values = self._finish(shot, layer, findings, values, wrong)
+        wrong += self._defaults.wrong_in(written)
+        layer = merged(self._defaults.layer, written)
+        judged = self._judge.judge(layer, {finding.path[0] for finding, _ in wrong})
+        for finding in judged.findings:
+            self._findings.add(finding, self._place_of(finding, judged.nodes, where), shot)
+        for finding, there in wrong:
+            if not judged.says(finding.path):  # that is more exact than what holds for every model
+                self._findings.add(finding, there, shot)
+        self._defaults.used_by(written, judged.rules)
+        values = self._finish(shot, layer, judged, {finding.path[0] for finding, _ in wrong})
         if not self._findings.has_errors:
             self.shots[shot] = self._made(values)
 
-    def _finish(
-        self, shot: str, layer: Layer, known: list[Finding], own: dict[str, Any], wrong: Collection[str | int]
-    ) -> dict[str, Any]:
+    def _finish(self, shot: str, layer: Layer, own: Judged, wrong: Collection[str | int]) -> dict[str, Any]:
         """The shot's values with the overrides; a rule that only these break is the pipeline's problem."""
-        nodes, findings, values = self._overrides.nodes, known, own
+        nodes, judged = self._overrides.nodes, own
         if nodes:
-            findings, values = self._judge(overridden(layer, nodes), set(wrong) - nodes.keys())
+            right = {key: node for key, node in layer.items() if key != "size" or key in own.values}
+            judged = self._judge.judge(overridden(right, nodes), set(wrong) - nodes.keys())
+        values = judged.values
         if self._selects is not None and not self._selects(shot, values.get("tags", ())):
             # The command isn't about this shot: it needn't suit the overrides, but it keeps what every shot has.
-            return {key: own[key] for key in ("model", "prompt") if key in own} | values
+            return {key: own.values[key] for key in ("model", "prompt") if key in own.values} | values
         self._chosen.append(shot)
-        said = {(finding.rule, finding.path) for finding in known}
-        for finding in findings:
-            if (finding.rule, finding.path) not in said:
-                self._findings.add(finding, self._override_place(finding), shot, with_overrides=True)
+        if nodes:
+            self._blame_overrides(shot, judged, own)
         return values
 
-    def _judge(self, shot: Layer, wrong: Collection[str | int]) -> tuple[list[Finding], dict[str, Any]]:
-        """Findings about an effective shot, and its values; keys that are wrong by themselves are left out."""
-        values: dict[str, Any] = {key: plain(node) for key, node in shot.items() if key not in wrong}
-        found = [f for f in self._rules.whole(values) if f.path[0] not in wrong]
-        if "model" in values:
-            found += self._about_model(values, found)
-        found += rules.texts(values)
-        if not values.keys().isdisjoint(rules.ROLES):
-            found += self._pictures.judge(values)
-        return found, values
+    def _blame_overrides(self, shot: str, judged: Judged, own: Judged) -> None:
+        """Note what is wrong with the overrides and isn't without them."""
+        said = {(finding.rule, finding.path) for finding in own.findings}
+        for finding in judged.findings:
+            if (finding.rule, finding.path) not in said:
+                alone = (finding.rule, finding.path) in self._wrong_alone(judged.rules)
+                place = self._override_place(finding)
+                self._findings.add(finding, place, shot, with_overrides=True, of_overrides=alone)
 
-    def _about_model(self, shot: Mapping[str, Any], known: list[Finding]) -> Iterator[Finding]:
-        """What is to be said of the model, and of an effective shot's resolution at it, unless that is said."""
-        name = shot["model"]
-        if name not in self._model_findings:
-            self._model_findings[name] = rules.model(name, self._models)
-        if (about := self._model_findings[name]) is not None:
-            yield about
-        is_said = any(finding.path[0] in ("resolution", "size") for finding in known if finding.severity == "error")
-        model = self._models.get(name)
-        if model is not None and not is_said and (unpriced := rules.unpriced(model, shot)) is not None:
-            yield unpriced
+    def _wrong_alone(self, of_model: ModelRules) -> Collection[tuple[str, tuple[str | int, ...]]]:
+        """What of the overrides is wrong for these rules whatever a shot has, by rule and path."""
+        if of_model not in self._alone:
+            self._alone[of_model] = self._judge.alone(self._overrides.nodes, of_model)
+        return self._alone[of_model]
 
     def _place_of(self, finding: Finding, shot: Layer, fallback: Place) -> Place:
         """The place of the value that a finding is about; if it is missing, the place of the shot's id."""
@@ -308,7 +330,7 @@ class _Reader:
         return Place(self._overrides.file, nodes[key].line, nodes[key].column)
 
     def _made(self, values: Mapping[str, Any]) -> Shot:
-        full = {**rules.built_in(), **values}
+        full = {**default_values(), **values}
         seed = full.get("seed")
         return Shot(
             model=full["model"],
@@ -327,7 +349,7 @@ class _Reader:
     def _pictures_of(self, values: Mapping[str, Any]) -> tuple[Picture, ...]:
         found = []
         for path, written in rules.named(values):
-            facts = self._pictures.facts(written)
+            facts = self._judge.pictures.facts(written)
             if isinstance(facts, PictureFacts):
                 found.append(Picture(str(path[0]), written, facts.path, facts.media_type))
         return tuple(found)

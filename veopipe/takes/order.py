@@ -23,10 +23,14 @@ SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
     ("1080p", "16:9"): (1920, 1080),
     ("1080p", "9:16"): (1080, 1920),
     ("4k", "16:9"): (3840, 2160),
+    ("4k", "9:16"): (2160, 3840),
+    ("360p", "16:9"): (640, 360),
+    ("360p", "9:16"): (360, 640),
 }
-"""Resolution and aspect ratio → width and height in pixels, for all that can be ordered.
+"""Resolution and aspect ratio → width and height in pixels, for all that can be ordered. Which of them a model makes is
+said by its family. Pairs are only ever added: without its pair, a state file on record couldn't be read.
 
-Source: API document, Core Parameters (`size`).
+Source: API document, Core Parameters (`size`); docs/api-facts.md, b.
 """
 
 FINGERPRINTED = (
@@ -52,7 +56,7 @@ class Order:
     """Everything that decides what the gateway is asked to make, defaults filled in.
 
     Attributes:
-        seconds: 4, 6 or 8.
+        seconds: a whole number.
         take: the n-th wanted result of the same order, from 1.
         unknown: fields of a newer veopipe on record, kept; no part of the fingerprint.
     """

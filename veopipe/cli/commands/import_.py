@@ -14,7 +14,7 @@ from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.screen import say
 from veopipe.documents import schema, yaml
 from veopipe.errors import EnvironmentFault, ExitCode, UsageError
-from veopipe.manifest import csv, rules
+from veopipe.manifest import csv, families
 from veopipe.manifest.shots import load_manifest
 from veopipe.money import as_text
 from veopipe.profiles.profile import Model, Profile
@@ -61,5 +61,5 @@ def _cheapest(profile: Profile) -> Model:
 
 def _usual_price(model: Model) -> Decimal:
     """US dollars of a video with the schema's defaults."""
-    usual = rules.built_in()
+    usual = families.default_values()
     return model.price.at(usual["resolution"], int(usual["seconds"]))
