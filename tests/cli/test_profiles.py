@@ -191,3 +191,33 @@ def test_a_plan_shows_the_price_of_each_resolution_and_the_run_keeps_to_it(film:
     assert film.run("--max-cost", "0.74", yes=False).code == 5
     assert film.run("--max-cost", "0.75", yes=False).code == 0
     assert sorted(create["price_usd"] for create in gateway.charged) == ["0.30", "0.45"]
+
+
+# --- for an editor -------------------------------------------------------------------------------------
+
+
+def test_the_schema_of_lists_is_printed_for_one_profile(tmp_path: Path) -> None:
+    own(tmp_path, MINE)
+    (general, exact, mine) = (
+        json.loads(veopipe(tmp_path, "schema", "manifest", *more).stdout)
+        for more in ([], ["--profile", "laozhang"], ["--profile", "mine"])
+    )
+    assert "laozhang-omni-resolution" not in json.dumps(general)
+    assert "laozhang-omni-resolution" in json.dumps(exact)
+    assert mine["$defs"]["settings"]["properties"]["model"]["examples"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["manifest", "--profile", "nobody"], "there is no profile nobody"),
+        (["plan", "--profile", "laozhang"], "--profile belongs to the schema of manifest"),
+        (["manifest", "--profile", "mine"], "profiles/mine.yaml:1"),
+    ],
+    ids=["unknown", "other schema", "with an error"],
+)
+def test_a_schema_for_a_profile_that_isnt_there_is_wrong_usage(tmp_path: Path, words: list[str], said: str) -> None:
+    own(tmp_path, "version: 2\n")
+    done = veopipe(tmp_path, "schema", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr

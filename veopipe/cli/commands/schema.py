@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import click
 
+from veopipe.cli.completions import complete_profile
 from veopipe.cli.options import example
 from veopipe.documents import schema
+from veopipe.errors import InvalidInput, UsageError
+from veopipe.gateway.address import parse_base_url
+from veopipe.manifest import editors
+from veopipe.profiles import reading
+from veopipe.profiles.profile import Profile
 
 
 @click.command("schema", epilog=example("veopipe schema manifest > manifest.schema.json", "0 printed; 2 wrong usage"))
 @click.argument("name", type=click.Choice(schema.NAMES))
-def command(name: str) -> int:
-    """Print the JSON Schema of a kind of file."""
-    click.echo(schema.read_text(name), nl=False)
+@click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=complete_profile,
+    help="Of manifest: the rules of this profile's models, their own ones, too.",
+)
+def command(name: str, profile: str | None) -> int:
+    """Print the JSON Schema of a kind of file.
+
+    The one of manifest says what holds at every gateway for the models of the built-in profiles.
+    """
+    if profile is None:
+        click.echo(schema.read_text(name), nl=False)
+        return 0
+    if name != "manifest":
+        raise UsageError(f"--profile belongs to the schema of manifest; the one of {name} is the same for all")
+    click.echo(json.dumps(editors.exact(_profile(profile).models), indent=2, ensure_ascii=False))
     return 0
+
+
+def _profile(wanted: str) -> Profile:
+    """A profile of this folder, or a built-in one.
+
+    Raises:
+        UsageError: there is none.
+        InvalidInput: it has an error.
+    """
+    try:
+        profile, problems = reading.load(wanted, Path.cwd(), parse_base_url)
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
+    if profile is None:
+        raise InvalidInput("the profile can't be used", problems)
+    return profile
