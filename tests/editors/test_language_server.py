@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from veopipe.documents import schema
+from veopipe.manifest import families
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,7 +121,7 @@ def open_list(server, workspace):
 
 
 def test_an_error_has_the_words_of_the_rule_and_stands_at_the_value(open_list):
-    entries = schema.part("manifest", "$defs", "shot")["allOf"]
+    entries = families.families()["veo-3.1"]["allOf"]
     entry = next(entry for entry in entries if entry["x-rule"] == "high-resolution-needs-8s")
     _, diagnostics = open_list("wording", "notes")
     (found,) = [d for d in diagnostics if d["range"]["start"] == {"line": 9, "character": 13}]

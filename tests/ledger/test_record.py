@@ -200,7 +200,7 @@ DAMAGES = {
     "no seconds in the order": (without(*FIRST, "order", "seconds"), "order of take 1 can't be understood"),
     "seconds as text": (set_in(*FIRST, "order", "seconds", "8"), "order of take 1 can't be understood"),
     "a size nobody sells": (set_in(*FIRST, "order", "resolution", "8k"), "size that this veopipe doesn't know"),
-    "4K portrait": (lambda found: found["takes"][0]["order"].update(resolution="4k", aspect_ratio="9:16"), "size"),
+    "a ratio nobody sells": (set_in(*FIRST, "order", "aspect_ratio", "1:1"), "size that this veopipe doesn't know"),
     **{
         f"a price of {price!r}": (set_in(*LAST, "price_usd", price), "is no amount of money")
         for price in (
