@@ -182,7 +182,9 @@ def test_the_simulator_shares_nothing_with_the_client() -> None:
 # Words of a wire: field names, paths, status words, headers. What HTTP itself says (`Content-Length`) is none.
 WIRE_WORDS = re.compile(
     r"durationSeconds|referenceImages|referenceType|aspectRatio|negativePrompt|lastFrame|generateAudio"
-    r"|/v1\b|\bgenerations\b|\bqueued\b|\bin_progress\b|\bAuthorization\b|\bBearer\b|oneapi|\bcf-ray\b",
+    r"|/v1\b|\bgenerations\b|\bqueued\b|\bin_progress\b|\bAuthorization\b|\bBearer\b|oneapi|\bcf-ray\b"
+    r"|/interactions\b|:download\b|response_format|mime_type|model_output|tokens_by_modality|x-goog|FIRST_FRAME"
+    r"|include_input|alt=media|API_KEY_INVALID|RESOURCE_EXHAUSTED|requires_action|budget_exceeded",
     re.IGNORECASE,
 )
 WIRE_ROOMS = ["dialects.", "simulator.dialects."]
@@ -205,13 +207,14 @@ def test_only_dialects_know_the_words_of_a_wire() -> None:
 
     assert {name for name in speakers if not is_one_of(name, WIRE_ROOMS)} == WIRE_ELSEWHERE.keys()
     assert speakers >= {"dialects.videos.form", "dialects.videos.jobs", "simulator.dialects.videos.rules"}
+    assert speakers >= {"dialects.interactions.body", "dialects.interactions.interaction"}
 
 
 def test_one_place_chooses_a_dialect() -> None:
-    own = {"dialects", "simulator"}
-    users = {name for name in modules() for other in used_by(name) if re.match(r"dialects\.videos\b", other)}
+    inside = re.compile(r"dialects\.(videos|interactions)\.")
+    users = {name for name in modules() for other in used_by(name) if inside.match(other) and not inside.match(name)}
 
-    assert {name for name in users if room(name) not in own} == {"pipeline"}
+    assert {name for name in users if room(name) != "simulator"} == {"dialects.choice"}
 
 
 def test_a_library_is_imported_by_its_owner_only() -> None:

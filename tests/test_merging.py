@@ -72,7 +72,16 @@ def test_what_both_sides_recorded_is_kept(base: Any, ours: Any, theirs: Any, wan
     assert merged(common, shot(*theirs), shot(*ours)) == shot(*want)
 
 
+def test_what_one_side_was_told_of_a_call_is_kept_beside_what_became_of_it() -> None:
+    told = take(attempt(Status.PARKED, charged_usd=Decimal("0.28"), content_url="/v1beta/files/a:download"))
+    for ours, theirs in [(told, VERIFIED), (VERIFIED, told)]:
+        found = merged(shot(RENDERING), shot(ours), shot(theirs)).takes[0]
+        assert (found.status, found.last.charged_usd) == (Status.VERIFIED, Decimal("0.28"))
+        assert found.last.content_url == "/v1beta/files/a:download"
+
+
 APART = {
+    "two dialects of one call": ([DOUBT], [RENDERING], [take(attempt(Status.RENDERING, dialect="interactions"))]),
     "two calls for one take": (None, [VERIFIED], [LATER]),
     "two tasks for one call": ([DOUBT], [RENDERING], [take(attempt(Status.RENDERING, task_id="task_9"))]),
     "refused by a person, accepted late": ([DOUBT], [RENDERING], [REFUSED]),

@@ -62,10 +62,22 @@ def _one(before: Take | None, mine: Take | None, other: Take | None) -> Take:
 
 def _later(one: Take, two: Take) -> Take:
     if _can_become(one, two):
-        return two
+        return _with_told(two, one)
     if _can_become(two, one):
-        return one
+        return _with_told(one, two)
     raise Apart(f"it is {one.status} here and {two.status} there")
+
+
+def _with_told(later: Take, earlier: Take) -> Take:
+    """The later one, with what only the earlier one was told of the call that both know: its cost, and an address."""
+    at = len(earlier.attempts) - 1
+    known, told = later.attempts[at], earlier.last
+    full = replace(
+        known,
+        content_url=known.content_url or told.content_url,
+        charged_usd=known.charged_usd if known.charged_usd is not None else told.charged_usd,
+    )
+    return replace(later, attempts=(*later.attempts[:at], full, *later.attempts[at + 1 :]))
 
 
 def _can_become(first: Take, then: Take) -> bool:
@@ -81,8 +93,13 @@ def _can_become(first: Take, then: Take) -> bool:
 
 
 def _is_one_call(first: Attempt, then: Attempt) -> bool:
-    same = (first.number, first.run, first.submitted_at) == (then.number, then.run, then.submitted_at)
+    same = _names(first) == _names(then)
     return same and first.task_id in (None, then.task_id) and then.status in _reachable(first.status)
+
+
+def _names(attempt: Attempt) -> tuple[object, ...]:
+    """What tells a call from every other one, and never changes."""
+    return attempt.number, attempt.run, attempt.submitted_at, attempt.dialect
 
 
 def _reachable(status: Status) -> set[Status]:

@@ -51,5 +51,5 @@ class Budget:
         return True
 
     def give_back(self, price: Decimal) -> None:
-        """The call was refused or never sent."""
+        """The call was refused or never sent, or it cost so much less than was set aside."""
         self.spent -= price

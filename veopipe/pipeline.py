@@ -21,8 +21,8 @@ from typing import Any
 
 from veopipe import standins
 from veopipe.clock import parse_duration
-from veopipe.dialects.base import Dialect
-from veopipe.dialects.videos.dialect import Videos
+from veopipe.dialects import choice
+from veopipe.dialects.base import Dialect, Told
 from veopipe.documents import checks, schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, plain
 from veopipe.documents.problems import Finding, Findings
@@ -32,11 +32,10 @@ from veopipe.gateway.address import parse_base_url
 from veopipe.profiles import reading as profiles
 from veopipe.profiles.prices import Price
 from veopipe.profiles.profile import KEPT_FOR, Model, Profile
+from veopipe.takes.take import VIDEOS
 from veopipe.text import printable
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
-VIDEOS = "videos"
-"""The dialect of the API document."""
 _ENDINGS = (".yaml", ".yml")
 
 Seconds = float
@@ -66,19 +65,20 @@ class Provider:
 
     @property
     def dialect(self) -> Dialect:
-        """How its gateway speaks. The only place that chooses one.
-
-        Raises:
-            UsageError: this version doesn't speak so.
-        """
-        if self.profile.dialect != VIDEOS:
-            raise UsageError(f"the dialect {self.profile.dialect} of profile {self.profile.name} can't be spoken yet")
-        return Videos(self.status_endpoint)
+        """How its gateway speaks."""
+        return choice.dialect(self.profile.dialect, choice.Settings(self.status_endpoint, self.profile.api_version))
 
     def keeps(self, model: str) -> Seconds:
         """How long the gateway keeps a video of a model."""
         known = self.models.get(model)
         return known.retention if known is not None else KEPT_FOR
+
+    def cost(self, model: str, told: Told) -> Decimal | None:
+        """What a task of a model cost, US dollars, by what an answer tells of it; None: nobody can say."""
+        known, tokens = self.models.get(model), told.tokens
+        if told.cost_usd is not None or known is None or known.usage is None or tokens is None:
+            return told.cost_usd
+        return known.usage.cost(tokens.video, tokens.text, tokens.input)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

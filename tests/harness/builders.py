@@ -40,6 +40,10 @@ def full_state() -> ShotState:
         message="fine \ud800 \x1b",
         http_status=200,
         request_id="r-1",
+        dialect="interactions",
+        content_url="/v1beta/files/abc-1:download",
+        charged_usd=Decimal("0.284604028"),
+        echo_bytes=1_400,
     )
     first = take(attempt(Status.FAILED, 1), attempt(Status.REFUSED, 2, scope="account"), everything, file=FILE)
     second = take(attempt(Status.IN_DOUBT, reason="no_answer"), number=2)

@@ -23,15 +23,21 @@ from tests.harness.fuzzing import (
 from veopipe.dialects.base import Asked, Evidence, Outcome
 from veopipe.dialects.bodies import error_words, parse_json
 from veopipe.dialects.heads import LONGEST_RETRY_AFTER, label_of, retry_after
+from veopipe.dialects.interactions.dialect import Interactions
 from veopipe.dialects.videos.dialect import Videos
 from veopipe.gateway import redirects
 from veopipe.gateway.address import Address
+from veopipe.takes.origin import is_same_origin
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
 from veopipe.text import SHOWN, hide, printable
 
 DIALECT = Videos()
 MINE = Attempt(1, "run", Status.RENDERING, "https://a.example:443", Decimal(1), "", task_id="task_mine")
+GOOGLE = Interactions()
+GOOGLES = Attempt(
+    1, "run", Status.RENDERING, "https://a.example:443", Decimal(1), "", task_id="v1_mine", dialect="interactions"
+)
 
 # --- answers ---------------------------------------------------------------------------------------
 
@@ -65,6 +71,24 @@ def test_a_poll_answer_about_another_task_settles_nothing(status: int, head: dic
     names = re.findall(rb'"(?:id|task_id)": "([^"\\]+)"', body)
     if names and b"task_mine" not in body and parse_json(body) is not None and status >= 300:
         assert answer.progress not in {"completed", "failed"}
+
+
+@given(STATUSES | st.integers(0, 999), headers, bodies, st.booleans())
+def test_google_answers_are_judged_by_what_is_provable(
+    status: int, head: dict[str, str], body: bytes, wrapped: bool
+) -> None:
+    if wrapped:  # what a fuzzer doesn't find by itself: the task's own id, and words for an end
+        body = b'{"id": "%s", "status": "completed", "steps": ' % GOOGLES.task_id.encode() + body + b"}"  # type: ignore[union-attr]
+    create = GOOGLE.judge_create(Evidence(status, head, body), Asked())
+    poll = GOOGLE.judge_poll(Evidence(status, head, body, base_url="https://a.example"), GOOGLES)
+    assert (create.outcome is Outcome.ACCEPTED) == (create.task_id is not None)
+    assert create.task_id is None or (GOOGLE.is_task_id(create.task_id) and 200 <= status < 300)
+    assert poll.told.content_url is None
+    if not 200 <= status < 300:
+        assert poll.progress in {"no such task", "key refused", "trouble"}
+    for text in (create.reason, create.message, create.request_id or "", poll.message):
+        assert not UNSAFE.search(text)
+        assert len(text) < 3 * SHOWN
 
 
 @given(STATUSES | st.integers(0, 999), headers, bodies)
@@ -108,5 +132,5 @@ def test_a_redirect_leads_to_a_usable_address_or_nowhere(location: str) -> None:
         return
     assert target.scheme in {"http", "https"}
     assert not target.userinfo
-    if redirects.is_same_origin(found, here):  # only there the key goes
+    if is_same_origin(found, here):  # only there the key goes
         assert (target.scheme, target.host, target.port) == ("http", "127.0.0.1", 8000)

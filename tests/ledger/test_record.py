@@ -75,6 +75,16 @@ def test_a_change_keeps_the_fields_of_a_newer_veopipe() -> None:
     assert json.loads(record.dump(state))["takes"][1]["attempts"][0]["from_the_future"] == 1
 
 
+def test_what_says_nothing_is_not_written() -> None:
+    """State files of before are written back byte for byte."""
+    text = record.dump(ShotState("hero", (take(attempt(Status.VERIFIED), file=FILE),)))
+
+    assert (
+        not {"dialect", "content_url", "charged_usd", "echo_bytes"} & json.loads(text)["takes"][0]["attempts"][0].keys()
+    )
+    assert record.parse(text).takes[0].last.dialect == "videos"
+
+
 def test_takes_in_another_order_are_put_in_order() -> None:
     found = document()
     found["takes"].reverse()
@@ -201,6 +211,15 @@ DAMAGES = {
     "seconds as text": (set_in(*FIRST, "order", "seconds", "8"), "order of take 1 can't be understood"),
     "a size nobody sells": (set_in(*FIRST, "order", "resolution", "8k"), "size that this veopipe doesn't know"),
     "a ratio nobody sells": (set_in(*FIRST, "order", "aspect_ratio", "1:1"), "size that this veopipe doesn't know"),
+    "a dialect that nobody speaks": (set_in(*LAST, "dialect", "esperanto"), "dialect that this veopipe doesn't know"),
+    "an address with a host": (set_in(*LAST, "content_url", "https://evil.example/x"), "impossible address"),
+    "an address without one": (set_in(*LAST, "content_url", "//evil.example/x"), "impossible address"),
+    "an address that leads away": (set_in(*LAST, "content_url", "/v1/../x"), "impossible address"),
+    "an address with a query": (set_in(*LAST, "content_url", "/v1/x?key=y"), "impossible address"),
+    "a charge as a number": (set_in(*LAST, "charged_usd", 0.3), "has the wrong type"),
+    "a charge below nothing": (set_in(*LAST, "charged_usd", "-1"), "is no amount of money"),
+    "an echo below nothing": (set_in(*LAST, "echo_bytes", -1), "impossible size"),
+    "an echo of gigabytes": (set_in(*LAST, "echo_bytes", 1 << 32), "impossible size"),
     **{
         f"a price of {price!r}": (set_in(*LAST, "price_usd", price), "is no amount of money")
         for price in (

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from veopipe.dialects.videos.dialect import Videos
 from veopipe.errors import UsageError
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store, open_store
@@ -83,7 +82,7 @@ def test_an_entry_has_what_helps_to_look_it_up(places: Places) -> None:
 
 @pytest.mark.parametrize("status", sorted(UNKNOWN_OUTCOME))
 def test_a_found_task_is_carried_on(places: Places, status: Status) -> None:
-    resolve.found(store_of(places, hero=take(status)), "hero", "task_9", Videos(), None)
+    resolve.found(store_of(places, hero=take(status)), "hero", "task_9", None)
 
     last = on_disk(places).last
     assert (last.status, last.task_id, last.gateway) == (Status.RENDERING, "task_9", REAL)
@@ -92,7 +91,7 @@ def test_a_found_task_is_carried_on(places: Places, status: Status) -> None:
 def test_a_task_found_at_another_gateway_is_asked_for_there(places: Places) -> None:
     store = store_of(places, hero=take(Status.IN_DOUBT))
 
-    resolve.found(store, "hero", "task_9", Videos(), "https://Other.Example/")
+    resolve.found(store, "hero", "task_9", "https://Other.Example/")
 
     assert on_disk(places).last.gateway == "https://other.example:443"
 
@@ -102,7 +101,7 @@ def test_what_can_be_no_task_id_changes_nothing(places: Places, task: str) -> No
     store = store_of(places, hero=take(Status.SUBMITTING))
 
     with pytest.raises(UsageError, match="can't be a task id") as caught:
-        resolve.found(store, "hero", task, Videos(), None)
+        resolve.found(store, "hero", task, None)
 
     assert caught.value.message.isprintable()
     assert on_disk(places).status is Status.SUBMITTING
@@ -112,7 +111,7 @@ def test_a_task_that_another_shot_has_is_refused(places: Places) -> None:
     store = store_of(places, hero=take(Status.IN_DOUBT), other=take(Status.VERIFIED, task_id="task_9"))
 
     with pytest.raises(UsageError, match="already known: other has it"):
-        resolve.found(store, "hero", "task_9", Videos(), None)
+        resolve.found(store, "hero", "task_9", None)
 
     assert on_disk(places).status is Status.IN_DOUBT
 
@@ -122,7 +121,7 @@ def test_a_gateway_that_cannot_be_one_changes_nothing(places: Places, url: str) 
     store = store_of(places, hero=take(Status.SUBMITTING))
 
     with pytest.raises(UsageError, match="--base-url"):
-        resolve.found(store, "hero", "task_9", Videos(), url)
+        resolve.found(store, "hero", "task_9", url)
 
     assert on_disk(places).status is Status.SUBMITTING
 
@@ -159,7 +158,7 @@ def test_a_parked_take_was_charged_and_can_be_neither_found_nor_denied(places: P
     with pytest.raises(UsageError, match="no take of hero is in doubt"):
         resolve.not_charged(store, "hero")
     with pytest.raises(UsageError, match="no take of hero is in doubt"):
-        resolve.found(store, "hero", "task_9", Videos(), None)
+        resolve.found(store, "hero", "task_9", None)
 
     assert on_disk(places).status is Status.PARKED
 

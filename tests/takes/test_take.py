@@ -76,6 +76,14 @@ def test_a_take_that_is_not_there_is_asked_for_in_vain() -> None:
         full_state().take(3)
 
 
+@pytest.mark.parametrize("status", [Status.VERIFIED, Status.FAILED, Status.PARKED, Status.ABANDONED])
+def test_a_cost_that_was_told_is_certain_and_replaces_the_price(status: Status) -> None:
+    told = attempt(status, charged_usd=Decimal("0.284606028"))
+    nothing = attempt(status, 2, charged_usd=Decimal(0))
+
+    assert takes.spending([told, nothing]) == takes.Spending(Decimal("0.284606028"), Decimal(0))
+
+
 @pytest.mark.parametrize("status", Status)
 def test_every_attempt_but_a_refused_one_costs_something_certainly_or_perhaps(status: Status) -> None:
     state = ShotState("hero", (take(attempt(status), attempt(status, 2), file=FILE), take(attempt(status), number=2)))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from veopipe.takes.order import Order
 from veopipe.takes.take import Attempt
 
 LONGEST_ANSWER = 1 << 20
-"""Bytes of an answer that are read; a task object has 300."""
+"""Bytes of an answer that are read, where it repeats nothing; a task object has 300."""
 
 # A task id becomes part of a URL: nothing that could leave its place (docs/hazards.md, e 28). litellm's have 166
 # characters.
@@ -76,6 +77,8 @@ class Request:
         parts: of a multipart form, in order; a name may repeat.
         body: all of it, where it is no form; then the headers say what it is.
         longest_answer: bytes of the answer that are read. An answer that repeats what was uploaded needs more.
+        echo_bytes: of a create: bytes of it that answers about its task may repeat, or None. They are recorded with
+            the attempt, so that a later process knows how long these answers may be.
     """
 
     method: str
@@ -84,6 +87,7 @@ class Request:
     parts: tuple[Part, ...] = ()
     body: bytes = field(default=b"", repr=False)
     longest_answer: int = LONGEST_ANSWER
+    echo_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Evidence:
         error: what ended the request early, for people.
         gate_passed: of a create: the intent is on disk and the first body byte was allowed out.
         body_done: of a create: the whole body was handed to the network.
+        base_url: of the gateway that was asked; an address in its answer is compared with it.
     """
 
     status: int | None = None
@@ -105,6 +110,7 @@ class Evidence:
     error: str | None = None
     gate_passed: bool = True
     body_done: bool = True
+    base_url: str = ""
 
 
 # --- creates ---------------------------------------------------------------------------------------
@@ -184,6 +190,42 @@ class Progress(StrEnum):
     NO_SUCH_TASK = "no such task"
     KEY_REFUSED = "key refused"
     TROUBLE = "trouble"
+    BLOCKED = "blocked"  # the gateway finished and made no video, on purpose: final, and no poll takes it back
+    UNREADABLE = "unreadable"  # it is over and may be paid, and the answer doesn't say where the video is
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a task used, where its price is made of that.
+
+    Attributes:
+        video: of the video.
+        text: of everything else that was made, thoughts included.
+        input: of what was sent.
+    """
+
+    video: int = 0
+    text: int = 0
+    input: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer tells of a task besides where it stands.
+
+    Attributes:
+        content_url: where the video is, below the gateway's base URL; safe to ask for.
+        tokens: what the task used.
+        cost_usd: what it cost, US dollars.
+    """
+
+    content_url: str | None = None
+    tokens: Tokens | None = None
+    cost_usd: Decimal | None = None
+
+
+NOTHING_TOLD = Told()
+"""Where an answer says nothing of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +240,7 @@ class PollAnswer:
         busy: the gateway says that it is asked too much (429).
         is_news: people must hear the message though nothing is decided: a word that isn't known, an error beside it.
         is_about_route: there is no such address, as far as one answer can tell; nothing in it is about the task.
+        told: what it tells besides.
     """
 
     progress: Progress
@@ -207,6 +250,7 @@ class PollAnswer:
     busy: bool = False
     is_news: bool = False
     is_about_route: bool = False
+    told: Told = NOTHING_TOLD
 
 
 # --- content ---------------------------------------------------------------------------------------
@@ -249,6 +293,10 @@ class Dialect(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """As attempts record it: who bought a take carries it on (`choice`)."""
+
+    @property
     def settings(self) -> str:
         """The settings of a provider to look at where a gateway has no such address, for people."""
 
@@ -261,6 +309,9 @@ class Dialect(Protocol):
         Args:
             order: what is asked for.
             pictures: those of the order, in its sequence.
+
+        Raises:
+            ValueError: the order has something that can't be said here; the rules of its model refuse it before.
         """
 
     def judge_create(self, evidence: Evidence, asked: Asked) -> CreateAnswer:
@@ -285,8 +336,8 @@ class Dialect(Protocol):
             ValueError: the attempt has no task.
         """
 
-    def content(self, attempt: Attempt) -> Request:
-        """Ask for a task's video. Free; may be repeated.
+    def content(self, attempt: Attempt) -> Request | None:
+        """Ask for a task's video. Free; may be repeated. None: only an answer to `status` says where it is.
 
         Raises:
             ValueError: the attempt has no task.

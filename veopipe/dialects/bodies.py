@@ -20,7 +20,7 @@ from typing import Any
 from veopipe.text import printable
 
 LARGEST_JSON = 1 << 20
-"""Bytes of a JSON text that are looked at."""
+"""Bytes of a JSON text that are looked at, unless it may be longer."""
 
 A_PAGE = "a web page"
 """What is said of a body that is one."""
@@ -44,9 +44,9 @@ _TITLE = re.compile(r"<(title|h[12]|pre)(?:\s[^>]{0,200})?>([^<]{1,300})", re.IG
 _XML_WORDS = re.compile(r"<(code|message)>([^<]{1,300})</", re.IGNORECASE)
 
 
-def parse_json(body: bytes) -> Any:
-    """The JSON value of a body, or None if it holds none that can be trusted."""
-    if len(body) > LARGEST_JSON:
+def parse_json(body: bytes, most: int = LARGEST_JSON) -> Any:
+    """The JSON value of a body of at most so many bytes, or None if it holds none that can be trusted."""
+    if len(body) > most:
         return None
     try:
         return json.loads(body.decode("utf-8", "replace").lstrip("\ufeff"), parse_constant=_no_constant)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+from veopipe.dialects.base import Content, ContentAnswer, Evidence
 from veopipe.text import printable
 
 LONGEST_RETRY_AFTER = 600.0
@@ -48,3 +49,20 @@ def label_of(status: int, headers: Mapping[str, str]) -> str:
     if packed not in {"", "identity"}:
         return f"an encoded body ({printable(packed, 40)}), which wasn't asked for"
     return f"HTTP {status}" if status != 200 else ""
+
+
+def judge_content(evidence: Evidence) -> ContentAnswer:
+    """What may follow a head: it refuses nothing that the body can decide.
+
+    Gateways label whole videos as text, as packed, as a part or as created. Whatever isn't a success, final or a
+    matter of the key may still become a video (docs/api-facts.md, a).
+    """
+    status = evidence.status or 0
+    kind, why = Content.NOT_READY, f"HTTP {status}"
+    if 200 <= status < 300:
+        kind, why = Content.VIDEO, label_of(status, evidence.headers)
+    elif status in {401, 403}:
+        kind = Content.KEY_REFUSED
+    elif status == 410:
+        kind = Content.GONE
+    return ContentAnswer(kind, why, retry_after(evidence.headers), busy=status == 429)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from veopipe.errors import EnvironmentFault
-from veopipe.takes.origin import SIMULATOR, is_local, is_loopback
+from veopipe.takes.origin import PORTS, SIMULATOR, is_local, is_loopback
 
 # One header value in ASCII: other characters make the HTTP library raise with the key in its message
 # (docs/hazards.md, e 39).
@@ -27,8 +27,6 @@ _API_PATH = re.compile(
     r"|responses|messages|models|files|images/+(?:generations|edits)|audio/+(?:speech|transcriptions)))?/*$",
     re.IGNORECASE,
 )
-PORTS = {"http": 80, "https": 443}
-"""The port of a scheme, where an address names none."""
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
 

@@ -23,11 +23,13 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from veopipe import __version__, crashpoints
+from veopipe.dialects import choice
 from veopipe.dialects.base import LONGEST_ANSWER, Content, ContentAnswer, Dialect, Evidence, PollAnswer, Request
 from veopipe.errors import EnvironmentFault
 from veopipe.gateway import network, redirects
 from veopipe.gateway.address import Address
 from veopipe.gateway.network import Network
+from veopipe.takes.origin import is_same_origin
 from veopipe.takes.take import Attempt
 from veopipe.text import hide
 
@@ -102,7 +104,7 @@ class Gateway:
 
     Attributes:
         address: where it is.
-        dialect: how it speaks.
+        dialect: how it speaks now; what was bought there in another one is carried on in that.
         timeouts: when it is given up.
         environ: what the environment says of proxies and certificates.
 
@@ -165,7 +167,7 @@ class Gateway:
                     self._url(request),
                     content=request.body or None,
                     files=_files(request) or None,
-                    headers=self._headers(request),
+                    headers=self._headers(request, self.dialect),
                 )
         except Interrupted as error:  # half a character in a field, for instance
             return Evidence(error=str(error), gate_passed=False, body_done=False)
@@ -205,13 +207,20 @@ class Gateway:
         Raises:
             ValueError: the attempt has no task.
         """
-        evidence = await self._ask(self.dialect.status(attempt))
-        return self.dialect.judge_poll(evidence, attempt)
+        dialect = self.spoken(attempt)
+        evidence = await self._ask(dialect.status(attempt), dialect)
+        if len(evidence.body) > LONGEST_ANSWER:  # to read 30 MB of pictures takes a while
+            return await asyncio.to_thread(dialect.judge_poll, evidence, attempt)
+        return dialect.judge_poll(evidence, attempt)
 
-    async def _ask(self, request: Request) -> Evidence:
+    def spoken(self, attempt: Attempt) -> Dialect:
+        """The dialect that an attempt was bought in, which carries it on."""
+        return self.dialect if attempt.dialect == self.dialect.name else choice.dialect(attempt.dialect)
+
+    async def _ask(self, request: Request, dialect: Dialect) -> Evidence:
         """Send a request that is free; what is known of it, and never an exception for what the network did."""
         response: httpx.Response | None = None
-        url, headers = self._url(request), self._headers(request)
+        url, headers = self._url(request), self._headers(request, dialect)
         try:
             with self._translated(arrived=lambda: response is not None):
                 async with (
@@ -223,7 +232,8 @@ class Gateway:
         except Interrupted as error:
             return Evidence(error=str(error))
         lowered = _lowered(response)
-        return Evidence(response.status_code, lowered, _unpacked(lowered, body, request.longest_answer))
+        body = _unpacked(lowered, body, request.longest_answer)
+        return Evidence(response.status_code, lowered, body, base_url=self.address.base_url)
 
     @asynccontextmanager
     async def content(self, attempt: Attempt) -> AsyncIterator[ContentStream]:
@@ -235,17 +245,21 @@ class Gateway:
             Interrupted: no answer could be had.
             ValueError: the attempt has no task.
         """
-        request = self.dialect.content(attempt)
+        dialect = self.spoken(attempt)
+        request = dialect.content(attempt)
+        if request is None:
+            raise Interrupted("where its video is isn't known")
         url = self._url(request)
         client = self._reads[0]  # whose seats are the last that polls take
         for _ in range(MAX_REDIRECTS + 1):
             with self._translated(url):
-                own = redirects.is_same_origin(url, self.address.base_url)
-                headers = self._headers(request) if own else request.headers
+                own = is_same_origin(url, self.address.base_url)
+                headers = self._headers(request, dialect) if own else request.headers
                 response = await client.send(client.build_request(request.method, url, headers=headers), stream=True)
             if response.status_code not in _REDIRECTS:
+                answer = self._judged(response, dialect, own=own)
                 try:
-                    yield ContentStream(self._judged(response, own=own), self.timeouts.read, response, self._translated)
+                    yield ContentStream(answer, self.timeouts.read, response, self._translated)
                 finally:
                     await response.aclose()
                 return
@@ -253,8 +267,9 @@ class Gateway:
             url = await self._target(url, response.headers.get("location", ""))
         raise Interrupted(f"more than {MAX_REDIRECTS} redirects")
 
-    def _judged(self, response: httpx.Response, *, own: bool) -> ContentAnswer:
-        answer = self.dialect.judge_content(Evidence(response.status_code, _lowered(response)))
+    @staticmethod
+    def _judged(response: httpx.Response, dialect: Dialect, *, own: bool) -> ContentAnswer:
+        answer = dialect.judge_content(Evidence(response.status_code, _lowered(response)))
         if not own and answer.kind in {Content.KEY_REFUSED, Content.GONE}:
             return replace(answer, kind=Content.NOT_READY)  # the other host saw no key; the gateway may still have it
         return answer
@@ -270,8 +285,8 @@ class Gateway:
     def _url(self, request: Request) -> str:
         return self.address.base_url + request.path
 
-    def _headers(self, request: Request) -> dict[str, str]:
-        name, value = self.dialect.key_header(self._key)
+    def _headers(self, request: Request, dialect: Dialect) -> dict[str, str]:
+        name, value = dialect.key_header(self._key)
         return {name: value, **request.headers}
 
     @contextmanager

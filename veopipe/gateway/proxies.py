@@ -21,8 +21,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 from veopipe.errors import EnvironmentFault
-from veopipe.gateway.address import PORTS
-from veopipe.takes.origin import is_loopback
+from veopipe.takes.origin import PORTS, is_loopback
 from veopipe.text import hide
 
 SCHEMES = ("http", "https", "socks5", "socks5h")

@@ -18,9 +18,10 @@ import re
 import socket
 import unicodedata
 from collections.abc import Callable
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from veopipe.gateway.address import PORTS, Address
+from veopipe.gateway.address import Address
+from veopipe.takes.origin import PORTS
 from veopipe.text import printable
 
 _NUMBERS = re.compile(r"[0-9a-fx.]+")
@@ -35,19 +36,6 @@ _IP = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 class NotFollowed(Exception):
     """A redirect that isn't followed; the text says why, without the URL's query."""
-
-
-def is_same_origin(url: str, other: str) -> bool:
-    """Whether scheme, host and port are the same: only to the gateway's own may the key go.
-
-    Raises:
-        ValueError: one of them is no URL.
-    """
-    return _origin(urlsplit(url)) == _origin(urlsplit(other))
-
-
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
 
 
 async def target(gateway: Address, url: str, location: str, carries: Callable[[str], bool]) -> str:

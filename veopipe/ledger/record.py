@@ -16,11 +16,12 @@ from decimal import Decimal
 from typing import Any
 
 from veopipe import money
+from veopipe.dialects import choice
 from veopipe.dialects.base import is_safe_id
 from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
 from veopipe.takes.status import CHARGED, SETTLED, Status
-from veopipe.takes.take import Attempt, Delivered, ShotState, Take
+from veopipe.takes.take import VIDEOS, Attempt, Delivered, ShotState, Take
 
 FORMAT = 1
 LARGEST = 4 << 20
@@ -29,6 +30,8 @@ LARGEST = 4 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GATEWAY = re.compile(r"simulator|https?://[a-z0-9._-]+:[0-9]{1,5}|https?://\[[0-9a-f:.]+\]:[0-9]{1,5}")
 _INSTANT = re.compile(r"(?:19[7-9]|[2-9][0-9]{2})[0-9](?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z")
+_BELOW = re.compile(r"/[A-Za-z0-9_.~:/-]{1,500}")
+_MOST_ECHOED = 1 << 28  # bytes; more than a gateway takes (docs/api-facts.md, h)
 _NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a character
 _LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
 _DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
@@ -62,9 +65,10 @@ def _dump_take(take: Take) -> dict[str, Any]:
 
 
 def _dump_fields(value: Attempt | Delivered) -> dict[str, Any]:
-    """The fields that have a value, in their order."""
-    known = {item.name: getattr(value, item.name) for item in fields(value) if item.name != "unknown"}
-    return {**{name: _plain(content) for name, content in known.items() if content is not None}, **value.unknown}
+    """The fields that have a value, in their order; one that is what it is anyway is left out."""
+    known = [(item, getattr(value, item.name)) for item in fields(value) if item.name != "unknown"]
+    told = {item.name: _plain(content) for item, content in known if content is not None and content != item.default}
+    return {**told, **value.unknown}
 
 
 def _plain(content: Any) -> Any:
@@ -196,8 +200,28 @@ def _parse_attempt(document: Any, take: int) -> Attempt:
         scope=read.maybe("scope", str),
         http_status=read.maybe("http_status", int),
         request_id=read.maybe("request_id", str),
+        **_parse_told(read, take),
         unknown=read.rest(),
     )
+
+
+def _parse_told(read: Reader, take: int) -> dict[str, Any]:
+    """Who made the call, and what its answers told besides."""
+    dialect = read.maybe("dialect", str) or VIDEOS
+    if dialect not in choice.NAMES:
+        raise Unreadable(f"an attempt of take {take} speaks a dialect that this veopipe doesn't know")
+    url, echo = read.maybe("content_url", str), read.maybe("echo_bytes", int)
+    if url is not None and (_BELOW.fullmatch(url) is None or ".." in url or "//" in url):
+        raise Unreadable(f"an attempt of take {take} names an impossible address")
+    if echo is not None and not 0 <= echo <= _MOST_ECHOED:
+        raise Unreadable(f"an attempt of take {take} names an impossible size")
+    charged = read.maybe("charged_usd", str)
+    return {
+        "dialect": dialect,
+        "content_url": url,
+        "charged_usd": _price(charged) if charged is not None else None,
+        "echo_bytes": echo,
+    }
 
 
 def _parse_delivered(document: Any, take: int) -> Delivered:

@@ -20,7 +20,7 @@ from veopipe.project import Project
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row
 from veopipe.takes.order import Order
-from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, SETTLED, Status
+from veopipe.takes.status import POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
 from veopipe.text import printable, without_ids
 
@@ -355,9 +355,9 @@ def _history(state: ShotState, clean: _Cleaner, linker: _Linker) -> tuple[Past, 
 
 
 def _cost_of(attempt: Attempt) -> str:
-    if attempt.status in CHARGED:
-        return f"${as_text(attempt.price_usd)}"
-    return f"${as_text(attempt.price_usd)}?" if attempt.status in POSSIBLY_CHARGED else "$0"
+    if attempt.is_charged:
+        return f"${as_text(attempt.cost_usd)}"
+    return f"${as_text(attempt.cost_usd)}?" if attempt.status in POSSIBLY_CHARGED else "$0"
 
 
 # --- words -----------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ class Asker:
         dialect = self.gateway.dialect
         request = dialect.create(item.order, uploads)
         try:
-            evidence = self.gateway.create(request, lambda: self._write_intent(item))
+            evidence = self.gateway.create(request, lambda: self._write_intent(item, request.echo_bytes))
         except NotRecorded as error:
             return CreateAnswer(Outcome.NOT_SENT, "not_recorded", str(error))
         answer = dialect.judge_create(evidence, Asked(item.order.model, self._is_known, self._has_accepted))
@@ -83,12 +83,12 @@ class Asker:
             return answer
         return self._write_answer(item, answer)
 
-    def _write_intent(self, item: Item) -> None:
+    def _write_intent(self, item: Item, echo_bytes: int | None = None) -> None:
         """The gate: on disk before the first body byte."""
         with self.store.exclusively():  # older takes of the shot are carried on meanwhile: none of it may be undone
-            self._save_intent(item)
+            self._save_intent(item, echo_bytes)
 
-    def _save_intent(self, item: Item) -> None:
+    def _save_intent(self, item: Item, echo_bytes: int | None) -> None:
         attempt = Attempt(
             number=1,
             run=self.run,
@@ -96,6 +96,8 @@ class Asker:
             gateway=self.gateway.address.name,
             price_usd=item.price_usd,
             submitted_at=now(),
+            dialect=self.gateway.dialect.name,
+            echo_bytes=echo_bytes,
         )
         state = self.store.shots.get(item.shot, ShotState(item.shot))
         try:

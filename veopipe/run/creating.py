@@ -29,6 +29,7 @@ from veopipe.run.brakes import Brakes
 from veopipe.run.create_call import Asker, Call
 from veopipe.run.events import Happening
 from veopipe.run.pace import after_throttling, after_trouble
+from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 from veopipe.takes.take import Take
 
@@ -46,8 +47,8 @@ def read_uploads(ledger: OpenLedger, item: Item) -> list[Picture]:
     Raises:
         Held: they aren't, or what would be bought couldn't be recorded.
     """
-    if item.order is not None and not record.has_room(ledger.store.shots.get(item.shot), item.order):
-        raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
+    if item.order is not None:
+        _check(ledger, item.shot, item.order)
     uploads: list[Picture] = []
     boundary = files.work_tree_of(ledger.project.manifest.folder)
     for picture, planned in ledger.project.pictures.get(item.shot, ()):
@@ -59,6 +60,16 @@ def read_uploads(ledger: OpenLedger, item: Item) -> list[Picture]:
             raise Held(f"{picture.written} was changed since the plan; run again")
         uploads.append(Picture(picture.role, picture.media_type, content))
     return uploads
+
+
+def _check(ledger: OpenLedger, shot: str, order: Order) -> None:
+    """See that an order can be recorded, and be said in the gateway's dialect; raises `Held`."""
+    if not record.has_room(ledger.store.shots.get(shot), order):
+        raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
+    try:
+        ledger.project.pipeline.provider.dialect.create(order, ())
+    except ValueError as error:
+        raise Held(f"{error}: nothing is sent for it") from None
 
 
 @dataclass(slots=True)
@@ -208,8 +219,13 @@ class Creator:
     # --- what became of it -------------------------------------------------------------------------
 
     def landed(self, item: Item | None, shot: str, take: Take) -> None:
-        """A take isn't in flight any more: count its result, and try it again if the pipeline says so."""
+        """A take isn't in flight any more: count its result, and try it again if the pipeline says so.
+
+        What was set aside for it and not charged is free again, if it was set aside in this run.
+        """
         self.admission.flight.end((shot, take.number))
+        if take.last.run == self.asker.run:
+            self.budget.give_back(take.last.price_usd - take.last.cost_usd)
         self.brakes.landed(take.status)
         if take.status is Status.FAILED and not self.brakes.fails_in_a_row():
             self._try_again(item, take)

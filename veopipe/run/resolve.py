@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from veopipe.clock import now
-from veopipe.dialects.base import Dialect
+from veopipe.dialects import choice
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.gateway.address import Address
 from veopipe.ledger.store import Store
@@ -92,15 +92,18 @@ def is_waiting(store: Store, shot: str) -> bool:
     return state is not None and any(take.status in _OPEN for take in state.takes)
 
 
-def found(store: Store, shot: str, task_id: str, dialect: Dialect, base_url: str | None) -> Take:
+def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     """The gateway has the take: record its task id, so that the next run carries it on.
+
+    What can be a task id is for the dialect to say that made the call.
 
     Raises:
         UsageError: the shot has nothing in doubt, or that can't be a task id, or another take has it.
         EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
-    if not dialect.is_task_id(task_id):
+    last = _seen(store, shot, UNKNOWN_OUTCOME).last
+    if not choice.dialect(last.dialect).is_task_id(task_id):
         raise UsageError(f"{printable(task_id, 60)!r} can't be a task id; copy it from the gateway's console")
     for other, state in store.shots.items():
         for take in state.takes:
@@ -144,7 +147,8 @@ def written_off(store: Store, shot: str) -> Take:
     return store.record(shot, take.number, Event.WRITTEN_OFF, reason="written_off", message="written off by a person")
 
 
-def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
+def _seen(store: Store, shot: str, statuses: Collection[Status]) -> Take:
+    """The newest take of the shot that has one of these statuses; raises if there is none."""
     if (why := store.unusable.shots.get(shot)) is not None:
         raise EnvironmentFault(f"the state file of {shot} {why}")
     state = store.shots.get(shot)
@@ -153,7 +157,12 @@ def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
         words = "in doubt or parked" if Status.PARKED in statuses else "in doubt"
         open_ones = ", ".join(entry.shot for entry in unresolved(store, None)) or "nothing is"
         raise UsageError(f"no take of {printable(shot, 60)} is {words}", hint=f"in doubt or parked: {open_ones}")
-    take = waiting[-1]
+    return waiting[-1]
+
+
+def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
+    """The same, in doubt on record, too, if the process died while asking."""
+    take = _seen(store, shot, statuses)
     if take.status is Status.SUBMITTING:  # the process died while asking; the table goes through in_doubt
         take = store.record(
             shot, take.number, Event.UNKNOWN, reason="crash", message="the process died while it was asking"

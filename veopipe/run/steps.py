@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from veopipe import clock, crashpoints, files
@@ -40,6 +41,9 @@ UNKNOWN_FOR = 600.0
 CORRUPT_AGAIN = 3
 """Further downloads of a corrupt body (docs/design.md, 4)."""
 
+# What only an answer about a task can say.
+_ABOUT_TASK = frozenset({Progress.RUNNING, Progress.COMPLETED, Progress.FAILED, Progress.BLOCKED})
+_ABOUT_TASK |= {Progress.UNREADABLE}
 # What only an answer about a task, or its video, makes of a take.
 _TOLD = frozenset({Status.RENDERED, Status.DOWNLOADED, Status.VERIFIED, Status.MISMATCHED, Status.FAILED})
 
@@ -105,10 +109,6 @@ class Steps:
             return await self._download(shot, take, watch)
         return await self._measure(shot, take) if take.status is Status.DOWNLOADED else None
 
-    def _kept(self, take: Take) -> float:
-        """Seconds that the gateway keeps a video of a take's model."""
-        return self.pipeline.provider.keeps(take.order.model)
-
     # --- rendering ---------------------------------------------------------------------------------
 
     async def _poll(self, shot: str, take: Take, watch: Watch) -> Step | None:
@@ -119,12 +119,12 @@ class Steps:
             return None
         answer = await self._ask(take)
         self.admission.hear(shot, take.number, answer)
-        decided = self._read(watch, answer)
+        decided = self._read(take, watch, answer)
         said = self._pass_on(shot, take, watch, answer)
         if decided is not None:
             return decided
         if watch.is_over():
-            return _overdue(watch, take, self._kept(take))
+            return _overdue(watch, take, self.pipeline.provider.keeps(take.order.model))
         tempo = self.admission.tempo
         if answer.busy:
             tempo.slow_down(answer.retry_after)
@@ -163,15 +163,14 @@ class Steps:
             return PollAnswer(Progress.TROUBLE, "no gateway")
         crashpoints.reach("poll", take.last.task_id)
         answer = await self.gateway.poll(take.last)
-        self._has_answered |= answer.progress in {Progress.RUNNING, Progress.COMPLETED, Progress.FAILED}
+        self._has_answered |= answer.progress in _ABOUT_TASK
         return answer
 
-    def _read(self, watch: Watch, answer: PollAnswer) -> Step | None:
+    def _read(self, take: Take, watch: Watch, answer: PollAnswer) -> Step | None:
         watch.count(answer)
-        if answer.progress is Progress.COMPLETED:
-            return Step(Event.COMPLETED)
-        if answer.progress is Progress.FAILED and watch.failed >= CONFIRMATIONS:
-            return Step(Event.FAILED, {"reason": "failed", "message": answer.message})
+        cost = self.pipeline.provider.cost(take.order.model, answer.told)
+        if (ended := _ended(watch, answer, cost)) is not None:
+            return ended
         if answer.progress is Progress.KEY_REFUSED:
             return self._key_refused(answer.message)
         if watch.lost >= CONFIRMATIONS and not (self._has_answered or self.has_told()):
@@ -197,11 +196,10 @@ class Steps:
             key = self.pipeline.provider.api_key_env
             self.brakes.stop(f"{shot}: its file must be fetched again: set {key} and run again", ExitCode.ENVIRONMENT)
             return None
-        if watch.content.was_empty and (await self._ask(take)).progress is Progress.RUNNING:
-            # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
-            watch.content = Content()  # its next video is another matter
-            again = {"message": "the gateway says that it is still running"}
-            return _overdue(watch, take, self._kept(take)) if watch.is_over() else Step(Event.RUNNING_AGAIN, again)
+        if self.gateway.spoken(take.last).content(take.last) is None:  # a record that was merged by hand
+            return Step(Event.RUNNING_AGAIN, {"message": "where its video is must be asked for again"})
+        if watch.content.was_empty and (again := await self._asked_again(take, watch)) is not None:
+            return again
         part = await self._fetch(shot, take)
         decided = self._received(shot, take, part, watch)
         if decided is not None or part.fetched is Fetched.DISK:
@@ -211,6 +209,22 @@ class Steps:
         if part.busy:
             tempo.slow_down(part.retry_after)
         return Step(None, wait=max(self.pipeline.download.not_ready_interval, tempo.rest()))
+
+    async def _asked_again(self, take: Take, watch: Watch) -> Step | None:
+        """What the gateway says now of a task that it called completed and has no video for; None: no news."""
+        answer = await self._ask(take)
+        if answer.progress is Progress.RUNNING:
+            # A gateway may take `completed` back for ever: each time anew, but not longer than any other wait.
+            watch.content = Content()  # its next video is another matter
+            again = {"message": "the gateway says that it is still running"}
+            if not watch.is_over():
+                return Step(Event.RUNNING_AGAIN, again)
+            return _overdue(watch, take, self.pipeline.provider.keeps(take.order.model))
+        found = answer.told.content_url
+        if found in {None, take.last.content_url}:
+            return None
+        watch.content.was_empty = False
+        return Step(None, {"content_url": found})
 
     async def _fetch(self, shot: str, take: Take) -> Part:
         if self.gateway is None or take.last.task_id is None:  # guards the types
@@ -248,7 +262,7 @@ class Steps:
         if part.fetched is Fetched.CORRUPT and content.corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{content.corrupt} downloads were damaged, the last one: {part.why}")
         if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.download.not_ready_for:
-            return _without_content(take, part, waited, self._kept(take))
+            return _without_content(take, part, waited, self.pipeline.provider.keeps(take.order.model))
         return None
 
     # --- downloaded --------------------------------------------------------------------------------
@@ -274,7 +288,7 @@ class Steps:
     async def fetch_again(self, shot: str, take: Take) -> Step | str:
         """Fetch the file of a verified take once more; or why it can't be had."""
         file, last = take.file, take.last
-        if file is None or _age(last) > self._kept(take):
+        if file is None or _age(last) > self.pipeline.provider.keeps(take.order.model):
             return "the gateway has it no more"
         if self.gateway is None or last.gateway != self.gateway.address.name:
             return f"only a run with the gateway {last.gateway} and its key can fetch it"
@@ -295,6 +309,21 @@ class Steps:
 def _has_told(store: Store, gateway: str) -> bool:
     attempts = attempts_of(store.shots.values())
     return any(attempt.gateway == gateway and attempt.status in _TOLD for attempt in attempts)
+
+
+def _ended(watch: Watch, answer: PollAnswer, cost: Decimal | None) -> Step | None:
+    """What a task's end makes of its take; None: it isn't over, or nobody can rely on that yet."""
+    known = {"content_url": answer.told.content_url, "charged_usd": cost}
+    told = {name: value for name, value in known.items() if value is not None}
+    if answer.progress is Progress.COMPLETED:
+        return Step(Event.COMPLETED, told)
+    if answer.progress is Progress.UNREADABLE:
+        return Step(Event.UNSETTLED, {"reason": "unreadable", "message": answer.message, **told})
+    if answer.progress is Progress.BLOCKED:
+        return Step(Event.FAILED, {"reason": "blocked", "message": answer.message, **told})
+    if answer.progress is Progress.FAILED and watch.failed >= CONFIRMATIONS:
+        return Step(Event.FAILED, {"reason": "failed", "message": answer.message, **told})
+    return None
 
 
 def _parked(reason: str, message: str) -> Step:

@@ -18,6 +18,9 @@ from veopipe.takes.order import Order, key_of
 from veopipe.takes.origin import is_local
 from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, Event, Status, after
 
+VIDEOS = "videos"
+"""The dialect of an attempt that names none: there was no other when state files began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -64,6 +67,10 @@ class Attempt:
         scope: of a refusal: `shot`, `account`, `gateway` or `throttle`.
         http_status: of the answer to the create.
         request_id: the gateway's name for the request, for its support.
+        dialect: who made the call, by its name: it carries the take on.
+        content_url: where the video is, below the gateway's base URL, where an answer said so.
+        charged_usd: what it cost, where an answer said so, US dollars; nothing else knows better.
+        echo_bytes: how much of what was uploaded the answers about its task may repeat.
     """
 
     number: int
@@ -80,12 +87,26 @@ class Attempt:
     scope: str | None = None
     http_status: int | None = None
     request_id: str | None = None
+    dialect: str = VIDEOS
+    content_url: str | None = None
+    charged_usd: Decimal | None = None
+    echo_bytes: int | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_local(self) -> bool:
         """Whether a gateway on this machine has it: such a take satisfies no real run."""
         return is_local(self.gateway)
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What it cost, US dollars, if it did: as an answer told, else the price of a call."""
+        return self.price_usd if self.charged_usd is None else self.charged_usd
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether `cost_usd` is certainly spent: it was accepted, or an answer told the cost."""
+        return self.charged_usd is not None or self.status in CHARGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +218,8 @@ class Spending:
     """What some attempts cost, US dollars.
 
     Attributes:
-        certain: of accepted ones.
-        possible: of those in doubt, reported failed, or given up.
+        certain: of accepted ones, and of those whose cost was told.
+        possible: of all others in doubt, reported failed, or given up.
     """
 
     certain: Decimal
@@ -214,10 +235,10 @@ def spending(attempts: Iterable[Attempt]) -> Spending:
     """What these attempts cost: the one place where money is summed up."""
     certain = possible = Decimal(0)
     for attempt in attempts:
-        if attempt.status in CHARGED:
-            certain += attempt.price_usd
+        if attempt.is_charged:
+            certain += attempt.cost_usd
         elif attempt.status in POSSIBLY_CHARGED:
-            possible += attempt.price_usd
+            possible += attempt.cost_usd
     return Spending(certain, possible)
 
 

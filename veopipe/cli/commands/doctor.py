@@ -184,9 +184,12 @@ def _certificates(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
 
 async def _gateway(pipeline: Pipeline, key: str, environ: Mapping[str, str]) -> list[Check]:
     address = Address(pipeline.provider.base_url)
-    nothing = Attempt(1, "doctor", Status.RENDERING, address.name, Decimal(0), "", task_id=NO_SUCH_TASK)
+    dialect = pipeline.provider.dialect
+    nothing = Attempt(
+        1, "doctor", Status.RENDERING, address.name, Decimal(0), "", task_id=NO_SUCH_TASK, dialect=dialect.name
+    )
     try:
-        gateway = Gateway(address, pipeline.provider.dialect, key, environ=environ)
+        gateway = Gateway(address, dialect, key, environ=environ)
     except EnvironmentFault as error:
         return [Check("network", "bad", error.message, error.hint or "")]
     try:

@@ -1,8 +1,6 @@
 """What a create call did, as far as it can be known. Pure.
 
-* It is judged by *gate passed, body done, status read*, never by the class of an exception: httpx raises the same one
-  before and after the server had the whole body.
-* An HTTP status is believed only where this family's gateways provably refuse before they accept.
+An HTTP status is believed only where this family's gateways provably refuse before they accept.
 
 Source: docs/design.md, 6 (Answers to a create); docs/api-facts.md, a and c; docs/hazards.md, b (Submit).
 """
@@ -12,14 +10,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from veopipe.dialects import outcomes
+from veopipe.dialects.addresses import is_about_address
 from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome, Scope
 from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of, words_of_body
 from veopipe.dialects.heads import retry_after
 from veopipe.dialects.videos import jobs
-from veopipe.dialects.videos.addresses import is_about_address
 from veopipe.text import printable
-
-_HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?([^/?#@\s]+)", re.IGNORECASE)
 
 # The gateway decided before it accepted anything, envelope or not (docs/design.md, 6).
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431})
@@ -35,8 +32,9 @@ _REQUEST_IDS = ("x-oneapi-request-id", "x-request-id", "cf-ray")
 def judge(evidence: Evidence, asked: Asked) -> CreateAnswer:
     """The verdict; whatever isn't provable is in doubt."""
     if evidence.status is None or not evidence.gate_passed:  # an answer to the head alone: nothing was ordered
-        return _unanswered(evidence)
-    common: dict[str, Any] = {"http_status": evidence.status, "request_id": _request_id(evidence)}
+        return outcomes.unanswered(evidence)
+    request_id = outcomes.request_id(evidence, _REQUEST_IDS)
+    common: dict[str, Any] = {"http_status": evidence.status, "request_id": request_id}
     if 200 <= evidence.status < 300:
         return _taken(evidence, common)
     code, words = error_words(evidence.body)
@@ -51,13 +49,7 @@ def judge(evidence: Evidence, asked: Asked) -> CreateAnswer:
         )
     if evidence.status in _REFUSED or code in _REFUSED_CODES:
         return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words, asked), **common)
-    return CreateAnswer(Outcome.IN_DOUBT, *_unclear(evidence, code, words), **common)
-
-
-def _request_id(evidence: Evidence) -> str | None:
-    """The gateway's name for the request, or that of what stands in front of it."""
-    found = [evidence.headers[name] for name in _REQUEST_IDS if evidence.headers.get(name)]
-    return printable(found[0]) if found else None
+    return CreateAnswer(Outcome.IN_DOUBT, *outcomes.unclear(evidence, code, words), **common)
 
 
 def _refusal(status: int, code: str | None, words: str | None, asked: Asked) -> tuple[str, str, Scope]:
@@ -68,24 +60,10 @@ def _refusal(status: int, code: str | None, words: str | None, asked: Asked) -> 
     if _is_about_account(status, code):
         return reason, message, Scope.ACCOUNT
     if is_about_address(status, code, words, asked):
-        said = f"HTTP {status}: {words}" if words else f"HTTP {status}"
-        message = (
-            f"it takes no creates at this address ({said}); check provider.base_url, which is what stands before /v1"
-        )
-        return reason, message, Scope.GATEWAY
+        return reason, outcomes.no_address(status, words, "/v1"), Scope.GATEWAY
     if "no longer available" in message:
         return "model_retired", f"the model was switched off upstream: {message}", Scope.SHOT
     return reason, message, Scope.SHOT
-
-
-def _unanswered(evidence: Evidence) -> CreateAnswer:
-    why = evidence.error or (f"HTTP {evidence.status}" if evidence.status else "the connection ended")
-    if not evidence.gate_passed:
-        return CreateAnswer(Outcome.NOT_SENT, "not_sent", why)
-    if not evidence.body_done:
-        message = f"the connection ended while the request was being sent; very likely not charged ({why})"
-        return CreateAnswer(Outcome.IN_DOUBT, "partial_body", message)
-    return CreateAnswer(Outcome.IN_DOUBT, "no_answer", f"the request was sent, no answer came ({why})")
 
 
 def _taken(evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
@@ -111,18 +89,6 @@ def _is_task(document: Any) -> bool:
     job = jobs.job_of(document) or document
     named = any(isinstance(job.get(key), str) and job[key] for key in ("task_id", "taskId"))
     return named or bool(jobs.word_of(job)) or job.get("object") == "video"
-
-
-def _unclear(evidence: Evidence, code: str | None, words: str | None) -> tuple[str, str]:
-    status = evidence.status or 0
-    if 300 <= status < 400:
-        target = _HOST.match(evidence.headers.get("location", ""))
-        place = printable(target[1]) if target else "another address"
-        return "redirect", f"the gateway redirects creates to {place} (HTTP {status}); check provider.base_url"
-    kind = "server_error_enveloped" if code else "server_error"
-    if not words or words.startswith(A_PAGE):
-        words = "an answer of something in front of the gateway"
-    return kind, f"HTTP {status}: {words}"
 
 
 def _is_about_account(status: int, code: str | None) -> bool:

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from veopipe.dialects.base import (
     Asked,
-    Content,
     ContentAnswer,
     CreateAnswer,
     Evidence,
@@ -20,10 +19,10 @@ from veopipe.dialects.base import (
     Request,
     is_safe_id,
 )
-from veopipe.dialects.heads import label_of, retry_after
+from veopipe.dialects.heads import judge_content
 from veopipe.dialects.videos import creates, form, polls
 from veopipe.takes.order import Order
-from veopipe.takes.take import Attempt
+from veopipe.takes.take import VIDEOS, Attempt
 
 _STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generations/{}"}
 _JSON = {"Accept": "application/json"}
@@ -39,6 +38,11 @@ class Videos:
     """
 
     status_endpoint: str = "videos"
+
+    @property
+    def name(self) -> str:
+        """That of an attempt that names none, too."""
+        return VIDEOS
 
     @property
     def settings(self) -> str:
@@ -70,20 +74,8 @@ class Videos:
         return Request("GET", f"/v1/videos/{_segment(attempt)}/content", _VIDEO)
 
     def judge_content(self, evidence: Evidence) -> ContentAnswer:
-        """A head refuses nothing that its body can decide.
-
-        Gateways label whole videos as text, as packed, as a part or as created. Whatever isn't a success, final or a
-        matter of the key may still become a video (docs/api-facts.md, a).
-        """
-        status = evidence.status or 0
-        kind, why = Content.NOT_READY, f"HTTP {status}"
-        if 200 <= status < 300:
-            kind, why = Content.VIDEO, label_of(status, evidence.headers)
-        elif status in {401, 403}:
-            kind = Content.KEY_REFUSED
-        elif status == 410:
-            kind = Content.GONE
-        return ContentAnswer(kind, why, retry_after(evidence.headers), busy=status == 429)
+        """By the status alone."""
+        return judge_content(evidence)
 
     def is_task_id(self, text: str) -> bool:
         """Any that is safe: the relatives have ids of many forms (docs/hazards.md, e 28)."""

@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from veopipe.dialects.addresses import is_about_address, is_of_router
 from veopipe.dialects.base import Asked, Evidence, PollAnswer, Progress
 from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of
 from veopipe.dialects.heads import retry_after
 from veopipe.dialects.videos import jobs
-from veopipe.dialects.videos.addresses import is_about_address, is_of_router
 
 _ABOUT_TASK = re.compile(r"task|video|job|generation|operation|resource|record|任务|视频", re.IGNORECASE)
 

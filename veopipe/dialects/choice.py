@@ -1,0 +1,47 @@
+"""Which dialect: by the name that a pipeline chooses, and that attempts record. The only place that knows them all.
+
+Source: docs/design.md, 2 and 5 (Which gateway).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from veopipe.dialects.base import Dialect
+from veopipe.dialects.interactions.dialect import NAME as INTERACTIONS
+from veopipe.dialects.interactions.dialect import Interactions
+from veopipe.dialects.videos.dialect import Videos
+from veopipe.takes.take import VIDEOS
+
+NAMES = frozenset({VIDEOS, INTERACTIONS})
+"""Of all dialects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a provider says of its gateway's addresses; each dialect takes what is its own.
+
+    Attributes:
+        status_endpoint: of `videos`: where status is asked for.
+        api_version: of `interactions`: the first part of its paths; None: the usual one.
+    """
+
+    status_endpoint: str = "videos"
+    api_version: str | None = None
+
+
+AS_USUAL = Settings()
+"""What holds where no provider says otherwise."""
+
+
+def dialect(name: str, settings: Settings = AS_USUAL) -> Dialect:
+    """The dialect of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in NAMES:
+        raise ValueError(f"there is no dialect {name!r}")
+    if name == INTERACTIONS:
+        return Interactions(settings.api_version) if settings.api_version else Interactions()
+    return Videos(settings.status_endpoint)
