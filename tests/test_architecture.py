@@ -38,12 +38,20 @@ DOORS = ["__main__", "merging", "api"]
 # A server of its own, which shares nothing with the client but the way to end with a sentence.
 SIMULATOR = [
     ["simulator.server"],
-    ["simulator.control", "simulator.dialects.videos.routes"],
-    ["simulator.gateway", "simulator.dialects.videos.mishaps", "simulator.dialects.videos.reading"],
-    ["simulator.delivery", "simulator.sending", "simulator.dialects.videos.rules"],
+    ["simulator.control", "simulator.dialects.videos.routes", "simulator.dialects.interactions.routes"],
+    [
+        *("simulator.gateway", "simulator.dialects.videos.mishaps", "simulator.dialects.videos.reading"),
+        "simulator.dialects.interactions.mishaps",
+    ],
+    [
+        *("simulator.delivery", "simulator.sending", "simulator.dialects.videos.rules"),
+        "simulator.dialects.interactions.rules",
+    ],
     [
         *("simulator.book", "simulator.footage", "simulator.wire"),
         *("simulator.dialects.videos.answers", "simulator.dialects.videos.faults", "simulator.dialects.videos.form"),
+        *("simulator.dialects.interactions.answers", "simulator.dialects.interactions.faults"),
+        *("simulator.dialects.interactions.prices", "simulator.dialects.interactions.reading"),
     ],
     ["simulator.answers", "simulator.faults", "simulator.orders", "simulator.slate", "simulator.wirelog"],
 ]

@@ -142,7 +142,9 @@ class Project:
 
         with owner.locked(self.loaded.places):
             pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run
-        with server.start(server.Options(folder=self.loaded.places.folder / "gateway")) as simulator:
+        dialect = self.loaded.pipeline.provider.profile.dialect
+        options = server.Options(folder=self.loaded.places.folder / "gateway", dialect=dialect)
+        with server.start(options) as simulator:
             there = replace(self.loaded, address=Address(simulator.base_url, simulated=True))
             yield replace(self, loaded=there, environ={there.pipeline.provider.api_key_env: REHEARSAL_KEY})
 
@@ -203,7 +205,7 @@ class Project:
             for sentence in ledger.take_in_rescued():  # what an answer has said needs no person
                 self.tell(sentence)
             if task_id is not None:
-                return resolve.found(store, shot, task_id, self.loaded.pipeline.provider.dialect, base_url)
+                return resolve.found(store, shot, task_id, base_url)
             if not_charged:
                 return resolve.not_charged(store, shot)
             if ledger.is_lost(shot) and not resolve.is_waiting(store, shot):

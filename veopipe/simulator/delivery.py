@@ -14,7 +14,7 @@ from veopipe.simulator.slate import Slate
 
 _KEPT_BYTES = 32 * 1024 * 1024
 # What a gateway delivers instead: 4k comes as 1080p, the others one step lower or higher.
-_INSTEAD = {"4k": "1080p", "1080p": "720p", "720p": "1080p"}
+_INSTEAD = {"4k": "1080p", "1080p": "720p", "720p": "1080p", "360p": "720p"}
 
 
 class Delivery:

@@ -48,7 +48,7 @@ class Fault:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "wording": ("document", "new-api"),
     "moov": ("missing", "first"),
-    "resolution": ("", "720p", "1080p", "4k"),
+    "resolution": ("", "360p", "720p", "1080p", "4k"),
     "type": ("application/json; charset=utf-8", "video/mp4"),
 }
 _DIRECTIVE = re.compile(r"\[simulate:([^\]]{1,300})\]")

@@ -8,12 +8,16 @@ from decimal import Decimal
 from enum import StrEnum
 
 DIMENSIONS: Mapping[tuple[str, str], tuple[int, int]] = {
+    ("360p", "16:9"): (640, 360),
+    ("360p", "9:16"): (360, 640),
     ("720p", "16:9"): (1280, 720),
     ("720p", "9:16"): (720, 1280),
     ("1080p", "16:9"): (1920, 1080),
     ("1080p", "9:16"): (1080, 1920),
     ("4k", "16:9"): (3840, 2160),
+    ("4k", "9:16"): (2160, 3840),
 }
+"""Resolution and ratio → width and height, of all that any dialect sells."""
 
 
 class State(StrEnum):
@@ -34,7 +38,7 @@ class Order:
         model: as requested.
         prompt: as sent.
         mode: `text`, `first frame`, `first and last frame` or `reference images`.
-        seconds: 4, 6 or 8.
+        seconds: length of the video.
         resolution: what is delivered, which for 4k without metadata is 1080p.
         ratio: `16:9` or `9:16`.
         seed: as sent, or None.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from veopipe.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from veopipe.simulator.gateway import Gateway
+    from veopipe.simulator.gateway import Dialect, Gateway
 
 HOST = "127.0.0.1"
 
@@ -34,6 +34,7 @@ class Options:
         folder: where its book is kept, so that a killed simulator goes on; None: in memory.
         wallet_usd: money at the start; None: no limit. A book that exists knows better.
         content_lag: seconds after completion in which the content still answers 400.
+        dialect: how it speaks: `videos` or `interactions`.
     """
 
     task_time: float = 2.0
@@ -41,6 +42,7 @@ class Options:
     folder: Path | None = None
     wallet_usd: Decimal | None = None
     content_lag: float = 0.0
+    dialect: str = "videos"
 
 
 class Simulator:
@@ -208,16 +210,27 @@ def require_libraries() -> None:
 def _gateway(options: Options) -> Gateway:
     require_libraries()
     from veopipe.simulator.book import Book
-    from veopipe.simulator.dialects.videos.routes import Videos
     from veopipe.simulator.gateway import Gateway
 
     return Gateway(
         Book(options.folder, options.wallet_usd),
-        Videos(),
+        _dialect(options.dialect),
         key=options.key,
         task_time=options.task_time,
         content_lag=options.content_lag,
     )
+
+
+def _dialect(name: str) -> Dialect:
+    """The dialect of that name. The only place that chooses one; raises `ValueError` if there is none."""
+    from veopipe.simulator.dialects.interactions.routes import Interactions
+    from veopipe.simulator.dialects.videos.routes import Videos
+
+    if name == "interactions":
+        return Interactions()
+    if name != "videos":
+        raise ValueError(f"there is no dialect {name!r}")
+    return Videos()
 
 
 async def _serving(gateway: Gateway, port: int, up: Callable[[int], None], stop: asyncio.Event) -> None:

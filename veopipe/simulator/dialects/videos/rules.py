@@ -45,7 +45,9 @@ TEXT_FIELDS = frozenset(
 )
 FORBIDDEN = ("generateAudio", "video")
 
-SIZES = {f"{width}x{height}": key for key, (width, height) in DIMENSIONS.items()}
+# API document, Core Parameters (`size`): neither 360p nor 4k portrait.
+SOLD = {key: size for key, size in DIMENSIONS.items() if key[0] != "360p" and key != ("4k", "9:16")}
+SIZES = {f"{width}x{height}": key for key, (width, height) in SOLD.items()}
 RESOLUTIONS = ("720p", "1080p", "4k")
 RATIOS = ("16:9", "9:16")
 LENGTHS = ("4", "6", "8")
@@ -185,7 +187,7 @@ def _asked(form: Form, metadata: Mapping[str, Any]) -> _Asked | Answer:
     if _CONTRADICTION in (seconds, resolution, ratio):
         return google_error(400, GOOGLE_UNSUPPORTED)
     length, sharpness, shape = seconds or "4", resolution or "720p", ratio or "16:9"
-    if length not in LENGTHS or (sharpness, shape) not in DIMENSIONS:
+    if length not in LENGTHS or (sharpness, shape) not in SOLD:
         return google_error(400, GOOGLE_UNSUPPORTED)
     return _Asked(form, metadata, int(length), sharpness, shape)
 
