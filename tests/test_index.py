@@ -22,7 +22,7 @@ PACKAGE = TESTS.parent / "veopipe"
 PAGE = (TESTS.parent / "docs" / "hazards.md").read_text("utf-8")
 ATTACKS = re.findall(r"^\| ([0-9]+b?) \|", PAGE.partition("\n## (e)")[2].partition("\n## (f)")[0], re.MULTILINE)
 REQUIREMENTS = {
-    "stopped at each durable operation, SIGKILL and power loss": 4,
+    "stopped at each durable operation, SIGKILL and power loss": 5,
     "compound crashes, also during recovery": 3,
     "stopped with several creates under way, and between the files of several shots": 4,
     "soak": 1,

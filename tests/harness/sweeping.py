@@ -22,6 +22,7 @@ Make = Callable[[Yard, Simulator], "Film"]
 Kinds = tuple[str, ...]
 NOTHING = Count(0, 0)
 AT_ONCE = 2
+OMNI = {"defaults": {"model": "gemini-omni-1.2-flash"}}
 PROMPTS = {"a": "the first", "b": "the second", "c": "the third"}
 
 
@@ -35,6 +36,19 @@ def picture(yard: Yard, simulator: Simulator) -> Film:
     film = yard.film(simulator, input_reference="first.png")
     film.picture("first.png", (320, 180))
     return film
+
+
+def google(yard: Yard, simulator: Simulator) -> Film:
+    """A shot with a picture, at Google's API."""
+    film = yard.film(simulator, input_reference="first.png")
+    film.pipeline(provider__profile="google", provider__api_key_env="VEOPIPE_API_KEY")
+    film.list({"shot": {"prompt": "a cat", "input_reference": film.picture("first.png", (320, 180))}}, **OMNI)
+    return film
+
+
+def gateway_of(make: Make) -> Simulator:
+    """A gateway for what it makes."""
+    return gateway("interactions" if make is google else "videos")
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,7 @@ def several(yard: Yard, simulator: Simulator) -> Film:
 
 def points_of(yard: Yard, make: Make) -> list[Point]:
     """All points of an undisturbed run."""
-    with gateway() as simulator:
+    with gateway_of(make) as simulator:
         ended = yard.run(make(yard, simulator), "watch")
     assert (ended.code, {row["status"] for row in ended.document["shots"].values()}) == (0, {"verified"}), ended
     return ended.points
@@ -123,7 +137,7 @@ def sweep_new(yard: Yard, make: Make, places: Iterable[int], kinds: Kinds) -> li
     """A shot that nothing is known of, stopped at each place."""
 
     def one(at: int) -> list[Trial]:
-        with gateway() as simulator:
+        with gateway_of(make) as simulator:
             film = make(yard, simulator)
             stopped = stop(yard, film, simulator, at)
             return go_on(yard, simulator, stopped, kinds, World())

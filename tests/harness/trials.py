@@ -184,9 +184,9 @@ def figures_of(trials: list[Trial]) -> dict[str, int]:
     }
 
 
-def gateway() -> Simulator:
+def gateway(dialect: str = "videos") -> Simulator:
     """A gateway whose tasks are ready at once."""
-    return start(Options(task_time=0))
+    return start(Options(task_time=0, dialect=dialect))
 
 
 # --- what must hold ---------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tests.harness.disks import Point
 from tests.harness.failing import failed_well, recovers, where
 from tests.harness.figures import LONG, Figures
 from tests.harness.points import ON_DISK
-from tests.harness.sweeping import picture, points_of, text
+from tests.harness.sweeping import Make, gateway_of, google, picture, points_of, text
 from tests.harness.trials import Count, Trial, Yard, complaints_of, figures_of, gateway, judge, look
 from veopipe.ledger.rescue import RESERVE
 
@@ -36,13 +36,13 @@ def on_disk(points: list[Point]) -> list[Point]:
     return [point for point in points if point.kind in ON_DISK]
 
 
-def sweep(yard: Yard, make: object, trials: list[tuple[Point, str, int]]) -> list[Trial]:
+def sweep(yard: Yard, make: Make, trials: list[tuple[Point, str, int]]) -> list[Trial]:
     """Each trial: the point, how, and the error; then the same command with a good disk."""
 
     def one(trial: tuple[Point, str, int]) -> list[Trial]:
         point, how, number = trial
-        with gateway() as simulator:
-            film = make(yard, simulator)  # type: ignore[operator]
+        with gateway_of(make) as simulator:
+            film = make(yard, simulator)
             ended = yard.run(film, how, at=point.n, errno=number, room=ROOM)
             wrong = [*failed_well(film, ended, simulator, trial), *look(film)]
             wrong += recovers(yard, film, ended, simulator, point)
@@ -61,12 +61,14 @@ def chosen(points: list[Point], how: str) -> list[tuple[Point, str, int]]:
     ]
 
 
-@pytest.mark.parametrize("how", ["once", "ever"])
+@pytest.mark.parametrize(
+    ("how", "make"), [("once", text), ("ever", text), ("once", google), *([("ever", google)] if LONG else [])]
+)
 @pytest.mark.shows("each operation fails, once and for ever; short writes; the rescue")
 def test_at_whichever_operation_the_disk_fails_nothing_is_lost_and_nothing_is_paid_twice(
-    yard: Yard, figures: Figures, how: str
+    yard: Yard, figures: Figures, how: str, make: Make
 ) -> None:
-    trials = sweep(yard, text, chosen(points_of(yard, text), how))
+    trials = sweep(yard, make, chosen(points_of(yard, make), how))
     figures(**figures_of(trials))
     assert not complaints_of(trials), complaints_of(trials)
     assert len(trials) > 60

@@ -20,6 +20,7 @@ from tests.harness.sweeping import (
     World,
     again_and_again,
     crash_loop,
+    google,
     picture,
     points_of,
     several,
@@ -85,6 +86,15 @@ def test_stopped_around_the_create_a_shot_with_a_picture_is_paid_once(yard: Yard
     points = points_of(yard, picture)
     around = range(1, len(points) + 1) if LONG else range(first(points, "connect"), first(points, "poll") + 2)
     told("a shot with a picture", sweep_new(yard, picture, around, ALL if LONG else WORST))
+
+
+@pytest.mark.shows("stopped at each durable operation, SIGKILL and power loss")
+def test_stopped_at_every_point_a_shot_at_google_is_paid_once(yard: Yard, told: Told) -> None:
+    points = points_of(yard, google)
+    trials = sweep_new(yard, google, range(1, len(points) + 1), ONE)
+    told("a shot at Google's API", trials)
+    assert {trial.status for trial in trials} == {"verified", "in_doubt"}
+    assert max(trial.point.n for trial in trials if trial.status == "in_doubt") <= first(points, "poll")
 
 
 def settled(yard: Yard, simulator: Simulator, kind: str) -> Film:
