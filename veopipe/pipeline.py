@@ -31,7 +31,7 @@ from veopipe.files import is_no_path, meant_elsewhere
 from veopipe.gateway.address import parse_base_url
 from veopipe.profiles import reading as profiles
 from veopipe.profiles.prices import Price
-from veopipe.profiles.profile import KEPT_FOR, Model, Profile
+from veopipe.profiles.profile import KEPT_FOR, Model, Profile, in_dialect
 from veopipe.takes.take import VIDEOS
 from veopipe.text import printable
 
@@ -454,7 +454,7 @@ def _models(root: Node, profile: Profile) -> dict[str, Model]:
         same = profile.models.get(name, Model(name, price))
         like = profile.models[entry["like"]] if "like" in entry else same
         if "like" not in entry and entry.get("family", same.family) != same.family:
-            like = Model(name, price, entry["family"], retention=same.retention)
+            like = in_dialect(Model(name, price, entry["family"], retention=same.retention), profile.dialect)
         table[name] = replace(
             same,
             price=price,

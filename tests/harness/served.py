@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from veopipe.manifest.families import UNDECLARED
 from veopipe.profiles.prices import Price
 from veopipe.profiles.profile import Model
 from veopipe.profiles.reading import built_in
@@ -33,4 +34,4 @@ def models_for(rule: str) -> Mapping[str, Model]:
         return {**built_in().models, "my-model": Model("my-model", Price(Decimal(1)))}
     if rule == "price-for-resolution":
         return {**NARROWED, OMNI: replace(NARROWED[OMNI], rules=())}
-    return NARROWED if rule in {entry["x-rule"] for entry in LAOZHANG} else SERVED
+    return NARROWED if rule in {UNDECLARED.id, *(entry["x-rule"] for entry in LAOZHANG)} else SERVED

@@ -169,6 +169,16 @@ def test_own_rules_narrow_those_of_the_family(problems):
     assert errors(problems(document)) == [("omni-seconds", "s2", 1)]
 
 
+def test_a_picture_without_a_form_field_is_refused_with_what_to_do_and_one_with_it_isnt(problems):
+    document = written({"prompt": "x", "model": OMNI}, {"reference_images": ["a.png"]})
+    (found,) = [problem for problem in problems(document, NARROWED) if problem.rule == "picture-undeclared"]
+    assert f"`reference_images` for {OMNI}" in found.message
+    assert "a profile of your own, `pictures: {reference_images: FIELD}`" in found.message
+    declared = dataclasses.replace(NARROWED[OMNI], pictures={"reference_images": "images"})
+    assert {rule for rule, _, _ in errors(problems(document, {OMNI: declared}))} == {"picture-missing"}
+    assert {rule for rule, _, _ in errors(problems(document))} == {"picture-missing"}  # in the other dialect
+
+
 def test_the_most_particular_rule_speaks(problems):
     found = problems(written({"prompt": "x", "model": OMNI}, {"resolution": "480p"}), NARROWED)
     assert [problem.rule for problem in found] == ["laozhang-omni-resolution"]

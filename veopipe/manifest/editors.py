@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from veopipe.documents import schema
-from veopipe.manifest.families import Ruled, families
+from veopipe.manifest.families import Ruled, families, own_rules
 
 _FOR_EDITORS = "$comment"
 
@@ -76,7 +76,7 @@ def exact(models: Mapping[str, Ruled]) -> dict[str, Any]:
 def _of_model(name: str, model: Ruled, place: str) -> dict[str, Any]:
     """The rules of one model; of its own ones those that aren't only advice."""
     family = f"#/$defs/families/{model.family}"
-    own = [_with_words(entry) for entry in model.rules if entry.get("x-severity", "error") == "error"]
+    own = [_with_words(entry) for entry in own_rules(model) if entry.get("x-severity", "error") == "error"]
     values = [entry for entry in own if "if" not in entry]
     return {
         "$defs": {

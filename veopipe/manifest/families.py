@@ -24,8 +24,16 @@ _MOST_CACHED = 100_000
 _BOUNDS = ("minimum", "maximum")
 
 
+UNDECLARED = Rule("picture-undeclared", "error", "the form field of a picture is known", "veopipe, Providers")
+_ROLES = ("input_reference", "last_frame", "reference_images")
+
+
 class Ruled(Protocol):
     """What is asked of a model here: whose rules it has, and which ones of its own."""
+
+    @property
+    def name(self) -> str:
+        """As it is asked for."""
 
     @property
     def family(self) -> str:
@@ -34,6 +42,25 @@ class Ruled(Protocol):
     @property
     def rules(self) -> Sequence[Schema]:
         """Entries as those of a family, each with `x-rule`, `x-message` and `x-source`."""
+
+    @property
+    def pictures(self) -> Mapping[str, str] | None:
+        """The kinds of pictures that can be sent, each with its form field; None: all that the dialect knows."""
+
+
+def own_rules(model: Ruled) -> tuple[Schema, ...]:
+    """The rules that a model has besides its family's: no picture that can't be sent, and its own ones."""
+    unknown = [role for role in _ROLES if model.pictures is not None and role not in model.pictures]
+    return (*(_undeclared(model.name, role) for role in unknown), *model.rules)
+
+
+def _undeclared(name: str, role: str) -> Schema:
+    message = (
+        f"it isn't known in which form field this gateway takes `{role}` for {name}, so it can't be sent: leave it "
+    )
+    message += f"out, or name the field in a profile of your own, `pictures: {{{role}: FIELD}}`"
+    rule = {"x-rule": UNDECLARED.id, "x-message": message, "x-source": UNDECLARED.source}
+    return {**rule, "then": {"properties": {role: {"type": "null"}}}}
 
 
 @cache
@@ -87,14 +114,14 @@ class ShotRules:
     def of(self, model: object) -> ModelRules:
         """The rules of a model by its name as written; of a name that is none, the rules for every model."""
         known = self._models.get(model) if isinstance(model, str) else None
-        if known is None or not known.rules:
+        if known is None or not (own := own_rules(known)):
             family = "" if known is None else known.family
             if family not in self._shared:
                 self._shared[family] = ModelRules(families().get(family, {}))
             return self._shared[family]
         name = str(model)
         if name not in self._of:
-            self._of[name] = ModelRules(families().get(known.family, {}), known.rules)
+            self._of[name] = ModelRules(families().get(known.family, {}), own)
         return self._of[name]
 
 

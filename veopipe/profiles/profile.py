@@ -6,12 +6,13 @@ Source: docs/design.md, 11 (Profiles).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from veopipe.profiles.prices import Price, Usage
 from veopipe.takes.order import Order
+from veopipe.takes.take import VIDEOS
 
 VEO = "veo-3.1"
 """The family whose rules a model has that says nothing of its own: the API document's."""
@@ -51,7 +52,7 @@ class Model:
         retired: that it is announced as switched off, or None.
         spellings: other names that people write for it by mistake.
         rules: that it has besides its family's, in the form of `schemas/manifest.schema.json`.
-        pictures: role → form field, where the profile says.
+        pictures: role → form field, where the profile says; None: as the dialect sends them.
     """
 
     name: str
@@ -70,6 +71,15 @@ class Model:
         if self.list_price is None or not self.list_price.knows(order.resolution):
             return None
         return self.list_price.of(order)
+
+
+def in_dialect(model: Model, dialect: str) -> Model:
+    """A model as a dialect can send it.
+
+    In `videos` the form fields of pictures are known for the API document's models only; others must declare them.
+    """
+    is_unknown = dialect == VIDEOS and model.family != VEO and model.pictures is None
+    return replace(model, pictures={}) if is_unknown else model
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from veopipe.documents.nodes import Node, plain
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem
 from veopipe.profiles.prices import Price, Usage
-from veopipe.profiles.profile import KEPT_FOR, Model, Profile, Retirement
+from veopipe.profiles.profile import KEPT_FOR, Model, Profile, Retirement, in_dialect
 from veopipe.text import printable
 
 DEFAULT = "laozhang"
@@ -213,7 +213,10 @@ def _made(root: Node, read_address: ReadAddress) -> Profile:
     return Profile(
         **texts,
         poll={key: parse_duration(value) for key, value in values.get("poll", {}).items()},
-        models={name: _model(name, entry, rules[name]) for name, entry in values["models"].items()},
+        models={
+            name: in_dialect(_model(name, entry, rules[name]), values["dialect"])
+            for name, entry in values["models"].items()
+        },
     )
 
 
