@@ -218,6 +218,8 @@ def load_pipeline(
     if read.root is None:
         return None, read.problems
     profile, profiles_own, unknown = _profile(read.root, folder)
+    if wanted is None and simulated:
+        profile = _rehearsed(folder)
     problems = [*read.problems, *_problems(read.file, read.root, profile, unknown)]
     problems.sort(key=lambda p: (p.line, p.column, p.rule))
     if problems or profile is None:
@@ -310,6 +312,12 @@ def _profile(root: Node, folder: Path) -> tuple[Profile | None, tuple[Problem, .
     except LookupError as error:
         return None, (), [checks.wrong("pipeline", path, f"`profile`: {error.args[0]}")]
     return profile, problems, []
+
+
+def _rehearsed(folder: Path) -> Profile:
+    """Whose gateway a rehearsal plays that names no pipeline: that of the usual one, if it can be used."""
+    usual, _ = load_pipeline(None, folder)
+    return usual.provider.profile if usual is not None and usual.provider.profile.base_url else profiles.built_in()
 
 
 def _profile_findings(root: Node, profile: Profile) -> Iterator[Finding]:

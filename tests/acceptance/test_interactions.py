@@ -171,6 +171,16 @@ def test_a_rehearsal_speaks_the_dialect_of_the_pipeline(film: Film) -> None:
     assert (attempt["dialect"], attempt["gateway"]) == ("interactions", "simulator")
 
 
+def test_a_rehearsal_without_a_pipeline_plays_the_gateway_of_the_usual_one(film: Film) -> None:
+    (film.folder / "pipelines").mkdir()
+    film.pipeline("pipelines/default.yaml", **PROVIDER)
+    references = [film.picture(f"ref{number}.png", shade=40 * number) for number in range(4)]
+    film.list({"a": {"prompt": "they meet", "reference_images": references, "seconds": 3}}, **LIST)
+    assert film.command("run", "shots.yaml", "--simulate", "--format", "json").statuses == {"a": "verified"}
+    (attempt,) = film.state("a", "shots.simulated")["takes"][0]["attempts"]
+    assert attempt["dialect"] == "interactions"
+
+
 # --- answers to creates ------------------------------------------------------------------------------
 
 

@@ -48,6 +48,28 @@ def test_the_faults_are_listed_with_what_they_do() -> None:
         assert fault.about in line
 
 
+def test_a_profile_says_whose_gateway_it_plays() -> None:
+    words = [sys.executable, "-c", COMMAND, "--port", "0", "--profile", "google"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            base_url, hint, pipeline = (process.stdout.readline().strip() for _ in range(3))
+            unknown = httpx.get(f"{base_url}/v1beta/interactions/v1_a", headers={"x-goog-api-key": "k"})
+        finally:
+            process.kill()
+    assert "GEMINI_API_KEY=sk-simulated veopipe run" in hint
+    assert "profile: google" in pipeline
+    assert unknown.json()["error"]["message"].startswith("Invalid interaction name")
+    assert "credentials_400" in _run("--list-faults", "--profile", "google").stdout
+
+
+def test_a_profile_that_isnt_there_is_explained() -> None:
+    words = [sys.executable, "-m", "veopipe", "simulate", "--profile", "gogle"]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 2
+    assert "did you mean google?" in ended.stderr
+
+
 def test_help_has_an_example_and_the_exit_codes() -> None:
     shown = _run("--help").stdout
     assert "veopipe run shots.yaml --base-url http://127.0.0.1:8787" in shown

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from veopipe.errors import EnvironmentFault
 
 if TYPE_CHECKING:
+    from veopipe.simulator.faults import Fault
     from veopipe.simulator.gateway import Dialect, Gateway
 
 HOST = "127.0.0.1"
@@ -231,6 +232,14 @@ def _dialect(name: str) -> Dialect:
     if name != "videos":
         raise ValueError(f"there is no dialect {name!r}")
     return Videos()
+
+
+def faults_of(dialect: str) -> Mapping[str, Fault]:
+    """What can go wrong in a dialect, by name; needs no library."""
+    from veopipe.simulator.dialects.interactions import faults as interactions
+    from veopipe.simulator.dialects.videos import faults as videos
+
+    return interactions.TABLE if dialect == "interactions" else videos.TABLE
 
 
 async def _serving(gateway: Gateway, port: int, up: Callable[[int], None], stop: asyncio.Event) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import click
 
 from veopipe.cli.options import LocalPath
 from veopipe.clock import parse_duration
+from veopipe.errors import InvalidInput, UsageError
+from veopipe.gateway.address import parse_base_url
+from veopipe.profiles import reading
+from veopipe.profiles.profile import Profile
+from veopipe.simulator.server import Options, faults_of, serve
 
 PORT = 8787
 
@@ -49,13 +55,27 @@ def _dollars(context: click.Context, option: click.Parameter, written: str | Non
     type=LocalPath(path_type=Path, file_okay=False),
     help="Keep tasks and charges here, so that a killed simulator goes on. Without it: in memory.",
 )
+@click.option(
+    "--profile",
+    metavar="NAME",
+    default=reading.DEFAULT,
+    show_default=True,
+    help="Whose gateway it plays: a profile, as provider.profile of a pipeline names it.",
+)
 @click.option("--list-faults", is_flag=True, help="Show every fault that can be ordered, then leave.")
 def command(
-    *, port: int, task_time: float, key: str | None, wallet: Decimal | None, folder: Path | None, list_faults: bool
+    *,
+    port: int,
+    task_time: float,
+    key: str | None,
+    wallet: Decimal | None,
+    folder: Path | None,
+    profile: str,
+    list_faults: bool,
 ) -> int:
     """Serve a simulated gateway on this machine until Ctrl-C.
 
-    It answers as the API document says and delivers real MP4s, free of charge. A prompt can order a fault:
+    It answers as that gateway's documents say and delivers real MP4s, free of charge. A prompt can order a fault:
     "A lighthouse [simulate: wrong_resolution]". What it took and charged is shown under /_simulator/ledger,
     every request under /_simulator/wire.
 
@@ -67,24 +87,34 @@ def command(
     \b
     Exit codes:
       0  stopped with Ctrl-C or SIGTERM, or with its terminal, or the faults were listed
-      2  wrong usage
+      2  wrong usage, no such profile, or an error in it
       6  the port or the folder can't be used, or the extra `simulator` isn't installed
     """  # noqa: D301 - \b is click's mark for lines to be left as they are
+    played = _profile(profile)
     if list_faults:
-        from veopipe.simulator.dialects.videos.faults import TABLE
         from veopipe.simulator.faults import listing
 
-        click.echo(listing(TABLE))
+        click.echo(listing(faults_of(played.dialect)))
         return 0
     if key is not None and not key.strip():
         raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")
-    from veopipe.simulator.server import Options, serve
-
-    serve(Options(task_time, key, folder, wallet), port, _announce)
+    serve(Options(task_time, key, folder, wallet, dialect=played.dialect), port, partial(_announce, played))
     return 0
 
 
-def _announce(base_url: str) -> None:
-    key = "VEOPIPE_API_KEY=sk-simulated"
+def _profile(name: str) -> Profile:
+    try:
+        profile, problems = reading.load(name, Path.cwd(), parse_base_url)
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
+    if profile is None:
+        raise InvalidInput("a profile can't be used", problems)
+    return profile
+
+
+def _announce(profile: Profile, base_url: str) -> None:
+    key = f"{profile.api_key_env}=sk-simulated"
     click.echo(base_url)
     click.echo(f"Try it from another terminal:  {key} veopipe run shots.yaml --base-url {base_url} --yes")
+    if profile.name != reading.DEFAULT:
+        click.echo(f"with `provider: {{profile: {profile.name}}}` in the pipeline")
