@@ -270,3 +270,61 @@ def test_a_task_goes_through_its_three_answers() -> None:
         assert video.headers["Content-Type"] == "video/mp4"
         assert int(video.headers["Content-Length"]) == len(video.content)
         assert client.get(f"/v1/videos/{task}/content").content == video.content
+
+
+# --- Omni ------------------------------------------------------------------------------------------
+
+
+OMNI = {"model": "gemini-omni-1.2-flash", "seconds": "5"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"seconds": "3", "resolution": "360p", "size": "640x360"},
+        {"seconds": "10", "resolution": "1080p", "size": "1080x1920", "aspectRatio": "9:16"},
+        {"duration": "5", "metadata": '{"durationSeconds":5,"resolution":"720p","aspectRatio":"16:9"}'},
+    ],
+    ids=str,
+)
+def test_omni_makes_three_to_ten_seconds_in_three_resolutions(create: Create, fields: dict[str, str]) -> None:
+    assert create(**{**OMNI, **fields}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"seconds": "2"}, "seconds must be one of 3, 4, 5, 6, 7, 8, 9, or 10"),
+        ({"seconds": "11"}, "seconds must be one of 3"),
+        ({"resolution": "4k"}, "resolution must be one of 360p, 720p, or 1080p"),
+        ({"size": "3840x2160"}, "size must be one of 640x360"),
+        ({"negativePrompt": "blurry"}, UNSUPPORTED),
+        ({"seed": "7"}, UNSUPPORTED),
+        ({"metadata": '{"seed":7}'}, UNSUPPORTED),
+        ({"size": "640x360", "resolution": "720p"}, UNSUPPORTED),
+    ],
+    ids=str,
+)
+def test_omni_refuses_what_it_doesnt_make(create: Create, fields: dict[str, str], message: str) -> None:
+    answer = create(**{**OMNI, **fields})
+    assert answer.status_code == 400
+    assert message in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("number", "frames", "status"), [(1, 0, 200), (6, 0, 200), (7, 0, 400), (1, 1, 400), (0, 1, 200)]
+)
+def test_omni_takes_six_references_or_frames(
+    create: Create, picture: Callable[..., bytes], number: int, frames: int, status: int
+) -> None:
+    one = picture()
+    files = [("reference_images", "a.png", one, "image/png")] * number + [
+        ("input_reference", "f.png", one, "image/png")
+    ] * frames
+    assert create(*files, **OMNI).status_code == status
+
+
+def test_veo_makes_no_size_of_omni(create: Create) -> None:
+    assert "resolution must be one of 720p" in create(resolution="360p").json()["message"]
+    assert "size must be one of" in create(size="640x360").json()["message"]

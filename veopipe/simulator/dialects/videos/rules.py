@@ -1,4 +1,4 @@
-"""What the gateway accepts: one create request judged by the rules of the API document. No network, no clock.
+"""What the gateway accepts: one create request judged by the rules for its model. No network, no clock.
 
 Sections: Core Parameters, Duration and Resolution, First/Last-Frame Generation, Multi-Reference Images, FAQ.
 How a violation is answered: docs/api-facts.md, a and b. In order, the first that applies answers:
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -30,7 +30,7 @@ _FAST, _STANDARD = Decimal("0.3"), Decimal("1.2")
 PRICES: Mapping[str, Mapping[str, Decimal]] = {
     "veo-3.1-fast-generate-preview": {"720p": _FAST, "1080p": _FAST, "4k": _FAST},
     "veo-3.1-generate-preview": {"720p": _STANDARD, "1080p": _STANDARD, "4k": _STANDARD},
-    "gemini-omni-1.2-flash": {"720p": Decimal("0.30"), "1080p": Decimal("0.45")},
+    "gemini-omni-1.2-flash": {"360p": Decimal("0.10"), "720p": Decimal("0.30"), "1080p": Decimal("0.45")},
 }
 
 # The document's spellings of each file field.
@@ -45,14 +45,36 @@ TEXT_FIELDS = frozenset(
 )
 FORBIDDEN = ("generateAudio", "video")
 
-# API document, Core Parameters (`size`): neither 360p nor 4k portrait.
-SOLD = {key: size for key, size in DIMENSIONS.items() if key[0] != "360p" and key != ("4k", "9:16")}
-SIZES = {f"{width}x{height}": key for key, (width, height) in SOLD.items()}
-RESOLUTIONS = ("720p", "1080p", "4k")
 RATIOS = ("16:9", "9:16")
-LENGTHS = ("4", "6", "8")
 LARGEST_IMAGE = 20 * 1024 * 1024
 LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """What models of one kind take.
+
+    Attributes:
+        lengths: seconds, as texts.
+        resolutions: those that are made, each in both ratios.
+        unsold: resolution and ratio that aren't made all the same.
+    """
+
+    lengths: tuple[str, ...]
+    resolutions: tuple[str, ...]
+    unsold: tuple[str, str] | None = None
+
+    @property
+    def sizes(self) -> dict[str, tuple[str, str]]:
+        """Pixels as a form has them → resolution and ratio, of all that is made."""
+        made = ((key, size) for key, size in DIMENSIONS.items() if key[0] in self.resolutions and key != self.unsold)
+        return {f"{width}x{height}": key for key, (width, height) in made}
+
+
+# API document, Core Parameters (`size`): no 4k portrait. LaoZhang's page on Omni: no 4k.
+_VEO = _Family(("4", "6", "8"), ("720p", "1080p", "4k"), unsold=("4k", "9:16"))
+_OMNI = _Family(tuple(map(str, range(3, 11))), ("360p", "720p", "1080p"))
+_FAMILIES = {name: _OMNI if name.startswith("gemini-omni") else _VEO for name in PRICES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +86,11 @@ class _Asked:
     seconds: int
     resolution: str
     ratio: str
+
+    @property
+    def family(self) -> _Family:
+        """What its model takes."""
+        return _FAMILIES[self.form.text("model") or ""]
 
     @property
     def negative(self) -> object:
@@ -81,7 +108,7 @@ def judge(form: Form) -> Order | Answer:
     asked = _asked(form, metadata)
     if isinstance(asked, Answer):
         return asked
-    for rule in _MAKERS_RULES:
+    for rule in _RULES[asked.family]:
         if (refusal := rule(asked)) is not None:
             return refusal
     model = form.text("model") or ""
@@ -115,7 +142,7 @@ def _unusable(form: Form) -> Answer | None:
     repeated = [name for name, count in Counter(name for name, _ in form.fields).items() if count > 1]
     if repeated:
         return _invalid(f"{repeated[0]} must be provided once")
-    return _wrong_files(form) or _wrong_values(form)
+    return _wrong_files(form) or _wrong_values(form, _FAMILIES[model])
 
 
 def _wrong_files(form: Form) -> Answer | None:
@@ -131,13 +158,14 @@ def _wrong_files(form: Form) -> Answer | None:
     return None
 
 
-def _wrong_values(form: Form) -> Answer | None:
-    choices: tuple[tuple[str, Sequence[str], str], ...] = (
-        ("seconds", LENGTHS, "seconds must be one of 4, 6, or 8"),
-        ("duration", LENGTHS, "duration must be one of 4, 6, or 8"),
-        ("resolution", RESOLUTIONS, "resolution must be one of 720p, 1080p, or 4k"),
+def _wrong_values(form: Form, family: _Family) -> Answer | None:
+    lengths, resolutions = _listed(family.lengths), _listed(family.resolutions)
+    choices: tuple[tuple[str, Collection[str], str], ...] = (
+        ("seconds", family.lengths, f"seconds must be one of {lengths}"),
+        ("duration", family.lengths, f"duration must be one of {lengths}"),
+        ("resolution", family.resolutions, f"resolution must be one of {resolutions}"),
         ("aspectRatio", RATIOS, "aspectRatio must be one of 16:9 or 9:16"),
-        ("size", tuple(SIZES), f"size must be one of {', '.join(SIZES)}"),
+        ("size", family.sizes, f"size must be one of {', '.join(family.sizes)}"),
     )
     for name, allowed, message in choices:
         value = form.text(name)
@@ -147,6 +175,10 @@ def _wrong_values(form: Form) -> Answer | None:
     if seed is not None and not re.fullmatch(r"-?[0-9]{1,30}", seed):
         return task_error(500, "build_request_failed", f'strconv.ParseInt: parsing "{seed[:40]}": invalid syntax')
     return None
+
+
+def _listed(values: Sequence[str]) -> str:
+    return f"{', '.join(values[:-1])}, or {values[-1]}"
 
 
 def _metadata(form: Form) -> Mapping[str, Any] | Answer:
@@ -177,19 +209,22 @@ def _wrong_type(name: str, value: Any, wanted: str) -> Answer:
 
 def _asked(form: Form, metadata: Mapping[str, Any]) -> _Asked | Answer:
     """Length, resolution and ratio; where several fields say one thing they must say the same."""
-    # A duration without seconds is ignored on this route, and 4 s are made (docs/api-facts.md, b 5).
+    family = _FAMILIES[form.text("model") or ""]
+    by_size = family.sizes.get(form.text("size") or "", (None, None))
+    resolution = _agreed(form.text("resolution"), metadata.get("resolution"), by_size[0])
+    ratio = _agreed(form.text("aspectRatio"), metadata.get("aspectRatio"), by_size[1])
+    length, sharpness, shape = _length(form, metadata), resolution or "720p", ratio or "16:9"
+    if length not in family.lengths or (sharpness, shape) not in family.sizes.values():
+        return google_error(400, GOOGLE_UNSUPPORTED)
+    return _Asked(form, metadata, int(length), sharpness, shape)
+
+
+def _length(form: Form, metadata: Mapping[str, Any]) -> str:
+    """A duration without seconds is ignored on this route, and 4 s are made (docs/api-facts.md, b 5)."""
     seconds = _agreed(form.text("seconds"), metadata.get("durationSeconds"))
     if seconds is not None and form.text("duration") is not None:
         seconds = _agreed(seconds, form.text("duration"))
-    by_size = SIZES.get(form.text("size") or "", (None, None))
-    resolution = _agreed(form.text("resolution"), metadata.get("resolution"), by_size[0])
-    ratio = _agreed(form.text("aspectRatio"), metadata.get("aspectRatio"), by_size[1])
-    if _CONTRADICTION in (seconds, resolution, ratio):
-        return google_error(400, GOOGLE_UNSUPPORTED)
-    length, sharpness, shape = seconds or "4", resolution or "720p", ratio or "16:9"
-    if length not in LENGTHS or (sharpness, shape) not in SOLD:
-        return google_error(400, GOOGLE_UNSUPPORTED)
-    return _Asked(form, metadata, int(length), sharpness, shape)
+    return seconds or "4"
 
 
 _CONTRADICTION = "contradiction"
@@ -261,7 +296,20 @@ def _unsold(asked: _Asked) -> Answer | None:
     return None if is_sold else google_error(400, GOOGLE_UNSUPPORTED)
 
 
-_MAKERS_RULES: tuple[Callable[[_Asked], Answer | None], ...] = (
+def _words_alone(asked: _Asked) -> Answer | None:
+    """Omni takes neither a negative prompt nor a seed."""
+    seed = asked.form.text("seed") or asked.metadata.get("seed")
+    return google_error(400, GOOGLE_UNSUPPORTED) if asked.negative or seed is not None else None
+
+
+def _six_references(asked: _Asked) -> Answer | None:
+    """One to six reference images go with no frame."""
+    references = asked.form.of(REFERENCES)
+    wrong = references and (len(references) > 6 or asked.form.of(FIRST_FRAME | LAST_FRAME))
+    return google_error(400, GOOGLE_UNSUPPORTED) if wrong else None
+
+
+_RULES_OF_VEO = (
     _forbidden_fields,
     _unsold,
     _eight_seconds,
@@ -271,6 +319,8 @@ _MAKERS_RULES: tuple[Callable[[_Asked], Answer | None], ...] = (
     _seed,
     _images,
 )
+_RULES_OF_OMNI = (_forbidden_fields, _unsold, _words_alone, _last_frame, _six_references, _images)
+_RULES: Mapping[_Family, Sequence[Callable[[_Asked], Answer | None]]] = {_VEO: _RULES_OF_VEO, _OMNI: _RULES_OF_OMNI}
 
 
 def _mode(form: Form) -> str:
