@@ -6,7 +6,9 @@ has charged the sixteenth create, and then run again to its end. The gateway's l
 * the document's script: the API document's own Python example, in a loop over the prompts.
 * the official SDK: `openai`'s `videos.create_and_poll` and `download_content`, in the same loop; only if it is
   installed (it isn't a dependency of anything here).
+* Google's SDK: the library `google-genai`, in the same loop at a simulated Google; the same.
 * veopipe, as it is: one create at a time, so at most one can be in doubt.
+* veopipe, at Google: the same as it is, with `profile: google`.
 * veopipe, all at once: sixteen creates under way, the worst moment to be killed; what wasn't answered is in doubt.
 
 Limit: veopipe pays nothing again, and every shot is verified or in doubt (its create was being answered).
@@ -64,6 +66,31 @@ with ThreadPoolExecutor(16) as pool:
     list(pool.map(make, range(len(PROMPTS)), PROMPTS))
 """
 
+_GOOGLE = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from google import genai
+from google.genai import types
+
+client = genai.Client(api_key=API_KEY, http_options=types.HttpOptions(base_url=BASE_URL))
+FORMAT = {"type": "video", "delivery": "uri", "duration": "4s"}
+
+def make(number, prompt):
+    made = client.interactions.create(
+        model="gemini-omni-1.2-flash", input=prompt, background=True, response_format=FORMAT
+    )
+    while made.status == "in_progress":
+        time.sleep(1)
+        made = client.interactions.get(made.id)
+    parts = [part for step in made.steps if step.type == "model_output" for part in step.content]
+    name = parts[0].uri.rpartition("/")[2].partition(":")[0]
+    client.files.download(file=f"files/{name}", destination=f"{number:02d}.mp4")
+
+with ThreadPoolExecutor(16) as pool:
+    list(pool.map(make, range(len(PROMPTS)), PROMPTS))
+"""
+
 
 def _document_script(folder: Path, base_url: str) -> list[str]:
     """The document's example without its own ending, and a loop behind it."""
@@ -80,6 +107,10 @@ def _sdk_script(folder: Path, base_url: str) -> list[str]:
     return _script(folder, f"BASE_URL, API_KEY, PROMPTS = {base_url!r}, 'sk-benchmark', {PROMPTS!r}\n{_SDK}")
 
 
+def _google_script(folder: Path, base_url: str) -> list[str]:
+    return _script(folder, f"BASE_URL, API_KEY, PROMPTS = {base_url!r}, 'AIza-benchmark', {PROMPTS!r}\n{_GOOGLE}")
+
+
 def _script(folder: Path, text: str) -> list[str]:
     (folder / "batch.py").write_text(text, "utf-8")
     return [sys.executable, "batch.py"]
@@ -89,15 +120,21 @@ def _one_at_a_time(folder: Path, base_url: str) -> list[str]:
     return _veopipe(folder, base_url, creates_in_flight=1)
 
 
+def _at_google(folder: Path, base_url: str) -> list[str]:
+    return _veopipe(folder, base_url, creates_in_flight=1, profile="google")
+
+
 def _all_at_once(folder: Path, base_url: str) -> list[str]:
     return _veopipe(folder, base_url, creates_in_flight=SHOTS)
 
 
-def _veopipe(folder: Path, base_url: str, creates_in_flight: int) -> list[str]:
+def _veopipe(folder: Path, base_url: str, creates_in_flight: int, profile: str = "laozhang") -> list[str]:
     shots = {f"S{number:02d}": {"prompt": prompt} for number, prompt in enumerate(PROMPTS)}
-    manifest = {"version": 1, "defaults": {"model": "veo-3.1-fast-generate-preview"}, "shots": shots}
+    model = "gemini-omni-1.2-flash" if profile == "google" else "veo-3.1-fast-generate-preview"
+    manifest = {"version": 1, "defaults": {"model": model, "seconds": 4}, "shots": shots}
+    provider = {"profile": profile, "api_key_env": "VEOPIPE_API_KEY"}
     limits = {"in_flight": SHOTS, "creates_in_flight": creates_in_flight, "creates_per_minute": 60_000}
-    pipeline = {"version": 1, "limits": limits, "poll": {"interval": "1s"}}
+    pipeline = {"version": 1, "provider": provider, "limits": limits, "poll": {"interval": "1s"}}
     (folder / "shots.yaml").write_text(json.dumps(manifest), "utf-8")  # JSON is YAML, too
     (folder / "batch.yaml").write_text(json.dumps(pipeline), "utf-8")
     return [*VEOPIPE, "run", "shots.yaml", "-p", "batch.yaml", "--base-url", base_url, "--yes"]
@@ -140,9 +177,13 @@ def _statuses(folder: Path) -> list[str]:
 CONTENDERS: dict[str, Callable[[Path, str], list[str]]] = {
     "the document's script": _document_script,
     "the official SDK": _sdk_script,
+    "Google's SDK": _google_script,
     "veopipe, as it is": _one_at_a_time,
+    "veopipe, at Google": _at_google,
     "veopipe, all at once": _all_at_once,
 }
+NEEDED = {"the official SDK": "openai", "Google's SDK": "google.genai"}
+"""Libraries that may not be here."""
 
 
 def _compete(name: str, folder: Path, base_url: str, table: Table) -> None:
@@ -160,13 +201,21 @@ def _compete(name: str, folder: Path, base_url: str, table: Table) -> None:
         table.require(f"{name}: neither verified nor in doubt", SHOTS - videos - doubts, 0)
 
 
+def _is_installed(library: str) -> bool:
+    try:
+        return importlib.util.find_spec(library) is not None
+    except ImportError:  # not even the package that it is in
+        return False
+
+
 def main() -> None:
     """Kill and run again; print what each paid."""
     table = Table(("program", "paid when killed", "paid again", "exit code", "videos", "in doubt"))
-    gateway = [*VEOPIPE, "simulate", "--port", "0", "--task-time", "3s"]
     for name in CONTENDERS:
-        if name == "the official SDK" and importlib.util.find_spec("openai") is None:
+        if name in NEEDED and not _is_installed(NEEDED[name]):
             continue
+        profile = "google" if "Google" in name else "laozhang"
+        gateway = [*VEOPIPE, "simulate", "--port", "0", "--task-time", "3s", "--profile", profile]
         with scratch() as folder, server(gateway, folder) as base_url:
             _compete(name, folder, base_url, table)
     table.close()
