@@ -81,6 +81,12 @@ def test_a_key_is_masked_wherever_a_gateway_echoes_it(text: str) -> None:
     assert "sk-…" in shown
 
 
+@pytest.mark.parametrize("key", ["AIzaSyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q", "AQ.Ab8RN6Kx0aB1cD2eF3gH4iJ5kL6mN7oP8qR9"])
+def test_a_key_of_googles_is_masked_too(key: str) -> None:
+    assert printable(f"API key {key} not valid") == "API key sk-… not valid"
+    assert printable(f"FAQ.{'a' * 30} xAIza{'b' * 30}") == f"FAQ.{'a' * 30} xAIza{'b' * 30}"
+
+
 def test_a_partly_masked_key_is_masked_whole() -> None:
     assert without_keys("sk-Abc***********789 is exhausted") == "sk-… is exhausted"
 

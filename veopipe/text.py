@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Keys of this API family start with `sk-`; some gateways echo them in error texts (docs/hazards.md, e 42).
-# Not inside a word: `desk-lamp` is a shot, not a key.
-_KEY = re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_*.-]{6,}")
+# Keys of this API family start with `sk-`, Google's with `AIza` or `AQ.`; some gateways echo them in error texts
+# (docs/hazards.md, e 42). Not inside a word: `desk-lamp` is a shot, not a key.
+_KEY = re.compile(r"(?<![A-Za-z0-9])(?:sk-[A-Za-z0-9_*.-]{6,}|(?:AIza|AQ\.)[A-Za-z0-9_*-]{20,})")
 # User and password of an address. A password may hold what should be percent-encoded; it is bounded, so that a long
 # text without an @ takes no time. Digits up to a slash are a port, and what follows is a path.
 _LOGIN = re.compile(
