@@ -39,6 +39,7 @@ DOORS = ["__main__", "merging", "api"]
 SIMULATOR = [
     ["simulator.server"],
     ["simulator.control", "simulator.dialects.videos.routes", "simulator.dialects.interactions.routes"],
+    ["simulator.dialects.videos.account"],
     [
         *("simulator.gateway", "simulator.dialects.videos.mishaps", "simulator.dialects.videos.reading"),
         "simulator.dialects.interactions.mishaps",

@@ -29,16 +29,16 @@ PUBLIC = (
 ELSEWHERE = ("Google", "other gateways of the family", "Exif (CIPA DC-008)")
 """The same for rules of shot lists: what isn't the API document's is told in docs/api-facts.md, b."""
 
-_PLACE = r"\b(?:[a-h](?![\w'])(?:\s[0-9]+[a-z]?\b)?|[0-9]+[a-z]?\b)(?:\s\([^()]+\))?"
+_PLACE = r"\b(?:[a-i](?![\w'])(?:\s[0-9]+[a-z]?\b)?|[0-9]+[a-z]?\b)(?:\s\([^()]+\))?"
 _PLACES = rf"{_PLACE}(?:(?:,\s+|\s+and\s+|\s+to\s+){_PLACE})*"
-_PARTS = re.compile(r"(?:(?P<letter>[a-h])(?![\w']))?\s?(?P<number>[0-9]+[a-z]?)?(?:\s?\((?P<name>[^()]+)\))?")
+_PARTS = re.compile(r"(?:(?P<letter>[a-i])(?![\w']))?\s?(?P<number>[0-9]+[a-z]?)?(?:\s?\((?P<name>[^()]+)\))?")
 _CITED = re.compile(rf"(?P<document>docs/[\w-]+\.md|DECISIONS\.md)(?:,\s+(?P<places>{_PLACES}))?")
 # A page names its neighbours without the folder.
 _IN_PAGES = re.compile(rf"\b(?P<document>(?:design|api-facts|hazards|DECISIONS)\.md)\)?,\s+(?P<places>{_PLACES})")
 _SOURCE = re.compile(r"\bSources?:\s+(.*?)(?=\n\s*\n|\Z)", re.DOTALL)
 _STRAY = {
     "write docs/ in front": r"(?<!docs/)\b(?:design|api-facts|hazards|reliability)\.md\b",
-    "name the document": r"\bapi-facts\b(?!\.md)|\bDECISIONS\b(?!\.md)|\([a-h]\s[0-9]",
+    "name the document": r"\bapi-facts\b(?!\.md)|\bDECISIONS\b(?!\.md)|\([a-i]\s[0-9]",
     "write docs/design.md, and the number": r"\b[Dd]esign(?:,?\s+sections?\b|,\s+[0-9]|:\s+[A-Z])",
     "write the number without `section`": r"docs/[\w-]+\.md,?\s+sections?\b|docs/[\w-]+\.md\s+\(",
     "name the decision": r"DECISIONS\.md(?!,\s+[0-9])",
@@ -55,10 +55,10 @@ def sections(document: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     here, is_numbered = "", False
     for line in (ROOT / document).read_text("utf-8").splitlines():
-        if head := re.match(r"## (?:\(([a-h])\)|([0-9]+)\.) ", line):
+        if head := re.match(r"## (?:\(([a-i])\)|([0-9]+)\.) ", line):
             here = head[1] or head[2]
             found[here] = set()
-        elif entry := re.match(r"### ([a-h] [0-9]+)\. ", line):
+        elif entry := re.match(r"### ([a-i] [0-9]+)\. ", line):
             found[entry[1]] = set()
         elif is_numbered and (row := re.match(r"\| ([0-9]+[a-z]?) \|", line)):
             found[f"{here} {row[1]}"] = set()

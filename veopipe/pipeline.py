@@ -31,7 +31,7 @@ from veopipe.files import is_no_path, meant_elsewhere
 from veopipe.gateway.address import parse_base_url
 from veopipe.profiles import reading as profiles
 from veopipe.profiles.prices import Price
-from veopipe.profiles.profile import KEPT_FOR, Model, Profile, in_dialect
+from veopipe.profiles.profile import KEPT_FOR, VEO, Model, Profile, in_dialect
 from veopipe.takes.take import VIDEOS
 from veopipe.text import printable
 
@@ -66,7 +66,10 @@ class Provider:
     @property
     def dialect(self) -> Dialect:
         """How its gateway speaks."""
-        return choice.dialect(self.profile.dialect, choice.Settings(self.status_endpoint, self.profile.api_version))
+        lean = frozenset(model.name for model in self.models.values() if model.family != VEO)
+        pictures = {model.name: model.pictures for model in self.models.values() if model.pictures}
+        settings = choice.Settings(self.status_endpoint, self.profile.api_version, lean, pictures)
+        return choice.dialect(self.profile.dialect, settings)
 
     def keeps(self, model: str) -> Seconds:
         """How long the gateway keeps a video of a model."""

@@ -165,3 +165,32 @@ def on_a_terminal(film: Film, answer: str, question: str = "[y/N]") -> tuple[int
             shown += piece.decode()
     os.close(ours)
     return process.returncode, shown, out
+
+
+# --- models that come and go -------------------------------------------------------------------------
+
+OMNI = "gemini-omni-1.2-flash"
+
+
+def test_omni_is_asked_for_with_the_five_fields_of_its_page(film: Film, gateway: Simulator) -> None:
+    film.list({"a": {"prompt": "a cat", "resolution": "360p", "aspect_ratio": "9:16"}}, defaults={"model": OMNI})
+    row = film.run().shots["a"]
+
+    assert (row["status"], row["width"], row["height"]) == ("verified", 360, 640)
+    assert gateway.charged[0]["price_usd"] == "0.10"
+    said = {"model": OMNI, "prompt": "a cat", "seconds": "4", "size": "360x640", "resolution": "360p"}
+    assert gateway.charged[0]["fields"] == said
+
+
+@pytest.mark.parametrize("name", ["404_replaced", "503_retired"])
+def test_a_model_that_a_gateway_sells_no_more_is_refused_and_leaves_no_doubt(
+    film: Film, gateway: Simulator, name: str
+) -> None:
+    film.list({"a": "a cat", "b": "a dog", "c": "a bird"})
+    gateway.order_fault(name, times=None)
+    run = film.run()
+
+    assert (run.code, set(run.statuses.values())) == (1, {"refused"})
+    assert gateway.charged == []
+    if name == "404_replaced":
+        assert f"Please use {OMNI} instead" in run.shots["a"]["reason"]

@@ -164,3 +164,38 @@ def test_no_forbidden_field_is_ever_sent() -> None:
         for resolution in ("720p", "4k"):
             names = {name for name, _ in texts_of(with_pictures(replace(every, resolution=resolution), *roles))}
             assert not {"generateAudio", "video", "personGeneration", "reference_type", "lastFrame"} & names
+
+
+# --- the lean form ---------------------------------------------------------------------------------
+
+OMNI = replace(PLAIN, model="gemini-omni-1.2-flash", seconds=5, aspect_ratio="9:16")
+LEAN = Videos(lean=frozenset({OMNI.model}), pictures={OMNI.model: {"input_reference": "first"}})
+
+
+def test_a_lean_form_has_five_texts() -> None:
+    sent = [(part.name, part.content) for part in LEAN.create(OMNI, []).parts]
+
+    said = {"model": OMNI.model, "prompt": "A lighthouse", "seconds": "5", "size": "720x1280", "resolution": "720p"}
+    assert sent == list(said.items())
+    assert "metadata" in {part.name for part in LEAN.create(PLAIN, []).parts}
+
+
+def test_a_lean_forms_pictures_go_where_the_profile_says_and_nowhere_else() -> None:
+    [*_, sent] = LEAN.create(OMNI, [Picture("input_reference", "image/png", b"x")]).parts
+
+    assert (sent.name, sent.file_name) == ("first", "input_reference.png")
+    with pytest.raises(ValueError, match="it isn't known in which field"):
+        LEAN.create(OMNI, [Picture("last_frame", "image/png", b"x")])
+    assert (
+        Videos(pictures={PLAIN.model: {"last_frame": "end"}})
+        .create(PLAIN, [Picture("input_reference", "image/png", b"x"), Picture("last_frame", "image/png", b"x")])
+        .parts[-1]
+        .name
+        == "end"
+    )
+
+
+@pytest.mark.parametrize("more", [{"negative_prompt": "blurry"}, {"seed": 0}])
+def test_what_a_lean_form_cannot_say_is_never_left_out(more: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="neither a negative prompt nor a seed"):
+        LEAN.create(replace(OMNI, **more), [])  # type: ignore[arg-type]

@@ -83,7 +83,7 @@ def test_the_default_is_what_every_list_had_before_there_were_profiles(tmp_path:
     assert problems == ()
     provider = pipeline.provider
     assert (provider.base_url, provider.api_key_env) == ("https://api.laozhang.ai", "VEOPIPE_API_KEY")
-    assert provider.dialect == Videos("videos")
+    assert provider.dialect == Videos("videos", lean=frozenset({"gemini-omni-1.2-flash"}))
     assert (pipeline.poll.interval, pipeline.poll.timeout) == (15, 900)
     assert {provider.keeps(model.name) for model in VEO} == {48 * 3600}
     assert provider.keeps("a model of yesterday") == 48 * 3600

@@ -46,6 +46,8 @@ CREATE_FAULTS: dict[str, tuple[int | str, str, int]] = {
     "503_no_channel": (503, '"model_not_found"', 0),
     "400_google": (400, "Your use case is currently not supported", 0),
     "404_retired": (404, "is no longer available", 0),
+    "404_replaced": (404, "Please use gemini-omni-1.2-flash instead", 0),
+    "503_retired": (503, "no available channels", 0),
     "500_do_request_failed": (500, "upstream error: do request failed", 0),
     "500_build_request_failed": (500, '"build_request_failed"', 0),
     "413_html": (413, "<center>nginx</center>", 0),
@@ -354,4 +356,5 @@ def test_a_delivered_file_differs_as_ordered_every_time(
 
 def test_every_fault_of_the_table_is_tested_here() -> None:
     elsewhere = {"truncated_chunked", "stall", "slow_drip", "corrupt_mp4"}
-    assert {*CREATE_FAULTS, *POLL_FAULTS, *CONTENT_FAULTS, *FILE_FAULTS, *elsewhere} == set(TABLE)
+    of_the_log = {name for name, fault in TABLE.items() if fault.stage == "log"}  # tests/simulator/test_account.py
+    assert {*CREATE_FAULTS, *POLL_FAULTS, *CONTENT_FAULTS, *FILE_FAULTS, *elsewhere, *of_the_log} == set(TABLE)

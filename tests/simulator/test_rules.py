@@ -283,8 +283,9 @@ OMNI = {"model": "gemini-omni-1.2-flash", "seconds": "5"}
     [
         {},
         {"seconds": "3", "resolution": "360p", "size": "640x360"},
-        {"seconds": "10", "resolution": "1080p", "size": "1080x1920", "aspectRatio": "9:16"},
-        {"duration": "5", "metadata": '{"durationSeconds":5,"resolution":"720p","aspectRatio":"16:9"}'},
+        {"seconds": "10", "resolution": "1080p", "size": "1080x1920"},
+        {"resolution": "1080p"},
+        {"size": "360x640"},
     ],
     ids=str,
 )
@@ -302,6 +303,9 @@ def test_omni_makes_three_to_ten_seconds_in_three_resolutions(create: Create, fi
         ({"negativePrompt": "blurry"}, UNSUPPORTED),
         ({"seed": "7"}, UNSUPPORTED),
         ({"metadata": '{"seed":7}'}, UNSUPPORTED),
+        ({"metadata": "{}"}, UNSUPPORTED),
+        ({"duration": "5"}, UNSUPPORTED),
+        ({"aspectRatio": "9:16"}, UNSUPPORTED),
         ({"size": "640x360", "resolution": "720p"}, UNSUPPORTED),
     ],
     ids=str,

@@ -5,7 +5,8 @@ Source: docs/design.md, 2 and 5 (Which gateway).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from veopipe.dialects.base import Dialect
 from veopipe.dialects.interactions.dialect import NAME as INTERACTIONS
@@ -24,10 +25,14 @@ class Settings:
     Attributes:
         status_endpoint: of `videos`: where status is asked for.
         api_version: of `interactions`: the first part of its paths; None: the usual one.
+        lean: of `videos`: models that take a lean form.
+        pictures: of `videos`: model → role of a picture → its field, where it isn't the document's.
     """
 
     status_endpoint: str = "videos"
     api_version: str | None = None
+    lean: frozenset[str] = frozenset()
+    pictures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 AS_USUAL = Settings()
@@ -44,4 +49,4 @@ def dialect(name: str, settings: Settings = AS_USUAL) -> Dialect:
         raise ValueError(f"there is no dialect {name!r}")
     if name == INTERACTIONS:
         return Interactions(settings.api_version) if settings.api_version else Interactions()
-    return Videos(settings.status_endpoint)
+    return Videos(settings.status_endpoint, settings.lean, settings.pictures)

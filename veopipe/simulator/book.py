@@ -51,6 +51,7 @@ class Task:
         fault: the name of the create fault it was accepted under.
         ghost: whether the gateway forgot it at once.
         pictures: small JPEGs for the slate.
+        key_name: what the key that asked is called in the account's log.
     """
 
     task_id: str
@@ -72,6 +73,7 @@ class Task:
     fault: str | None = None
     ghost: bool = False
     pictures: tuple[bytes, ...] = field(default=(), repr=False)
+    key_name: str = "veopipe"
 
     def as_line(self) -> dict[str, Any]:
         """The task as a JSON object of the book."""
@@ -108,6 +110,11 @@ class Book:
         """The task of that id that the gateway admits to know."""
         task = self._tasks.get(task_id)
         return None if task is None or task.ghost else task
+
+    def charges(self) -> list[Task]:
+        """What was charged, newest first: ghosts, too."""
+        with self._lock:
+            return [task for task in reversed(self._tasks.values()) if task.price > 0]
 
     def latest(self) -> Task | None:
         """The task accepted last."""

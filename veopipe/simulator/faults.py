@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Stage = Literal["create", "poll", "content", "file"]
+Stage = Literal["create", "poll", "content", "file", "log"]
 Value = str | float | bool
 
 STAGES: Mapping[Stage, str] = {
@@ -23,6 +23,7 @@ STAGES: Mapping[Stage, str] = {
     "poll": "On a poll",
     "content": "On a download",
     "file": "In the delivered file",
+    "log": "In the account's log",
 }
 
 
@@ -48,6 +49,7 @@ class Fault:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "wording": ("document", "new-api"),
     "moov": ("missing", "first"),
+    "where": ("other", "content"),
     "resolution": ("", "360p", "720p", "1080p", "4k"),
     "type": ("application/json; charset=utf-8", "video/mp4"),
 }

@@ -10,7 +10,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,8 @@ class Options:
         wallet_usd: money at the start; None: no limit. A book that exists knows better.
         content_lag: seconds after completion in which the content still answers 400.
         dialect: how it speaks: `videos` or `interactions`.
+        account_token: the only token that reads the account's log; None: any that isn't empty.
+        key_names: key → what it is called in that log; others are called `veopipe`.
     """
 
     task_time: float = 2.0
@@ -44,6 +46,8 @@ class Options:
     wallet_usd: Decimal | None = None
     content_lag: float = 0.0
     dialect: str = "videos"
+    account_token: str | None = None
+    key_names: Mapping[str, str] = field(default_factory=dict)
 
 
 class Simulator:
@@ -215,23 +219,23 @@ def _gateway(options: Options) -> Gateway:
 
     return Gateway(
         Book(options.folder, options.wallet_usd),
-        _dialect(options.dialect),
+        _dialect(options),
         key=options.key,
         task_time=options.task_time,
         content_lag=options.content_lag,
     )
 
 
-def _dialect(name: str) -> Dialect:
+def _dialect(options: Options) -> Dialect:
     """The dialect of that name. The only place that chooses one; raises `ValueError` if there is none."""
     from veopipe.simulator.dialects.interactions.routes import Interactions
     from veopipe.simulator.dialects.videos.routes import Videos
 
-    if name == "interactions":
+    if options.dialect == "interactions":
         return Interactions()
-    if name != "videos":
-        raise ValueError(f"there is no dialect {name!r}")
-    return Videos()
+    if options.dialect != "videos":
+        raise ValueError(f"there is no dialect {options.dialect!r}")
+    return Videos(options.account_token, options.key_names)
 
 
 def faults_of(dialect: str) -> Mapping[str, Fault]:

@@ -24,6 +24,9 @@ _ACCOUNT_STATUS = frozenset({401, 402, 403})
 _ACCOUNT_CODE = re.compile(r"quota|balance|invalid_api_key|pre_consume", re.ASCII)
 # 5xx by which new-api refuses all the same (docs/api-facts.md, a).
 _REFUSED_CODES = frozenset({"model_not_found", "build_request_failed"})
+# A 503 by which a gateway says, under whatever code, that it can't sell the model: nothing took the order.
+_NO_CHANNEL = re.compile(r"no available channels?\b|无可用渠道|没有可用的?渠道", re.IGNORECASE)
+_NO_LONGER = re.compile(r"\bmodels?\b.*\bno longer available|模型.*(?:已下线|不再可用)", re.IGNORECASE | re.DOTALL)
 # How this family calls its tasks (docs/api-facts.md, a); what else has an id may be the request.
 _TASK_FORM = re.compile(r"(?:task|video)[_-].+")
 _REQUEST_IDS = ("x-oneapi-request-id", "x-request-id", "cf-ray")
@@ -47,7 +50,7 @@ def judge(evidence: Evidence, asked: Asked) -> CreateAnswer:
             retry_after=retry_after(evidence.headers),
             **common,
         )
-    if evidence.status in _REFUSED or code in _REFUSED_CODES:
+    if _refuses(evidence.status, code, words):
         return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words, asked), **common)
     return CreateAnswer(Outcome.IN_DOUBT, *outcomes.unclear(evidence, code, words), **common)
 
@@ -89,6 +92,18 @@ def _is_task(document: Any) -> bool:
     job = jobs.job_of(document) or document
     named = any(isinstance(job.get(key), str) and job[key] for key in ("task_id", "taskId"))
     return named or bool(jobs.word_of(job)) or job.get("object") == "video"
+
+
+def _refuses(status: int, code: str | None, words: str | None) -> bool:
+    """Whether the answer proves that nothing took the order.
+
+    A 503 does where the gateway, and not a page in front of it, says that the model has no channel or is over.
+    """
+    if status in _REFUSED or code in _REFUSED_CODES:
+        return True
+    if status != 503 or words is None or words.startswith(A_PAGE):
+        return False
+    return bool(_NO_CHANNEL.search(words) or _NO_LONGER.search(words))
 
 
 def _is_about_account(status: int, code: str | None) -> bool:

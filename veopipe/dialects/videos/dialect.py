@@ -5,8 +5,8 @@ Source: API document, Create a Task, Poll Status, Compatibility Status Polling a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from veopipe.dialects.base import (
@@ -35,9 +35,13 @@ class Videos:
 
     Attributes:
         status_endpoint: where status is asked for: `videos`, or `generations` for gateways that have only that one.
+        lean: models that take the lean form (`form`).
+        pictures: model → role of a picture → field of the form, where that isn't the document's.
     """
 
     status_endpoint: str = "videos"
+    lean: frozenset[str] = frozenset()
+    pictures: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -55,7 +59,8 @@ class Videos:
 
     def create(self, order: Order, pictures: Sequence[Picture]) -> Request:
         """A multipart form; its first part is the model."""
-        return Request("POST", "/v1/videos", _JSON, form.parts_of(order, pictures))
+        lean, fields = order.model in self.lean, self.pictures.get(order.model)
+        return Request("POST", "/v1/videos", _JSON, form.parts_of(order, pictures, lean=lean, fields=fields))
 
     def judge_create(self, evidence: Evidence, asked: Asked) -> CreateAnswer:
         """See `creates`."""

@@ -18,6 +18,8 @@ _LAG: Mapping[str, Value] = {"seconds": 3.0, "wording": "document"}
 _CUT: Mapping[str, Value] = {"part": 0.5, "moov": "missing"}
 _RETRY: Mapping[str, Value] = {"retry_after": 0.0}
 _JSON_TYPE: Mapping[str, Value] = {"type": "application/json; charset=utf-8"}
+_SUCCESSOR: Mapping[str, Value] = {"successor": "gemini-omni-1.2-flash"}
+_WHERE: Mapping[str, Value] = {"where": "other"}
 _LIMIT: Mapping[str, Value] = {"limit": 20.0 * 1024 * 1024}
 
 _ALL = (
@@ -37,6 +39,8 @@ _ALL = (
     Fault("503_no_channel", "create", "503 model_not_found: no channel for the model"),
     Fault("400_google", "create", "400 with Google's JSON as a string: use case not supported"),
     Fault("404_retired", "create", "404 from Google: the model is no longer available"),
+    Fault("404_replaced", "create", "404 of the gateway: the model is retired; its words name `successor`", _SUCCESSOR),
+    Fault("503_retired", "create", "503 no available channels, with a code of its own, for a model that is retired"),
     Fault("500_do_request_failed", "create", "500 in an envelope; `charged` as html_502", {"charged": False}),
     Fault("500_build_request_failed", "create", "500 in an envelope although the request is at fault"),
     Fault("413_html", "create", "an HTML page from a proxy: request too large"),
@@ -97,6 +101,13 @@ _ALL = (
     Fault("wrong_duration", "file", "delivers `seconds`", {"seconds": 4.0}, stays=True),
     Fault("wrong_aspect", "file", "delivers the other ratio", stays=True),
     Fault("no_audio", "file", "delivers a file without a sound track", stays=True),
+    # -- the account's log -------------------------------------------------------------------------------
+    Fault("log_bad_token", "log", "HTTP 200 with success: false, as for a wrong token"),
+    Fault("log_task_id", "log", "records hold the task's id, in `where`: other (JSON in a string) or content", _WHERE),
+    Fault("log_late", "log", "records appear `seconds` after the charge", {"seconds": 3600.0}),
+    Fault("log_gzip", "log", "the answer comes packed, though nothing asked for that"),
+    Fault("log_502_html", "log", "an HTML page from a proxy instead of a page of the log"),
+    Fault("log_cut", "log", "closes the connection without a byte"),
 )  # fmt: skip
 
 TABLE: Mapping[str, Fault] = {fault.name: fault for fault in _ALL}

@@ -35,6 +35,7 @@ _REFUSALS: Mapping[str, Answer] = {
     ),
     "400_google": answers.google_error(400, answers.GOOGLE_UNSUPPORTED),
     "404_retired": answers.google_error(404, _RETIRED, "NOT_FOUND"),
+    "503_retired": answers.gateway_error(503, "There are no available channels for this model", "get_channel_failed"),
     "500_build_request_failed": answers.task_error(
         500, "build_request_failed", "unmarshal metadata failed: json: cannot unmarshal string into Go struct field"
     ),
@@ -65,6 +66,9 @@ def refused_create(fault: FaultOrder | None, request_id: str) -> Answer | None:
         return answers.invalid_token(request_id)
     if name in _AMBIGUOUS and not fault.parameters["charged"]:
         return _AMBIGUOUS[name]
+    if name == "404_replaced":
+        words = f"This model has been retired. Please use {fault.parameters['successor']} instead."
+        return answers.gateway_error(404, words, "model_retired")
     return _with_retry_after(_REFUSALS.get(name), fault)
 
 

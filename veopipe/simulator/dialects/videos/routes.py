@@ -21,6 +21,7 @@ from aiohttp import web
 from veopipe.simulator.answers import Answer
 from veopipe.simulator.book import Task
 from veopipe.simulator.dialects.videos import answers, mishaps
+from veopipe.simulator.dialects.videos.account import NO_NAMES, Account
 from veopipe.simulator.dialects.videos.faults import TABLE
 from veopipe.simulator.dialects.videos.form import Form
 from veopipe.simulator.dialects.videos.reading import FormReader, TooLarge, WrongForm
@@ -31,7 +32,6 @@ from veopipe.simulator.orders import Order, State
 from veopipe.simulator.sending import ELSEWHERE, send_video
 from veopipe.simulator.slate import small_picture
 from veopipe.simulator.wire import ENTRY, respond
-from veopipe.simulator.wirelog import Entry
 
 _ID_ALPHABET = string.ascii_letters + string.digits
 
@@ -42,14 +42,19 @@ class Videos:
     request_id = "X-Oneapi-Request-Id"
     faults: Mapping[str, Fault] = TABLE
 
+    def __init__(self, account_token: str | None = None, key_names: Mapping[str, str] = NO_NAMES) -> None:
+        self._account_token = account_token
+        self._key_names = key_names
+
     def add_to(self, app: web.Application, gateway: Gateway) -> None:
-        """Serve the document's routes."""
-        routes = _Routes(gateway)
+        """Serve the document's routes, and the account's log."""
+        routes, account = _Routes(gateway, self._key_names), Account(gateway, self._account_token)
         app.router.add_post("/v1/videos", routes.create)
         app.router.add_get("/v1/videos/{task_id}", routes.poll, allow_head=False)
         app.router.add_get("/v1/video/generations/{task_id}", routes.poll, allow_head=False)
         app.router.add_get("/v1/videos/{task_id}/content", routes.content, allow_head=False)
         app.router.add_get(f"{ELSEWHERE}{{task_id}}", routes.elsewhere, allow_head=False)
+        app.router.add_get("/api/log/self", account.log, allow_head=False)
 
     def no_such_route(self, method: str, path: str) -> Answer:
         """Another path, in the gateway's envelope."""
@@ -59,8 +64,9 @@ class Videos:
 class _Routes:
     """The handlers."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, key_names: Mapping[str, str]) -> None:
         self._gateway = gateway
+        self._key_names = key_names
         self._first_asked: dict[str, float] = {}
 
     async def create(self, request: web.Request) -> web.StreamResponse:
@@ -82,7 +88,7 @@ class _Routes:
         except WrongForm as error:
             return respond(request, answers.task_error(400, "invalid_multipart_form", str(error)))
         before = self._gateway.book.latest()
-        outcome = await self._judged(form, fault, entry)
+        outcome = await self._judged(form, fault, request)
         if isinstance(outcome, Answer):
             return respond(request, outcome)
         return await mishaps.answer_create(request, outcome, fault, before)
@@ -136,13 +142,13 @@ class _Routes:
     # -- judgement ---------------------------------------------------------------------------------------
 
     def _wrong_key(self, request: web.Request) -> Answer | None:
-        kind, _, key = request.headers.get("Authorization", "").partition(" ")
-        if self._gateway.takes_key(key.strip() if kind.lower() == "bearer" else ""):
+        if self._gateway.takes_key(_key_of(request)):
             return None
         return answers.invalid_token(request[ENTRY].request_id)
 
-    async def _judged(self, form: Form, fault: FaultOrder | None, entry: Entry) -> Task | Answer:
+    async def _judged(self, form: Form, fault: FaultOrder | None, request: web.Request) -> Task | Answer:
         """The accepted task, written down and charged; or the refusal."""
+        entry = request[ENTRY]
         if (refusal := mishaps.refused_create(fault, entry.request_id)) is not None:
             return refusal
         kept, dropped = mishaps.after_drops(form, fault)
@@ -152,11 +158,14 @@ class _Routes:
             return order
         if not self._gateway.book.reserve(order.price):
             return answers.wallet_empty()
-        task = await self._gateway.accept(partial(self._task, form, kept, order, fault, dropped))
+        name = self._key_names.get(_key_of(request), "veopipe")
+        task = await self._gateway.accept(partial(self._task, form, kept, order, fault, dropped, name))
         entry.task_id = task.task_id
         return task
 
-    def _task(self, form: Form, kept: Form, order: Order, fault: FaultOrder | None, dropped: tuple[str, ...]) -> Task:
+    def _task(
+        self, form: Form, kept: Form, order: Order, fault: FaultOrder | None, dropped: tuple[str, ...], key_name: str
+    ) -> Task:
         now = time.time()
         pictures = (small_picture(upload.data) for upload in kept.uploads[:3])
         return Task(
@@ -171,7 +180,13 @@ class _Routes:
             fault=fault.fault.name if fault else None,
             ghost=fault is not None and fault.fault.name == "ghost_id",
             pictures=tuple(small for small in pictures if small is not None),
+            key_name=key_name,
         )
+
+
+def _key_of(request: web.Request) -> str:
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if kind.lower() == "bearer" else ""
 
 
 def _target(task: Task) -> Target:

@@ -43,6 +43,8 @@ TEXT_FIELDS = frozenset(
     {"model", "prompt", "seconds", "duration", "size", "resolution", "aspectRatio", "metadata"}
     | {"negativePrompt", "seed", *REFERENCE_TYPE}
 )
+LEAN_FIELDS = frozenset({"model", "prompt", "seconds", "size", "resolution"})
+"""Those of Omni (docs/api-facts.md, i)."""
 FORBIDDEN = ("generateAudio", "video")
 
 RATIOS = ("16:9", "9:16")
@@ -296,10 +298,10 @@ def _unsold(asked: _Asked) -> Answer | None:
     return None if is_sold else google_error(400, GOOGLE_UNSUPPORTED)
 
 
-def _words_alone(asked: _Asked) -> Answer | None:
-    """Omni takes neither a negative prompt nor a seed."""
-    seed = asked.form.text("seed") or asked.metadata.get("seed")
-    return google_error(400, GOOGLE_UNSUPPORTED) if asked.negative or seed is not None else None
+def _lean(asked: _Asked) -> Answer | None:
+    """Omni takes the texts that its page names; how strict the real gateway is about others isn't known."""
+    others = {name for name, _ in asked.form.fields} - LEAN_FIELDS
+    return google_error(400, GOOGLE_UNSUPPORTED) if others else None
 
 
 def _six_references(asked: _Asked) -> Answer | None:
@@ -319,7 +321,7 @@ _RULES_OF_VEO = (
     _seed,
     _images,
 )
-_RULES_OF_OMNI = (_forbidden_fields, _unsold, _words_alone, _last_frame, _six_references, _images)
+_RULES_OF_OMNI = (_forbidden_fields, _unsold, _lean, _last_frame, _six_references, _images)
 _RULES: Mapping[_Family, Sequence[Callable[[_Asked], Answer | None]]] = {_VEO: _RULES_OF_VEO, _OMNI: _RULES_OF_OMNI}
 
 
