@@ -103,6 +103,8 @@ provider:
   status_endpoint: generations
   models: {my-model: {price_usd: 0.10}}
   require_ledger: true
+  account_token_env: MY_ACCOUNT
+  token_name: veopipe on the night machine
 limits: {in_flight: 9, creates_in_flight: 2, creates_per_minute: 0.5, downloads: 3, max_cost_usd: 25.10,
          deadline: 6h, retry_failed: 1, stop_after_failures: 7}
 poll: {interval: 250ms, timeout: 90}
@@ -122,6 +124,8 @@ ledger: .l
         profile=built_in(),
         models={**built_in().models, "my-model": Model("my-model", Price(Decimal("0.10")))},
         require_ledger=True,
+        account_token_env="MY_ACCOUNT",
+        token_name="veopipe on the night machine",
     )
     assert pipeline.limits == Limits(
         in_flight=9,

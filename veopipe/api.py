@@ -32,6 +32,7 @@ from veopipe.run.events import Note
 from veopipe.takes.take import Take
 
 if TYPE_CHECKING:
+    from veopipe.run.looking import Finding as LookedUp
     from veopipe.run.verify import Finding
 
 REHEARSAL_KEY = "a-rehearsal-needs-no-key"
@@ -51,6 +52,19 @@ class Verification:
     """
 
     findings: tuple[Finding, ...]
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """What the account's log says of takes in doubt.
+
+    Attributes:
+        findings: one for each of them.
+        report: where everything stands afterwards; its exit code is that of the selected shots.
+    """
+
+    findings: tuple[LookedUp, ...]
     report: Report
 
 
@@ -212,6 +226,37 @@ class Project:
                 ledger.give_up(shot)
                 return None
             return resolve.written_off(store, shot)
+
+    def look_up(self, shot: str | None = None) -> LookUp:
+        """Ask the account's log what became of takes in doubt, and record what is certain. Buys nothing.
+
+        Args:
+            shot: only its take; None: those of all selected shots.
+
+        Raises:
+            UsageError: nothing of the shot is in doubt, or this gateway has no such log.
+            LedgerLocked: a run is on.
+            EnvironmentFault: there is no account token, or something can't be recorded.
+        """
+        from veopipe.run import looking  # as in `carry_out`
+
+        with self._changing(self.tell) as ledger:
+            for sentence in ledger.take_in_rescued():
+                self.tell(sentence)
+            if shot is not None:
+                resolve.in_doubt(ledger.store, shot)
+            selected = set(self.loaded.wanted) if self.loaded.choices.selects else None
+            findings = looking.look_up(ledger, self._with_account(), selected if shot is None else {shot})
+            for finding in findings:
+                looking.record(ledger.store, finding)
+            report = rows.make(ledger, ledger.plan(anywhere=True))
+        return LookUp(tuple(findings), replace(report, exit_code=rows.code_of(report.rows, ())))
+
+    def _with_account(self) -> Mapping[str, str]:
+        """The environment; a rehearsal's simulator shows its log to any token, so no real one goes there."""
+        if not self.loaded.choices.simulate:
+            return self.environ
+        return {**self.environ, self.loaded.pipeline.provider.account_token_env: REHEARSAL_KEY}
 
     @contextlib.contextmanager
     def _changing(self, tell: Callable[[str], None]) -> Iterator[OpenLedger]:

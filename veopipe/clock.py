@@ -29,7 +29,7 @@ def since(*instants: float | str | None) -> float:
         instants: Unix seconds, or texts as `now` writes them. One that is None or can't be understood doesn't count;
             if none counts it is now, so that a damaged time makes nothing old.
     """
-    known = [unix for instant in instants if (unix := _unix(instant)) is not None]
+    known = [seconds for instant in instants if (seconds := unix(instant)) is not None]
     here = time.time()
     return here - max(known, default=here)
 
@@ -59,7 +59,8 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds >= 3600 and not seconds % 3600 else f"{seconds:g} s"
 
 
-def _unix(instant: float | str | None) -> float | None:
+def unix(instant: float | str | None) -> float | None:
+    """Unix seconds of a time as state files write it, or of such seconds; None where nothing can be understood."""
     try:
         return datetime.fromisoformat(instant).timestamp() if isinstance(instant, str) else instant
     except ValueError:

@@ -54,6 +54,8 @@ class Provider:
         status_endpoint: `videos` or `generations`; of the dialect `videos` only.
         models: every model that can be ordered: the profile's, with the pipeline's laid over them.
         require_ledger: where there is no ledger yet, nothing is bought.
+        account_token_env: name of the environment variable with the account's token, which reads its log.
+        token_name: what the key is called in that log; None: nobody said.
     """
 
     profile: Profile
@@ -62,6 +64,8 @@ class Provider:
     status_endpoint: str
     models: Mapping[str, Model]
     require_ledger: bool
+    account_token_env: str
+    token_name: str | None = None
 
     @property
     def dialect(self) -> Dialect:
@@ -159,7 +163,7 @@ DURATIONS = tuple(
     if str(key.type).startswith("Seconds")
 )
 """The keys that hold a duration, as paths."""
-_VARIABLES = (("provider", "api_key_env"), ("notify", "webhook_env"))
+_VARIABLES = (("provider", "api_key_env"), ("provider", "account_token_env"), ("notify", "webhook_env"))
 _MODELS = ("provider", "models")
 
 

@@ -13,10 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from veopipe.takes.order import Order
 from veopipe.takes.take import Attempt
+
+if TYPE_CHECKING:
+    from veopipe.dialects.lookup import AccountLog
 
 LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read, where it repeats nothing; a task object has 300."""
@@ -299,6 +302,10 @@ class Dialect(Protocol):
     @property
     def settings(self) -> str:
         """The settings of a provider to look at where a gateway has no such address, for people."""
+
+    @property
+    def look_up(self) -> AccountLog | None:
+        """The log of an account that tells what was charged; None: this family has none."""
 
     def key_header(self, key: str) -> tuple[str, str]:
         """Name and value of the header that shows whose request it is."""

@@ -123,12 +123,13 @@ def _spelt(host: str) -> str:
     return address.compressed
 
 
-def read_key(variable: str, environ: Mapping[str, str]) -> str:
-    """The API key, without spaces and line ends around it.
+def read_key(variable: str, environ: Mapping[str, str], kind: str = "API key") -> str:
+    """A secret that a gateway knows, without spaces and line ends around it.
 
     Args:
-        variable: name of the environment variable (pipeline: `provider.api_key_env`).
+        variable: name of the environment variable (pipeline: `provider.api_key_env`, `provider.account_token_env`).
         environ: the environment.
+        kind: what it is called.
 
     Raises:
         EnvironmentFault: missing, or with characters that no key has. The text never holds the value.
@@ -136,10 +137,10 @@ def read_key(variable: str, environ: Mapping[str, str]) -> str:
     hint = f"Set it for this shell: read -rs {variable} && export {variable}"
     key = environ.get(variable, "").strip()
     if not key:
-        raise EnvironmentFault(f"There is no API key: the environment variable {variable} is not set.", hint=hint)
+        raise EnvironmentFault(f"There is no {kind}: the environment variable {variable} is not set.", hint=hint)
     if not _KEY.fullmatch(key):
         raise EnvironmentFault(
-            f"The value of {variable} is no API key: at most 512 visible ASCII characters without spaces.",
-            hint=hint + " (copy the key again; quotes, spaces and typographic dashes don't belong to it).",
+            f"The value of {variable} is no {kind}: at most 512 visible ASCII characters without spaces.",
+            hint=hint + " (copy it again; quotes, spaces and typographic dashes don't belong to it).",
         )
     return key

@@ -208,7 +208,7 @@ class Gateway:
             ValueError: the attempt has no task.
         """
         dialect = self.spoken(attempt)
-        evidence = await self._ask(dialect.status(attempt), dialect)
+        evidence = await self.ask(dialect.status(attempt), dialect.key_header(self._key))
         if len(evidence.body) > LONGEST_ANSWER:  # to read 30 MB of pictures takes a while
             return await asyncio.to_thread(dialect.judge_poll, evidence, attempt)
         return dialect.judge_poll(evidence, attempt)
@@ -217,10 +217,18 @@ class Gateway:
         """The dialect that an attempt was bought in, which carries it on."""
         return self.dialect if attempt.dialect == self.dialect.name else choice.dialect(attempt.dialect)
 
-    async def _ask(self, request: Request, dialect: Dialect) -> Evidence:
-        """Send a request that is free; what is known of it, and never an exception for what the network did."""
+    async def ask(self, request: Request, who: tuple[str, str]) -> Evidence:
+        """Send a request that is free; may be repeated.
+
+        Args:
+            request: what to ask; no body of it is sent.
+            who: name and value of the header that shows whose request it is. Hide the value before.
+
+        Returns:
+            What is known of it. Never an exception for what the network did.
+        """
         response: httpx.Response | None = None
-        url, headers = self._url(request), self._headers(request, dialect)
+        url, headers = self._url(request), {**request.headers, who[0]: who[1]}
         try:
             with self._translated(arrived=lambda: response is not None):
                 async with (

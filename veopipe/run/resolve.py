@@ -147,6 +147,16 @@ def written_off(store: Store, shot: str) -> Take:
     return store.record(shot, take.number, Event.WRITTEN_OFF, reason="written_off", message="written off by a person")
 
 
+def in_doubt(store: Store, shot: str) -> Take:
+    """The newest take of the shot that is in doubt.
+
+    Raises:
+        UsageError: there is none.
+        EnvironmentFault: its state file can't be understood.
+    """
+    return _seen(store, shot, UNKNOWN_OUTCOME)
+
+
 def _seen(store: Store, shot: str, statuses: Collection[Status]) -> Take:
     """The newest take of the shot that has one of these statuses; raises if there is none."""
     if (why := store.unusable.shots.get(shot)) is not None:

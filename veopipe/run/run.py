@@ -20,6 +20,7 @@ from typing import Any
 
 from veopipe import clock, files
 from veopipe.delivery.measure import Prober
+from veopipe.dialects.lookup import Found
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
@@ -28,6 +29,7 @@ from veopipe.money import Budget, as_text
 from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan, elsewhere_words
 from veopipe.project import Ending, OpenLedger, Project
+from veopipe.run import looking
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.consent import Terms, Voice, agree
@@ -65,10 +67,13 @@ def run(
     """
     current = Run.of(ledger, voice)
     current.look()
+    denied = current.look_up(environ)
     plan = ledger.plan()
+    for finding in denied:  # after the plan: what wasn't charged is sent by the next run
+        looking.record(ledger.store, finding)
     permission = agree(plan, ledger, terms, voice)
     if not changes_anything(ledger, plan):
-        return current.finish(plan, left=plan)
+        return current.finish(plan, left=None if denied else plan)
     gateway = connect(ledger.project, plan, environ)
     budget = current.make_ready(plan)
     try:
@@ -160,6 +165,27 @@ class Run:
                 if take.status is Status.SUBMITTING:
                     message = "the process died while it was asking; whether it was charged isn't known"
                     store.record(shot, take.number, Event.UNKNOWN, reason="crash", message=message)
+
+    def look_up(self, environ: Mapping[str, str]) -> list[looking.Finding]:
+        """Ask the account's log about what is in doubt, if its token is there; raises `NotRecorded`.
+
+        Returns:
+            What wasn't charged, not yet recorded.
+        """
+        ledger, provider = self.ledger, self.ledger.project.pipeline.provider
+        if provider.dialect.look_up is None or not environ.get(provider.account_token_env, "").strip():
+            return []
+        shots = set(ledger.project.wanted) if ledger.project.choices.selects else None
+        try:
+            findings = looking.look_up(ledger, environ, shots)
+        except EnvironmentFault as fault:  # a run needs no look
+            self.voice.tell(f"what is in doubt wasn't looked up: {fault.message}")
+            return []
+        for finding in findings:
+            self.voice.tell(f"{finding.shot}: {finding.verdict.message}")
+            if finding.verdict.found is not Found.NOT_CHARGED:
+                looking.record(ledger.store, finding)
+        return [finding for finding in findings if finding.verdict.found is Found.NOT_CHARGED]
 
     def make_ready(self, plan: Plan) -> Budget:
         """Write down that a run is on, take over renamed shots, wake what was parked.

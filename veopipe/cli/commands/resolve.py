@@ -20,7 +20,8 @@ from veopipe.project import Choices, OpenLedger
 from veopipe.run import resolve
 from veopipe.takes.status import Status
 
-_CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment; 7 a run is on"
+_CODES = """0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment, no account token; 7 a run is on;
+with --look-up what stands afterwards: 3 a take is in doubt, and so on as for run"""
 
 
 @click.command("resolve", epilog=example("veopipe resolve shots.yaml hero --task-id task_abc", _CODES))
@@ -32,6 +33,7 @@ _CODES = "0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment
     "--not-charged", is_flag=True, help="The gateway doesn't have it and didn't charge: it may be sent again."
 )
 @click.option("--write-off", is_flag=True, help="Give it up; the money counts as perhaps spent.")
+@click.option("--look-up", is_flag=True, help="Ask the account's log what became of it; nothing is bought.")
 @click.option("--base-url", metavar="URL", help="The gateway that has the task, if it isn't the recorded one.")
 def command(
     manifest: Path,
@@ -41,15 +43,18 @@ def command(
     task_id: str | None,
     not_charged: bool,
     write_off: bool,
+    look_up: bool,
     **options: Any,
 ) -> int:
     """List what is in doubt or parked in MANIFEST, or say what became of SHOT.
 
     Look the time and the request id up in the gateway's console first.
     """
+    said = sum((task_id is not None, not_charged, write_off))
+    if look_up:
+        return _look_up(Project.of(Choices(manifest, **options), os.environ, say), shot, format_, said=said)
     base_url = options.pop("base_url", None)
     film = Project.of(Choices(manifest, **options), os.environ, say)
-    said = sum((task_id is not None, not_charged, write_off))
     if shot is None and not said:
         return _list(film.look(), format_, running=film.is_running)
     if shot is None or said != 1:
@@ -63,6 +68,26 @@ def command(
     else:
         say(f"{shot} take {taken.number}: {taken.status}; veopipe run goes on from there")
     return 0
+
+
+def _look_up(film: Project, shot: str | None, format_: str, *, said: int) -> int:
+    if said:
+        raise UsageError("--look-up finds out by itself: leave --task-id, --not-charged, --write-off out")
+    with film.at_its_gateway() as there:
+        looked = there.look_up(shot)
+    code = int(looked.report.exit_code)
+    if format_ == "json":
+        shots = {
+            finding.shot: {"found": finding.verdict.found.value, "message": finding.verdict.message}
+            for finding in looked.findings
+        }
+        emit({"exit_code": code, "shots": shots})
+        return code
+    for finding in looked.findings:
+        click.echo(f"{finding.shot} take {finding.take.number}: {finding.verdict.message}")
+    if not looked.findings:
+        click.echo("nothing is in doubt")
+    return code
 
 
 def _list(ledger: OpenLedger, format_: str, *, running: bool) -> int:

@@ -51,6 +51,11 @@ class Interactions:
         """The one part of the address that a pipeline can say."""
         return f"base_url (what stands before {self._path})"
 
+    @property
+    def look_up(self) -> None:
+        """There is no list of interactions (docs/api-facts.md, h)."""
+        return
+
     def key_header(self, key: str) -> tuple[str, str]:
         """A header of its own; in the URL, which the API takes as well, it would stand in logs."""
         return "x-goog-api-key", key

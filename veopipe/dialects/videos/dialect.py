@@ -21,6 +21,7 @@ from veopipe.dialects.base import (
 )
 from veopipe.dialects.heads import judge_content
 from veopipe.dialects.videos import creates, form, polls
+from veopipe.dialects.videos.account import Log
 from veopipe.takes.order import Order
 from veopipe.takes.take import VIDEOS, Attempt
 
@@ -52,6 +53,11 @@ class Videos:
     def settings(self) -> str:
         """Both parts of the address that a pipeline can say."""
         return "base_url (what stands before /v1/videos) and status_endpoint"
+
+    @property
+    def look_up(self) -> Log:
+        """The account's log."""
+        return Log()
 
     def key_header(self, key: str) -> tuple[str, str]:
         """A bearer token, as in every example of the document."""
