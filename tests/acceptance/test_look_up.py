@@ -123,6 +123,31 @@ def test_a_charge_that_may_still_appear_leaves_it_in_doubt(film: Film, gateway: 
     assert found(look(film, "a")) == {"a": "charged"}
 
 
+@pytest.mark.parametrize("spoilt", ["created_at", "status"])
+def test_a_neighbour_whose_charge_may_lie_elsewhere_never_hides_the_one_that_is_looked_for(
+    film: Film, gateway: Simulator, spoilt: str
+) -> None:
+    """Its charge and the doubtful one's would be one and one; believed, the doubtful one would be bought again."""
+    in_doubt(film, gateway, charged=True)
+    film.list({"a": "a cat", "b": "a dog"})
+    film.environment.pop("VEOPIPE_ACCOUNT_TOKEN")
+    film.run()
+    film.environment["VEOPIPE_ACCOUNT_TOKEN"] = KEY
+    path = film.folder / ".veopipe/shots/state/b.json"
+    state = json.loads(path.read_text("utf-8"))
+    attempt = state["takes"][0]["attempts"][0]
+    if spoilt == "created_at":  # it was ordered hours before, and the gateway's time of it is wrong
+        attempt["submitted_at"] = "2026-01-01T00:00:00Z"
+        gateway.order_fault("log_late", seconds=0)
+    else:
+        attempt |= {"status": "failed", "reason": "failed"}
+        state["takes"][0].pop("file", None)
+    path.write_text(json.dumps(state), "utf-8")
+
+    assert found(look(film, "a")) == {"a": "unclear"}
+    assert last(film)["status"] == "in_doubt"
+
+
 def test_several_in_doubt_around_one_time_stay_so(film: Film, gateway: Simulator, posts: Callable[[], int]) -> None:
     in_doubt(film, gateway, charged=False, shots=("a", "b"))
     age(film, "a", minutes=40)

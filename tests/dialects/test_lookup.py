@@ -87,6 +87,11 @@ UNCLEAR: Mapping[str, tuple[Doubt, Seen, str]] = {
         seen(charge(AT + AFTER - 1)),
         "0 to 1 are known",
     ),
+    "one that failed, whose charge may be gone": (
+        replace(DOUBT, known=[Known(OMNI, AT + 200, OTHER, is_certain=False)]),
+        seen(charge(AT + 1)),
+        "0 to 1 are known",
+    ),
     "one that was given up": (replace(DOUBT, known=[Known(OMNI, AT, None)]), seen(charge()), "0 to 1 are known"),
 }
 

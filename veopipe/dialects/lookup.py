@@ -25,7 +25,8 @@ SETTLED_AFTER = 600
 """Seconds after the window until what isn't there isn't coming any more."""
 CLOCKS_DIFFER = 60.0
 """Seconds by which our clock may differ from the gateway's: half of what the window has room for."""
-_CHARGED_WITHIN = 300  # seconds after its time in which the charge of a call with a known answer was written
+CHARGED_WITHIN = 300
+"""Seconds after its intent in which the charge of a call with a known answer was written."""
 
 
 class Found(StrEnum):
@@ -103,13 +104,15 @@ class Known:
 
     Attributes:
         model: of its order.
-        at: Unix seconds: the gateway's own time, or that of the intent.
+        at: of its intent, Unix seconds.
         task_id: None: it was given up without one, so it may have a charge or none.
+        is_certain: it has a charge, and around that time.
     """
 
     model: str
     at: float
     task_id: str | None
+    is_certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +250,13 @@ def _inside(records: Sequence[Record], first: int, last: int) -> list[Record]:
 
 
 def _may_be_in(call: Known, first: int, last: int) -> bool:
-    within = _CHARGED_WITHIN if call.task_id is not None else AFTER
+    within = CHARGED_WITHIN if call.task_id is not None else AFTER
     return call.at + within >= first and call.at - BEFORE <= last
 
 
 def _must_be_in(call: Known, first: int, last: int) -> bool:
-    return call.task_id is not None and call.at - BEFORE >= first and call.at + _CHARGED_WITHIN <= last
+    is_inside = call.at - BEFORE >= first and call.at + CHARGED_WITHIN <= last
+    return is_inside and call.is_certain and call.task_id is not None
 
 
 def _charged(doubt: Doubt, records: Sequence[Record]) -> Verdict:

@@ -25,7 +25,7 @@ from veopipe.ledger.store import Store
 from veopipe.plan.plan import NOT_CHARGED
 from veopipe.project import OpenLedger
 from veopipe.run.resolve import unresolved
-from veopipe.takes.status import UNKNOWN_OUTCOME, Event, Status
+from veopipe.takes.status import CHARGED, UNKNOWN_OUTCOME, Event, Status
 from veopipe.takes.take import Attempt, Take
 from veopipe.text import hide
 
@@ -172,12 +172,23 @@ def _doubt(store: Store, shot: str, take: Take) -> Doubt | None:
             taken.add(attempt.task_id)
         if attempt.gateway != last.gateway or attempt.status is Status.REFUSED:
             continue
-        when = clock.unix(attempt.created_at) or clock.unix(attempt.submitted_at) or at
+        when = clock.unix(attempt.submitted_at) or at
         if attempt.status in UNKNOWN_OUTCOME:
             rivals += model == take.order.model and abs(when - at) <= _TOGETHER
         else:
-            known.append(Known(model, when, attempt.task_id))
+            known += _known(model, attempt, when)
     return Doubt(take.order.model, at, last.task_id, rivals, known, taken)
+
+
+def _known(model: str, attempt: Attempt, when: float) -> list[Known]:
+    """A call with an answer: at the time of its intent, or at that and the gateway's own where they can't both be true.
+
+    What failed may have been paid back, and with that its charge may be gone.
+    """
+    said = when if attempt.created_at is None else attempt.created_at
+    agree = -lookup.BEFORE <= said - when <= lookup.CHARGED_WITHIN
+    certain = agree and attempt.status in CHARGED
+    return [Known(model, at, attempt.task_id, certain) for at in ([when] if agree else [when, float(said)])]
 
 
 def _others(store: Store, shot: str, take: Take) -> Iterator[tuple[str, Attempt]]:
