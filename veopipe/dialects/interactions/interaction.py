@@ -106,9 +106,5 @@ def _is_video(part: Mapping[str, Any]) -> bool:
     return isinstance(said, str) and said.strip().lower() == "video"
 
 
-def _sent(usage: Mapping[str, Any]) -> int:
-    return _count(usage.get("total_input_tokens")) or 0
-
-
 def _count(said: Any) -> int | None:
     return said if type(said) is int and 0 <= said < _MOST_TOKENS else None
