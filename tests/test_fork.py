@@ -66,6 +66,7 @@ def test_it_has_what_a_started_process_has(film: Film, zygote: Zygote, tmp_path:
     assert told(forked) == told(started)
 
 
+@pytest.mark.slow
 def test_it_says_and_ends_as_the_real_command(film: Film, zygote: Zygote) -> None:
     film.list({"a": "fine"})
     for words in (

@@ -22,6 +22,8 @@ from veopipe.simulator.slate import Slate
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result
 
+pytestmark = pytest.mark.slow
+
 HTML = b"<!doctype html><title>502 Bad Gateway</title>" + b" " * 2000
 ID3 = b"TAG" + bytes(125)
 

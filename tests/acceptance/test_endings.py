@@ -117,6 +117,7 @@ def test_a_signal_while_it_is_being_loaded_ends_with_one_document(film: Film, nu
     assert (ended.code, ended.document["exit_code"]) == (code, code)
 
 
+@pytest.mark.slow
 @cases("number", [number for number, _ in ENDINGS])
 def test_a_signal_after_the_last_word_changes_nothing(film: Film, number: int) -> None:
     late = (
@@ -306,6 +307,7 @@ def test_a_pipe_that_closes_early_is_no_error(film: Film, words: tuple[str, ...]
     assert "pipe" not in ended.err.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
     "words", [("status", "shots.yaml", "--format", "json"), ("status", "no.yaml", "--format=json")]
@@ -344,6 +346,7 @@ def test_a_run_whose_reader_left_keeps_its_exit_code(film: Film, gateway: Simula
     assert run.result().code == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("words", [(), ("--format", "json")])
 @cases("verb", ["run", "status", "plan", "validate"])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
+pytestmark = pytest.mark.slow
+
 Until = Callable[[Callable[[], object]], None]
 VEOPIPE = (sys.executable, "-m", "veopipe")
 # What a terminal emulator or sshd does: the program leads a session whose controlling terminal this is.

@@ -164,6 +164,7 @@ def test_a_task_that_a_person_found_is_one_of_that_dialect(film: Film, gateway: 
     assert len(asked(gateway, "POST")) == 1
 
 
+@pytest.mark.slow
 def test_a_rehearsal_speaks_the_dialect_of_the_pipeline(film: Film) -> None:
     film.list({"a": "a cat"}, **LIST)
     assert film.run("--simulate", yes=False).statuses == {"a": "verified"}
@@ -171,6 +172,7 @@ def test_a_rehearsal_speaks_the_dialect_of_the_pipeline(film: Film) -> None:
     assert (attempt["dialect"], attempt["gateway"]) == ("interactions", "simulator")
 
 
+@pytest.mark.slow
 def test_a_rehearsal_without_a_pipeline_plays_the_gateway_of_the_usual_one(film: Film) -> None:
     (film.folder / "pipelines").mkdir()
     film.pipeline("pipelines/default.yaml", **PROVIDER)
@@ -267,6 +269,7 @@ def test_a_poll_that_repeats_what_was_never_sent_is_trouble(film: Film, gateway:
     assert "the answer has more than 1,048,576 bytes" in run.shots["a"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_poll_may_repeat_30_megabytes_of_pictures(film: Film, gateway: Simulator) -> None:
     pictures = [noise(film, f"noise{number}.png", (2200, 1238)) for number in range(3)]
     film.list({"a": {"prompt": "they meet", "reference_images": pictures}}, **LIST)

@@ -517,6 +517,7 @@ def test_a_rehearsal_keeps_everything_apart_and_needs_no_key(film: Film, gateway
     assert [entry["action"] for entry in planned["shots"]] == ["create", "create"]
 
 
+@pytest.mark.slow
 def test_of_two_rehearsals_at_once_one_is_told_to_wait(film: Film, until: Callable[..., None]) -> None:
     film.list({"a": "rehearsed [simulate: slow_create seconds=5]"})
     first = film.start(*film.arguments("--simulate"))
@@ -525,6 +526,7 @@ def test_of_two_rehearsals_at_once_one_is_told_to_wait(film: Film, until: Callab
     assert first.result().code == 0
 
 
+@pytest.mark.slow
 def test_a_killed_rehearsal_goes_on_where_it_stood(film: Film) -> None:
     film.list(SHOTS)
     run = film.start(*film.arguments("--simulate"))

@@ -308,6 +308,7 @@ def test_a_ledger_says_what_it_stands_for(nightly: Film) -> None:
     assert ledger_of(nightly)["attempts"] == dict.fromkeys(sorted(keys), 1)
 
 
+@pytest.mark.slow
 @cases("lost", [["a"], ["b"], ["a", "b"]])
 @pytest.mark.parametrize("required", [True, False])
 def test_states_that_a_checkout_left_out_hold_what_they_would_buy(
@@ -438,6 +439,7 @@ def test_a_run_that_holds_everything_begins_no_ledger(nightly: Film, gateway: Si
     assert (nightly.run().code, len(gateway.ledger)) == (6, 2)
 
 
+@pytest.mark.slow
 def test_a_rehearsal_misses_nothing(film: Film) -> None:
     film.list(SHOTS)
     assert film.run("--simulate").statuses == PAID
@@ -519,6 +521,7 @@ def test_a_copy_that_knows_more_than_the_state_holds_the_shot(bought: Film, gate
     assert len(gateway.ledger) == 3
 
 
+@pytest.mark.slow
 @cases("placeholder", [".{}.icloud", "{}.nextcloud", "{}.owncloud", "{}.cloud"])
 @pytest.mark.parametrize("counted", [True, False])
 def test_a_placeholder_of_a_state_holds_its_shot_by_name(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.harness.film import Film, Result, Started
     from veopipe.simulator.server import Simulator
 
+pytestmark = pytest.mark.slow
+
 Until = Callable[[Callable[[], object]], None]
 ANSWER, UNKNOWN, KEPT = "run.creating.ANSWER_WAIT=1", "run.steps.UNKNOWN_FOR=1.5", "4s"
 SLACK = 0.5

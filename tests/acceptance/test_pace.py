@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.harness.film import Film
 
+pytestmark = pytest.mark.slow
+
 INTERVAL = 0.1
 GRACE = 0.15
 """Seconds in which a request may still come that was on its way when the gateway said stop."""

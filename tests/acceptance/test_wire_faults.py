@@ -40,7 +40,7 @@ IN_DOUBT: list[tuple[str, dict[str, Any], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "parameters", "charged"), IN_DOUBT)
+@cases(("fault", "parameters", "charged"), IN_DOUBT, quick=4)
 def test_what_cannot_be_known_is_in_doubt_counts_as_spent_and_is_never_sent_again(
     film: Film, gateway: Simulator, posts: Callable[[], int], fault: str, parameters: dict[str, Any], charged: bool
 ) -> None:
@@ -183,7 +183,7 @@ POLLED = [
 ]
 
 
-@pytest.mark.parametrize("fault", POLLED)
+@cases("fault", POLLED, quick=4)
 def test_a_poll_that_says_nothing_or_says_it_oddly_costs_only_time(film: Film, gateway: Simulator, fault: str) -> None:
     film.list(ONE)
     gateway.order_fault(fault, times=2)

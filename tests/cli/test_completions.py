@@ -105,6 +105,7 @@ def in_fish(script, line, folder, environment):
     return [found.partition("\t")[0] for found in done.stdout.splitlines() if found.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "expected"), CASES)
 @pytest.mark.parametrize(("name", "ask"), [("bash", in_bash), ("fish", in_fish)], ids=["bash", "fish"])
 def test_a_shell_offers_what_fits(folder, environment, tmp_path, name, ask, line, expected):

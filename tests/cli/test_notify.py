@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HOOK = "FILM_WEBHOOK"
 # What the command writes down: its facts, what it was given to read, and the secrets that it must not see.
 TELL = """

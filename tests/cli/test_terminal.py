@@ -113,6 +113,7 @@ def scene(name, number, columns=120, **environment):
 # --- the live view ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 70, 120])
 @pytest.mark.parametrize("number", [4, 500])
 def test_the_live_view_fits_the_terminal_and_says_what_matters(columns, number):
@@ -202,6 +203,7 @@ def test_ctrl_c_gives_the_cursor_back(film, times):
 # --- the plan --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])
 def test_a_plan_fits_the_terminal_and_leaves_nothing_out(columns):
     terminal = scene("plan", 3, columns)

@@ -507,6 +507,7 @@ KEYS = (
 )
 
 
+@pytest.mark.slow
 def test_thousands_of_odd_documents_end_in_a_verdict() -> None:
     random = Random(20261126)
 

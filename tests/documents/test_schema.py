@@ -258,6 +258,7 @@ def test_a_key_is_never_shown():
     assert "hunter2" not in found[0].message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", families.families())
 def test_a_verdict_by_stand_in_is_the_verdict_of_the_schema(family):
     """All combinations of what rules read, with the cache and without it."""

@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 
 import httpx
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ GOOGLES = Attempt(
 # --- answers ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.none() | STATUSES | st.integers(0, 999), st.booleans(), st.booleans(), headers, bodies)
 def test_a_create_answer_is_judged_by_what_is_provable(
     status: int | None, passed: bool, done: bool, head: dict[str, str], body: bytes
@@ -91,6 +93,7 @@ def test_google_answers_are_judged_by_what_is_provable(
         assert len(text) < 3 * SHOWN
 
 
+@pytest.mark.slow
 @given(STATUSES | st.integers(0, 999), headers, bodies)
 def test_a_content_answer_gets_a_kind_and_words_that_are_safe(status: int, head: dict[str, str], body: bytes) -> None:
     answer = DIALECT.judge_content(Evidence(status, head))

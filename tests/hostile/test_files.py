@@ -275,6 +275,7 @@ def mutated(whole: bytes, changes: list[tuple[int, bytes, bool]], near: int | No
     return bytes(content)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(PICTURES)), mutations, st.booleans())
 def test_a_damaged_picture_is_a_picture_or_a_fault(
     name: str, changes: list[tuple[int, bytes, bool]], head: bool
@@ -287,6 +288,7 @@ def test_a_damaged_picture_is_a_picture_or_a_fault(
             assert found.width * found.height <= pictures.MAX_PIXELS
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(VIDEOS)), mutations, st.booleans())
 def test_a_damaged_video_is_walked_to_an_end(name: str, changes: list[tuple[int, bytes, bool]], moov: bool) -> None:
     with a_folder() as folder:

@@ -47,6 +47,7 @@ def assert_tame(result: Result) -> None:
 # --- the list (docs/hazards.md, e 12) --------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.shows("e 12")
 def test_a_schema_that_a_list_names_is_never_fetched(film: Film, measured_video: Path) -> None:
     with FaultServer("good", measured_video) as trap:
@@ -85,6 +86,7 @@ PLANTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planted", PLANTED)
 @pytest.mark.shows("e 21")
 def test_a_planted_link_leads_to_nothing_that_is_written(film: Film, gateway: Simulator, planted: str) -> None:

@@ -255,6 +255,7 @@ def test_no_text_of_a_table_is_cut_or_changed_by_the_way_into_yaml(tmp_path: Pat
     assert [shot["prompt"] for shot in root["shots"].values()] == [text.strip() for text in TEXTS]
 
 
+@pytest.mark.slow
 def test_a_production_sheet_is_imported_with_its_own_columns_ignored(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("sep=;\nNr;id;prompt;Camera unit\n1;a;Scene # 3: x;B\n", "utf-8")
     failed = run_import(tmp_path, "x.csv", "-o", "x.yaml")

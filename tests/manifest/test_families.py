@@ -114,6 +114,7 @@ def some(*choices):
     return itertools.islice(itertools.product(*choices), 0, None, 11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("default", [..., VEO, OMNI, OWN])
 def test_an_editor_never_sees_an_error_where_veopipe_sees_none(problems, default):
     """Lists of two shots: each with a model of its own or without, and settings in the defaults and on the shots."""

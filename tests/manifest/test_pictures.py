@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tests.harness.breadth import cases
 from veopipe.manifest import pictures, rules
 from veopipe.manifest.families import ModelRules
 from veopipe.manifest.pictures import PictureFacts, PictureFault, PictureUnreadable, inspect
@@ -484,7 +485,7 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("name", GOOD)
+@cases("name", GOOD, quick=6)
 def test_what_stands_beside_the_picture_doesnt_make_it_damaged(name: str, folder: Path) -> None:
     picture = GOOD[name]()
     start = time.process_time()

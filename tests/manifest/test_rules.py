@@ -88,6 +88,7 @@ def test_a_problem_is_as_grave_as_its_rule_says(world):
             assert {p.severity for p in problems_of(world, path)} == {said[folder.name]}, path
 
 
+@pytest.mark.slow
 def test_an_editor_reports_nothing_that_veopipe_accepts(world):
     """The whole schema on the raw document, as an editor applies it."""
     accepted = [

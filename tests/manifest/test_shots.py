@@ -396,6 +396,7 @@ def test_a_manifest_in_a_linked_folder_is_where_the_link_leads(project):
 # --- scale ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ten_thousand_shots_are_judged_in_moments(project):
     lines = [
         f"s{n}: {{prompt: shot number {n}, seed: {n}, seconds: 8, resolution: 1080p, take: 1}}" for n in range(10_000)
@@ -533,6 +534,7 @@ def test_a_text_of_invisible_characters_is_blank(project, key, text):
     assert project.shots(listing(f"a: {{{key}: {json.dumps(text + 'x' + text)}}}"))["a"]
 
 
+@pytest.mark.slow
 def test_the_schema_and_the_code_see_the_same_characters():
     """The schema's pattern below U+10000, which every program can read; its `x-not-blank` above."""
     form = re.compile(schema.part("manifest", "$defs", "settings", "properties", "prompt")["pattern"])

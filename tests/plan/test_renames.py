@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ def state(shot: str, texts: list[str]) -> ShotState:
     return ShotState(shot, tuple(Take(number, text, ORDER, (ATTEMPT,)) for number, text in enumerate(texts, 1)))
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(IDS), TEXTS, max_size=6),
     st.dictionaries(st.sampled_from(IDS), st.lists(TEXTS, min_size=1, max_size=3, unique=True), max_size=6),

@@ -178,6 +178,7 @@ def test_an_edited_shot_shows_its_earlier_take_until_it_has_another(film):
     assert len(page.named("video")) == 1
 
 
+@pytest.mark.slow
 def test_a_rehearsal_has_a_page_of_its_own(film):
     film.list({"one": "Words"})
     assert film.command("run", "shots.yaml", "--simulate").code == 0

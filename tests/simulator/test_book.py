@@ -74,6 +74,7 @@ def test_a_killed_simulator_knows_every_task_that_it_charged(tmp_path: Path) -> 
             assert httpx.get(f"{again.base_url}/v1/videos/{task}", headers=KEY).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_restart_goes_on_with_tasks_prompts_pictures_and_directives(
     tmp_path: Path, picture: Callable[..., bytes]
 ) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pymediainfo
 import pytest
 
+from tests.harness.breadth import cases
 from veopipe.simulator.dialects.videos.faults import TABLE
 from veopipe.simulator.server import Simulator
 
@@ -66,7 +67,7 @@ CREATE_FAULTS: dict[str, tuple[int | str, str, int]] = {
 }
 
 
-@pytest.mark.parametrize("name", CREATE_FAULTS)
+@cases("name", CREATE_FAULTS, quick=10)
 def test_a_create_fault_answers_and_charges_as_its_name_says(simulator: Simulator, create: Create, name: str) -> None:
     status, part, charged = CREATE_FAULTS[name]
     before = len(simulator.charged)
@@ -181,7 +182,7 @@ POLL_FAULTS: dict[str, tuple[int | str, Any]] = {
 
 
 @pytest.mark.parametrize("path", ["/v1/videos/", "/v1/video/generations/"])
-@pytest.mark.parametrize("name", POLL_FAULTS)
+@cases("name", POLL_FAULTS, quick=6)
 def test_a_poll_fault_answers_as_its_name_says(
     simulator: Simulator, client: httpx.Client, task: str, name: str, path: str
 ) -> None:
@@ -238,7 +239,7 @@ CONTENT_FAULTS: dict[str, tuple[int | str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", CONTENT_FAULTS)
+@cases("name", CONTENT_FAULTS, quick=6)
 def test_a_download_fault_answers_as_its_name_says(
     simulator: Simulator, client: httpx.Client, task: str, name: str
 ) -> None:
@@ -340,6 +341,7 @@ FILE_FAULTS: dict[str, tuple[dict[str, Any], tuple[int, int, int, int]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILE_FAULTS)
 def test_a_delivered_file_differs_as_ordered_every_time(
     simulator: Simulator, client: httpx.Client, task: str, name: str, tmp_path: Any

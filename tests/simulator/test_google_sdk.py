@@ -12,7 +12,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from veopipe.simulator.server import Options, start
+
+pytestmark = pytest.mark.slow  # to import the library takes seconds
 
 SCRIPT = """
 import json, sys, time

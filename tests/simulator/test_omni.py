@@ -9,6 +9,8 @@ import pytest
 
 from veopipe.simulator.server import Simulator
 
+pytestmark = pytest.mark.slow
+
 Create = Callable[..., httpx.Response]
 
 OMNI = "gemini-omni-1.2-flash"
