@@ -10,7 +10,7 @@ import click
 from veopipe.cli.options import example, format_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.profiles import show_profiles
-from veopipe.errors import InvalidInput, Problem
+from veopipe.errors import InvalidInput, Problem, UsageError
 from veopipe.gateway.address import parse_base_url
 from veopipe.manifest.offers import offer
 from veopipe.profiles import reading
@@ -72,3 +72,19 @@ def _of_model(model: Model) -> dict[str, Any]:
         "retired": retired.on if retired is not None else None,
         "successor": retired.successor if retired is not None else None,
     }
+
+
+def chosen(wanted: str) -> Profile:
+    """A profile of this folder, or a built-in one.
+
+    Raises:
+        UsageError: there is none.
+        InvalidInput: it has an error.
+    """
+    try:
+        profile, problems = reading.load(wanted, Path.cwd(), parse_base_url)
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
+    if profile is None:
+        raise InvalidInput("the profile can't be used", problems)
+    return profile

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
+from veopipe.cli.commands.profiles import chosen
 from veopipe.cli.completions import complete_profile
 from veopipe.cli.options import example
 from veopipe.documents import schema
-from veopipe.errors import InvalidInput, UsageError
-from veopipe.gateway.address import parse_base_url
+from veopipe.errors import UsageError
 from veopipe.manifest import editors
-from veopipe.profiles import reading
-from veopipe.profiles.profile import Profile
 
 
 @click.command("schema", epilog=example("veopipe schema manifest > manifest.schema.json", "0 printed; 2 wrong usage"))
@@ -35,21 +32,5 @@ def command(name: str, profile: str | None) -> int:
         return 0
     if name != "manifest":
         raise UsageError(f"--profile belongs to the schema of manifest; the one of {name} is the same for all")
-    click.echo(json.dumps(editors.exact(_profile(profile).models), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(editors.exact(chosen(profile).models), indent=2, ensure_ascii=False))
     return 0
-
-
-def _profile(wanted: str) -> Profile:
-    """A profile of this folder, or a built-in one.
-
-    Raises:
-        UsageError: there is none.
-        InvalidInput: it has an error.
-    """
-    try:
-        profile, problems = reading.load(wanted, Path.cwd(), parse_base_url)
-    except LookupError as error:
-        raise UsageError(str(error.args[0])) from None
-    if profile is None:
-        raise InvalidInput("the profile can't be used", problems)
-    return profile

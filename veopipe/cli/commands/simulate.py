@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 
+from veopipe.cli.commands.profiles import chosen
 from veopipe.cli.options import LocalPath
 from veopipe.clock import parse_duration
-from veopipe.errors import InvalidInput, UsageError
-from veopipe.gateway.address import parse_base_url
 from veopipe.profiles import reading
 from veopipe.profiles.profile import Profile
 from veopipe.simulator.server import Options, faults_of, serve
@@ -90,7 +89,7 @@ def command(
       2  wrong usage, no such profile, or an error in it
       6  the port or the folder can't be used, or the extra `simulator` isn't installed
     """  # noqa: D301 - \b is click's mark for lines to be left as they are
-    played = _profile(profile)
+    played = chosen(profile)
     if list_faults:
         from veopipe.simulator.faults import listing
 
@@ -100,16 +99,6 @@ def command(
         raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")
     serve(Options(task_time, key, folder, wallet, dialect=played.dialect), port, partial(_announce, played))
     return 0
-
-
-def _profile(name: str) -> Profile:
-    try:
-        profile, problems = reading.load(name, Path.cwd(), parse_base_url)
-    except LookupError as error:
-        raise UsageError(str(error.args[0])) from None
-    if profile is None:
-        raise InvalidInput("a profile can't be used", problems)
-    return profile
 
 
 def _announce(profile: Profile, base_url: str) -> None:
