@@ -256,7 +256,8 @@ def test_a_take_of_another_gateway_waits_for_a_run_there(status: Status) -> None
     item = only(planned(ORDER, take(attempt(status, gateway=OTHER))))
 
     assert (item.action, item.cost_usd) == (Action.HOLD, 0)
-    assert item.reason == f"{status} at {OTHER}; carry it on with --base-url {OTHER}"
+    how = f"carry it on with the pipeline of that gateway, or --base-url {OTHER} if it takes this key"
+    assert item.reason == f"{status} at {OTHER}; {how}"
 
 
 def test_a_downloaded_take_needs_no_gateway() -> None:

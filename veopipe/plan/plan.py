@@ -369,8 +369,8 @@ class _Planner:
         if take.status in UNKNOWN_OUTCOME:
             return replace(item, action=Action.HOLD, reason=f"in doubt since {last.submitted_at}; see veopipe resolve")
         if take.status is not Status.DOWNLOADED and self.world.gateway not in {None, last.gateway}:
-            why = f"{take.status} at {last.gateway}; carry it on with --base-url {last.gateway}"
-            return replace(item, action=Action.HOLD, reason=why)
+            how = f"carry it on with the pipeline of that gateway, or --base-url {last.gateway} if it takes this key"
+            return replace(item, action=Action.HOLD, reason=f"{take.status} at {last.gateway}; {how}")
         return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
 
     def _settled(self, take: Take, item: Item) -> Item:
