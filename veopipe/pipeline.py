@@ -36,6 +36,8 @@ from veopipe.takes.take import VIDEOS
 from veopipe.text import printable
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
+INSTEAD = "write a model that is sold into a pipeline of your own, in pipelines/ beside the list"
+"""What to do where a pipeline orders every shot with a model that is announced as switched off."""
 _ENDINGS = (".yaml", ".yml")
 
 Seconds = float
@@ -178,6 +180,19 @@ class Overrides:
 
     file: str = ""
     nodes: Layer = field(default_factory=dict)
+
+    @property
+    def model(self) -> str | None:
+        """The model that every shot is ordered with, or None."""
+        name = plain(self.nodes["model"]) if "model" in self.nodes else None
+        return name if isinstance(name, str) else None
+
+    def retired(self, models: Mapping[str, Model]) -> str | None:
+        """That this model is announced as switched off, for people; None: it isn't, or there is none."""
+        known = models.get(self.model or "")
+        if known is None or known.retired is None:
+            return None
+        return f"this pipeline orders every shot with {printable(known.name, 60)}, {known.retired.in_words()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def test_with_everything_there_all_is_good_but_what_cant_be_seen(doctor):
     code, checks = doctor()
     assert code == 0
     states = {name: check["state"] for name, check in checks.items() if check["state"] != "good"}
-    assert states == {"token": "note", "model": "note"}
+    assert states == {"token": "note", "model": "note", "account log": "note"}
     assert {
         "veopipe",
         "libraries",
@@ -184,3 +184,35 @@ def test_little_room_on_the_disk_is_a_note(tmp_path):
     check = _disk(tmp_path)
     free = os.statvfs(tmp_path)
     assert (check.state == "good") == (free.f_bavail * free.f_frsize >= LITTLE_ROOM)
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "state", "found"),
+    [
+        (None, None, "note", "VEOPIPE_ACCOUNT_TOKEN is not set"),
+        ("two words", "mine", "note", "The value of VEOPIPE_ACCOUNT_TOKEN is no account token"),
+        ("a-token", None, "note", "VEOPIPE_ACCOUNT_TOKEN is set, provider.token_name is not"),
+        ("a-token", "mine", "good", "VEOPIPE_ACCOUNT_TOKEN is set; charges by the key mine are looked at"),
+    ],
+)
+def test_it_says_whether_the_accounts_log_can_be_looked_at(doctor, film, gateway, token, name, state, found):
+    film.pipeline(**({"provider__token_name": name} if name else {}))
+    code, checks = doctor("-p", "./quick.yaml", VEOPIPE_ACCOUNT_TOKEN=token)
+    assert (code, checks["account log"]["state"]) == (0, state)
+    assert checks["account log"]["found"].startswith(found)
+    assert "a-token" not in str(checks)
+    assert not any("/log/" in entry["path"] for entry in gateway.wire)
+
+
+def test_of_a_gateway_without_such_a_log_it_says_nothing(doctor, film):
+    film.pipeline(provider__profile="google", provider__api_key_env=KEY_VARIABLE)
+    assert "account log" not in doctor("-p", "./quick.yaml")[1]
+
+
+@pytest.mark.parametrize(("pipeline", "said"), [("draft", True), ("final-4k", True), ("default", False)])
+def test_it_says_that_a_pipeline_orders_a_model_that_is_over(doctor, pipeline, said):
+    _, checks = doctor("-p", pipeline)
+    assert ("overrides" in checks) is said
+    if said:
+        assert "this pipeline orders every shot with veo-3.1-" in checks["overrides"]["found"]
+        assert "in pipelines/ beside the list" in checks["overrides"]["remedy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,23 @@ def test_the_list_that_it_makes_is_sold_today(tmp_path: Path, profile: str) -> N
     assert built_in(profile).token_setup in said
     pipeline = tmp_path / "pipelines" / "default.yaml"
     assert pipeline.exists() is (profile != "laozhang")
-    checked = command(tmp_path, "validate", "shots.yaml", "--strict", "--format", "json")
-    assert json.loads(checked.stdout) == {"exit_code": 0, "problems": []}
-    plan = command(tmp_path, "plan", "shots.yaml", "--format", "json")
-    assert json.loads(plan.stdout)["gateway"] == f"{built_in(profile).base_url}:443"
-    assert "switched off" not in plan.stderr
+    costs = []
+    for name in ("default", "draft"):
+        checked = command(tmp_path, "validate", "shots.yaml", "-p", name, "--strict", "--format", "json")
+        assert json.loads(checked.stdout) == {"exit_code": 0, "problems": []}
+        plan = command(tmp_path, "plan", "shots.yaml", "-p", name, "--format", "json")
+        found = json.loads(plan.stdout)
+        assert found["gateway"] == f"{built_in(profile).base_url}:443"
+        assert "switched off" not in plan.stderr
+        costs.append(Decimal(found["cost_usd"]["planned"]))
+    assert costs[1] < costs[0] / 2
+
+
+def test_beside_another_list_no_pipeline_changes_its_meaning(tmp_path: Path) -> None:
+    """`-p draft` is the built-in one there, and what it ordered is bought."""
+    (tmp_path / ".veopipe" / "other").mkdir(parents=True)
+    assert init(tmp_path).returncode == 0
+    assert not (tmp_path / "pipelines").exists()
 
 
 def test_a_pipeline_that_is_there_is_left_too(tmp_path: Path) -> None:

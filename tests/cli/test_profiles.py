@@ -102,6 +102,12 @@ def test_plan_says_it_before_the_price(old: Film) -> None:
     assert "warning" not in old.command("plan", "shots.yaml", "-p", "quick.yaml", "--only", "b").err
 
 
+def test_plan_says_that_the_pipeline_orders_it(old: Film) -> None:
+    old.list({"a": {"prompt": "a cat", "model": OMNI}})
+    said = old.command("plan", "shots.yaml", "-p", "draft").err
+    assert said.splitlines()[-1] == WARNING.replace(f"{OLD}:", f"{OLD} (as this pipeline overrides it):")
+
+
 def test_run_says_it_before_it_buys_and_a_rehearsal_keeps_still(old: Film, gateway: Simulator) -> None:
     assert WARNING in old.run("--only", "a").err.splitlines()
     assert "switched off" not in old.run("--only", "a").err  # nothing is bought any more

@@ -320,6 +320,24 @@ def test_two_kinds_of_wrong_shots_are_left_out_together(project):
     assert all(p.message.endswith("run the others: --only 'c*'") for p in problems)
 
 
+@pytest.mark.parametrize("name", ["draft", "final-4k"])
+def test_an_error_says_that_the_pipeline_orders_a_model_that_is_over(project, tmp_path, name):
+    models = built_in().models
+    (tmp_path / "shots.yaml").write_text(listing("a: {}", "b: {seconds: 5}", defaults=f"{{model: {OMNI}, prompt: x}}"))
+    pipeline, _ = load_pipeline(name, tmp_path)
+    loaded = load_manifest(tmp_path / "shots.yaml", overrides=pipeline.overrides, models=models, shown_as="shots.yaml")
+    note, error = loaded.problems
+    assert (note.rule, note.severity, error.rule, error.shot) == ("retired-model", "info", "seconds-values", "b")
+    over = f"this pipeline orders every shot with {pipeline.overrides.model}, announced as switched off on 2026-10-22; "
+    assert f"this is 5: {over}its successor is {OMNI}; write a model that is sold into a pipeline" in error.message
+    assert "--only a" in error.message
+
+
+def test_an_error_of_other_overrides_says_nothing_of_models(project):
+    loaded = project.load(listing("a: {}"), f"overrides: {{model: {FAST}, seconds: 5}}\n")
+    assert [problem.message for problem in loaded.problems] == ["`seconds` is 4, 6 or 8; this is 5"]
+
+
 def test_shots_that_arent_selected_neednt_suit_the_overrides(project):
     loaded = project.load(MIXED, FINAL, selects=lambda shot, tags: shot not in ("SC2", "SC3"))
     assert loaded.problems == ()

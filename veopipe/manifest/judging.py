@@ -48,9 +48,9 @@ class Judge:
     """
 
     def __init__(self, models: Mapping[str, Model], folder: Path) -> None:
+        self.models = models
         self.rules = ShotRules(models)
         self.pictures = rules.Pictures(folder)
-        self._models = models
         self._model_findings: dict[str, Finding | None] = {}
 
     def rules_of(self, layer: Layer) -> ModelRules:
@@ -98,9 +98,9 @@ class Judge:
         """What is to be said of the model, and of the resolution at it, unless that is said."""
         name = values["model"]
         if name not in self._model_findings:
-            self._model_findings[name] = rules.model(name, self._models)
+            self._model_findings[name] = rules.model(name, self.models)
         found = [self._model_findings[name]]
-        if (model := self._models.get(name)) is not None and _keys(known).isdisjoint(("resolution", "size")):
+        if (model := self.models.get(name)) is not None and _keys(known).isdisjoint(("resolution", "size")):
             found.append(rules.unpriced(model, values))
         return [each for each in found if each is not None]
 

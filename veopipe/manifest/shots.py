@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from veopipe.manifest.families import ModelRules, default_values
 from veopipe.manifest.judging import Judge, Judged
 from veopipe.manifest.layers import merged, overridden
 from veopipe.manifest.pictures import PictureFacts
-from veopipe.pipeline import Overrides
+from veopipe.pipeline import INSTEAD, Overrides
 from veopipe.profiles.profile import Model
 from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order, OrderedPicture
@@ -195,6 +195,7 @@ class _Reader:
         self._findings = Findings()
         self._file, self._cut = read.file, read.cut
         self._overrides = overrides
+        self._over = overrides.retired(judge.models)
         self._selects = selects
         self._judge = judge
         self._defaults = _Defaults({})
@@ -305,6 +306,8 @@ class _Reader:
             if (finding.rule, finding.path) not in said:
                 alone = (finding.rule, finding.path) in self._wrong_alone(judged.rules)
                 place = self._override_place(finding)
+                if finding.severity == "error" and self._over is not None:
+                    finding = replace(finding, message=f"{finding.message}: {self._over}; {INSTEAD}")
                 self._findings.add(finding, place, shot, with_overrides=True, of_overrides=alone)
 
     def _wrong_alone(self, of_model: ModelRules) -> Collection[tuple[str, tuple[str | int, ...]]]:

@@ -459,7 +459,16 @@ def elsewhere_words(plan: Plan) -> list[str]:
     return found
 
 
-def retired_words(plan: Plan) -> list[str]:
-    """What is bought of models that are announced as switched off: a sentence for each model, for people."""
+def retired_words(plan: Plan, imposed: str | None) -> list[str]:
+    """What is bought of models that are announced as switched off: a sentence for each model, for people.
+
+    Args:
+        plan: what a run would do.
+        imposed: the model that the pipeline orders every shot with, or None.
+    """
     bought = Counter((item.order.model, item.retired) for item in plan.creates if item.order and item.retired)
-    return [f"{counted(n, 'create')} of {model}: it was {retired.in_words()}" for (model, retired), n in bought.items()]
+    return [
+        f"{counted(n, 'create')} of {model}{' (as this pipeline overrides it)' if model == imposed else ''}: "
+        f"it was {retired.in_words()}"
+        for (model, retired), n in bought.items()
+    ]

@@ -88,7 +88,7 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
 def _warn_of_retired(plan: Plan, ledger: OpenLedger, voice: Voice) -> None:
     """Say what is over before it is ordered; in a rehearsal nothing is."""
     if not ledger.project.choices.simulate:
-        for sentence in retired_words(plan):
+        for sentence in retired_words(plan, ledger.project.pipeline.overrides.model):
             voice.tell(f"warning: {sentence}")
 
 

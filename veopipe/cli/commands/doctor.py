@@ -31,8 +31,9 @@ from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput
 from veopipe.gateway import proxies, trust
 from veopipe.gateway.address import Address, read_key
 from veopipe.gateway.client import Gateway
-from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.pipeline import INSTEAD, Pipeline, load_pipeline
 from veopipe.project import address_typed
+from veopipe.run.looking import TOKEN
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
 from veopipe.text import printable
@@ -111,6 +112,7 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         _disk(folder),
         _proxy(pipeline, environ),
         _certificates(pipeline, environ),
+        *_account(pipeline, environ),
     ]
     try:
         key = read_key(pipeline.provider.api_key_env, environ)
@@ -224,6 +226,29 @@ def _token(pipeline: Pipeline) -> Check:
     return Check("token", "note", f"can't be seen from here: {setup}", "console of the gateway → its API keys (tokens)")
 
 
+def _account(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Check]:
+    """Whether the account's log can be looked at, where the gateway has one."""
+    provider = pipeline.provider
+    variable = provider.account_token_env
+    if provider.dialect.look_up is None:
+        return
+    if not environ.get(variable, "").strip():
+        remedy = "no run needs it; with the account's access token in it, resolve --look-up and a run's start look up"
+        yield Check("account log", "note", f"{variable} is not set", f"{remedy} what became of takes in doubt")
+        return
+    try:
+        read_key(variable, environ, TOKEN)
+    except EnvironmentFault as error:
+        yield Check("account log", "note", error.message, error.hint or "")
+        return
+    if provider.token_name is None:
+        remedy = "say what this key is called there, if it serves one ledger: without it nothing is found not charged"
+        yield Check("account log", "note", f"{variable} is set, provider.token_name is not", remedy)
+    else:
+        name = printable(provider.token_name, 60)
+        yield Check("account log", "good", f"{variable} is set; charges by the key {name} are looked at")
+
+
 def _profile(pipeline: Pipeline) -> Iterator[Check]:
     """What is known of the gateway before it is asked, and what of it is over."""
     provider = pipeline.provider
@@ -239,3 +264,5 @@ def _profile(pipeline: Pipeline) -> Iterator[Check]:
         if model.retired is not None:
             remedy = f"order {model.retired.successor} instead" if model.retired.successor else ""
             yield Check("model", "note", f"{printable(model.name, 60)} was {model.retired.in_words()}", remedy)
+    if (over := pipeline.overrides.retired(provider.models)) is not None:
+        yield Check("overrides", "note", over, INSTEAD)

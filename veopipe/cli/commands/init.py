@@ -1,4 +1,4 @@
-"""`veopipe init`: a small shot list that runs at once, with the schemas for an editor."""
+"""`veopipe init`: a small shot list that runs at once, a pipeline for its drafts, and the schemas for an editor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from veopipe.cli.terminal.screen import say
 from veopipe.documents import schema
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger import safekeeping
+from veopipe.manifest.offers import offer
 from veopipe.profiles import reading
 from veopipe.profiles.profile import Profile
 from veopipe.text import printable
 
 LIST = """\
 # yaml-language-server: $schema=.veopipe/manifest.schema.json
-# What to make. How to run it is a pipeline: one of your own in pipelines/, or a built-in one (-p nightly)
+# What to make. How to run it is a pipeline: one in pipelines/ (-p draft), or a built-in one (-p nightly)
 version: 1
 budget_usd: 2.00                 # a run never spends more
 
@@ -38,14 +39,22 @@ shots:                           # the id names the video: renders/shots/SC01-li
     prompt: A quiet fishing harbor at dawn, gulls circling, gentle handheld camera
     tags: [opening]
 """
-PIPELINE = """\
-# yaml-language-server: $schema=../.veopipe/pipeline.schema.json
-# How to run the lists of this folder, unless -p says otherwise. veopipe profiles shows what there is.
+_HEAD = "# yaml-language-server: $schema=../.veopipe/pipeline.schema.json\n"
+_PROVIDER = "\nprovider:\n  profile: {profile}\n"
+DEFAULT = f"""\
+{_HEAD}# How to run the lists of this folder, unless -p says otherwise. veopipe profiles shows what there is.
 version: 1
-description: {description}
+description: The videos come from {{profile}}
+{_PROVIDER}"""
+DRAFT = f"""\
+{_HEAD}# veopipe run shots.yaml -p draft: every shot small and cheap, into a folder of its own.
+version: 1
+description: Drafts of the whole list at {{resolution}}
+{{provider}}
+overrides:
+  resolution: {{resolution}}
 
-provider:
-  profile: {profile}
+output: renders/draft
 """
 _FOR_EDITORS = ("manifest", "pipeline", "profile")
 _GITIGNORE = "# What veopipe makes and can make again; the ledger in .veopipe/ belongs into git.\nrenders/\n"
@@ -72,9 +81,12 @@ def command(folder: Path, profile: str) -> int:
         folder / ".gitignore": _GITIGNORE,
         folder / "shots.yaml": LIST.format(model=chosen.sold[0].name),
     }
-    if chosen.name != reading.DEFAULT:
-        named = {"profile": chosen.name, "description": f"The videos come from {chosen.name}"}
-        wanted[folder / "pipelines" / "default.yaml"] = PIPELINE.format(**named)
+    provider = "" if chosen.name == reading.DEFAULT else _PROVIDER.format(profile=chosen.name)
+    if provider:
+        wanted[folder / "pipelines" / "default.yaml"] = DEFAULT.format(profile=chosen.name)
+    if not os.path.lexists(folder / ".veopipe"):  # else another list may have drafts of the built-in pipeline's model
+        smallest = offer(chosen.sold[0]).resolutions[0]
+        wanted[folder / "pipelines" / "draft.yaml"] = DRAFT.format(provider=provider, resolution=smallest)
     _write(folder, wanted)
     _say_what_next(folder, chosen)
     return 0

@@ -61,7 +61,7 @@ def _warn(ledger: OpenLedger, plan: Plan) -> None:
     """Say what should be known before the price."""
     if ledger.head.is_new and plan.creates:
         say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
-    for sentence in retired_words(plan):
+    for sentence in retired_words(plan, ledger.project.pipeline.overrides.model):
         say(f"warning: {sentence}")
 
 
