@@ -11,15 +11,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.harness.builders import attempt, take
 from veopipe import money
 from veopipe.dialects.base import Scope
+from veopipe.dialects.lookup import Found
 from veopipe.documents import schema
 from veopipe.errors import ExitCode, Problem
 from veopipe.ledger import record
 from veopipe.plan import plan
 from veopipe.report.legend import PENDING, UNREADABLE
 from veopipe.report.rows import Money, Row
-from veopipe.run import verify
+from veopipe.run import resolve, verify
 from veopipe.takes import status as state
 from veopipe.takes import take as takes
 from veopipe.takes.order import Order
@@ -175,6 +177,22 @@ def test_reports_are_as_described(folder):
     assert [problems("report", document) for document in documents] == [[], [], [], [], []]
 
 
+def test_what_resolve_prints_is_as_described(folder, tmp_path):
+    there = tmp_path / "film"
+    shutil.copytree(folder, there)
+    words = ("resolve", "shots.yaml", "--simulate", "--format", "json")
+    documents = [
+        veopipe(there, *words),
+        veopipe(there, *words, "--look-up"),
+        veopipe(there, *words, "lost", "--write-off"),
+        veopipe(there, *words, "lost", "--write-off"),
+    ]
+    assert [waits["shot"] for waits in documents[0]["takes"]] == ["lost"]
+    assert set(documents[1]["shots"]) == {"lost"}
+    assert (documents[2]["status"], documents[3]["exit_code"]) == ("abandoned", 2)
+    assert [problems("report", document) for document in documents] == [[], [], [], []]
+
+
 def test_what_a_command_prints_when_it_ends_early_is_as_described(folder):
     (folder / "bad.yaml").write_text("version: 1\nshots: {one: {prompt: A pier, secs: 8}}\n")
     documents = [
@@ -194,6 +212,8 @@ def test_every_word_of_the_code_is_in_the_schemas_and_no_other():
     assert defs["report"]["row"]["properties"]["status"]["enum"] == [*statuses, PENDING, UNREADABLE]
     assert set(defs["plan"]["entry"]["properties"]["action"]["enum"]) == {action.value for action in plan.Action}
     assert defs["report"]["exit_code"]["enum"] == [int(code) for code in ExitCode]
+    looked_up = defs["report"]["looked_up"]["properties"]["shots"]["additionalProperties"]
+    assert looked_up["properties"]["found"]["enum"] == [found.value for found in Found]
     assert set(defs["state"]["attempt"]["properties"]["scope"]["examples"]) == {*Scope, plan.NOT_CHARGED}
 
 
@@ -202,6 +222,8 @@ def test_every_field_of_a_report_is_described():
     item = plan.Item("hero", plan.Action.CREATE, "new", 1, "1:0", None, Decimal("0.3"))
     row = Row(item, takes.ShotState("hero"), None, PENDING)
     assert row.as_json().keys() == described["row"]["properties"].keys()
+    waits = resolve.Entry("hero", take(attempt(state.Status.PARKED)))
+    assert waits.as_json().keys() == described["waits"]["properties"].keys()
     assert {item.name for item in fields(Money)} == described["cost"]["properties"].keys()
     assert {item.name for item in fields(Problem)} == described["problem"]["properties"].keys()
     assert {item.name for item in fields(verify.Finding)} == described["checked"]["properties"].keys()
