@@ -191,7 +191,7 @@ def test_the_simulator_shares_nothing_with_the_client() -> None:
 # Words of a wire: field names, paths, status words, headers. What HTTP itself says (`Content-Length`) is none.
 WIRE_WORDS = re.compile(
     r"durationSeconds|referenceImages|referenceType|aspectRatio|negativePrompt|lastFrame|generateAudio"
-    r"|/v1\b|/api/log\b|start_timestamp|\bgenerations\b|\bqueued\b|\bin_progress\b|\bAuthorization\b|\bBearer\b|oneapi|\bcf-ray\b"
+    r"|/v1\b|/api/log\b|new-api-user|start_timestamp|\bgenerations\b|\bqueued\b|\bin_progress\b|\bAuthorization\b|\bBearer\b|oneapi|\bcf-ray\b"
     r"|/interactions\b|:download\b|response_format|mime_type|model_output|tokens_by_modality|x-goog|FIRST_FRAME"
     r"|include_input|alt=media|API_KEY_INVALID|RESOURCE_EXHAUSTED|requires_action|budget_exceeded",
     re.IGNORECASE,

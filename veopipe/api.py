@@ -156,8 +156,8 @@ class Project:
 
         with owner.locked(self.loaded.places):
             pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run
-        dialect = self.loaded.pipeline.provider.profile.dialect
-        options = server.Options(folder=self.loaded.places.folder / "gateway", dialect=dialect)
+        provider, folder = self.loaded.pipeline.provider, self.loaded.places.folder / "gateway"
+        options = server.Options(folder=folder, dialect=provider.profile.dialect, account_user=provider.account_user)
         with server.start(options) as simulator:
             there = replace(self.loaded, address=Address(simulator.base_url, simulated=True))
             yield replace(self, loaded=there, environ={there.pipeline.provider.api_key_env: REHEARSAL_KEY})

@@ -58,6 +58,7 @@ class Provider:
         require_ledger: where there is no ledger yet, nothing is bought.
         account_token_env: name of the environment variable with the account's token, which reads its log.
         token_name: what the key is called in that log; None: nobody said.
+        account_user: the account's number, where the log wants it; None: nobody said.
     """
 
     profile: Profile
@@ -68,13 +69,14 @@ class Provider:
     require_ledger: bool
     account_token_env: str
     token_name: str | None = None
+    account_user: int | None = None
 
     @property
     def dialect(self) -> Dialect:
         """How its gateway speaks."""
         lean = frozenset(model.name for model in self.models.values() if model.family != VEO)
         pictures = {model.name: model.pictures for model in self.models.values() if model.pictures}
-        settings = choice.Settings(self.status_endpoint, self.profile.api_version, lean, pictures)
+        settings = choice.Settings(self.status_endpoint, self.profile.api_version, lean, pictures, self.account_user)
         return choice.dialect(self.profile.dialect, settings)
 
     def keeps(self, model: str) -> Seconds:
@@ -348,9 +350,18 @@ def _profile_findings(root: Node, profile: Profile) -> Iterator[Finding]:
     if profile.dialect != VIDEOS and checks.node_at(root, endpoint) is not None:
         said = f"`status_endpoint` belongs to the dialect videos; the profile {profile.name} speaks {profile.dialect}"
         yield checks.wrong("pipeline", endpoint, said)
+    user = ("provider", "account_user")
+    if not profile.wants_account_user and checks.node_at(root, user) is not None:
+        said = f"`account_user` is for gateways that run new-api; the profile {profile.name} has another account log"
+        yield checks.wrong("pipeline", user, said)
     if profile.base_url is None and checks.node_at(root, ("provider", "base_url")) is None:
         said = f"`profile`: {profile.name} names no gateway: write its `base_url` here, too"
         yield checks.wrong("pipeline", ("provider", "profile"), said)
+    yield from _like_findings(root, profile)
+
+
+def _like_findings(root: Node, profile: Profile) -> Iterator[Finding]:
+    """Findings about models that are like one that the profile hasn't."""
     for name in checks.names_in(root, _MODELS):
         path = (*_MODELS, name, "like")
         like = checks.text_at(root, path)

@@ -249,6 +249,68 @@ def test_googles_profile_has_no_log(film: Film, gateway: Simulator) -> None:
     assert result.code == 2
 
 
+# --- a gateway that runs new-api -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def new_api(film: Film) -> Iterator[tuple[Film, Simulator]]:
+    """A film at such a gateway, whose account has the number 7."""
+    with start(Options(task_time=0, account_token=KEY, account_user=7)) as running:
+        film.base_url = running.base_url
+        at_new_api(film, account_user=7)
+        yield film, running
+
+
+def at_new_api(film: Film, **provider: Any) -> None:
+    models = {FAST: {"price_usd": 0.3, "family": "veo-3.1"}}
+    more = {f"provider__{key}": value for key, value in provider.items()}
+    film.pipeline(
+        provider__profile="new-api",
+        provider__base_url=film.base_url,
+        provider__models=models,
+        provider__token_name="veopipe",
+        **more,
+    )
+
+
+def test_new_apis_log_is_read_with_the_accounts_number(new_api: tuple[Film, Simulator]) -> None:
+    film, gateway = new_api
+    in_doubt(film, gateway)
+    film.list({"a": "a cat", **{f"S{number:02d}": "a dog" for number in range(11)}})
+    film.environment.pop("VEOPIPE_ACCOUNT_TOKEN")
+    assert film.run().code == 3
+    film.environment["VEOPIPE_ACCOUNT_TOKEN"] = KEY
+    asked = len(gateway.wire)
+
+    assert found(look(film, "a")) == {"a": "charged"}
+    pages = [entry for entry in gateway.wire[asked:] if "/log/" in entry["path"]]
+    assert len(pages) == 2
+    assert all("new-api-user" in map(str.lower, entry["headers"]) for entry in pages)
+
+
+def test_without_the_accounts_number_new_api_isnt_asked(new_api: tuple[Film, Simulator]) -> None:
+    film, gateway = new_api
+    in_doubt(film, gateway)
+    at_new_api(film)
+    asked = len(gateway.wire)
+    result = look(film)
+
+    assert (result.code, len(gateway.wire)) == (6, asked)
+    assert "provider.account_user is not set" in result.document["error"]
+    assert "wasn't looked up" in film.run().err
+
+
+def test_a_wrong_number_proves_nothing(new_api: tuple[Film, Simulator]) -> None:
+    film, gateway = new_api
+    in_doubt(film, gateway, charged=False)
+    age(film, minutes=26)
+    at_new_api(film, account_user=8)
+
+    assert found(look(film)) == {"a": "unclear"}
+    at_new_api(film, account_user=7)
+    assert found(look(film)) == {"a": "not_charged"}
+
+
 # --- a run begins with a look ------------------------------------------------------------------------
 
 

@@ -216,3 +216,13 @@ def test_it_says_that_a_pipeline_orders_a_model_that_is_over(doctor, pipeline, s
     if said:
         assert "this pipeline orders every shot with veo-3.1-" in checks["overrides"]["found"]
         assert "in pipelines/ beside the list" in checks["overrides"]["remedy"]
+
+
+def test_it_says_that_new_api_wants_the_accounts_number(doctor, film):
+    mine = {"mine": {"price_usd": 0.3}}
+    settings = {"provider__profile": "new-api", "provider__base_url": film.base_url, "provider__models": mine}
+    film.pipeline(**settings)
+    _, checks = doctor("-p", "./quick.yaml", VEOPIPE_ACCOUNT_TOKEN="a-token")
+    assert "provider.account_user is not set" in checks["account log"]["found"]
+    film.pipeline(**settings, provider__account_user=7, provider__token_name="mine")
+    assert doctor("-p", "./quick.yaml")[1]["account log"]["state"] == "good"

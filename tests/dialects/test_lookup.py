@@ -147,6 +147,48 @@ def test_a_page_is_asked_for_in_the_accounts_own_words() -> None:
     assert Interactions().look_up is None
 
 
+NEW_API = Videos(account_user=7).look_up
+
+
+def test_new_api_is_told_the_accounts_number_and_its_pages_count_from_one() -> None:
+    asked = NEW_API.page(Question(1, 2), 0)
+
+    assert asked.headers["New-Api-User"] == "7"
+    assert asked.path.startswith("/api/log/self?p=1&")
+    assert "New-Api-User" not in LOG.page(Question(1, 2), 0).headers
+
+
+def figures(page: Any = 1, page_size: Any = 10, total: Any = 1) -> dict[str, Any]:
+    return {"page": page, "page_size": page_size, "total": total}
+
+
+PAGES: dict[str, tuple[Any, int | None, bool]] = {
+    "one": ({**figures(), "items": [written()]}, 1, True),
+    "none": ({**figures(total=0), "items": []}, 0, True),
+    "none, as Go may write it": ({**figures(total=0), "items": None}, 0, True),
+    "full": ({**figures(total=12), "items": [written()] * 10}, 10, False),
+    "full, and the last": ({**figures(total=10), "items": [written()] * 10}, 10, True),
+    "the rest": ({**figures(page=2, total=12), "items": [written()] * 2}, 2, True),
+    "fewer than it says": ({**figures(total=2), "items": [written()]}, None, True),
+    "more than it says": ({**figures(total=0), "items": [written()]}, None, True),
+    "one that counts from 0": ({**figures(page=1, total=12), "items": [written()] * 2}, None, True),
+    "no figures": ({"items": [written()]}, None, True),
+    "no whole numbers": ({**figures(page=True, total=1.0), "items": [written()]}, None, True),
+    "one-api's list": ([written()], None, True),
+    "no records": ({**figures(), "items": ["x"]}, None, True),
+    "no mapping": ("x", None, True),
+}
+
+
+@pytest.mark.parametrize(("data", "records", "is_last"), PAGES.values(), ids=PAGES)
+def test_a_page_of_new_api_holds_what_its_figures_say(data: Any, records: int | None, is_last: bool) -> None:
+    body = json.dumps({"success": True, "message": "", "data": data}).encode()
+    read = NEW_API.judge_page(Evidence(200, {}, body), QUESTION)
+
+    assert (len(read.records), read.is_last) == (records or 0, is_last)
+    assert bool(read.trouble) is (records is None)
+
+
 def test_a_full_page_has_ten_records_whatever_is_left_of_them() -> None:
     whole = page(*[written(type=1)] * 10)
 

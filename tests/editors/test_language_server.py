@@ -33,6 +33,7 @@ CODE_ONLY = {
     "picture-ratio-4k": "the picture's content",
     "picture-too-large": "the file",
     "picture-undeclared": "a profile's own rules",
+    "account-user/invalid-of-laozhang": "what the profile says",
     "poll-interval/invalid-longer-than-a-year": "the length of a duration",
     "price-amount/invalid-decimals": "how a number is written",
     "price-amount/invalid-nan": "how a number is read",

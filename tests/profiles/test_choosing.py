@@ -83,6 +83,7 @@ provider:
         ("provider:\n  profile: ../../secret.yaml\n", "profile-known", 2, "outside the manifest's folder"),
         ("provider:\n  profile: new-api\n", "profile-known", 2, "base_url"),
         ("provider:\n  profile: google\n  status_endpoint: videos\n", "status-endpoint", 3, "speaks interactions"),
+        ("provider:\n  account_user: 7\n", "account-user", 2, "the profile laozhang has another account log"),
         ("provider:\n  models:\n    a: {price_usd: 1, like: veo-4}\n", "model-like", 3, OMNI),
         ("provider:\n  models:\n    a: {price: {per_call: 0.1234567891}}\n", "price-per-call", 3, "9 decimals"),
     ],

@@ -108,3 +108,41 @@ def test_it_never_charges_and_asks_for_no_key_of_its_own() -> None:
         assert asked(running, "anything").json()["data"] == []
         assert asked(running, "Bearer anything").json() == WRONG
         assert running.ledger == []
+
+
+# --- new-api's form ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def new_api(gateway: Simulator) -> Iterator[Simulator]:
+    """Wants the account's number; 12 charges."""
+    with start(Options(task_time=0, account_token=TOKEN, account_user=7)) as running:
+        for number in range(12):
+            parts = [(name, (None, value)) for name, value in {"model": FAST, "prompt": f"p{number}"}.items()]
+            httpx.post(f"{running.base_url}/v1/videos", files=parts, headers={"Authorization": "Bearer sk-mine"})
+        yield running
+
+
+@pytest.mark.parametrize(("number", "says"), [(None, "未提供"), ("x", "格式错误"), ("8", "不匹配")])
+def test_new_api_shows_it_to_who_knows_the_accounts_number(new_api: Simulator, number: str | None, says: str) -> None:
+    headers = {"Authorization": TOKEN} | ({"New-Api-User": number} if number else {})
+    answer = httpx.get(f"{new_api.base_url}/api/log/self", headers=headers)
+
+    assert (answer.status_code, answer.json()["success"]) == (401, False)
+    assert says in answer.json()["message"]
+
+
+def test_new_api_counts_pages_from_one_and_says_how_many_records_there_are(new_api: Simulator) -> None:
+    def page(**query: int) -> dict[str, Any]:
+        headers = {"Authorization": TOKEN, "New-Api-User": "7"}
+        found = httpx.get(f"{new_api.base_url}/api/log/self", params=query, headers=headers).json()["data"]
+        assert isinstance(found, dict)
+        return found
+
+    first, second = page(p=1), page(p=2)
+    assert page(p=0) == page() == first
+    assert [(each["page"], each["page_size"], each["total"], len(each["items"])) for each in (first, second)] == [
+        (1, 10, 12, 10),
+        (2, 10, 12, 2),
+    ]
+    assert len(page(page_size=1000)["items"]) == 12

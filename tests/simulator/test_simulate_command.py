@@ -63,6 +63,21 @@ def test_a_profile_says_whose_gateway_it_plays() -> None:
     assert "credentials_400" in _run("--list-faults", "--profile", "google").stdout
 
 
+def test_of_new_api_it_says_the_accounts_number() -> None:
+    words = [sys.executable, "-c", COMMAND, "--port", "0", "--profile", "new-api"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            base_url, _, pipeline = (process.stdout.readline().strip() for _ in range(3))
+            headers = {"Authorization": "a-token", "New-Api-User": "1"}
+            log = httpx.get(f"{base_url}/api/log/self", headers=headers).json()
+            nobody = httpx.get(f"{base_url}/api/log/self", headers={"Authorization": "a-token"})
+        finally:
+            process.kill()
+    assert "profile: new-api, account_user: 1" in pipeline
+    assert (log["data"]["total"], nobody.status_code) == (0, 401)
+
+
 def test_a_profile_that_isnt_there_is_explained() -> None:
     words = [sys.executable, "-m", "veopipe", "simulate", "--profile", "gogle"]
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=30)

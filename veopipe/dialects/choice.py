@@ -27,12 +27,14 @@ class Settings:
         api_version: of `interactions`: the first part of its paths; None: the usual one.
         lean: of `videos`: models that take a lean form.
         pictures: of `videos`: model → role of a picture → its field, where it isn't the document's.
+        account_user: of `videos`: the account's number, where its log wants it.
     """
 
     status_endpoint: str = "videos"
     api_version: str | None = None
     lean: frozenset[str] = frozenset()
     pictures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    account_user: int | None = None
 
 
 AS_USUAL = Settings()
@@ -49,4 +51,4 @@ def dialect(name: str, settings: Settings = AS_USUAL) -> Dialect:
         raise ValueError(f"there is no dialect {name!r}")
     if name == INTERACTIONS:
         return Interactions(settings.api_version) if settings.api_version else Interactions()
-    return Videos(settings.status_endpoint, settings.lean, settings.pictures)
+    return Videos(settings.status_endpoint, settings.lean, settings.pictures, settings.account_user)

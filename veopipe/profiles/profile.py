@@ -93,6 +93,7 @@ class Profile:
         base_url: its address, normalised; None: the pipeline names it.
         api_key_env: the environment variable with the key.
         status_endpoint: `videos` or `generations`; of the dialect `videos`.
+        account_log: whose form the account's log has, `one-api` or `new-api`; of the dialect `videos`.
         api_version: in the paths of the dialect `interactions`.
         poll: `interval` and `timeout` in seconds, where they aren't the pipeline's.
         token_setup: what a key must be like, a sentence.
@@ -107,12 +108,18 @@ class Profile:
     base_url: str | None = None
     api_key_env: str = "VEOPIPE_API_KEY"
     status_endpoint: str = "videos"
+    account_log: str = "one-api"
     api_version: str | None = None
     poll: Mapping[str, float] = field(default_factory=dict)
     token_setup: str = ""
     description: str = ""
     source: str = ""
     checked: str = ""
+
+    @property
+    def wants_account_user(self) -> bool:
+        """Whether the account's log is shown only to who knows the account's number."""
+        return self.account_log == "new-api"
 
     @property
     def sold(self) -> list[Model]:

@@ -221,8 +221,8 @@ def _made(root: Node, read_address: ReadAddress) -> Profile:
 
 
 _TEXTS = (
-    *("name", "dialect", "base_url", "api_key_env", "status_endpoint", "api_version", "token_setup"),
-    *("description", "source", "checked"),
+    *("name", "dialect", "base_url", "api_key_env", "status_endpoint", "account_log", "api_version"),
+    *("token_setup", "description", "source", "checked"),
 )
 
 

@@ -18,7 +18,7 @@ from veopipe import clock
 from veopipe.dialects import lookup
 from veopipe.dialects.base import Evidence
 from veopipe.dialects.lookup import AccountLog, Doubt, Found, Known, Question, Record, Seen, Verdict
-from veopipe.errors import UsageError
+from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import Store
@@ -30,6 +30,7 @@ from veopipe.takes.take import Attempt, Take
 from veopipe.text import hide
 
 TOKEN = "account token"
+NO_USER = "This gateway shows its log to who knows the account's number: provider.account_user is not set."
 MOST_PAGES = 100
 """Of one log: a thousand charges by one key within 17 minutes are no shot list."""
 _TOGETHER = lookup.BEFORE + lookup.AFTER  # seconds between two intents below which their windows touch
@@ -53,7 +54,7 @@ def look_up(ledger: OpenLedger, environ: Mapping[str, str], shots: Collection[st
         shots: only theirs; None: all.
 
     Raises:
-        EnvironmentFault: there is no token, or the network settings are unusable.
+        EnvironmentFault: there is no token or no account's number, or the network settings are unusable.
         UsageError: this gateway's dialect has no such log.
     """
     provider = ledger.project.pipeline.provider
@@ -64,6 +65,8 @@ def look_up(ledger: OpenLedger, environ: Mapping[str, str], shots: Collection[st
             hint="look it up in its console, then say what you found: veopipe resolve LIST SHOT --help",
         )
     token = read_key(provider.account_token_env, environ, TOKEN)
+    if provider.profile.wants_account_user and provider.account_user is None:
+        raise EnvironmentFault(NO_USER, hint="write it into the pipeline; new-api calls it the user's ID")
     found = [entry for entry in unresolved(ledger.store, shots) if entry.status is Status.IN_DOUBT]
     if not found:
         return []

@@ -38,6 +38,7 @@ class Options:
         dialect: how it speaks: `videos` or `interactions`.
         account_token: the only token that reads the account's log; None: any that isn't empty.
         key_names: key → what it is called in that log; others are called `veopipe`.
+        account_user: the account's number, which that log wants in new-api's form of it; None: it is one-api's.
     """
 
     task_time: float = 2.0
@@ -48,6 +49,7 @@ class Options:
     dialect: str = "videos"
     account_token: str | None = None
     key_names: Mapping[str, str] = field(default_factory=dict)
+    account_user: int | None = None
 
 
 class Simulator:
@@ -229,13 +231,14 @@ def _gateway(options: Options) -> Gateway:
 def _dialect(options: Options) -> Dialect:
     """The dialect of that name. The only place that chooses one; raises `ValueError` if there is none."""
     from veopipe.simulator.dialects.interactions.routes import Interactions
+    from veopipe.simulator.dialects.videos.account import Reader
     from veopipe.simulator.dialects.videos.routes import Videos
 
     if options.dialect == "interactions":
         return Interactions()
     if options.dialect != "videos":
         raise ValueError(f"there is no dialect {options.dialect!r}")
-    return Videos(options.account_token, options.key_names)
+    return Videos(Reader(options.account_token, options.account_user), options.key_names)
 
 
 def faults_of(dialect: str) -> Mapping[str, Fault]:

@@ -31,9 +31,9 @@ from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput
 from veopipe.gateway import proxies, trust
 from veopipe.gateway.address import Address, read_key
 from veopipe.gateway.client import Gateway
-from veopipe.pipeline import INSTEAD, Pipeline, load_pipeline
+from veopipe.pipeline import INSTEAD, Pipeline, Provider, load_pipeline
 from veopipe.project import address_typed
-from veopipe.run.looking import TOKEN
+from veopipe.run.looking import NO_USER, TOKEN
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
 from veopipe.text import printable
@@ -229,24 +229,27 @@ def _token(pipeline: Pipeline) -> Check:
 def _account(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Check]:
     """Whether the account's log can be looked at, where the gateway has one."""
     provider = pipeline.provider
+    if provider.dialect.look_up is not None:
+        found, remedy = _account_log(provider, environ)
+        yield Check("account log", "note" if remedy else "good", found, remedy)
+
+
+def _account_log(provider: Provider, environ: Mapping[str, str]) -> tuple[str, str]:
+    """What there is to look at it with, and what isn't."""
     variable = provider.account_token_env
-    if provider.dialect.look_up is None:
-        return
     if not environ.get(variable, "").strip():
         remedy = "no run needs it; with the account's access token in it, resolve --look-up and a run's start look up"
-        yield Check("account log", "note", f"{variable} is not set", f"{remedy} what became of takes in doubt")
-        return
+        return f"{variable} is not set", f"{remedy} what became of takes in doubt"
     try:
         read_key(variable, environ, TOKEN)
     except EnvironmentFault as error:
-        yield Check("account log", "note", error.message, error.hint or "")
-        return
+        return error.message, error.hint or ""
+    if provider.profile.wants_account_user and provider.account_user is None:
+        return NO_USER, "write it into the pipeline; new-api calls it the user's ID"
     if provider.token_name is None:
         remedy = "say what this key is called there, if it serves one ledger: without it nothing is found not charged"
-        yield Check("account log", "note", f"{variable} is set, provider.token_name is not", remedy)
-    else:
-        name = printable(provider.token_name, 60)
-        yield Check("account log", "good", f"{variable} is set; charges by the key {name} are looked at")
+        return f"{variable} is set, provider.token_name is not", remedy
+    return f"{variable} is set; charges by the key {printable(provider.token_name, 60)} are looked at", ""
 
 
 def _profile(pipeline: Pipeline) -> Iterator[Check]:

@@ -16,6 +16,8 @@ from veopipe.profiles.profile import Profile
 from veopipe.simulator.server import Options, faults_of, serve
 
 PORT = 8787
+ACCOUNT_USER = 1
+"""The number of the account, where the account's log wants it."""
 
 
 def _seconds(context: click.Context, option: click.Parameter, written: str) -> float:
@@ -97,7 +99,9 @@ def command(
         return 0
     if key is not None and not key.strip():
         raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")
-    serve(Options(task_time, key, folder, wallet, dialect=played.dialect), port, partial(_announce, played))
+    user = ACCOUNT_USER if played.wants_account_user else None
+    options = Options(task_time, key, folder, wallet, dialect=played.dialect, account_user=user)
+    serve(options, port, partial(_announce, played))
     return 0
 
 
@@ -106,4 +110,5 @@ def _announce(profile: Profile, base_url: str) -> None:
     click.echo(base_url)
     click.echo(f"Try it from another terminal:  {key} veopipe run shots.yaml --base-url {base_url} --yes")
     if profile.name != reading.DEFAULT:
-        click.echo(f"with `provider: {{profile: {profile.name}}}` in the pipeline")
+        user = f", account_user: {ACCOUNT_USER}" if profile.wants_account_user else ""
+        click.echo(f"with `provider: {{profile: {profile.name}{user}}}` in the pipeline")

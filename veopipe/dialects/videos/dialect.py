@@ -38,11 +38,13 @@ class Videos:
         status_endpoint: where status is asked for: `videos`, or `generations` for gateways that have only that one.
         lean: models that take the lean form (`form`).
         pictures: model → role of a picture → field of the form, where that isn't the document's.
+        account_user: the account's number, where its log wants it (`account.Log`).
     """
 
     status_endpoint: str = "videos"
     lean: frozenset[str] = frozenset()
     pictures: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    account_user: int | None = None
 
     @property
     def name(self) -> str:
@@ -57,7 +59,7 @@ class Videos:
     @property
     def look_up(self) -> Log:
         """The account's log."""
-        return Log()
+        return Log(self.account_user)
 
     def key_header(self, key: str) -> tuple[str, str]:
         """A bearer token, as in every example of the document."""

@@ -21,7 +21,7 @@ from aiohttp import web
 from veopipe.simulator.answers import Answer
 from veopipe.simulator.book import Task
 from veopipe.simulator.dialects.videos import answers, mishaps
-from veopipe.simulator.dialects.videos.account import NO_NAMES, Account
+from veopipe.simulator.dialects.videos.account import Account, Reader
 from veopipe.simulator.dialects.videos.faults import TABLE
 from veopipe.simulator.dialects.videos.form import Form
 from veopipe.simulator.dialects.videos.reading import FormReader, TooLarge, WrongForm
@@ -42,13 +42,13 @@ class Videos:
     request_id = "X-Oneapi-Request-Id"
     faults: Mapping[str, Fault] = TABLE
 
-    def __init__(self, account_token: str | None = None, key_names: Mapping[str, str] = NO_NAMES) -> None:
-        self._account_token = account_token
+    def __init__(self, reader: Reader, key_names: Mapping[str, str]) -> None:
+        self._reader = reader
         self._key_names = key_names
 
     def add_to(self, app: web.Application, gateway: Gateway) -> None:
         """Serve the document's routes, and the account's log."""
-        routes, account = _Routes(gateway, self._key_names), Account(gateway, self._account_token)
+        routes, account = _Routes(gateway, self._key_names), Account(gateway, self._reader)
         app.router.add_post("/v1/videos", routes.create)
         app.router.add_get("/v1/videos/{task_id}", routes.poll, allow_head=False)
         app.router.add_get("/v1/video/generations/{task_id}", routes.poll, allow_head=False)
