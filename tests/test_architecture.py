@@ -23,7 +23,7 @@ LADDER = [
     ["cli"],
     ["run", "report"],
     ["project"],
-    ["manifest"],
+    ["manifest", "film"],
     ["plan", "delivery", "pipeline"],
     ["ledger", "gateway", "profiles"],
     ["documents", "dialects"],
@@ -72,7 +72,17 @@ OWNERS = {
     "jinja2": ["report.html"],
     "markupsafe": ["report.html"],
 }
-PURE = ["takes.", "dialects.", "profiles.profile", "profiles.prices", "plan.plan", "plan.renames", "manifest.layers"]
+PURE = [
+    "takes.",
+    "dialects.",
+    "profiles.profile",
+    "profiles.prices",
+    "plan.plan",
+    "plan.planner",
+    "plan.renames",
+    "plan.words",
+    "manifest.layers",
+]
 SPEAKERS = ["cli."]
 HEAVY = ("httpx", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2")
 

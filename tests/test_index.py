@@ -21,6 +21,7 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "veopipe"
 PAGE = (TESTS.parent / "docs" / "hazards.md").read_text("utf-8")
 ATTACKS = re.findall(r"^\| ([0-9]+b?) \|", PAGE.partition("\n## (e)")[2].partition("\n## (f)")[0], re.MULTILINE)
+FILM = re.findall(r"^\| (M?[0-9]+) \|", (TESTS.parent / "docs" / "film.md").read_text("utf-8"), re.MULTILINE)
 REQUIREMENTS = {
     "stopped at each durable operation, SIGKILL and power loss": 5,
     "compound crashes, also during recovery": 3,
@@ -59,13 +60,20 @@ def shown() -> Counter[str]:
         for function in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_"):
                 marks = [mark for mark in function.decorator_list if isinstance(mark, ast.Call)]
-                found.update(ast.literal_eval(m.args[0]) for m in marks if ast.unparse(m.func) == "pytest.mark.shows")
+                shows = (mark for mark in marks if ast.unparse(mark.func) == "pytest.mark.shows")
+                found.update(ast.literal_eval(argument) for mark in shows for argument in mark.args)
     return found
 
 
 def test_each_requirement_and_each_attack_has_its_tests() -> None:
-    assert shown() == {**REQUIREMENTS, **{f"e {number}": MORE.get(number, 1) for number in ATTACKS}}
+    others = {name: count for name, count in shown().items() if not name.startswith("film ")}
+    assert others == {**REQUIREMENTS, **{f"e {number}": MORE.get(number, 1) for number in ATTACKS}}
     assert len(ATTACKS) >= 52
+
+
+def test_each_rule_and_case_of_film_craft_has_its_test() -> None:
+    assert {name for name in shown() if name.startswith("film ")} == {f"film {number}" for number in FILM}
+    assert len(FILM) >= 11
 
 
 @pytest.mark.shows("hostile input, at least 10,000")

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veopipe import project
-from veopipe.errors import EnvironmentFault, ExitCode, Problem, UsageError
+from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, Problem, UsageError
+from veopipe.film import review
+from veopipe.film.review import Decision
 from veopipe.gateway.address import Address
 from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
@@ -26,10 +28,11 @@ from veopipe.project import Choices, OpenLedger
 from veopipe.report import rows
 from veopipe.report.legend import UNREADABLE
 from veopipe.report.rows import Report
-from veopipe.run import resolve
+from veopipe.run import naming, resolve
 from veopipe.run.consent import Terms, Voice
 from veopipe.run.events import Note
 from veopipe.takes.take import Take
+from veopipe.takes.verdict import Review
 
 if TYPE_CHECKING:
     from veopipe.run.looking import Finding as LookedUp
@@ -66,6 +69,21 @@ class LookUp:
 
     findings: tuple[LookedUp, ...]
     report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What a review changed.
+
+    Attributes:
+        changed: what is said now of the takes of which something else was said before.
+        moved: shots whose finished name shows another take now.
+        running: a run is on: at its end it moves the names.
+    """
+
+    changed: tuple[Review, ...]
+    moved: tuple[str, ...] = ()
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,17 +264,32 @@ class Project:
             if shot is not None:
                 resolve.in_doubt(ledger.store, shot)
             selected = set(self.loaded.wanted) if self.loaded.choices.selects else None
-            findings = looking.look_up(ledger, self._with_account(), selected if shot is None else {shot})
+            findings = looking.look_up(ledger, _with_account(self), selected if shot is None else {shot})
             for finding in findings:
                 looking.record(ledger.store, finding)
             report = rows.make(ledger, ledger.plan(anywhere=True))
         return LookUp(tuple(findings), replace(report, exit_code=rows.code_of(report.rows, ())))
 
-    def _with_account(self) -> Mapping[str, str]:
-        """The environment; a rehearsal's simulator shows its log to any token, so no real one goes there."""
-        if not self.loaded.choices.simulate:
-            return self.environ
-        return {**self.environ, self.loaded.pipeline.provider.account_token_env: REHEARSAL_KEY}
+    def review(self, decisions: Sequence[Decision]) -> Reviewed:
+        """Write down what people say of takes, all of it or nothing. Buys nothing.
+
+        Finished names follow at once, or at the end of the run that is on.
+
+        Raises:
+            UsageError: a decision is about a file that no take here has.
+            InvalidInput: a review file has an error.
+            EnvironmentFault: a review file, or a finished name, can't be written.
+        """
+        ledger = self.look()
+        changed = review.decide(ledger.reviews, ledger.store.shots, decisions)
+        review.write(self.loaded.places, changed)
+        try:
+            with self._changing(self.tell) as held:
+                return Reviewed(tuple(changed), tuple(naming.follow(held, held.plan(anywhere=True))))
+        except LedgerLocked:
+            return Reviewed(tuple(changed), running=True)
+        except OSError as error:
+            raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
 
     @contextlib.contextmanager
     def _changing(self, tell: Callable[[str], None]) -> Iterator[OpenLedger]:
@@ -266,6 +299,13 @@ class Project:
                 yield ledger
             except NotRecorded as error:
                 raise EnvironmentFault(str(error)) from None
+
+
+def _with_account(film: Project) -> Mapping[str, str]:
+    """The environment; a rehearsal's simulator shows its log to any token, so no real one goes there."""
+    if not film.loaded.choices.simulate:
+        return film.environ
+    return {**film.environ, film.loaded.pipeline.provider.account_token_env: REHEARSAL_KEY}
 
 
 def open(

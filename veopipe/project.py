@@ -17,6 +17,7 @@ from pathlib import Path
 from veopipe import standins
 from veopipe.delivery.shelf import Shelf, strays
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
+from veopipe.film import review
 from veopipe.gateway.address import Address, parse_base_url
 from veopipe.ledger import owner, rescue
 from veopipe.ledger.ledgerfile import Ledger
@@ -25,9 +26,11 @@ from veopipe.ledger.store import Store, open_store
 from veopipe.manifest import pictures
 from veopipe.manifest.shots import Manifest, Picture, load_manifest
 from veopipe.pipeline import Pipeline, load_pipeline
-from veopipe.plan.plan import Plan, Wanted, World, make_plan
+from veopipe.plan.plan import Plan, Wanted, World
+from veopipe.plan.planner import make_plan
 from veopipe.takes.order import key_of
 from veopipe.takes.take import Attempt, attempts_of
+from veopipe.takes.verdict import Reviews
 from veopipe.text import counted, printable
 
 
@@ -127,9 +130,11 @@ class Project:
         Raises:
             LedgerRefused: it, or the output folder, belongs to something else.
             EnvironmentFault: it can't be read.
+            InvalidInput: a review file can't.
         """
         head = owner.look_up(self.places)
-        return OpenLedger(self, head, open_store(self.places, None if self.places.simulated else head.attempts))
+        store = open_store(self.places, None if self.places.simulated else head.attempts)
+        return OpenLedger(self, head, store, review.read(self.places))
 
 
 @dataclass(slots=True)
@@ -140,11 +145,13 @@ class OpenLedger:
         project: whose.
         head: what `ledger.json` says.
         store: its state files.
+        reviews: what people said of its takes.
     """
 
     project: Project
     head: Ledger
     store: Store
+    reviews: Reviews = field(default_factory=Reviews)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
@@ -176,6 +183,15 @@ class OpenLedger:
                 f'if it is another record, let its "shot" be {name.removesuffix(".json")}'
             )
         return said
+
+    def look_again(self) -> None:
+        """Read what people said of takes since it was opened.
+
+        Raises:
+            InvalidInput: a review file has an error.
+            EnvironmentFault: their folder can't be read.
+        """
+        self.reviews = review.read(self.project.places)
 
     def take_in_rescued(self) -> list[str]:
         """Bring answers that were rescued into their state files; a sentence for each.
@@ -210,19 +226,24 @@ class OpenLedger:
         """Whether the order that a shot wants was made, and its record isn't here."""
         if shot not in self.project.wanted or shot in self.store.unusable.shots:
             return False
-        return self._order_of(shot) in self.store.count.lost
+        return not self.store.count.lost.isdisjoint(self._orders_of(shot))
 
     def give_up(self, shot: str) -> None:
-        """Expect no record of what was made for a shot's order: it may be made again.
+        """Expect no record of what was made for a shot's orders: they may be made again.
 
         Raises:
             EnvironmentFault: that can't be written.
         """
-        self.store.count.give_up(self._order_of(shot))
+        for order in self._orders_of(shot):
+            if order in self.store.count.lost:
+                self.store.count.give_up(order)
         self.write()
 
-    def _order_of(self, shot: str) -> str:
-        return key_of(self.project.wanted[shot].order.fingerprint())
+    def _orders_of(self, shot: str) -> list[str]:
+        """The keys of what a shot wants or may wish for: no more results than it has takes."""
+        state = self.store.shots.get(shot)
+        wishes = len(state.takes) if state is not None and self.reviews.by_take else 0
+        return [key_of(order.fingerprint()) for order in self.project.wanted[shot].orders(wishes)]
 
     def plan(self, *, anywhere: bool = False) -> Plan:
         """What a run would do now.
@@ -241,6 +262,7 @@ class OpenLedger:
             retry_all=project.choices.retry_failed,
             retry_failed=project.pipeline.limits.retry_failed,
             manifest_ids=project.manifest.shots.keys(),
+            reviews=self.reviews,
         )
         return make_plan(project.wanted, world, departed_too=not project.choices.selects)
 
@@ -304,7 +326,7 @@ def load(choices: Choices) -> Project:
     wanted = {}
     for shot in chosen:
         settings = loaded.manifest.shots[shot]
-        wanted[shot] = Wanted(shot, settings.order(hashes), models[settings.model])
+        wanted[shot] = Wanted(shot, settings.order(hashes), models[settings.model], settings.takes)
     return Project(
         choices=choices,
         manifest=loaded.manifest,

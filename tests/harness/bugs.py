@@ -327,7 +327,7 @@ BUGS: dict[str, Bug] = {
         "('pending', 1)",
     ),
     "an edited shot is bought while it is in doubt": Bug(
-        "plan/plan.py",
+        "plan/planner.py",
         "        if unclear:\n",
         "        if unclear and take is not None:\n",
         nothing_new_while_in_doubt,

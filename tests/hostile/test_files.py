@@ -35,7 +35,8 @@ from veopipe.ledger.reading import Unreadable
 from veopipe.manifest import csv, pictures
 from veopipe.manifest.shots import load_manifest
 from veopipe.plan import permission
-from veopipe.plan.plan import Wanted, World, make_plan
+from veopipe.plan.plan import Wanted, World
+from veopipe.plan.planner import make_plan
 from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Status

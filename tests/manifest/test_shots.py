@@ -589,6 +589,7 @@ def shot(**changed):
         "seed": None,
         "pictures": (),
         "take": 1,
+        "takes": 1,
         "tags": (),
         "notes": None,
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from veopipe.plan import plan as plans
-from veopipe.plan.plan import Action, Item, Plan, Wanted, World, make_plan
+from veopipe.plan import words as sentences
+from veopipe.plan.plan import Action, Item, Plan, Wanted, World
+from veopipe.plan.planner import make_plan
 from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
@@ -279,7 +280,7 @@ def test_a_take_of_this_machine_satisfies_no_real_run_and_is_named_before_it_is_
     assert (item.action, item.number, item.bought_before, item.bought_at) == (Action.CREATE, 2, False, local)
     bought = "ordered" if status is Status.FAILED else "bought"
     assert item.reason == f"already {bought} at {local} (take 1: {status}), which satisfies no run elsewhere"
-    (words,) = plans.elsewhere_words(plan)
+    (words,) = sentences.elsewhere_words(plan)
     if status in {Status.VERIFIED, Status.PARKED}:
         assert words.startswith(f"1 shot was already bought at {local}, perhaps the same")
         assert f"this buys it again for $0.30; with --base-url {local} it is kept" in words
@@ -299,7 +300,7 @@ def test_what_was_bought_on_this_machine_is_named_after_an_attempt_elsewhere_too
 
     item = plan.items[0]
     assert (item.action, item.number, item.bought_at, plan.again) == (Action.RETRY, 2, LOCAL, [])
-    assert plans.elsewhere_words(plan)[0].startswith(f"1 shot was already bought at {LOCAL}, ")
+    assert sentences.elsewhere_words(plan)[0].startswith(f"1 shot was already bought at {LOCAL}, ")
 
 
 def test_what_was_bought_on_this_machine_is_named_though_a_rehearsal_went_better() -> None:
@@ -331,14 +332,14 @@ def test_a_rehearsal_or_a_refusal_is_never_named_as_bought(other: str) -> None:
 
     assert only(plan).bought_at is None
     assert only(plan).reason == f"its take was made at {other}, which satisfies no real run"
-    assert plans.elsewhere_words(plan) == []
+    assert sentences.elsewhere_words(plan) == []
 
 
 def test_takes_of_several_gateways_on_this_machine_are_named_one_by_one() -> None:
     states = {name: ShotState(name, (take(attempt(Status.VERIFIED, gateway=LOCAL)),)) for name in ("a", "b")}
     states["c"] = ShotState("c", (take(attempt(Status.VERIFIED, gateway="http://localhost:3000")),))
 
-    first, second = plans.elsewhere_words(planned(dict.fromkeys("abc", ORDER), states=states))
+    first, second = sentences.elsewhere_words(planned(dict.fromkeys("abc", ORDER), states=states))
 
     assert first.startswith(f"2 shots were already bought at {LOCAL}, ")
     assert f"buys them again for $0.60; with --base-url {LOCAL} they are kept (if" in first
@@ -351,7 +352,7 @@ def test_takes_of_several_gateways_on_this_machine_are_named_one_by_one() -> Non
 def test_a_take_of_a_gateway_that_is_not_this_machine_is_no_take_of_this_machine(near: str) -> None:
     plan = planned(ORDER, take(attempt(Status.VERIFIED, gateway=near)))
 
-    assert (only(plan).action, plans.elsewhere_words(plan)) == (Action.KEEP, [])
+    assert (only(plan).action, sentences.elsewhere_words(plan)) == (Action.KEEP, [])
 
 
 def test_a_take_in_doubt_on_this_machine_holds_its_shot_everywhere() -> None:
@@ -554,13 +555,13 @@ def test_the_worst_case_counts_what_is_carried_on_and_may_fail() -> None:
 def test_what_is_bought_again_is_said_in_one_sentence() -> None:
     states = {name: ShotState(name, (take(Status.VERIFIED),)) for name in ("a", "b")}
 
-    assert plans.bought_words(planned({"a": EDITED, "b": EDITED}, states=states)) == (
+    assert sentences.bought_words(planned({"a": EDITED, "b": EDITED}, states=states)) == (
         "2 shots were already bought; this buys them again: $0.60 (prompt changed)"
     )
-    assert plans.bought_words(planned(EDITED, take(Status.VERIFIED))) == (
+    assert sentences.bought_words(planned(EDITED, take(Status.VERIFIED))) == (
         "1 shot was already bought; this buys it again: $0.30 (prompt changed)"
     )
-    assert plans.bought_words(planned(ORDER)) is None
+    assert sentences.bought_words(planned(ORDER)) is None
 
 
 @pytest.mark.parametrize("status", Status)

@@ -35,7 +35,7 @@ def test_whatever_changed_ids_no_state_is_lost_overwritten_or_taken_from_who_wan
     wanted: dict[str, str], has: dict[str, list[str]], unselected: set[str]
 ) -> None:
     states = {shot: state(shot, texts) for shot, texts in has.items()}
-    selected = {shot: text for shot, text in wanted.items() if shot not in unselected}
+    selected = {shot: (text,) for shot, text in wanted.items() if shot not in unselected}
     moves = takeovers(selected, states, {*wanted, *unselected}, set())
 
     assert len(set(moves.values())) == len(moves)

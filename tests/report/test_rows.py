@@ -16,7 +16,8 @@ from veopipe.files import sha256_of_bytes
 from veopipe.ledger.paths import Places
 from veopipe.ledger.statefiles import Unusable
 from veopipe.ledger.store import Store
-from veopipe.plan.plan import Action, Plan, Wanted, World, make_plan
+from veopipe.plan.plan import Action, Plan, Wanted, World
+from veopipe.plan.planner import make_plan
 from veopipe.profiles.reading import built_in
 from veopipe.project import Ending
 from veopipe.report.rows import Report, Row, code_of, make_rows, money_of
@@ -188,6 +189,17 @@ def test_the_json_is_the_contract(shelf: Shelf) -> None:
                 "height": 720,
                 "duration_s": 8.0,
                 "reason": None,
+                "takes": [
+                    {
+                        "take": 1,
+                        "status": "verified",
+                        "name": "hero.001.mp4",
+                        "sha256": FILE.sha256,
+                        "width": 1280,
+                        "height": 720,
+                        "duration_s": 8.0,
+                    }
+                ],
             }
         },
     }

@@ -36,6 +36,7 @@ COMMANDS = {
     "run": "Create, download and verify what the list wants.",
     "status": "Show where every shot stands.",
     "verify": "Measure the takes on disk again.",
+    "review": "Choose among takes: pick, keep in mind, reject, once more.",
     "resolve": "Say what became of takes that are in doubt.",
     "report": "Write a report of the ledger.",
     "import": "Make a shot list from a CSV file.",

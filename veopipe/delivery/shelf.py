@@ -54,9 +54,12 @@ class Shelf:
 
     def is_shown(self, shot: str, file: Delivered) -> bool:
         """Whether a take is whole on disk and the finished name shows it (two looks at the folder, no reading)."""
-        path = self.path(file)
+        return self.is_whole(file) and files.is_published(self.path(file), self.finished(shot))
+
+    def is_whole(self, file: Delivered) -> bool:
+        """Whether a take is on disk with its size (one look, no reading)."""
         try:
-            return path.stat().st_size == file.bytes and files.is_published(path, self.finished(shot))
+            return self.path(file).stat().st_size == file.bytes
         except OSError:
             return False
 

@@ -69,6 +69,11 @@ class Places:
         return self.runs / "ledger.json"
 
     @property
+    def reviews(self) -> Path:
+        """Where it is kept what people said of takes: beside the manifest, in git; of a rehearsal with its ledger."""
+        return self.folder / "review" if self.simulated else _folder(self.manifest, "review", self.name)
+
+    @property
     def output(self) -> Path:
         """Where the finished videos go."""
         return _folder(self.manifest, self.output_base, self.name)

@@ -3,6 +3,7 @@
 * A layer holds nodes, so that every value keeps the place where it was written.
 * `null` unsets: then the built-in default applies.
 * `size` stands for a resolution and an aspect ratio; an override of one of them keeps the other.
+* `take` and `takes` say which results are wanted in two ways: of a nearer layer either takes the place of both.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from veopipe.takes import order
 SIZES = {f"{width}x{height}": settings for settings, (width, height) in order.SIZES.items()}
 """What a `size` stands for: resolution and aspect ratio."""
 
+_RIVALS = (("take", "takes"), ("takes", "take"))
+
 
 def merged(defaults: Layer, shot: Layer) -> dict[str, Node]:
     """A shot with its defaults: the shot's own value wins, and null removes the key."""
-    both = {**defaults, **shot}
+    both = {**_left(defaults, shot), **shot}
     return {key: node for key, node in both.items() if not _is_null(node)}
+
+
+def _left(farther: Layer, nearer: Layer) -> Layer:
+    """A layer without what a nearer one says in another way."""
+    said = [other for key, other in _RIVALS if key in nearer and not _is_null(nearer[key])]
+    return {key: node for key, node in farther.items() if key not in said} if said else farther
 
 
 def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
@@ -26,6 +35,7 @@ def overridden(shot: Layer, overrides: Layer) -> dict[str, Node]:
     A size of the shot is spelt out first, so that an override of one of its two halves keeps the other.
     """
     size = overrides.get("size")
+    shot = _left(shot, overrides)
     result = sized(shot) if size is None else dict(shot)
     result.pop("size", None)
     if size is not None and not _is_null(size):

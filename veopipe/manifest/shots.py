@@ -58,7 +58,8 @@ class Shot:
 
     Attributes:
         seconds: a whole number.
-        take: the n-th wanted result of this order, from 1.
+        take: the first wanted result of this order, from 1.
+        takes: how many are wanted, from that one on.
     """
 
     model: str
@@ -70,11 +71,12 @@ class Shot:
     seed: int | None
     pictures: tuple[Picture, ...]
     take: int
+    takes: int
     tags: tuple[str, ...]
     notes: str | None
 
     def order(self, hashes: Mapping[Picture, str]) -> Order:
-        """What is asked for: texts stripped at both ends, a blank negative prompt left out.
+        """What is asked for, as its first wanted take: texts stripped at both ends, no blank negative prompt.
 
         Args:
             hashes: the sha256 of each of the shot's pictures.
@@ -344,7 +346,8 @@ class _Reader:
             negative_prompt=full.get("negative_prompt"),
             seed=None if seed is None else int(seed),
             pictures=self._pictures_of(full),
-            take=int(full["take"]),
+            take=int(full.get("take", 1)),
+            takes=int(full.get("takes", 1)),
             tags=tuple(full.get("tags", ())),
             notes=full.get("notes"),
         )

@@ -3,28 +3,25 @@
 * An order that has a take is never bought again by itself; an edited order is a new take.
 * A shot with a take in doubt, an unreadable state file or takes on disk that no record knows gets nothing new.
 * A take made at a gateway on this machine satisfies only runs at such a gateway.
+* A pick locks the text of its shot: an edit buys nothing. Between two picks nothing is bought either.
 
-Source: docs/design.md, 5 and 6 (What goes on, what is held).
+Source: docs/design.md, 5, 6 (What goes on, what is held) and 12.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from veopipe.dialects.base import Scope
-from veopipe.money import as_text
-from veopipe.plan.renames import takeovers
 from veopipe.profiles.profile import Model, Retirement
-from veopipe.takes import order as orders
-from veopipe.takes.order import Order, key_of
-from veopipe.takes.origin import SIMULATOR, is_local
-from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.order import Order
+from veopipe.takes.origin import is_local
+from veopipe.takes.status import CARRIED_ON, Status
 from veopipe.takes.take import ShotState, Take
-from veopipe.text import counted
+from veopipe.takes.verdict import Reviews
 
 LOST = (
     "it was ordered before, and no state file here knows of it: bring the ledger's state/ back (from git, a backup, "
@@ -48,16 +45,29 @@ class Action(StrEnum):
     CONTINUE = "continue"
     KEEP = "keep"
     RENAME = "rename"
+    WAIT = "wait"
     HOLD = "hold"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A shot as the manifest wants it now."""
+    """A shot as the manifest wants it now.
+
+    Attributes:
+        order: of the first take that is wanted.
+        takes: how many results of it are wanted, from that one on.
+    """
 
     shot: str
     order: Order
     model: Model
+    takes: int = 1
+
+    def orders(self, wishes: int = 0) -> tuple[Order, ...]:
+        """What is wanted, and behind it as many further results as reviews wish for."""
+        first = self.order.take
+        more = range(first + 1, first + self.takes + wishes)
+        return (self.order, *(replace(self.order, take=number) for number in more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,7 @@ class World:
         retry_all: `--retry-failed` was given.
         retry_failed: the pipeline's further attempts for a failed take.
         manifest_ids: the ids of all shots of the manifest, selected or not.
+        reviews: what people said of takes.
     """
 
     states: Mapping[str, ShotState]
@@ -86,6 +97,7 @@ class World:
     manifest_ids: Collection[str]
     missing: Mapping[str, str] = field(default_factory=dict)
     lost: Collection[str] = ()
+    reviews: Reviews = field(default_factory=Reviews)
 
     def accepts(self, take: Take) -> bool:
         """Whether a take satisfies this run: what a gateway on this machine made satisfies only runs at such a one."""
@@ -94,6 +106,17 @@ class World:
     def has_cost(self, take: Take) -> bool:
         """Whether a take may have cost money; what a gateway on this machine made cost none in a real run."""
         return self.accepts(take) and any(attempt.status is not Status.REFUSED for attempt in take.attempts)
+
+    def picks(self, state: ShotState) -> list[Take]:
+        """The picked takes of a shot, among those that satisfy this run and lie in its output folder."""
+        return self.reviews.picks(filter(self.accepts, state.takes))
+
+    def wishes(self, state: ShotState, order: Order) -> int:
+        """How many further results of an order's text are wished for."""
+        if not self.reviews.by_take:
+            return 0
+        asked = filter(self.reviews.wishes_again, filter(self.accepts, state.takes))
+        return sum(take.order.has_text_of(order) for take in asked)
 
     def tries_again(self, take: Take) -> bool:
         """Whether another attempt is ordered for a take that was refused or failed."""
@@ -122,6 +145,8 @@ class Item:
         status: where the take stands on disk; None: no create was ever made for it.
         google_usd: Google's list price for the same video, where it is known.
         retired: that the order's model is announced as switched off, or None.
+        picked: it is the pick of its shot.
+        spared_usd: what the pick keeps from being bought, US dollars: its shot's text was edited since.
     """
 
     shot: str
@@ -138,6 +163,8 @@ class Item:
     status: Status | None = None
     google_usd: Decimal | None = None
     retired: Retirement | None = None
+    picked: bool = False
+    spared_usd: Decimal = Decimal(0)
 
     @property
     def wanted(self) -> bool:
@@ -161,6 +188,19 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which take of a shot is the chosen one: its finished name shows it once it is verified.
+
+    Attributes:
+        number: the take's; None: nobody has chosen among several.
+        stands_in: another take may have the name until the chosen one is verified: nobody had to choose.
+    """
+
+    number: int | None
+    stands_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run will do, in the manifest's order, what left the manifest last.
 
@@ -168,11 +208,15 @@ class Plan:
         items: one for each take that is wanted or still open.
         retry_failed: the pipeline's further attempts for a failed take.
         moves: shot → the shot whose state it takes over first (`renames.takeovers`).
+        choices: selected shot → which take is the chosen one.
+        departed_picks: takes that were picked, by name, of shots that left the manifest.
     """
 
     items: tuple[Item, ...]
     retry_failed: int = 0
     moves: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
+    departed_picks: tuple[str, ...] = ()
 
     @property
     def creates(self) -> list[Item]:
@@ -193,10 +237,12 @@ class Plan:
         tried = [item for item in self.items if item.buys or (item.wanted and item.status in CARRIED_ON)]
         return self.cost_usd + self.retry_failed * sum((item.price_usd for item in tried), Decimal(0))
 
-    @property
-    def wanted_takes(self) -> dict[str, int]:
-        """Shot → number of the take that the manifest wants now."""
-        return {item.shot: item.number for item in self.items if item.wanted}
+    def may_show(self, state: ShotState, number: int) -> bool:
+        """Whether the finished name of a shot may go to its verified take of that number."""
+        choice = self.choices.get(state.shot)
+        if choice is None or choice.number == number:
+            return True
+        return choice.stands_in and choice.number is not None and not state.is_verified(choice.number)
 
     @property
     def again(self) -> list[Item]:
@@ -218,257 +264,5 @@ class Plan:
 
     @property
     def renames(self) -> list[Item]:
-        """The shots that take over the state of another one."""
-        return [item for item in self.items if item.renamed_from is not None]
-
-
-@dataclass(slots=True)
-class _Planner:
-    """Compares what is wanted with what was paid, shot by shot, as if all takeovers were made."""
-
-    world: World
-    fingerprints: Mapping[str, str]  # of what the selected shots want
-    moves: Mapping[str, str] = field(init=False)
-    unreadable: Mapping[str, str] = field(init=False)  # id without regard to case → why
-    missing: Mapping[str, str] = field(init=False)  # likewise
-    closed: str | None = field(init=False)  # a shot that left, with a state file that can't be relied on
-    _vacated: Collection[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        world = self.world
-        self.unreadable = {shot.casefold(): why for shot, why in world.unreadable.items()}
-        self.missing = {shot.casefold(): why for shot, why in world.missing.items()}
-        ids = {shot.casefold() for shot in world.manifest_ids}
-        left = (shot for shot in (*world.unreadable, *world.missing) if shot.casefold() not in ids)
-        self.closed = min(left, default=None)
-        closed = {*self.unreadable, *self.missing}
-        self.moves = takeovers(self.fingerprints, world.states, world.manifest_ids, closed)
-        self._vacated = set(self.moves.values()) - self.moves.keys()
-
-    def state_of(self, shot: str) -> ShotState | None:
-        """The state that a shot has once all takeovers are made."""
-        if shot in self._vacated:
-            return None
-        state = self.world.states.get(self.moves.get(shot, shot))
-        return replace(state, shot=shot) if state is not None and shot in self.moves else state
-
-    def items_of(self, wanted: Wanted) -> Iterator[Item]:
-        """The items of one selected shot: what is wanted first, then older takes that are still open."""
-        state, old = self.state_of(wanted.shot), self.moves.get(wanted.shot)
-        item = self._decide(wanted, state or ShotState(wanted.shot))
-        if item.buys and key_of(item.fingerprint) in self.world.lost:
-            item = replace(item, action=Action.HOLD, reason=LOST, bought_before=False)
-        if old is not None:
-            quiet = item.action in {Action.KEEP, Action.CONTINUE}
-            is_it = item.status is not None or old.casefold() == wanted.shot.casefold()
-            reason = f"was {old}; {item.reason}" if is_it else item.reason
-            item = replace(item, action=Action.RENAME if quiet else item.action, reason=reason, renamed_from=old)
-        yield item
-        yield from self.leftovers(state, item) if state else ()
-
-    def departed(self) -> Iterator[ShotState]:
-        """The states of shots that the manifest hasn't, once all takeovers are made."""
-        for shot in sorted(self.world.states):
-            state = self.state_of(shot) if shot not in self.world.manifest_ids else None
-            if state is not None:
-                yield state
-
-    def leftovers(self, state: ShotState, shown: Item | None) -> Iterator[Item]:
-        """Items for takes of `state` that are still open though the manifest doesn't want them any more."""
-        for take in state.takes:
-            if take.status not in SETTLED and (shown is None or take.number != shown.number):
-                yield self._open(take, _unwanted(take, state.shot))
-
-    def _decide(self, wanted: Wanted, state: ShotState) -> Item:
-        """The item of what a shot wants."""
-        blank = self._blank(wanted, state)
-        if (why := self._obstacle(state)) is not None:
-            return replace(blank, action=Action.HOLD, reason=why)
-        take, local = self._match(state, blank.fingerprint), self._bought_here(state, blank.fingerprint)
-        if take is not None and take.status not in SETTLED:
-            return self._open(take, _of(take, blank))
-        item = self._new(wanted, blank, state, local) if take is None else self._settled(take, _of(take, blank))
-        if not item.buys:
-            return item
-        unclear = [take for take in state.takes if take.status in UNKNOWN_OUTCOME]
-        if unclear:
-            return self._in_doubt(unclear, state.shot, blank)
-        return replace(item, bought_here=local)
-
-    def _in_doubt(self, unclear: Sequence[Take], shot: str, blank: Item) -> Item:
-        """The item of a shot that gets nothing new: of its take in doubt, the wanted one if that is one of them."""
-        meant = next((take for take in unclear if take.fingerprint == blank.fingerprint), None)
-        if meant is not None:
-            return self._open(meant, _of(meant, blank))
-        return self._open(unclear[-1], _unwanted(unclear[-1], shot))
-
-    def _obstacle(self, state: ShotState) -> str | None:
-        """Why nothing can be said of a shot's takes."""
-        shot = state.shot.casefold()
-        if (why := self.unreadable.get(shot)) is not None:
-            return f"its state file can't be understood: {why}"
-        stray = self.world.strays.get(state.shot)
-        if (why := self.missing.get(shot)) is not None:
-            return f"its state file {why}" + (f" ({stray} is there)" if stray is not None else "")
-        if stray is not None:
-            return f"there is {stray}, but no state file that knows it"
-        if not state.takes and self.closed is not None:
-            what = self.world.missing.get(self.closed, "can't be understood")
-            return f"it may be {self.closed} under a new id, whose state file {what}"
-        return None
-
-    def _blank(self, wanted: Wanted, state: ShotState) -> Item:
-        """The item of an order that was never made."""
-        return Item(
-            shot=wanted.shot,
-            action=Action.CREATE,
-            reason="new",
-            number=state.next_number(),
-            fingerprint=self.fingerprints[wanted.shot],
-            order=wanted.order,
-            price_usd=wanted.model.price.of(wanted.order),
-            google_usd=wanted.model.listed(wanted.order),
-            retired=wanted.model.retired,
-        )
-
-    def _match(self, state: ShotState, fingerprint: str) -> Take | None:
-        """The take that this order already has, the best of them if a rehearsal left several."""
-        return _best(take for take in state.takes if take.fingerprint == fingerprint and self.world.accepts(take))
-
-    def _bought_here(self, state: ShotState, fingerprint: str) -> Take | None:
-        """The take of this order that a gateway on this machine may have been paid for, if it isn't a match."""
-        return _best(
-            take
-            for take in state.takes
-            if take.fingerprint == fingerprint
-            and not self.world.accepts(take)
-            and take.last.gateway != SIMULATOR
-            and take.status is not Status.REFUSED
-        )
-
-    def _new(self, wanted: Wanted, blank: Item, state: ShotState, local: Take | None) -> Item:
-        """The item of an order that has no take, or none that satisfies this run."""
-        if not state.takes:
-            return blank
-        paid = any(map(self.world.has_cost, state.takes))
-        rehearsed = _best(take for take in state.takes if take.fingerprint == blank.fingerprint)  # or it were a match
-        if local is not None:
-            bought = "bought" if local.status in CHARGED else "ordered"
-            where = f"{local.last.gateway} (take {local.number}: {local.status})"
-            reason = f"already {bought} at {where}, which satisfies no run elsewhere"
-        elif rehearsed is not None:
-            reason = f"its take was made at {rehearsed.last.gateway}, which satisfies no real run"
-        else:
-            words = orders.changes(state.takes[-1].order, wanted.order)
-            reason = f"{' and '.join(words)} changed" if words != ["take"] else f"take {wanted.order.take} ordered"
-        return replace(blank, reason=reason, bought_before=paid)
-
-    def _open(self, take: Take, item: Item) -> Item:
-        """The item of a take that isn't settled."""
-        last = take.last
-        if take.status in UNKNOWN_OUTCOME:
-            return replace(item, action=Action.HOLD, reason=f"in doubt since {last.submitted_at}; see veopipe resolve")
-        if take.status is not Status.DOWNLOADED and self.world.gateway not in {None, last.gateway}:
-            how = f"carry it on with the pipeline of that gateway, or --base-url {last.gateway} if it takes this key"
-            return replace(item, action=Action.HOLD, reason=f"{take.status} at {last.gateway}; {how}")
-        return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
-
-    def _settled(self, take: Take, item: Item) -> Item:
-        """The item of a wanted take that is settled: kept as it is, or tried again."""
-        item = replace(item, action=Action.KEEP)
-        why = take.last.message or take.last.reason or ""
-        if take.status is Status.VERIFIED:
-            return replace(item, reason="verified")
-        if take.status is Status.MISMATCHED:
-            return replace(item, reason=f"mismatched: {why}; raise take to order another")
-        if take.status is Status.ABANDONED:
-            return replace(item, reason=f"abandoned: {why}; raise take to order another")
-        if self.world.tries_again(take):
-            paid = self.world.has_cost(take)
-            return replace(item, action=Action.RETRY, reason=f"{take.status}: {why}", bought_before=paid)
-        return replace(item, reason=f"{take.status}: {why}; --retry-failed orders another attempt")
-
-
-_WORTH = {
-    Status.VERIFIED: 6,
-    **dict.fromkeys(CARRIED_ON, 5),
-    **dict.fromkeys(UNKNOWN_OUTCOME, 4),
-    Status.MISMATCHED: 3,
-    Status.FAILED: 2,
-    Status.REFUSED: 1,
-    Status.ABANDONED: 0,
-}
-
-
-def _best(takes: Iterable[Take]) -> Take | None:
-    """The take that a shot is shown by, if it has several of one order."""
-    return max(takes, key=lambda take: (_WORTH[take.status], take.number), default=None)
-
-
-def _of(take: Take, blank: Item) -> Item:
-    """The item of a wanted order that has a take."""
-    return replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal())
-
-
-def _unwanted(take: Take, shot: str) -> Item:
-    """The item of a take that the manifest doesn't want any more."""
-    price, ordinal = take.last.price_usd, take.paid_ordinal()
-    return Item(shot, Action.CONTINUE, "", take.number, take.fingerprint, None, price, ordinal, status=take.status)
-
-
-def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool = True) -> Plan:
-    """The plan for the selected shots.
-
-    Args:
-        wanted: the selected shots, in the manifest's order.
-        world: what is on disk and asked for.
-        departed_too: carry on open takes of shots that left the manifest (nothing was selected by name).
-    """
-    planner = _Planner(world, {shot: one.order.fingerprint() for shot, one in wanted.items()})
-    items = [item for shot in wanted.values() for item in planner.items_of(shot)]
-    if departed_too:
-        items += [item for state in planner.departed() for item in planner.leftovers(state, None)]
-    return Plan(tuple(items), world.retry_failed, planner.moves)
-
-
-def bought_words(plan: Plan) -> str | None:
-    """What an edit buys again, for people, or None: `3 shots were already bought; this buys them again: $0.90 (…)`."""
-    again = plan.again
-    if not again:
-        return None
-    total = as_text(sum((item.price_usd for item in again), Decimal(0)))
-    reasons = list(dict.fromkeys(item.reason for item in again))
-    shown = "; ".join(reasons[:3]) + ("; …" if len(reasons) > 3 else "")
-    were, them = ("was", "it") if len(again) == 1 else ("were", "them")
-    return f"{counted(len(again), 'shot')} {were} already bought; this buys {them} again: ${total} ({shown})"
-
-
-def elsewhere_words(plan: Plan) -> list[str]:
-    """A sentence for each key of `Plan.elsewhere`: `3 shots were already bought at http://localhost:3000, …`."""
-    found = []
-    for (gateway, kept_there), items in plan.elsewhere.items():
-        total = as_text(sum((item.price_usd for item in items), Decimal(0)))
-        were, them, they_are = ("was", "it", "it is") if len(items) == 1 else ("were", "them", "they are")
-        bought, billed = ("bought", "") if kept_there else ("ordered", "perhaps billed, ")
-        kept = f"; with --base-url {gateway} {they_are} kept" if kept_there else ""
-        found.append(
-            f"{counted(len(items), 'shot')} {were} already {bought} at {gateway}, {billed}perhaps the same gateway "
-            f"under another name: this buys {them} again for ${total}{kept} "
-            f"(if that was `veopipe simulate`, nothing was paid)"
-        )
-    return found
-
-
-def retired_words(plan: Plan, imposed: str | None) -> list[str]:
-    """What is bought of models that are announced as switched off: a sentence for each model, for people.
-
-    Args:
-        plan: what a run would do.
-        imposed: the model that the pipeline orders every shot with, or None.
-    """
-    bought = Counter((item.order.model, item.retired) for item in plan.creates if item.order and item.retired)
-    return [
-        f"{counted(n, 'create')} of {model}{' (as this pipeline overrides it)' if model == imposed else ''}: "
-        f"it was {retired.in_words()}"
-        for (model, retired), n in bought.items()
-    ]
+        """The shots that take over the state of another one, by one item each."""
+        return list({item.shot: item for item in reversed(self.items) if item.renamed_from is not None}.values())[::-1]

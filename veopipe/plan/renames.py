@@ -1,6 +1,6 @@
 """Which shot takes over whose state: shots that got another id, one of them or all at once, in a row or in a circle.
 
-* A shot takes a state over only if it wants an order that its own state doesn't have and the other one has.
+* A shot takes a state over only if its own state has none of the orders that it wants, and the other one has one.
 * A state is free if its shot left the manifest, or wants no order that it has. Each is taken over once.
 * A state whose place is taken goes where the row of takeovers began, so no state is ever without a place.
 
@@ -12,13 +12,13 @@ Source: docs/design.md, 1 and 5 (Renamed shots); DECISIONS.md, 24.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 
 from veopipe.takes.take import ShotState
 
 
 def takeovers(
-    wanted: Mapping[str, str],
+    wanted: Mapping[str, Sequence[str]],
     states: Mapping[str, ShotState],
     manifest_ids: Collection[str],
     unreadable: Collection[str],
@@ -26,7 +26,7 @@ def takeovers(
     """Who takes over whose state.
 
     Args:
-        wanted: selected shot → fingerprint of what it wants, in the manifest's order.
+        wanted: selected shot → fingerprints of what it wants, in the manifest's order.
         states: of every shot that has one, wanted or not.
         manifest_ids: all shots of the manifest; those that aren't selected neither give nor take.
         unreadable: ids, without regard to case, whose state file can't be understood; nothing goes there.
@@ -37,24 +37,26 @@ def takeovers(
     """
     departed = sorted(states.keys() - set(manifest_ids))
     needy = {
-        shot: fingerprint
-        for shot, fingerprint in wanted.items()
-        if shot.casefold() not in unreadable and fingerprint not in _orders_of(states.get(shot))
+        shot: fingerprints
+        for shot, fingerprints in wanted.items()
+        if shot.casefold() not in unreadable and _orders_of(states.get(shot)).isdisjoint(fingerprints)
     }
     given = dict(_respelt(needy, departed, states))
     taken = set(given.values())
     holders = _holders([*departed, *(shot for shot in needy if shot in states)], states)
-    for shot, fingerprint in needy.items():
-        if shot not in given and (found := _first(holders[fingerprint], taken)) is not None:
-            given[shot] = found
-            taken.add(found)
+    for shot, fingerprints in needy.items():
+        for fingerprint in fingerprints if shot not in given else ():
+            if (found := _first(holders[fingerprint], taken)) is not None:
+                given[shot] = found
+                taken.add(found)
+                break
     _make_room(given, states)
     return given
 
 
-def _orders_of(state: ShotState | None) -> Collection[str]:
+def _orders_of(state: ShotState | None) -> KeysView[str]:
     """The fingerprints of a shot's takes, in their order."""
-    return dict.fromkeys(take.fingerprint for take in state.takes) if state is not None else ()
+    return dict.fromkeys(take.fingerprint for take in (state.takes if state is not None else ())).keys()
 
 
 def _holders(free: Iterable[str], states: Mapping[str, ShotState]) -> Mapping[str, deque[str]]:

@@ -20,6 +20,8 @@ UNREADABLE = "unreadable"
 """A shot whose state file can't be understood."""
 HELD = "held"
 """What the page, Markdown and JUnit call a pending shot for which nothing is sent until a person has acted."""
+WAITING = "waiting"
+"""What they call a pending shot that waits for people to choose, or for another take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Standing:
     """How one status is shown.
 
     Attributes:
-        status: of the attempt table, or one of the three words above.
+        status: of the attempt table, or one of the words above.
         code: the exit code of a run that leaves a wanted shot there.
         colour: on the terminal.
         heading: on the terminal, behind a number of shots.
@@ -80,6 +82,7 @@ _IN_DOUBT = Advice(
 )
 _UNREADABLE = Advice(2, "Unreadable", "Their state files can't be understood, so nothing is sent for them.")
 _HELD = Advice(3, "Held", "Nothing is sent for them until this is cleared up.")
+_WAITING = Advice(9, "Waiting", "Nothing is bought for them until somebody has chosen.", "review")
 _MISMATCHED = Advice(
     4,
     "Not as ordered",
@@ -108,31 +111,31 @@ _ROWS = (
     Standing(
         Status.IN_DOUBT, ExitCode.IN_DOUBT, "bold magenta",
         "in doubt: perhaps paid; look them up, then veopipe resolve",
-        14, "doubt", "?", "error", _IN_DOUBT,
+        15, "doubt", "?", "error", _IN_DOUBT,
     ),
     Standing(Status.SUBMITTING, ExitCode.IN_DOUBT, "cyan", "being sent", 5, "open", "◐", "skipped"),
     Standing(
         UNREADABLE, ExitCode.ENVIRONMENT, "bold red", "unreadable state files: held",
-        13, "bad", "!", "error", _UNREADABLE,
+        14, "bad", "!", "error", _UNREADABLE,
     ),
     Standing(
         Status.MISMATCHED, _BAD, "red",
         "mismatched: delivered and kept, but not what was ordered; raise its take to order another",
-        12, "bad", "≠", "failure", _MISMATCHED,
+        13, "bad", "≠", "failure", _MISMATCHED,
     ),
     Standing(
         Status.FAILED, _BAD, "red", "failed: perhaps billed; --retry-failed orders another attempt",
-        11, "bad", "✕", "failure", _FAILED,
+        12, "bad", "✕", "failure", _FAILED,
     ),
     Standing(
         Status.REFUSED, _BAD, "red",
         "refused: nothing was charged; change what the reason names, or run with --retry-failed",
-        9, "bad", "⊘", "failure", _REFUSED,
+        10, "bad", "⊘", "failure", _REFUSED,
     ),
     Standing(
         Status.ABANDONED, _BAD, "red",
         "abandoned: written off, or gone at the gateway; raise its take to order another",
-        10, "bad", "–", "failure", _ABANDONED,
+        11, "bad", "–", "failure", _ABANDONED,
     ),
     Standing(
         Status.PARKED, _UNSETTLED, "yellow", "parked: paid, to be picked up by the next run",
@@ -143,6 +146,7 @@ _ROWS = (
     Standing(Status.DOWNLOADED, _UNSETTLED, "cyan", "downloaded, to be measured", 4, "open", "◐", "skipped"),
     Standing(PENDING, _UNSETTLED, "yellow", "pending", 6, "idle", "○", "skipped"),
     Standing(HELD, ExitCode.ENVIRONMENT, "yellow", "held", 8, "wait", "‖", "error", _HELD),
+    Standing(WAITING, ExitCode.OK, "yellow", "waiting", 9, "wait", "‖", "skipped", _WAITING),
     Standing(Status.VERIFIED, ExitCode.OK, "green", "verified", 1, "good", "✓", "passed"),
 )
 # fmt: on

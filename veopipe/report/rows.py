@@ -7,8 +7,8 @@ Source: docs/design.md, 7 (JSON) and 7 (Exit codes); `schemas/report.schema.json
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ from veopipe.dialects.base import Scope
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.money import as_text
-from veopipe.plan.plan import Action, Item, Plan
+from veopipe.plan.plan import Action, Choice, Item, Plan
 from veopipe.project import Ending, OpenLedger
-from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, Standing
+from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, WAITING, Standing
 from veopipe.standins import StandIn
 from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spending
+from veopipe.takes.verdict import Review, Reviews, Verdict
+
+_UNREVIEWED = Reviews()
+_SAID_MORE = {Action.HOLD: HELD, Action.WAIT: WAITING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,9 @@ class Row:
         file: its file, relative to the manifest's folder, if it is on disk.
         away: what only stands for its file, if that isn't on disk.
         reason: why it stands there, for people.
-        hidden: rows of other takes of the shot that this run can carry on or that are in doubt: no row of their
-            own, but they count for the exit code.
+        hidden: rows of other takes of the shot that are wanted, that this run can carry on, or that are in doubt: no
+            row of their own, but they count for the exit code.
+        judged: what people said of the shot's takes, by the take's number.
     """
 
     item: Item
@@ -50,6 +55,7 @@ class Row:
     away: StandIn | None = None
     reason: str | None = None
     hidden: tuple[Row, ...] = ()
+    judged: Mapping[int, Review] = field(default_factory=dict)
 
     @property
     def shot(self) -> str:
@@ -73,8 +79,14 @@ class Row:
 
     @property
     def standing(self) -> Standing:
-        """How its status is shown; `held` says more than `pending`."""
-        return LEGEND[HELD if self.status == PENDING and self.item.action is Action.HOLD else self.status]
+        """How its status is shown; `held` and `waiting` say more than `pending`."""
+        return LEGEND[_SAID_MORE.get(self.item.action, PENDING) if self.status == PENDING else self.status]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What people decided about the take that the row is about."""
+        review = self.judged.get(self.take)
+        return review.verdict if review is not None else None
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON reports hold it."""
@@ -87,6 +99,21 @@ class Row:
             "file": self.file,
             **{name: getattr(file, name, None) for name in ("sha256", "width", "height", "duration_s")},
             "reason": self.reason,
+            "takes": [self._take_as_json(take) for take in self.state.takes],
+        }
+
+    def _take_as_json(self, take: Take) -> dict[str, Any]:
+        """One of the shot's takes, with what was said of it."""
+        file, review = take.file, self.judged.get(take.number)
+        said = (
+            {"verdict": review.verdict, "again": review.again, "note": review.note, "by": review.by} if review else {}
+        )
+        return {
+            "take": take.number,
+            "status": take.status.value,
+            "name": file.name if file is not None else None,
+            **{name: getattr(file, name, None) for name in ("sha256", "width", "height", "duration_s")},
+            **{name: value for name, value in said.items() if value},
         }
 
 
@@ -158,7 +185,7 @@ def make(ledger: OpenLedger, plan: Plan, ending: Ending | None = None, *, runnin
         running: a run is on, so `submitting` isn't in doubt yet.
     """
     choices = ledger.project.choices
-    rows = make_rows(plan, ledger.store, ending, running=running)
+    rows = make_rows(plan, ledger.store, ending, running=running, reviews=ledger.reviews)
     money = money_of(plan, ledger.attempts(), ending.run if ending else None)
     report = Report(str(choices.manifest), rows, money, simulated=choices.simulate, running=running)
     if ending is None:
@@ -167,23 +194,28 @@ def make(ledger: OpenLedger, plan: Plan, ending: Ending | None = None, *, runnin
     return replace(report, exit_code=code, notes=ending.notes, warnings=ending.warnings)
 
 
-def make_rows(plan: Plan, store: Store, ending: Ending | None = None, *, running: bool = False) -> tuple[Row, ...]:
-    """One row per shot: what is in doubt before what is wanted before what is merely open."""
-    view = _View(store, Shelf(store.places), ending, running)
+def make_rows(
+    plan: Plan, store: Store, ending: Ending | None = None, *, running: bool = False, reviews: Reviews = _UNREVIEWED
+) -> tuple[Row, ...]:
+    """One row per shot: what is in doubt before the chosen take, before others that are wanted or merely open."""
+    view = _View(store, Shelf(store.places), ending, running, reviews)
     by_shot: dict[str, list[Row]] = {}
     for item in plan.items:
         by_shot.setdefault(item.shot, []).append(view.row(item))
-    return tuple(rows[0] if len(rows) == 1 else _first_of(rows) for rows in by_shot.values())
+    return tuple(rows[0] if len(rows) == 1 else _first_of(rows, plan) for rows in by_shot.values())
 
 
-def _first_of(rows: list[Row]) -> Row:
-    first = min(rows, key=_rank)
-    hidden = [row for row in rows if row is not first and _is_open(row)]
-    if not hidden:
-        return first
-    words = [f"take {row.take} is still {row.status}" for row in hidden]
+def _first_of(rows: list[Row], plan: Plan) -> Row:
+    choice = plan.choices.get(rows[0].shot, Choice(None))
+    first = min(rows, key=lambda row: (_rank(row), row.take != choice.number, -row.take if row.wanted else 0))
+    hidden = [row for row in rows if row is not first and (row.wanted or _is_open(row))]
+    words = [
+        f"take {row.take} is {'' if row.wanted else 'still '}{row.status}"
+        for row in hidden
+        if row.status != Status.VERIFIED
+    ]
     reason = "; ".join([first.reason, *words] if first.reason else words)
-    return replace(first, reason=reason, hidden=tuple(hidden))
+    return replace(first, reason=reason or None, hidden=tuple(hidden))
 
 
 def _is_open(row: Row) -> bool:
@@ -206,16 +238,23 @@ class _View:
     shelf: Shelf
     ending: Ending | None
     running: bool
+    reviews: Reviews
 
     def row(self, item: Item) -> Row:
         state, take = self.made_for(item)
-        row = Row(item, state, take, self.status(item, take), reason=self.reason(item, take))
+        row = Row(item, state, take, self.status(item, take), reason=self.reason(item, take), judged=self.judged(state))
         if take is None:
             return row
         if (shown := _file_shown(item.shot, take, self.shelf)) is not None:
             return replace(row, file=shown)
         away = self.shelf.instead(item.shot, take)
         return replace(row, away=away, reason=str(away)) if away is not None else row
+
+    def judged(self, state: ShotState) -> dict[int, Review]:
+        if not self.reviews.by_take:
+            return {}
+        said = ((take.number, self.reviews.of(take)) for take in state.takes)
+        return {number: review for number, review in said if review is not None}
 
     def made_for(self, item: Item) -> tuple[ShotState, Take | None]:
         """The takes of an item's shot, and the one that the item is about, if it was ordered."""
@@ -294,4 +333,5 @@ def code_of(rows: Iterable[Row], codes: Collection[ExitCode]) -> ExitCode:
 
 def _code_of_row(row: Row) -> ExitCode:
     code = row.standing.code
-    return ExitCode.OK if code is ExitCode.SETTLED_BADLY and not row.wanted else code
+    is_let_go = not row.wanted or row.verdict is Verdict.REJECT
+    return ExitCode.OK if code is ExitCode.SETTLED_BADLY and is_let_go else code

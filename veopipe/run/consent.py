@@ -17,7 +17,8 @@ from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
 from veopipe.ledger import owner, safekeeping
 from veopipe.money import as_text
 from veopipe.plan.permission import Permission
-from veopipe.plan.plan import Item, Plan, bought_words, elsewhere_words, retired_words
+from veopipe.plan.plan import Item, Plan
+from veopipe.plan.words import bought_words, elsewhere_words, picks_words, retired_words
 from veopipe.project import OpenLedger
 from veopipe.run.events import Note
 from veopipe.text import counted
@@ -78,15 +79,17 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
     if allowed or (cap is not None and (cap >= cost or voice.ask is None)):
         for sentence in elsewhere_words(plan):  # no question says it, so it is said before the first create
             voice.tell(f"warning: {sentence}")
-        _warn_of_retired(plan, ledger, voice)
+        _warn(plan, ledger, voice)
     else:
-        _warn_of_retired(plan, ledger, voice)
+        _warn(plan, ledger, voice)
         _ask(_question(plan, cap), voice)
     return terms.permission
 
 
-def _warn_of_retired(plan: Plan, ledger: OpenLedger, voice: Voice) -> None:
-    """Say what is over before it is ordered; in a rehearsal nothing is."""
+def _warn(plan: Plan, ledger: OpenLedger, voice: Voice) -> None:
+    """Say what picks keep from being bought and, of what isn't rehearsed, what is over."""
+    for sentence in picks_words(plan):
+        voice.tell(sentence)
     if not ledger.project.choices.simulate:
         for sentence in retired_words(plan, ledger.project.pipeline.overrides.model):
             voice.tell(f"warning: {sentence}")

@@ -21,15 +21,16 @@ from typing import Any
 from veopipe import clock, files
 from veopipe.delivery.measure import Prober
 from veopipe.dialects.lookup import Found
-from veopipe.errors import EnvironmentFault, ExitCode
+from veopipe.errors import EnvironmentFault, ExitCode, VeopipeError
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
 from veopipe.ledger import owner, rescue
 from veopipe.money import Budget, as_text
 from veopipe.plan.permission import Permission, has_work
-from veopipe.plan.plan import Action, Item, Plan, elsewhere_words
+from veopipe.plan.plan import Action, Item, Plan
+from veopipe.plan.words import elsewhere_words
 from veopipe.project import Ending, OpenLedger, Project
-from veopipe.run import looking
+from veopipe.run import looking, naming
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.consent import Terms, Voice, agree
@@ -88,15 +89,18 @@ def changes_anything(ledger: OpenLedger, plan: Plan) -> bool:
     """Whether anything is to be done besides reporting: by the plan, by the ledger, or for a name that isn't there."""
     if has_work(plan) or plan.renames or ledger.head.open_runs:
         return True
-    return any(not _is_shown(ledger, item) for item in plan.items)
+    return any(not _is_there(ledger, plan, item) for item in plan.items)
 
 
-def _is_shown(ledger: OpenLedger, item: Item) -> bool:
-    """Whether a verified take is on disk under both names (two looks at the folder, no reading)."""
+def _is_there(ledger: OpenLedger, plan: Plan, item: Item) -> bool:
+    """Whether a verified take is on disk, the chosen one under both names (two looks at the folder, no reading)."""
     if item.status is not Status.VERIFIED or not item.wanted:
         return True
-    file = ledger.store.shots[item.shot].take(item.number).file
-    return file is not None and ledger.project.shelf.is_shown(item.shot, file)
+    state, shelf = ledger.store.shots[item.shot], ledger.project.shelf
+    file = state.take(item.number).file
+    if file is None or not plan.may_show(state, item.number):
+        return file is not None and shelf.is_whole(file)
+    return shelf.is_shown(item.shot, file)
 
 
 def connect(project: Project, plan: Plan, environ: Mapping[str, str]) -> Gateway | None:
@@ -255,7 +259,7 @@ class Run:
             self.creator = self._creator(plan, asker, budget, permission)
         steps = Steps.of(self.ledger, gateway, prober, self.brakes, self.admission)
         try:
-            await self._work(plan, Settler(self.ledger.store, self.ledger.project.shelf, steps, plan.wanted_takes))
+            await self._work(plan, Settler(self.ledger.store, self.ledger.project.shelf, steps, plan.may_show))
         finally:
             counting.cancel()
             await prober.close()
@@ -319,7 +323,7 @@ class Run:
             if self.brakes.is_leaving:
                 return
             kept = item.action in {Action.KEEP, Action.RENAME} and item.status is Status.VERIFIED
-            if kept and not _is_shown(self.ledger, item):
+            if kept and not _is_there(self.ledger, plan, item):
                 await settler.bring_back(item.shot, self.ledger.store.shots[item.shot].take(item.number))
 
     async def _until_settled(self, settling: set[asyncio.Task[None]]) -> None:
@@ -352,15 +356,32 @@ class Run:
             left: what is still to be done; None: make it from what the run left.
         """
         is_over = ExitCode.TERMINATED not in self.brakes.codes
+        left = left or _what_is_left(self.ledger, self.voice)
         try:
             self.ledger.write(open_runs=() if is_over else None)
         except EnvironmentFault as error:  # then the next run counts this one's spending: safe, and said
             self.brakes.stop_quietly(error.message, ExitCode.ENVIRONMENT)
         return Ending(
             run=self.id,
-            left=left or self.ledger.plan(),
+            left=left,
             codes=frozenset(self.brakes.codes),
             notes=tuple(self.brakes.notes),
             held=dict(self.creator.held) if self.creator is not None else {},
             warnings=tuple(elsewhere_words(plan)),
         )
+
+
+def _what_is_left(ledger: OpenLedger, voice: Voice) -> Plan:
+    """What is still to be done, by what people say now; finished names follow what they chose meanwhile."""
+    had = bool(ledger.reviews.by_take)
+    try:
+        ledger.look_again()
+    except VeopipeError as error:  # the reviews of the start hold
+        voice.tell(f"what was said of takes meanwhile can't be read: {error}")
+    left = ledger.plan()
+    try:
+        if had or ledger.reviews.by_take:
+            naming.follow(ledger, left)
+    except OSError as error:
+        voice.tell(f"finished names don't follow what was chosen: {error.strerror} ({error.filename})")
+    return left

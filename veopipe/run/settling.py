@@ -9,7 +9,7 @@ Source: docs/design.md, 5 (Videos) and 6 (The loop).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from veopipe.delivery.shelf import Away, Shelf
@@ -19,7 +19,7 @@ from veopipe.run.events import Happening
 from veopipe.run.steps import Step, Steps
 from veopipe.run.watching import Watch
 from veopipe.takes.status import Status
-from veopipe.takes.take import Take
+from veopipe.takes.take import ShotState, Take
 
 
 @dataclass(slots=True)
@@ -30,13 +30,13 @@ class Settler:
         store: where takes stand.
         shelf: the output folders.
         steps: say what happens to a take.
-        wanted: shot → number of the take that the list wants now; no other takes its finished name from it.
+        may_show: whether the finished name of a shot may go to its take of a number (`Plan.may_show`).
     """
 
     store: Store
     shelf: Shelf
     steps: Steps
-    wanted: Mapping[str, int]
+    may_show: Callable[[ShotState, int], bool]
 
     async def settle(self, shot: str, number: int) -> None:
         """Carry one take on until it is settled, parked, or the run ends."""
@@ -48,8 +48,7 @@ class Settler:
                 take = await self._record(shot, take, step)
                 if step.wait and not await brakes.pause(step.wait):
                     return
-            outdone = self.store.shots[shot].is_outdone(number, self.wanted.get(shot))
-            if take.status is Status.VERIFIED and not outdone:
+            if take.status is Status.VERIFIED and self.may_show(self.store.shots[shot], number):
                 await self._show(shot, take)
         except Away as away:  # nothing is asked for, fetched or recorded in its stead
             brakes.journal.note(Happening.MISSING, shot, number, str(away))
@@ -89,7 +88,8 @@ class Settler:
                     return
                 await self._record(shot, take, step)
                 brakes.journal.note(Happening.FETCHED_AGAIN, shot, take.number)
-            await self._show(shot, self.store.shots[shot].take(take.number))
+            if self.may_show(self.store.shots[shot], take.number):
+                await self._show(shot, self.store.shots[shot].take(take.number))
         except (NotRecorded, OSError) as error:
             brakes.stop(f"{shot}: {_said(error)}", ExitCode.ENVIRONMENT)
 

@@ -17,6 +17,7 @@ from veopipe.delivery.measure import Prober, Unmeasurable, judge
 from veopipe.delivery.shelf import lack
 from veopipe.errors import ExitCode
 from veopipe.ledger.store import Store
+from veopipe.plan.plan import Plan
 from veopipe.project import OpenLedger
 from veopipe.takes import take as takes
 from veopipe.takes.status import Event, Status
@@ -58,17 +59,17 @@ async def inspect(ledger: OpenLedger) -> list[Finding]:
         OSError: a finished name can't be given.
     """
     findings = []
-    wanted = ledger.plan(anywhere=True).wanted_takes
+    plan = ledger.plan(anywhere=True)
     async with Prober() as prober:
         for shot in ledger.project.wanted:
             state = ledger.store.shots.get(shot)
             for take in state.takes if state else ():
                 if take.file is not None and take.status in {Status.VERIFIED, Status.MISMATCHED}:
-                    findings.append(await _inspect(ledger, prober, shot, take, wanted.get(shot)))
+                    findings.append(await _inspect(ledger, prober, shot, take, plan))
     return findings
 
 
-async def _inspect(ledger: OpenLedger, prober: Prober, shot: str, take: Take, wanted: int | None) -> Finding:
+async def _inspect(ledger: OpenLedger, prober: Prober, shot: str, take: Take, plan: Plan) -> Finding:
     if take.file is None:
         raise ValueError("only delivered takes are inspected")
     store, shelf = ledger.store, ledger.project.shelf
@@ -81,7 +82,7 @@ async def _inspect(ledger: OpenLedger, prober: Prober, shot: str, take: Take, wa
         return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
     verdict = judge(measured, take.order, ledger.project.pipeline.verify.duration_tolerance)
     changed = _record(store, shot, take.number, measured.of(take.file, measured_at=now()), matches=verdict.matches)
-    if changed.status is not take.status and not store.shots[shot].is_outdone(take.number, wanted):
+    if changed.status is not take.status and plan.may_show(store.shots[shot], take.number):
         shelf.publish(shot, changed, store.every_take(shot))
     facts = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s"
     said = f"{facts}; {verdict.text}" if verdict.text else facts

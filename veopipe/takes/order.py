@@ -87,6 +87,10 @@ class Order:
         """Width and height in pixels of the video that must arrive."""
         return SIZES[self.resolution, self.aspect_ratio]
 
+    def has_text_of(self, other: Order) -> bool:
+        """Whether both ask for the same, whichever of its results."""
+        return all(word == "take" for word in changes(self, other))
+
     def as_json(self) -> dict[str, Any]:
         """The order as state and plan files hold it; the fingerprint is made from the same."""
         return {

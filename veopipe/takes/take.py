@@ -179,9 +179,9 @@ class ShotState:
             for attempt in take.attempts:
                 yield take.fingerprint, attempt.number, attempt.run, attempt.submitted_at
 
-    def is_outdone(self, number: int, wanted: int | None) -> bool:
-        """Whether the take that is wanted now is verified, and is another one: the finished name is that one's."""
-        return any(take.number == wanted != number and take.status is Status.VERIFIED for take in self.takes)
+    def is_verified(self, number: int) -> bool:
+        """Whether the take with that number is there and verified."""
+        return any(take.number == number and take.status is Status.VERIFIED for take in self.takes)
 
     def next_number(self) -> int:
         """The number that a new take gets."""

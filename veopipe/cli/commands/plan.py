@@ -18,7 +18,8 @@ from veopipe.cli.terminal.screen import say
 from veopipe.clock import now
 from veopipe.errors import ExitCode
 from veopipe.plan import permission
-from veopipe.plan.plan import Plan, retired_words
+from veopipe.plan.plan import Plan
+from veopipe.plan.words import picks_words, retired_words
 from veopipe.project import Choices, OpenLedger
 from veopipe.takes.take import spending
 from veopipe.text import counted
@@ -61,7 +62,7 @@ def _warn(ledger: OpenLedger, plan: Plan) -> None:
     """Say what should be known before the price."""
     if ledger.head.is_new and plan.creates:
         say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
-    for sentence in retired_words(plan, ledger.project.pipeline.overrides.model):
+    for sentence in (*picks_words(plan), *retired_words(plan, ledger.project.pipeline.overrides.model)):
         say(f"warning: {sentence}")
 
 

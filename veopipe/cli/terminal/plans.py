@@ -14,7 +14,8 @@ from rich.text import Text
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented
 from veopipe.money import as_text
-from veopipe.plan.plan import Action, Item, Plan, bought_words, elsewhere_words
+from veopipe.plan.plan import Action, Item, Plan
+from veopipe.plan.words import bought_words, elsewhere_words
 from veopipe.takes.status import UNKNOWN_OUTCOME
 from veopipe.text import counted, printable
 
@@ -24,6 +25,7 @@ _ACTION_COLOURS = {
     Action.CONTINUE: "cyan",
     Action.KEEP: "dim",
     Action.RENAME: "cyan",
+    Action.WAIT: "yellow",
     Action.HOLD: "bold magenta",
 }
 _HEAD = ("shot", "mode", "model", "resolution", "action", "why", "cost")
@@ -57,8 +59,9 @@ def _show_again(console: Console, plan: Plan) -> None:
     for words, again in [(bought_words(plan), plan.again), *elsewhere]:
         if words:
             console.print(Text(words, "bold yellow"))
-            more = f", … {len(again) - _NAMED:,} more" if len(again) > _NAMED else ""
-            show_indented(console, Text(", ".join(item.shot for item in again[:_NAMED]) + more, "yellow"), 2)
+            shots = list(dict.fromkeys(item.shot for item in again))
+            more = f", … {len(shots) - _NAMED:,} more" if len(shots) > _NAMED else ""
+            show_indented(console, Text(", ".join(shots[:_NAMED]) + more, "yellow"), 2)
 
 
 def _cells(item: Item) -> tuple[str, ...]:

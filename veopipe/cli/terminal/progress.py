@@ -142,6 +142,8 @@ class Progress:
             return ""
         most = max(12, self._console.width // 3) if self._console.is_terminal else _LONGEST_ID
         shot = printable(note.shot, most, own=True)
+        if note.take is not None and note.take > 1:  # as its file is called: several takes of a shot may be under way
+            shot = f"{shot}.{note.take:03d}"
         self._widest = max(self._widest, len(shot))
         return shot.ljust(min(self._widest, most))
 

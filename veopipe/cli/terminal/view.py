@@ -88,7 +88,15 @@ class View(Progress):
     def _begin(self, key: tuple[str, int], status: Status, price: Decimal = Decimal(0)) -> Task:
         self._end(key)
         self._ended.pop(key, None)
-        self.add_task(key[0], total=None, status=status, price=price, percent=None, said="")
+        shot, number = key
+        self.add_task(
+            shot if number == 1 else f"{shot}.{number:03d}",
+            total=None,
+            status=status,
+            price=price,
+            percent=None,
+            said="",
+        )
         self._under_way[key] = self.tasks[-1]
         return self.tasks[-1]
 

@@ -1,0 +1,142 @@
+"""`veopipe review`: people say which takes they choose."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe.api import Project, Reviewed
+from veopipe.cli.completions import complete_shot
+from veopipe.cli.options import Decorator, about_manifest, example, simulate_option
+from veopipe.cli.output import emit, emit_line
+from veopipe.cli.terminal.reviews import show_changed, show_reviews
+from veopipe.cli.terminal.screen import say
+from veopipe.errors import UsageError
+from veopipe.film import review
+from veopipe.film.review import Decision
+from veopipe.plan.plan import Action
+from veopipe.project import Choices, OpenLedger
+from veopipe.report.rows import Row
+from veopipe.takes.take import ShotState, Take
+from veopipe.takes.verdict import Verdict
+from veopipe.text import printable
+
+_CODES = "0 listed or written; 2 wrong usage or input, nothing changed; 6 a file can't be read or written"
+_EXAMPLE = "veopipe review shots.yaml SC01 --pick 2 --note 'the gull at 5 s'"
+_number = click.IntRange(1, 999_999)
+
+
+def _several(name: str, words: str) -> Decorator:
+    return click.option(name, type=_number, multiple=True, metavar="N", help=words)
+
+
+@click.command("review", epilog=example(_EXAMPLE, _CODES))
+@about_manifest
+@simulate_option()
+@click.argument("what", required=False, metavar="[SHOT|FILE]", shell_complete=complete_shot)
+@click.option("--pick", type=_number, metavar="N", help="Choose take N; an earlier pick becomes alt.")
+@_several("--alt", "Keep take N in mind.")
+@_several("--reject", "Take N isn't wanted.")
+@_several("--clear", "Take back what was said of take N.")
+@click.option("--again", is_flag=True, help="One more result of that text, please: the next run buys it.")
+@click.option("--note", metavar="TEXT", help="What others should know.")
+@click.option("--by", metavar="NAME", help="Who says so; default: GIT_AUTHOR_NAME, or your login name.")
+def command(manifest: Path, what: str | None, format_: str, *, again: bool, note: str | None, **options: Any) -> int:
+    """Say which takes of SHOT are chosen, take in what a report's page saved (FILE), or list what waits for a verdict.
+
+    Nothing is bought: what is said lies in review/, in git, and the next run goes by it.
+    """
+    numbers = {verdict: list(_numbers(options.pop(verdict))) for verdict in ("pick", "alt", "reject", "clear")}
+    by = options.pop("by") or _somebody()
+    film = Project.of(Choices(manifest, **options), os.environ, say)
+    ledger, says_of_takes = film.look(), any(numbers.values())
+    if says_of_takes and what is not None:
+        decisions = _decisions(_state_of(ledger, what), numbers, again=again, note=note, by=by)
+        return _show(film.review(decisions), format_)
+    if says_of_takes or again or note is not None or what in film.loaded.manifest.shots:
+        raise UsageError("say a SHOT and one of --pick, --alt, --reject, --clear, with the number of a take")
+    if what is None:
+        return _list(film, ledger, format_)
+    return _show(film.review(review.parse_decisions(Path(what), ledger.head.id)), format_)
+
+
+def _numbers(told: int | Sequence[int] | None) -> Iterator[int]:
+    if isinstance(told, int):
+        yield told
+    elif told is not None:
+        yield from told
+
+
+def _somebody() -> str | None:
+    """Who is at the keyboard, as far as the system knows."""
+    try:
+        return os.environ.get("GIT_AUTHOR_NAME") or getpass.getuser()
+    except (KeyError, OSError):  # a container without a user's name
+        return None
+
+
+def _state_of(ledger: OpenLedger, shot: str) -> ShotState:
+    old = ledger.plan(anywhere=True).moves.get(shot, shot)  # the next run moves the state to the new id
+    if (state := ledger.store.shots.get(old)) is not None:
+        return state
+    known = shot in ledger.project.manifest.shots
+    raise UsageError(f"{printable(shot, 80)}: {'no take of it was ordered yet' if known else 'there is no such shot'}")
+
+
+def _decisions(
+    state: ShotState, numbers: Mapping[str, Sequence[int]], *, again: bool, note: str | None, by: str | None
+) -> list[Decision]:
+    named = [number for several in numbers.values() for number in several]
+    if len(set(named)) != len(named) or (again and numbers["clear"]):
+        raise UsageError("say one thing of each take; --clear takes the wish for one more back, too")
+    return [
+        review.decision_of(_take(state, number), **_said(verdict), again=again or None, note=note, by=by)
+        for verdict, several in numbers.items()
+        for number in several
+    ]
+
+
+def _said(verdict: str) -> dict[str, Any]:
+    return {"clears": True} if verdict == "clear" else {"verdict": Verdict(verdict)}
+
+
+def _take(state: ShotState, number: int) -> Take:
+    try:
+        return state.take(number)
+    except KeyError:
+        there = ", ".join(str(take.number) for take in state.takes)
+        raise UsageError(f"{state.shot} has no take {number}: there are {there}") from None
+
+
+def _show(done: Reviewed, format_: str) -> int:
+    if format_ == "json":
+        changed = {each.take: {"verdict": each.verdict, "again": each.again} for each in done.changed}
+        emit_line({"exit_code": 0, "changed": changed, "moved": list(done.moved), "running": done.running})
+    else:
+        show_changed(done)
+    return 0
+
+
+def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
+    reviews = ledger.reviews
+    rows = [row for row in film.report_of(ledger).rows if _waits(ledger, row)]
+    rows.sort(key=lambda row: len(reviews.picks(row.state.takes)) < 2)
+    takes = [take for state in ledger.store.shots.values() for take in state.takes]
+    strange = [said.take for said in reviews.unmatched(takes)]
+    if format_ == "json":
+        emit({"exit_code": 0, "shots": {row.shot: row.as_json() for row in rows}, "unmatched": strange})
+        return 0
+    show_reviews(rows, reviews)
+    for name in strange:
+        say(f"{name}.yaml is about a file that no take here has: it counts for nothing")
+    return 0
+
+
+def _waits(ledger: OpenLedger, row: Row) -> bool:
+    """Whether a shot waits for a verdict: something waits for it, or nobody has chosen among its takes."""
+    return row.item.action is Action.WAIT or bool(ledger.reviews.undecided(row.state.takes))
