@@ -61,8 +61,14 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def diagram() -> str:
-    """The attempt table as a Mermaid diagram."""
-    return f"```mermaid\n{status.diagram()}\n```"
+    """The attempt table as a Mermaid state diagram, one line per pair."""
+    lines = ["stateDiagram-v2", "    [*] --> submitting: intent on disk"]
+    for state, row in status.TABLE.items():
+        if state in status.SETTLED and not row:
+            lines.append(f"    {state.value} --> [*]")
+        lines += [f"    {state.value} --> {then.value}: {event.value}" for event, then in row.items()]
+    lines.append(f"    {status.Status.MISMATCHED.value} --> [*]")
+    return "\n".join(["```mermaid", *lines, "```"])
 
 
 def commands() -> str:

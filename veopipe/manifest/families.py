@@ -11,8 +11,8 @@ Source: docs/design.md, 3 (Families).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -22,7 +22,6 @@ from veopipe.documents.schema import Schema
 
 _MOST_CACHED = 100_000
 _BOUNDS = ("minimum", "maximum")
-
 
 UNDECLARED = Rule("picture-undeclared", "error", "the form field of a picture is known", "veopipe, Providers")
 _ROLES = ("input_reference", "last_frame", "reference_images")
@@ -77,6 +76,28 @@ def default_values() -> Mapping[str, Any]:
     return {key: entry["default"] for key, entry in settings.items() if "default" in entry}
 
 
+@dataclass(slots=True)
+class _Values:
+    """Verdicts on values of keys; those on short ones are kept.
+
+    Attributes:
+        judge: makes one.
+    """
+
+    judge: Callable[[str, Any], tuple[Finding, ...]]
+    _kept: dict[tuple[str, type, object], tuple[Finding, ...]] = field(default_factory=dict)
+
+    def of(self, key: str, value: Any) -> tuple[Finding, ...]:
+        """What is wrong with the value of a key."""
+        known = (key, type(value), value) if _is_short(value) else None
+        if known in self._kept:
+            return self._kept[known]
+        found = self.judge(key, value)
+        if known is not None and len(self._kept) < _MOST_CACHED:
+            self._kept[known] = found
+        return found
+
+
 class ShotRules:
     """Applies the manifest's rules to shots, fast: 10,000 shots are judged in a second.
 
@@ -90,20 +111,14 @@ class ShotRules:
     def __init__(self, models: Mapping[str, Ruled]) -> None:
         self._settings = schema.part("manifest", "$defs", "settings")
         self._checks = {key: schema.checker(entry) for key, entry in self._settings["properties"].items()}
-        self._values: dict[tuple[str, type, object], tuple[Finding, ...]] = {}
+        self._values = _Values(self._judged)
         self._models = models
         self._shared: dict[str, ModelRules] = {}
         self._of: dict[str, ModelRules] = {}
 
     def value(self, key: str, value: Any) -> tuple[Finding, ...]:
         """What is wrong with a key, or with its value whatever the model is."""
-        known = (key, type(value), value) if _is_short(value) else None
-        if known in self._values:
-            return self._values[known]
-        found = self._judged(key, value)
-        if known is not None and len(self._values) < _MOST_CACHED:
-            self._values[known] = found
-        return found
+        return self._values.of(key, value)
 
     def _judged(self, key: str, value: Any) -> tuple[Finding, ...]:
         check = self._checks.get(key)
@@ -145,7 +160,7 @@ class ModelRules:
         self._between = [schema.checker(entry) for entry in between]
         self._read = _values_read(between)
         self._code = family.get("x-code", {})
-        self._values: dict[tuple[str, type, object], tuple[Finding, ...]] = {}
+        self._values = _Values(self._judged)
         self._verdicts: dict[tuple[object, ...], tuple[Finding, ...]] = {}
         unset = {key: self._about_unset(key, value) for key, value in default_values().items()}
         self._unset = {key: found for key, found in unset.items() if found}
@@ -167,15 +182,7 @@ class ModelRules:
 
     def value(self, key: str, value: Any) -> tuple[Finding, ...]:
         """What is wrong with a value for this model; of several rules the most particular one speaks."""
-        if key not in self._checks:
-            return ()
-        known = (key, type(value), value) if _is_short(value) else None
-        if known in self._values:
-            return self._values[known]
-        found = self._judged(key, value)
-        if known is not None and len(self._values) < _MOST_CACHED:
-            self._values[known] = found
-        return found
+        return self._values.of(key, value) if key in self._checks else ()
 
     def without(self, given: Set[str]) -> list[Finding]:
         """What is wrong for this model with the built-in defaults of all other keys."""

@@ -2,7 +2,7 @@
 
 * Everything that decides about the next status of an attempt lives here; steps only produce events.
 * A pair that the table doesn't list is a bug of veopipe, never a state of the world.
-* The README's diagram is drawn from this table (`diagram`).
+* The README's diagram is drawn from this table.
 * A new attempt starts at `submitting`; it is there only once the intent is on disk.
 
 Source: docs/design.md, 6.
@@ -125,14 +125,3 @@ def after(status: Status, event: Event) -> Status:
         return TABLE[status][event]
     except KeyError:
         raise IllegalTransition(f"{event.value!r} can't happen to an attempt that is {status.value!r}") from None
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram, one line per pair (for the README)."""
-    lines = ["stateDiagram-v2", "    [*] --> submitting: intent on disk"]
-    for status, row in TABLE.items():
-        if status in SETTLED and not row:
-            lines.append(f"    {status.value} --> [*]")
-        lines += [f"    {status.value} --> {then.value}: {event.value}" for event, then in row.items()]
-    lines.append(f"    {Status.MISMATCHED.value} --> [*]")
-    return "\n".join(lines)
