@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.harness.disks import LOST, WORST, Disk, Point, copy, cuts, seeded
+from tests.harness.sold import SOLD
 from tests.harness.trials import Count, Ended, Trial, Yard, gateway, judge, judge_all, look, may_doubt, states
 from veopipe.simulator.server import Simulator
 from veopipe.takes.status import Status
@@ -22,7 +23,7 @@ Make = Callable[[Yard, Simulator], "Film"]
 Kinds = tuple[str, ...]
 NOTHING = Count(0, 0)
 AT_ONCE = 2
-OMNI = {"defaults": {"model": "gemini-omni-1.2-flash"}}
+GOOGLE = SOLD["interactions"]
 PROMPTS = {"a": "the first", "b": "the second", "c": "the third"}
 
 
@@ -41,8 +42,9 @@ def picture(yard: Yard, simulator: Simulator) -> Film:
 def google(yard: Yard, simulator: Simulator) -> Film:
     """A shot with a picture, at Google's API."""
     film = yard.film(simulator, input_reference="first.png")
-    film.pipeline(provider__profile="google", provider__api_key_env="VEOPIPE_API_KEY")
-    film.list({"shot": {"prompt": "a cat", "input_reference": film.picture("first.png", (320, 180))}}, **OMNI)
+    film.pipeline(**GOOGLE.settings)
+    keys = {"prompt": "a cat", "input_reference": film.picture("first.png", (320, 180))}
+    film.list({"shot": keys}, **GOOGLE.defaults)
     return film
 
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 
 from tests.harness.wire.behaviours import BEHAVIOURS, Behaviour, answers, behaviour
-from tests.harness.wire.wire import TASK, Good, Wire
+from tests.harness.wire.wire import Good, Wire
 
 __all__ = ["BEHAVIOURS", "BOMB"]
 
@@ -223,38 +223,37 @@ answers("spaces", lambda good: good.with_body(b" " * 3000))
 # --- JSON (as a video it is none) ------------------------------------------------------------------
 
 
-def _json(text: str | bytes) -> Callable[[Good], bytes]:
-    body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    return lambda good: good.with_body(body)
+def _json(make: Callable[[Good], str | bytes]) -> Callable[[Good], bytes]:
+    def body(good: Good) -> bytes:
+        text = make(good)
+        return good.with_body(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+
+    return body
 
 
-def _fields(more: str) -> str:
-    return f'{{"id": "{TASK}", "status": "completed", {more}}}'
-
-
-answers("json_utf_16", _json(_fields('"a": 1').encode("utf-16")))
-answers("json_utf_32", _json(_fields('"a": 1').encode("utf-32")))
-answers("json_with_a_bom", _json("\ufeff" + _fields('"a": 1')))
-answers("json_not_utf_8", _json(_fields('"a": "#"').encode().replace(b"#", b"\xff\xfe\xc3")))
-answers("json_deep", _json("[" * 100_000))
-answers("json_deep_inside", _json(_fields(f'"a": {"[" * 50_000}{"]" * 50_000}')))
-answers("json_nan", _json(_fields('"progress": NaN')))
-answers("json_infinity", _json(_fields('"created_at": 1e999')))
-answers("json_huge_number", _json(_fields(f'"created_at": {"9" * 5000}')))
-answers("json_duplicate_keys", _json(f'{{"id": "task_other", "status": "failed", {_fields("")[1:-3]}}}'))
-answers("json_half_a_character", _json(_fields('"model": "\\ud800"')))
-answers("json_list", _json(f"[{_fields('')[:-3]}}}]"))
-answers("json_string", _json(f'"{TASK}"'))
-answers("json_null", _json("null"))
-answers("json_larger_than_a_mebibyte", _json(_fields(f'"a": "{"x" * (1 << 20)}"')))
-answers("json_with_trailing_commas", _json(_fields("")))
-answers("json_twice", _json(_fields('"a": 1') * 2))
-answers("id_that_climbs", _json('{"id": "../../admin", "status": "completed"}'))
-answers("id_that_is_a_url", _json('{"id": "http://evil/x", "status": "completed"}'))
-answers("id_with_a_query", _json('{"id": "a?b=1#c", "status": "completed"}'))
-answers("id_with_escapes", _json('{"id": "a\\u001b[2Jb", "status": "completed"}'))
-answers("id_of_a_kilobyte", _json(f'{{"id": "{"a" * 1000}", "status": "completed"}}'))
-answers("id_that_is_a_number", _json('{"id": 7, "status": "completed"}'))
+answers("json_utf_16", _json(lambda good: good.telling('"a": 1').encode("utf-16")))
+answers("json_utf_32", _json(lambda good: good.telling('"a": 1').encode("utf-32")))
+answers("json_with_a_bom", _json(lambda good: "\ufeff" + good.telling('"a": 1')))
+answers("json_not_utf_8", _json(lambda good: good.telling('"a": "#"').encode().replace(b"#", b"\xff\xfe\xc3")))
+answers("json_deep", _json(lambda good: "[" * 100_000))
+answers("json_deep_inside", _json(lambda good: good.telling(f'"a": {"[" * 50_000}{"]" * 50_000}')))
+answers("json_nan", _json(lambda good: good.telling('"progress": NaN')))
+answers("json_infinity", _json(lambda good: good.telling('"created_at": 1e999')))
+answers("json_huge_number", _json(lambda good: good.telling(f'"created_at": {"9" * 5000}')))
+answers("json_duplicate_keys", _json(lambda good: f'{{"id": "{good.task}_other", "status": "failed", {good.told}}}'))
+answers("json_half_a_character", _json(lambda good: good.telling('"model": "\\ud800"')))
+answers("json_list", _json(lambda good: f"[{{{good.told}}}]"))
+answers("json_string", _json(lambda good: f'"{good.task}"'))
+answers("json_null", _json(lambda good: "null"))
+answers("json_larger_than_a_mebibyte", _json(lambda good: good.telling(f'"a": "{"x" * (1 << 20)}"')))
+answers("json_with_trailing_commas", _json(lambda good: good.telling("")))
+answers("json_twice", _json(lambda good: good.telling('"a": 1') * 2))
+answers("id_that_climbs", _json(lambda good: '{"id": "../../admin", "status": "completed"}'))
+answers("id_that_is_a_url", _json(lambda good: '{"id": "http://evil/x", "status": "completed"}'))
+answers("id_with_a_query", _json(lambda good: '{"id": "a?b=1#c", "status": "completed"}'))
+answers("id_with_escapes", _json(lambda good: '{"id": "a\\u001b[2Jb", "status": "completed"}'))
+answers("id_of_a_kilobyte", _json(lambda good: f'{{"id": "{"a" * 1000}", "status": "completed"}}'))
+answers("id_that_is_a_number", _json(lambda good: '{"id": 7, "status": "completed"}'))
 
 # --- gateways that repeat the key ------------------------------------------------------------------
 
@@ -262,7 +261,7 @@ answers("id_that_is_a_number", _json('{"id": 7, "status": "completed"}'))
 def _echo(make: Callable[[Good, str], bytes]) -> Behaviour:
     def act(wire: Wire, good: Good) -> None:
         request = wire.request()
-        wire.send(make(good, request.headers["authorization"].removeprefix("Bearer ")))
+        wire.send(make(good, request.key))
 
     return act
 

@@ -1,9 +1,9 @@
-"""What each behaviour of the fault server must be taken for: (create, poll, content).
+"""What each behaviour of the fault server must be taken for, by dialect: (create, poll, content).
 
 A class ends where the reason doesn't matter or depends on who is quicker: `in doubt` stands for every
 reason, `a or b` for either.
 
-Source: docs/design.md, 6 (Answers to a create); docs/hazards.md, b.
+Source: docs/design.md, 6 (Answers to a create) and 6 (Answers to polls); docs/api-facts.md, h; docs/hazards.md, b.
 """
 
 from __future__ import annotations
@@ -206,10 +206,19 @@ _GROUPS: dict[Classes, tuple[str, ...]] = {
     ("in doubt: server_error_enveloped", "trouble", "not ready"): ("echo_in_an_error",),
 }
 
-EXPECTED: dict[str, Classes] = {name: classes for classes, names in _GROUPS.items() for name in names}
+_VIDEOS: dict[str, Classes] = {name: classes for classes, names in _GROUPS.items() for name in names}
+# The transport is the same, so only what a body or status says can differ. A poll of an interaction is about that one
+# by its id, and no answer with another status than 2xx holds one.
+_OTHERWISE: dict[str, Classes] = {
+    "id_that_is_a_number": ("in doubt: accepted_without_id", "trouble", "corrupt"),
+    "status_600": ("in doubt: server_error", "trouble", "not ready"),
+    "status_999": ("in doubt: server_error", "trouble", "not ready"),
+}
+EXPECTED: dict[str, dict[str, Classes]] = {"videos": _VIDEOS, "interactions": {**_VIDEOS, **_OTHERWISE}}
+"""Dialect → behaviour → its classes."""
 
 SLOW = frozenset(
-    {name for name in EXPECTED if "stall" in name or "for_ever" in name}
+    {name for name in _VIDEOS if "stall" in name or "for_ever" in name}
     | {"never_accepted", "full_backlog", "never_reads", "interim_answers_drip"}
 )
 """Only a timeout ends these."""

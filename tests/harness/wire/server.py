@@ -20,7 +20,8 @@ from typing import Self
 
 from tests.harness.wire.answers import BEHAVIOURS
 from tests.harness.wire.behaviours import BEFORE_HTTP, HTTPS
-from tests.harness.wire.wire import Gone, Request, Wire, good_answer
+from tests.harness.wire.spoken import SPOKEN
+from tests.harness.wire.wire import Gone, Good, Request, Wire
 
 
 class FaultServer:
@@ -33,6 +34,7 @@ class FaultServer:
         spoils: the only stage that is spoiled; None: all.
         times: how many requests of that stage are spoiled; None: all.
         other: the server that redirects lead to.
+        dialect: how it speaks.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class FaultServer:
         spoils: str | None = None,
         times: int | None = None,
         other: FaultServer | None = None,
+        dialect: str = "videos",
     ) -> None:
-        self.name, self.other = name, other
+        self.name, self.other, self.spoken = name, other, SPOKEN[dialect]
         self.requests: list[Request] = []
         self.connections = 0
         self.closing = threading.Event()
@@ -122,7 +125,7 @@ class FaultServer:
         wire = Wire(connection, self.closing, self._elsewhere, self.requests.append)
         with suppress(Gone, OSError, ValueError):
             if self._stage is not None or self.name in HTTPS:
-                BEHAVIOURS[self.name](wire, good_answer(self._stage or "create", self._video))
+                BEHAVIOURS[self.name](wire, self._good(self._stage or "create"))
             else:
                 self._route(wire)
         with self._turn:
@@ -138,11 +141,18 @@ class FaultServer:
                 return
             self.closing.wait(0.01)
         method, path, _ = seen.partition(b"\r\n")[0].decode("latin-1").split(" ")
-        stage = "create" if method == "POST" else "content" if path.endswith(("/content", "/video")) else "poll"
+        stage = "create" if method == "POST" else "content" if self._is_content(path) else "poll"
         spoiled = self._spoils in {None, stage} and self._take_turn()
         if self._spoils == stage and path.startswith("/signed"):
             spoiled = True
-        BEHAVIOURS[self.name if spoiled else "good"](wire, good_answer(stage, self._video))
+        BEHAVIOURS[self.name if spoiled else "good"](wire, self._good(stage))
+
+    def _good(self, stage: str) -> Good:
+        return self.spoken.good(stage, self._video, self.base_url)
+
+    @staticmethod
+    def _is_content(path: str) -> bool:
+        return path.endswith(("/content", "/video")) or ":download" in path
 
     def _take_turn(self) -> bool:
         with self._turn:

@@ -13,11 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.harness.canary import KEY
+from tests.harness.film import AUTHORITY
 from tests.harness.wire.server import FaultServer
-from tests.harness.wire.wire import TASK
 from veopipe.delivery.download import Part, fetch
 from veopipe.dialects.base import CreateAnswer, Outcome, Picture, PollAnswer
-from veopipe.dialects.videos.dialect import Videos
 from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway, Timeouts
 from veopipe.ledger import record
@@ -26,9 +25,7 @@ from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Item
 from veopipe.run.create_call import Asker
 from veopipe.run.events import Journal
-from veopipe.takes.order import Order
 from veopipe.takes.status import Status
-from veopipe.takes.take import Attempt
 
 PATIENT = Timeouts(connect=15, create_write=15, create_read=15, create_answer=15, read=15, poll=20, download=25)
 HURRIED = Timeouts(connect=0.4, create_write=0.4, create_read=0.4, create_answer=0.5, read=0.4, poll=0.6, download=0.7)
@@ -40,8 +37,6 @@ _RECORDED = {
     Outcome.IN_DOUBT: Status.IN_DOUBT,
     Outcome.NOT_SENT: None,
 }
-ATTEMPT = Attempt(1, "run-1", Status.RENDERING, "simulator", Decimal("0.3"), "", task_id=TASK)
-ORDER = Order("veo-3.1-fast-generate-preview", "a cat", 4, "720p", "16:9", None, None, (), 1)
 
 
 @dataclass
@@ -64,11 +59,17 @@ def ledger_in(folder: Path) -> Ledger:
     return Ledger(Store(places))
 
 
+def _client(server: FaultServer, timeouts: Timeouts) -> Gateway:
+    """One that trusts a single authority: to read all of a machine's takes longer than most trials."""
+    environ = {"SSL_CERT_FILE": AUTHORITY}
+    return Gateway(Address(server.base_url), server.spoken.dialect, KEY, timeouts, environ)
+
+
 def create(server: FaultServer, folder: Path, timeouts: Timeouts, upload: int = 200_000) -> tuple[CreateAnswer, Ledger]:
     """One create with a picture of `upload` bytes, recorded like a run's."""
     ledger = ledger_in(folder)
-    gateway = Gateway(Address(server.base_url), Videos(), KEY, timeouts)
-    item = Item("shot", Action.CREATE, "new", 1, ORDER.fingerprint(), ORDER, Decimal("0.3"))
+    gateway, order = _client(server, timeouts), server.spoken.order
+    item = Item("shot", Action.CREATE, "new", 1, order.fingerprint(), order, Decimal("0.3"))
     picture = Picture("input_reference", "image/png", b"\x89PNG" + bytes(upload))
 
     async def ask() -> CreateAnswer:
@@ -84,10 +85,10 @@ def create(server: FaultServer, folder: Path, timeouts: Timeouts, upload: int = 
 
 def poll(server: FaultServer, timeouts: Timeouts, times: int = 1) -> list[PollAnswer]:
     """Poll the task some times, on one client."""
-    gateway = Gateway(Address(server.base_url), Videos(), KEY, timeouts)
+    gateway, attempt = _client(server, timeouts), server.spoken.attempt
 
     async def ask() -> list[PollAnswer]:
-        answers = [await gateway.poll(ATTEMPT) for _ in range(times)]
+        answers = [await gateway.poll(attempt) for _ in range(times)]
         await gateway.close()
         return answers
 
@@ -96,11 +97,11 @@ def poll(server: FaultServer, timeouts: Timeouts, times: int = 1) -> list[PollAn
 
 def download(server: FaultServer, folder: Path, timeouts: Timeouts) -> Part:
     """Fetch the task's video; a part is left only when it is complete."""
-    gateway = Gateway(Address(server.base_url), Videos(), KEY, timeouts)
+    gateway, attempt = _client(server, timeouts), server.spoken.attempt
     path = folder / ".shot.001.part"
 
     async def ask() -> Part:
-        part = await fetch(gateway, ATTEMPT, path, lambda size, length: None)
+        part = await fetch(gateway, attempt, path, lambda size, length: None)
         await gateway.close()
         return part
 

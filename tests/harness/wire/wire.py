@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-TASK = "task_fault0001"
 PATIENCE = 20.0
 """Seconds after which a connection that nobody ends is ended here."""
 
 
 @dataclass(frozen=True)
 class Good:
-    """The answer that the stage should get."""
+    """The answer that the stage should get.
+
+    Attributes:
+        stage: create, poll or content.
+        body: what it says.
+        content_type: of it.
+        task: the id of the task that is asked for.
+        told: the fields of a poll that says that the task is completed, as JSON without the braces.
+    """
 
     stage: str
     body: bytes
     content_type: str
+    task: str
+    told: str
 
     def head(self, status: str = "200 OK", length: int | None = -1, *lines: str, kind: str | None = "") -> bytes:
         """A response head; the body's real length unless told, no type if `kind` is None."""
@@ -41,6 +48,10 @@ class Good:
         """Another body, correctly framed."""
         return self.head(status, len(body), *lines, kind=kind) + body
 
+    def telling(self, more: str) -> str:
+        """A poll that says that the task is completed, and more."""
+        return f"{{{self.told}, {more}}}"
+
 
 @dataclass
 class Request:
@@ -50,6 +61,11 @@ class Request:
     path: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: int = 0
+
+    @property
+    def key(self) -> str:
+        """The key that it shows, in whichever header."""
+        return self.headers.get("x-goog-api-key") or self.headers["authorization"].removeprefix("Bearer ")
 
 
 class Gone(Exception):
@@ -140,12 +156,3 @@ class Wire:
         """End the connection with RST, throwing away what is under way."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
-
-
-def good_answer(stage: str, video: Path) -> Good:
-    """What a gateway that works says."""
-    if stage == "content":
-        return Good(stage, video.read_bytes(), "video/mp4")
-    job = {"id": TASK, "task_id": TASK, "object": "video", "model": "m", "created_at": 1779283975}
-    more = {"status": "queued", "progress": 0} if stage == "create" else {"status": "completed", "progress": 100}
-    return Good(stage, json.dumps(job | more).encode(), "application/json")
