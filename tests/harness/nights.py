@@ -1,7 +1,7 @@
 """One shot list, one gateway, and what must be true between them: the model of the stateful test.
 
 The model knows what a person ordered, from the lists that were written. It judges by the gateway's own ledger
-and by what lies on disk, and shares no code with veopipe. Its price list has one entry: a create costs 30 cents.
+and by what lies on disk, and shares no code with veopipe. A create costs 30 cents, or somewhat less.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ import av
 from tests.harness.canary import holds_key, leaks_below
 from tests.harness.film import environment_of
 from tests.harness.fork import Mishap, Zygote
+from tests.harness.sold import Sold
 from veopipe.simulator.server import Simulator
 
-CENTS = 30
 LIMIT = 60.0
 """Seconds after which a command counts as hanging; they take a tenth of a second, also with every fault here."""
 CODES = {0, 1, 2, 3, 4, 5, 6, 7, 130}
@@ -63,25 +64,27 @@ class World:
     """The folder, the gateway, and the model.
 
     Attributes:
+        sold: what is bought there.
         wanted: what the list says now, by id.
         allowed: prompt → how many creates may ever be paid for it.
         copies: state files that this test took away or damaged, as they were.
         lost: takes of state files that are gone for good.
         forgiven: prompt → accepted creates that a person said weren't charged, or wrote off.
-        debt: cents that killed runs spent, which count in the next one.
+        debt: US dollars that killed runs spent, which count in the next one.
         scars: digests of files that this test damaged or that are a person's own.
     """
 
     folder: Path
     gateway: Simulator
     zygote: Zygote
+    sold: Sold
     wanted: dict[str, Shot] = field(default_factory=dict)
     departed: dict[str, Shot] = field(default_factory=dict)
     allowed: Counter[str] = field(default_factory=Counter)
     copies: dict[Path, bytes] = field(default_factory=dict)
     lost: list[dict[str, Any]] = field(default_factory=list)
     forgiven: Counter[str] = field(default_factory=Counter)
-    debt: int = 0
+    debt: Decimal = Decimal(0)
     scars: set[str] = field(default_factory=set)
     own: dict[Path, bytes] = field(default_factory=dict)
     runs: int = 0
@@ -109,7 +112,7 @@ class World:
     def write(self) -> None:
         """Write the list. What it says, and how it is spelled, are two things."""
         lines = [f"# draft {self.spelling}"] if self.spelling % 2 else []
-        lines += ["version: 1", "defaults: {model: veo-3.1-fast-generate-preview, seconds: 4}", "shots:"]
+        lines += ["version: 1", f"defaults: {{model: {self.sold.model}, seconds: 4}}", "shots:"]
         for shot, wants in self.wanted.items():
             keys = [f"prompt: '{' ' * (self.spelling % 3)}{wants.prompt}'", f"take: {wants.take}"]
             if self.spelling % 4 > 1:
@@ -147,11 +150,16 @@ class World:
         """Prompt → paid creates, by the gateway's own ledger."""
         return Counter(create["prompt"] for create in self.gateway.charged)
 
-    def unclaimed(self, prompt: str) -> list[str]:
-        """Tasks that the gateway has for a prompt and that no record of that prompt names."""
+    def paid_usd(self) -> Decimal:
+        """US dollars, by the gateway's own ledger."""
+        return sum((Decimal(create["price_usd"]) for create in self.gateway.charged), Decimal(0))
+
+    def unclaimed(self, prompt: str) -> dict[str, Decimal]:
+        """Tasks that the gateway has for a prompt and that no record of that prompt names, with what each costs."""
         takes = [take for take in self.known() if take["order"]["prompt"] == prompt]
         ids = {attempt.get("task_id") for take in takes for attempt in take["attempts"]}
-        return [c["task_id"] for c in self.gateway.ledger if c["prompt"] == prompt and c["task_id"] not in ids]
+        found = {c["task_id"]: Decimal(c["price_usd"]) for c in self.gateway.ledger if c["prompt"] == prompt}
+        return {task: price for task, price in found.items() if task not in ids}
 
     def task_ids(self) -> set[str]:
         """All tasks on record."""
@@ -204,26 +212,26 @@ class World:
         self._forget_what_is_gone()
         if "--retry-failed" in words:
             self._allow_retries()
-        before = self.accepted().total()
+        before = self.paid_usd()
         money = ["--yes"] if cap is None else ["--max-cost", f"{cap / 100:.2f}"]
         order = ["run", "shots.yaml", "-p", "quick.yaml", "--base-url", self.gateway.base_url, *money, *words]
         waits = [self.start(*order, mishap=mishap if number == 0 else None) for number in range(at_once)]
         ended = [wait() for wait in waits]
         self.runs += at_once
         self._until_quiet()
-        spent = (self.accepted().total() - before) * CENTS
+        spent = self.paid_usd() - before
         if cap is not None and at_once == 1:
-            assert spent == 0 or spent + self.debt <= cap, (spent, self.debt, cap)
+            assert spent == 0 or spent + self.debt <= Decimal(cap) / 100, (spent, self.debt, cap)
         self._settle_debt([one.code for one in ended], spent)
         return ended
 
-    def _settle_debt(self, codes: list[int | None], spent: int) -> None:
+    def _settle_debt(self, codes: list[int], spent: Decimal) -> None:
         if any(code in {-9, -15, 143} for code in codes):
             self.debt += spent
         if any(code in {0, 1, 3, 4, 5, 130} for code in codes):
-            self.debt = 0  # with two at once: the later one took over
+            self.debt = Decimal(0)  # with two at once: the later one took over
         if 6 in codes and not self._open_runs():
-            self.debt = 0
+            self.debt = Decimal(0)
 
     def _open_runs(self) -> bool:
         try:
@@ -245,7 +253,7 @@ class World:
             if path.stem in self.wanted and not left:
                 gone = json.loads(self.copies.pop(path))["takes"]
                 self.lost += gone
-                self.debt = 0
+                self.debt = Decimal(0)
                 for take in gone:
                     self.allowed[take["order"]["prompt"]] += 1
 

@@ -5,7 +5,8 @@ of the list, files that vanish, decisions of a person, clocks that jump. `tests.
 true after each step. The clock jumps by what the records say of the time: a clock that is a day ahead and a record
 that is a day old are the same to a program that starts.
 
-Per push 40 nights, always the same; `VEOPIPE_LONG=1` tries 400 longer ones, others each time.
+About half of the nights are spent at a gateway of each dialect. Per push there are 40, always the same;
+`VEOPIPE_LONG=1` tries 400 longer ones, others each time.
 """
 
 from __future__ import annotations
@@ -29,37 +30,67 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.harness.figures import Figures
 from tests.harness.fork import Mishap, Zygote
-from tests.harness.nights import CENTS, QUICK, Shot, World
+from tests.harness.nights import QUICK, Shot, World
+from tests.harness.sold import SOLD
 from veopipe.simulator.server import Options, start
 
 LONG = os.environ.get("VEOPIPE_LONG") == "1"
 NIGHTS, STEPS = (int(os.environ.get("VEOPIPE_NIGHTS", "100")), 20) if LONG else (40, 8)
 PARTS = 4 if LONG else 1
 """So often the test is made, so that several processes can share the nights."""
+CENTS = 30
+"""What a create costs, or a little less."""
 
-CREATE = [
-    *("lost_response", "cut_json", "html_502", "html_504", "429_busy", "429_empty", "401_bad_key", "403_quota"),
-    *("503_no_channel", "400_google", "404_retired", "500_do_request_failed", "413_html", "redirect_307", "no_ids"),
-    *("bad_id", "duplicate_id", "empty_status", "cut_upload", "401_exhausted_midrun", "ghost_id"),
-]
-POLL = [
-    *("unknown_first", "stuck_in_progress", "flap_failed", "failed_no_error", "back_to_in_progress", "wrong_id"),
-    *("poll_401", "poll_429", "poll_502_html", "poll_html_200", "poll_cut", "task_not_exist_first", "nulls"),
-    *("upper_case_status", "failed_http_500_with_job_body", "task_not_exist_after_restart"),
-]
-CONTENT = [
-    *("truncated_length", "truncated_chunked", "content_cut", "corrupt_mp4", "html_200", "json_200", "empty_200"),
-    *("expired_410", "expired_502", "safety_completed_502"),
-]
-FILE = ["wrong_resolution", "wrong_duration", "no_audio"]
-GATE = ["well again", "wallet empty", "wallet low", "wallet full"]
-FAULTS = st.one_of(*(st.sampled_from(names) for names in (CREATE, POLL, CONTENT, FILE, GATE)))
+# Dialect → stage → faults of its simulator.
+FAULTS = {
+    "videos": {
+        "create": (
+            *("lost_response", "cut_json", "html_502", "html_504", "429_busy", "429_empty", "401_bad_key", "403_quota"),
+            *("503_no_channel", "400_google", "404_retired", "500_do_request_failed", "413_html", "redirect_307"),
+            *("no_ids", "bad_id", "duplicate_id", "empty_status", "cut_upload", "401_exhausted_midrun", "ghost_id"),
+        ),
+        "poll": (
+            *("unknown_first", "stuck_in_progress", "flap_failed", "failed_no_error", "back_to_in_progress"),
+            *("poll_401", "poll_429", "poll_502_html", "poll_html_200", "poll_cut", "task_not_exist_first", "nulls"),
+            *("upper_case_status", "failed_http_500_with_job_body", "task_not_exist_after_restart", "wrong_id"),
+        ),
+        "content": (
+            *("truncated_length", "truncated_chunked", "content_cut", "corrupt_mp4", "html_200", "json_200"),
+            *("empty_200", "expired_410", "expired_502", "safety_completed_502"),
+        ),
+        "file": ("wrong_resolution", "wrong_duration", "no_audio"),
+    },
+    "interactions": {
+        "create": (
+            *("lost_response", "cut_json", "html_502", "500_internal", "503_overloaded", "429_quota", "400_safety"),
+            *("400_value", "400_key", "400_billing", "403_denied", "404_retired", "413_html", "redirect_307"),
+            *("ghost_id", "no_id", "bad_id", "duplicate_id", "blocked"),
+        ),
+        "poll": (
+            *("credentials_400", "blobstore_400", "unknown_id_first", "unknown_id", "denied_403", "poll_key_400"),
+            *("poll_403_list", "poll_429", "poll_502_html", "poll_503", "poll_html_200", "poll_cut", "unknown_word"),
+            *("stuck", "flap_failed", "ended", "wrong_id", "no_address", "no_usage", "inline", "other_host"),
+            "long_echo",
+        ),
+        "content": (
+            *("processing", "expired_403", "expired_404", "truncated_length", "truncated_chunked", "content_cut"),
+            *("content_429", "html_200", "metadata_200", "empty_200", "corrupt_mp4"),
+        ),
+        "file": ("wrong_resolution", "wrong_duration", "no_audio"),
+    },
+}
+GATE = ("well again", "wallet empty", "wallet low", "wallet full")
+# A stage, and which of its faults; how many it has depends on the night's dialect.
+MISCHIEF = st.tuples(st.sampled_from(["create", "poll", "content", "file", "gate"]), st.integers(0, 99))
 # What may be left of a take in the morning, and which faults excuse it.
 EXCUSES = {
-    "failed": {"failed_no_error", "failed_http_500_with_job_body", "flap_failed"},
+    "failed": {"failed_no_error", "failed_http_500_with_job_body", "flap_failed", "ended", "blocked"},
     "mismatched": {"wrong_resolution", "wrong_duration"},
-    "abandoned": {"expired_410", "expired_502", "safety_completed_502", "html_200", "json_200", "written off"},
-    "refused": {"400_google", "404_retired", "413_html", "redirect_307", "503_no_channel"},
+    "abandoned": {
+        *("expired_410", "expired_502", "safety_completed_502", "html_200", "json_200", "written off"),
+        *("expired_403", "expired_404", "processing", "metadata_200", "no_address", "no_usage", "inline", "other_host"),
+    },
+    "refused": {"400_google", "404_retired", "413_html", "redirect_307", "503_no_channel", "400_safety", "400_value"},
     "parked": {"ghost_id", "bad_id"},
     "rendering": {"ghost_id"},
 }
@@ -85,8 +116,8 @@ EVENTS = st.one_of(
     _event("damage", **DAMAGED, then=THEN),
     _event("change_the_list", **CHANGED, then=THEN),
     _event("change_the_list", **CHANGED, then=THEN),
-    _event("misbehave", name=FAULTS, times=st.integers(1, 3), after=st.integers(0, 1), then=THEN),
-    _event("misbehave", name=FAULTS, times=st.integers(1, 2), after=st.just(0), then=THEN),
+    _event("misbehave", fault=MISCHIEF, times=st.integers(1, 3), after=st.integers(0, 1), then=THEN),
+    _event("misbehave", fault=MISCHIEF, times=st.integers(1, 2), after=st.just(0), then=THEN),
     _event("run_that_goes_wrong", **WRONG, cap=CAPS),
     _event("damage", what=st.just("my own"), pick=PICKS, how=st.just(""), then=st.just(("run", 0, None))),
     _event("run", cap=CAPS),
@@ -108,17 +139,26 @@ class Night(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
-        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))) / "film"
-        folder.mkdir()
-        gateway = self.stack.enter_context(start(Options(task_time=0)))
-        self.world = World(folder, gateway, self.zygote)
+        self.has_begun = False
         self.lines = 0
         self.names = 0
 
-    @initialize(shots=st.integers(1, 3), creates_in_flight=st.sampled_from([1, 1, 3]), then=THEN)
-    def begin(self, shots: int, creates_in_flight: int, then: Any) -> None:
+    @initialize(
+        dialect=st.sampled_from(sorted(SOLD)),
+        shots=st.integers(1, 3),
+        creates_in_flight=st.sampled_from([1, 1, 3]),
+        then=THEN,
+    )
+    def begin(self, dialect: str, shots: int, creates_in_flight: int, then: Any) -> None:
+        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))) / "film"
+        folder.mkdir()
+        gateway = self.stack.enter_context(start(Options(task_time=0, dialect=dialect)))
+        self.dialect, self.world = dialect, World(folder, gateway, self.zygote, SOLD[dialect])
+        Night.seen[dialect] += 1
         limits = {**QUICK["limits"], "creates_in_flight": creates_in_flight}
-        (self.world.folder / "quick.yaml").write_text(json.dumps({**QUICK, "limits": limits}))
+        pipeline = {**QUICK, "limits": limits, "provider": SOLD[dialect].provider}
+        (folder / "quick.yaml").write_text(json.dumps(pipeline))
+        self.has_begun = True
         for _ in range(shots):
             self._new_shot()
         self.world.write()
@@ -169,7 +209,10 @@ class Night(RuleBasedStateMachine):
 
     # --- the gateway -------------------------------------------------------------------------------
 
-    def misbehave(self, name: str, times: int, after: int, then: Any) -> None:
+    def misbehave(self, fault: tuple[str, int], times: int, after: int, then: Any) -> None:
+        stage, number = fault
+        among = GATE if stage == "gate" else FAULTS[self.dialect][stage]
+        name = among[number % len(among)]
         if name == "well again":
             self.world.gateway.clear_faults()
         elif name.startswith("wallet"):
@@ -259,7 +302,7 @@ class Night(RuleBasedStateMachine):
         if path.exists() and path not in self.world.copies:
             self._damage(path, how)
             if name == "ledger.json":
-                self.world.debt = 0  # which run was killed stood there
+                self.world.debt = Decimal(0)  # which run was killed stood there
 
     def _damage_a_video(self, pick: int, how: str) -> None:
         paths = [*sorted(self.world.output.glob("*.mp4")), *sorted((self.world.output / "takes").glob("*.*"))]
@@ -300,7 +343,8 @@ class Night(RuleBasedStateMachine):
     def _resolve(self, doubt: dict[str, Any], how: str) -> None:
         shot, status = doubt["shot"], doubt["status"]
         prompts = [take["order"]["prompt"] for take in self.world.states()[shot] if take["take"] == doubt["take"]]
-        unknown = self.world.unclaimed(prompts[0])
+        tasks = self.world.unclaimed(prompts[0])
+        unknown = list(tasks)
         # an id made to break paths, or one that the gateway gave to another shot
         useless = bool(unknown) and ("/" in unknown[0] or unknown[0] in self.world.task_ids())
         if how == "write off" or status == "parked" or (how == "truth" and useless):
@@ -313,7 +357,7 @@ class Night(RuleBasedStateMachine):
             if unknown:  # a person who is wrong orders another
                 self.world.forgiven[prompts[0]] += 1
                 self.world.allowed[prompts[0]] += 1
-                self.world.debt = max(0, self.world.debt - CENTS)
+                self.world.debt = max(Decimal(0), self.world.debt - tasks[unknown[0]])
         document = self.world.command("resolve", "shots.yaml", shot, *words)
         assert document["exit_code"] in ({0, 2, 6} if self.world.copies else {0}), document
 
@@ -341,10 +385,10 @@ class Night(RuleBasedStateMachine):
     def teardown(self) -> None:
         Night.nights += 1
         try:
-            if (self.world.folder / "quick.yaml").exists():  # it began
+            if self.has_begun:
                 self._morning()
+                Night.seen["runs"] += self.world.runs
         finally:
-            Night.seen["runs"] += self.world.runs
             self.stack.close()
 
     def _morning(self) -> None:
@@ -393,6 +437,7 @@ def test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost(
     mishaps = ("exit -9", "exit 130", "exit 143", "misbehave", "damage", "clock_jumps", "two_at_once_and_one_dies")
     figures(nights=Night.nights, runs=Night.seen["runs"], faults=sum(Night.seen[name] for name in mishaps))
     figures(paid_twice=0, lost=0)  # after each step the gateway's books were compared
+    assert min(Night.seen[dialect] for dialect in SOLD) > NIGHTS // 4
     assert Night.seen["exit -9"] > NIGHTS // 4
     assert Night.seen["verified"] > NIGHTS // 2
     shutil.rmtree(tmp_path, ignore_errors=True)
