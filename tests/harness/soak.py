@@ -1,11 +1,12 @@
 """A long night in short: hundreds of shots, a gateway that misbehaves at random, a run that is killed at random.
 
-    python -m tests.harness.soak --shots 300 --seeds 1 2 3
+    python -m tests.harness.soak --shots 300 --seeds 1 2 3 --dialect interactions
 
 For each seed: runs follow one another until every shot is settled. Most are killed (SIGKILL) at a random
 moment; the gateway's ledger decides what is in doubt, as a person would who looks into its console. In the end the
-money that veopipe reports must be what the gateway charged, to the cent, no shot may be paid twice, and memory and
-open files of the runs must have stayed level. Prints one JSON object per seed; exits 1 if a promise was broken.
+money that veopipe reports must be what the gateway charged, to the cent, or what was set aside where nobody was told.
+No shot may be paid twice, and memory and open files of the runs must have stayed level. Prints one JSON object per
+seed; exits 1 if a promise was broken.
 """
 
 from __future__ import annotations
@@ -30,14 +31,25 @@ import psutil
 
 from tests.harness.canary import leaks_below
 from tests.harness.film import environment_of
+from tests.harness.sold import SOLD
 from veopipe.simulator.server import Options, Simulator, start
 
-FAULTS = [
-    *("lost_response", "cut_json", "html_502", "429_busy", "403_quota", "no_ids", "cut_upload", "redirect_307"),
-    *("flap_failed", "failed_no_error", "back_to_in_progress", "poll_429", "poll_502_html", "poll_cut", "wrong_id"),
-    *("task_not_exist_first", "truncated_length", "truncated_chunked", "content_cut", "corrupt_mp4", "html_200"),
-    *("wrong_resolution", "wrong_duration", "poll_401", "unknown_first", "duplicate_id", "500_do_request_failed"),
-]
+FAULTS = {
+    "videos": (
+        *("lost_response", "cut_json", "html_502", "429_busy", "403_quota", "no_ids", "cut_upload", "redirect_307"),
+        *("flap_failed", "failed_no_error", "back_to_in_progress", "poll_429", "poll_502_html", "poll_cut", "wrong_id"),
+        *("task_not_exist_first", "truncated_length", "truncated_chunked", "content_cut", "corrupt_mp4", "html_200"),
+        *("wrong_resolution", "wrong_duration", "poll_401", "unknown_first", "duplicate_id", "500_do_request_failed"),
+    ),
+    "interactions": (
+        *("lost_response", "cut_json", "html_502", "500_internal", "503_overloaded", "429_quota", "403_denied"),
+        *("no_id", "redirect_307", "duplicate_id", "blocked", "flap_failed", "ended", "unknown_word", "poll_429"),
+        *("poll_502_html", "poll_503", "poll_cut", "wrong_id", "unknown_id_first", "credentials_400", "poll_key_400"),
+        *("no_address", "long_echo", "truncated_length", "truncated_chunked", "content_cut", "corrupt_mp4"),
+        *("html_200", "metadata_200", "wrong_resolution", "wrong_duration"),
+    ),
+}
+"""Dialect → faults of its simulator."""
 PIPELINE: dict[str, Any] = {
     "version": 1,
     "limits": {"in_flight": 12, "creates_per_minute": 60_000, "creates_in_flight": 2, "stop_after_failures": 20},
@@ -59,6 +71,7 @@ class Soaked:
 
     shots: int
     seed: int
+    dialect: str
     runs: int = 0
     killed: int = 0
     faults: int = 0
@@ -67,8 +80,8 @@ class Soaked:
     paid_creates: int = 0
     paid_twice: int = 0
     lost: int = 0
-    charged_usd: str = ""
-    reported_usd: str = ""
+    due_usd: Decimal = Decimal(0)
+    reported_usd: Decimal = Decimal(0)
     rss_mib: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
     seconds: float = 0.0
@@ -81,7 +94,7 @@ class Soaked:
         found = [name for name in ("paid_twice", "lost", "leaks") if getattr(self, name)]
         if self.statuses.total() != self.shots or set(self.statuses) - SETTLED:
             found.append("settled")
-        if self.charged_usd != self.reported_usd:
+        if self.due_usd != self.reported_usd:
             found.append("money")
         if not self.rss_mib:
             return found
@@ -134,19 +147,20 @@ class _Watched:
 class Soak:
     """One soak of one seed in one folder."""
 
-    def __init__(self, folder: Path, shots: int, seed: int) -> None:
-        self.folder, self.dice, self.soaked = folder, random.Random(seed), Soaked(shots, seed)
+    def __init__(self, folder: Path, shots: int, seed: int, dialect: str) -> None:
+        self.folder, self.dice, self.soaked = folder, random.Random(seed), Soaked(shots, seed, dialect)
+        self.sold = SOLD[dialect]
         self.environment = environment_of(folder)
         entries = {f"S{at:03d}": {"prompt": f"soaked shot {at:03d}"} for at in range(shots)}
-        defaults = {"model": "veo-3.1-fast-generate-preview", "seconds": 4}
+        defaults = {"model": self.sold.model, "seconds": 4}
         manifest = {"version": 1, "defaults": defaults, "shots": entries}
         (folder / "shots.yaml").write_text(json.dumps(manifest, indent=1), "utf-8")
-        (folder / "quick.yaml").write_text(json.dumps(PIPELINE), "utf-8")
+        (folder / "quick.yaml").write_text(json.dumps({**PIPELINE, "provider": self.sold.provider}), "utf-8")
 
     def go(self) -> Soaked:
         """Run until everything is settled."""
         began = time.monotonic()
-        with start(Options(task_time=0.5)) as gateway:
+        with start(Options(task_time=0.5, dialect=self.soaked.dialect)) as gateway:
             report: dict[str, Any] = {}
             while not self._is_settled(report):
                 assert self.soaked.runs < MOST_RUNS, f"not settled after {MOST_RUNS} runs: {report}"
@@ -163,8 +177,13 @@ class Soak:
 
     def _misbehave(self, gateway: Simulator) -> None:
         gateway.clear_faults()
+        faults = FAULTS[self.soaked.dialect]
         for _ in range(self.dice.randint(2, 6)):
-            gateway.order_fault(self.dice.choice(FAULTS), times=self.dice.randint(1, 3), after=self.dice.randint(0, 40))
+            gateway.order_fault(
+                self.dice.choice(faults),
+                times=self.dice.randint(1, 3),
+                after=self.dice.randint(0, 40),
+            )
             self.soaked.faults += 1
 
     def _command(self, *words: str) -> dict[str, Any]:
@@ -234,9 +253,15 @@ class Soak:
             for create in gateway.charged
             if paid[create["prompt"]] > 1 or create["task_id"] not in known
         ]
-        soaked.charged_usd = str(sum((Decimal(create["price_usd"]) for create in gateway.charged), Decimal("0.00")))
+        ended = {f"soaked shot {shot[1:]}": row["status"] for shot, row in report["shots"].items()}
+        soaked.due_usd = sum((self._due(create, ended[create["prompt"]]) for create in gateway.charged), Decimal(0))
         money = report["cost_usd"]
-        soaked.reported_usd = str(Decimal(money["charged"]) + Decimal(money["possibly_charged"]))
+        soaked.reported_usd = Decimal(money["charged"]) + Decimal(money["possibly_charged"])
+
+    def _due(self, create: dict[str, Any], status: str) -> Decimal:
+        """US dollars that a create costs as far as anybody was told, or that were set aside for it."""
+        is_told = status in {"verified", "mismatched"} or create["fault"] == "blocked"
+        return Decimal(create["price_usd"]) if is_told else self.sold.price
 
 
 def main() -> int:
@@ -244,11 +269,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--shots", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--dialect", choices=sorted(FAULTS), default="videos")
     arguments, broken = parser.parse_args(), False
     for seed in arguments.seeds:
         with tempfile.TemporaryDirectory() as folder:
-            soaked = Soak(Path(folder), arguments.shots, seed).go()
-        print(json.dumps({**vars(soaked), "broken": soaked.broken}), flush=True)
+            soaked = Soak(Path(folder), arguments.shots, seed, arguments.dialect).go()
+        print(json.dumps({**vars(soaked), "broken": soaked.broken}, default=str), flush=True)
         broken = broken or bool(soaked.broken)
     return 1 if broken else 0
 
