@@ -314,11 +314,32 @@ def test_completed_tells_the_address_and_the_tokens() -> None:
     )
 
 
+def test_what_isnt_told_costs_what_was_set_aside() -> None:
+    told = {**DONE, "usage": {"total_output_tokens": 23_168}}
+    assert (polled(200, told).progress, polled(200, told).told.tokens) == (Progress.COMPLETED, None)
+    assert polled(200, {**DONE, **usage()}).told.tokens == Tokens(23_168, 732, 19)
+    thoughts_among_them = {**usage()["usage"], "total_output_tokens": 23_168 + 732}
+    assert polled(200, {**DONE, "usage": thoughts_among_them}).told.tokens == Tokens(23_168, 2 * 732, 19)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_order_of_the_steps_means_nothing(seed: int) -> None:
     steps = [*DONE["steps"]]
     Random(seed).shuffle(steps)
     assert polled(200, {**DONE, "steps": steps}).told.content_url == FILE
+
+
+def test_only_what_the_model_made_is_its_video_however_much_else_there_is() -> None:
+    mine = video(f"{BASE}{FILE}?alt=media")
+    thought = {"type": "thought", "signature": "s" * 7_000, "content": [mine], "summary": [mine]}
+    others = [thought] * 60 + [{"type": "user_input", "content": [mine]}, {"type": "tool", "content": [mine]}]
+    output = {"type": "model_output", "content": [mine]}
+    assert polled(200, {**DONE, "steps": [*others, output]}).told.content_url == FILE
+    for steps in (others, [thought] * 10 + [{"type": "model_output", "content": thought}], [mine], mine):
+        answer = polled(200, {**DONE, "steps": steps})
+        assert (answer.progress, answer.told.content_url) == (Progress.UNREADABLE, None)
+    beyond = [{"type": "thought"}] * 1_000 + [output]
+    assert polled(200, {**DONE, "steps": beyond}).progress is Progress.UNREADABLE
 
 
 @pytest.mark.parametrize("word", ["failed", "cancelled", "incomplete", "budget_exceeded"])
@@ -348,6 +369,18 @@ UNREADABLE = {
     "no usage": made({"type": "text", "text": "?"}),
     "empty usage": {**made({"type": "text", "text": "?"}), "usage": {}},
     "tokens that can't be": {**made(), "usage": {"output_tokens_by_modality": [{"modality": "text", "tokens": "9"}]}},
+    "a total of nobody knows what": {**made(), "usage": {"total_output_tokens": 23_168}},
+    "a total of more than its parts": {
+        **made(),
+        "usage": {"total_output_tokens": 23_168, "output_tokens_by_modality": [{"modality": "text", "tokens": 9}]},
+    },
+    "a kind that nobody knows": {**made(), "usage": {"output_tokens_by_modality": [{"modality": "film", "tokens": 9}]}},
+    "no kind": {**made(), "usage": {"output_tokens_by_modality": [{"tokens": 9}]}},
+    "parts that are none": {**made(), "usage": {"total_output_tokens": 0, "output_tokens_by_modality": {"text": 9}}},
+    "more parts than are looked at": {
+        **made(),
+        "usage": {"output_tokens_by_modality": [{"modality": "text", "tokens": 0}] * 201},
+    },
     "inline": {**made({"type": "video", "data": "AAAA"}), **usage()},
     "another host": {**made(video("https://evil.example/v1beta/files/x:download")), **usage()},
     "another host, no tokens": {**made(video("https://evil.example/v1beta/files/x:download")), **usage(None, 15)},

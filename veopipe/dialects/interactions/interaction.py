@@ -9,7 +9,8 @@ Source: docs/api-facts.md, h.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ _FILE = re.compile(r"/v[0-9][a-z0-9]{0,15}/files/[A-Za-z0-9_-]{1,200}:download")
 _PLAIN = re.compile(r"[!-?A-\[\]-~]{1,2000}")  # neither a name in front of the host (`@`) nor a backslash
 _MOST_ENTRIES = 200  # of a list that are looked at; a video has three steps
 _MOST_TOKENS = 10**12
+_VIDEO = "video"
+_KINDS = frozenset({_VIDEO, "text", "image", "audio", "document"})  # all that google-genai 3.6.1 has words for
 
 
 def word_of(document: Mapping[str, Any]) -> str:
@@ -83,27 +86,35 @@ def _entries(value: Any) -> list[Mapping[str, Any]]:
 
 
 def tokens_of(document: Mapping[str, Any]) -> Tokens | None:
-    """What it used; None if it doesn't say what was made, or says what can't be."""
+    """What it used; None if it doesn't tell of all that was made what it is, or says what can't be."""
     usage = document.get("usage")
     if not isinstance(usage, dict):
         return None
-    parts, total = _entries(usage.get("output_tokens_by_modality")), _count(usage.get("total_output_tokens"))
-    counts = [_count(part.get("tokens")) for part in parts]
-    if None in counts or (total is None and not parts):
+    made, total = _kinds(usage.get("output_tokens_by_modality")), _count(usage.get("total_output_tokens"))
+    if made is None or (total is None and not made):
         return None
-    made = {is_video: _sum(counts, parts, is_video=is_video) for is_video in (True, False)}
-    other = max(made[False], (total or 0) - made[True])
     thoughts = _count(usage.get("total_thought_tokens")) or 0
-    return Tokens(made[True], other + thoughts, _count(usage.get("total_input_tokens")) or 0)
+    untold = max((total or 0) - made.total(), 0)
+    if untold > thoughts:  # it may be of a video
+        return None
+    video = made.pop(_VIDEO, 0)
+    return Tokens(video, made.total() + untold + thoughts, _count(usage.get("total_input_tokens")) or 0)
 
 
-def _sum(counts: Sequence[int | None], parts: Sequence[Mapping[str, Any]], *, is_video: bool) -> int:
-    return sum(count or 0 for count, part in zip(counts, parts, strict=True) if _is_video(part) is is_video)
-
-
-def _is_video(part: Mapping[str, Any]) -> bool:
-    said = part.get("modality")
-    return isinstance(said, str) and said.strip().lower() == "video"
+def _kinds(parts: Any) -> Counter[str] | None:
+    """Kind of output → tokens; None if one of them isn't understood: it may be a video."""
+    made: Counter[str] = Counter()
+    if parts is None:
+        return made
+    if not isinstance(parts, list) or len(parts) > _MOST_ENTRIES:
+        return None
+    for part in parts:
+        told = part if isinstance(part, dict) else {}
+        kind, count = str(told.get("modality")).strip().lower(), _count(told.get("tokens"))
+        if kind not in _KINDS or count is None:
+            return None
+        made[kind] += count
+    return made
 
 
 def _count(said: Any) -> int | None:
