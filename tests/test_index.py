@@ -43,7 +43,7 @@ REQUIREMENTS = {
     "429 and Retry-After: creates and polls slow down together, and recover": 4,
     "disk space before a download; a full disk": 2,
     "48 hours": 3,
-    "a profile file that tries paths, huge numbers or terminal escapes": 2,
+    "a profile file that tries paths, huge numbers or terminal escapes": 4,
     "300 s: a late answer still counts": 2,
     "600 s: a task that the gateway doesn't know": 2,
     "monotonic deadlines; clock changes alter messages only": 2,

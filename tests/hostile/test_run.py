@@ -44,6 +44,59 @@ def assert_tame(result: Result) -> None:
     assert not CONTROL.search(result.out + result.err), result
 
 
+# --- profiles of strangers ---------------------------------------------------------------------------
+
+HEAD = "version: 1\nname: mine\ndialect: videos\nmodels:\n"
+FAST = "  veo-3.1-fast-generate-preview: {family: veo-3.1, price: {per_call: 0.30}}\n"
+STRANGE = {
+    "escapes in a model's name": HEAD + '  "\\e]0;owned\\a\\u202e": {family: veo-3.1, price: {per_call: 1}}\n',
+    "escapes in a text": f'{HEAD}{FAST}token_setup: "\\e[2J\\e]0;owned\\a"\n',
+    "a price of 400 digits": f"{HEAD}  a: {{family: veo-3.1, price: {{per_call: {'9' * 400}}}}}\n",
+    "a retention of 400 digits": f"{HEAD}  a: {{family: veo-3.1, price: {{per_call: 1}}, retention: {'9' * 400}d}}\n",
+    "a poll interval of 400 digits": f"{HEAD}{FAST}poll: {{interval: {'9' * 400}s}}\n",
+    "a form field that ends its line": (
+        HEAD + '  a: {family: gemini-omni, price: {per_call: 1}, pictures: {input_reference: "a\\r\\nX: y"}}\n'
+    ),
+    "a file as an address": f"{HEAD}{FAST}base_url: file:///etc/passwd\n",
+    "an address with a password": f"{HEAD}{FAST}base_url: https://u:p@127.0.0.1/\n",
+    "a path as a version": f"{HEAD.replace('videos', 'interactions')}{FAST}api_version: ../../admin\n",
+    "a name of a kilobyte": f"{HEAD}{FAST}description: {'x' * 1000}\napi_key_env: {'A' * 1000}\n",
+}
+
+
+@cases("profile", STRANGE.values(), ids=STRANGE)
+@pytest.mark.shows("a profile file that tries paths, huge numbers or terminal escapes")
+def test_a_strangers_profile_buys_nothing_and_takes_no_terminal_over(
+    film: Film, gateway: Simulator, profile: str
+) -> None:
+    (film.folder / "profiles").mkdir()
+    (film.folder / "profiles/mine.yaml").write_text(profile, "utf-8")
+    film.pipeline(provider__profile="mine")
+    film.list({"shot": "a cat"})
+    common = ["shots.yaml", "-p", "quick.yaml"]
+    for words in (film.arguments(), ["plan", *common], ["validate", *common], ["doctor", "-p", "quick.yaml"]):
+        result = film.command(*words)
+        assert result.code in {2, 6}, result
+        assert_tame(result)
+        assert len(result.out + result.err) < 20_000
+    assert_tame(film.command("profiles"))
+    assert gateway.wire == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../../etc/passwd.yaml", "/etc/hostname.yaml", "\x1b[2J", "x" * 5000, "a\0b.yaml"]
+)
+@pytest.mark.shows("a profile file that tries paths, huge numbers or terminal escapes")
+def test_a_pipeline_that_names_a_strange_profile_buys_nothing(film: Film, gateway: Simulator, name: str) -> None:
+    film.pipeline(provider__profile=name)
+    film.list({"shot": "a cat"})
+    result = film.run()
+    assert result.code == 2
+    assert_tame(result)
+    assert "root:" not in result.out + result.err
+    assert gateway.wire == []
+
+
 # --- the list (docs/hazards.md, e 12) --------------------------------------------------------------
 
 
