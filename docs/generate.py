@@ -19,7 +19,7 @@ from types import ModuleType
 
 import click
 
-from veopipe import clock, pipeline
+from veopipe import clock
 from veopipe.cli import main as cli
 from veopipe.documents import yaml as document
 from veopipe.documents.nodes import MappingNode, plain
@@ -27,6 +27,7 @@ from veopipe.documents.problems import Rule
 from veopipe.errors import ExitCode
 from veopipe.manifest import families, rules
 from veopipe.manifest.offers import offer
+from veopipe.pipeline import reading as pipeline
 from veopipe.profiles import reading as profiles
 from veopipe.profiles.profile import Model
 from veopipe.takes import status

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from veopipe.gateway.client import Timeouts
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 
 pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
 

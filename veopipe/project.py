@@ -25,7 +25,8 @@ from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store, open_store
 from veopipe.manifest import pictures
 from veopipe.manifest.shots import Manifest, Picture, load_manifest
-from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.pipeline.pipeline import Pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.plan import Plan, Wanted, World
 from veopipe.plan.planner import make_plan
 from veopipe.takes.order import key_of

@@ -20,7 +20,7 @@ from tests.harness.served import models_for
 from veopipe.documents import schema
 from veopipe.gateway.address import parse_base_url
 from veopipe.manifest.shots import load_manifest
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.profiles.reading import read
 
 ROOT = Path(__file__).parents[2]

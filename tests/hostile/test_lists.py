@@ -27,7 +27,7 @@ from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import plain
 from veopipe.gateway.address import parse_base_url
 from veopipe.manifest.shots import load_manifest
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.text import SHOWN
 
 # --- YAML ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from veopipe.documents.nodes import plain
 from veopipe.gateway.address import parse_base_url
 from veopipe.manifest import families, rules
 from veopipe.manifest.shots import load_manifest
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.profiles.reading import read
 
 HERE = Path(__file__).parents[1] / "rules"

@@ -13,7 +13,7 @@ from tests.harness.served import NARROWED, OMNI, SERVED
 from veopipe.documents import schema
 from veopipe.manifest.families import ShotRules
 from veopipe.manifest.shots import Picture, Shot, load_manifest
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order
 from veopipe.text import is_blank

@@ -10,7 +10,7 @@ import pytest
 
 from veopipe.dialects.videos.dialect import Videos
 from veopipe.gateway.address import parse_base_url
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.profiles.profile import Retirement
 from veopipe.profiles.reading import built_in, built_in_names, read
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from veopipe.errors import Problem
-from veopipe.pipeline import Pipeline, load_pipeline
+from veopipe.pipeline.pipeline import Pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.profiles.reading import built_in
 
 OMNI = "gemini-omni-1.2-flash"

@@ -19,7 +19,7 @@ from veopipe.gateway.client import Gateway
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import open_store
 from veopipe.money import Budget
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Action, Item
 from veopipe.run.admission import Admission

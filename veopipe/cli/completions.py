@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem, split_arg_string
 
 def complete_pipeline(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of pipelines: beside the manifest, and built in; files when the word has a slash."""
-    from veopipe.pipeline import built_in_pipelines
+    from veopipe.pipeline.reading import built_in_pipelines
 
     if "/" in incomplete:
         return [CompletionItem(incomplete, type="file")]

@@ -26,7 +26,7 @@ from veopipe.manifest.families import ModelRules, default_values
 from veopipe.manifest.judging import Judge, Judged
 from veopipe.manifest.layers import merged, overridden
 from veopipe.manifest.pictures import PictureFacts
-from veopipe.pipeline import INSTEAD, Overrides
+from veopipe.pipeline.pipeline import INSTEAD, Overrides
 from veopipe.profiles.profile import Model
 from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order, OrderedPicture

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from veopipe.dialects.base import PollAnswer, Progress
-from veopipe.pipeline import Limits
+from veopipe.pipeline.pipeline import Limits
 from veopipe.run.pace import Rate, Tempo
 
 LONG = 3600.0

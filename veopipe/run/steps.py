@@ -23,7 +23,7 @@ from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.errors import ExitCode
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import Store
-from veopipe.pipeline import Pipeline
+from veopipe.pipeline.pipeline import Pipeline
 from veopipe.project import OpenLedger
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes

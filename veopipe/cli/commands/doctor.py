@@ -31,7 +31,8 @@ from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput
 from veopipe.gateway import proxies, trust
 from veopipe.gateway.address import Address, read_key
 from veopipe.gateway.client import Gateway
-from veopipe.pipeline import INSTEAD, Pipeline, Provider, load_pipeline
+from veopipe.pipeline.pipeline import INSTEAD, Pipeline, Provider
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.project import address_typed
 from veopipe.run.looking import NO_USER, TOKEN
 from veopipe.takes.status import Status

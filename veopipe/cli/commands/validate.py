@@ -12,7 +12,7 @@ from veopipe.cli.output import emit
 from veopipe.cli.terminal.problems import for_github, show_problems
 from veopipe.errors import ExitCode, InvalidInput, Problem
 from veopipe.manifest.shots import Manifest, load_manifest
-from veopipe.pipeline import load_pipeline
+from veopipe.pipeline.reading import load_pipeline
 from veopipe.text import counted, printable
 
 

@@ -9,17 +9,8 @@ from veopipe.documents import schema
 from veopipe.documents.nodes import plain
 from veopipe.errors import UsageError
 from veopipe.manifest.shots import load_manifest
-from veopipe.pipeline import (
-    DURATIONS,
-    Download,
-    Limits,
-    Notify,
-    Poll,
-    Provider,
-    Verify,
-    built_in_pipelines,
-    load_pipeline,
-)
+from veopipe.pipeline.pipeline import Download, Limits, Notify, Poll, Provider, Verify
+from veopipe.pipeline.reading import DURATIONS, built_in_pipelines, load_pipeline
 from veopipe.profiles.prices import Price
 from veopipe.profiles.profile import Model
 from veopipe.profiles.reading import built_in

@@ -1,0 +1,1 @@
+"""How to run a shot list: a pipeline file, read and checked."""
