@@ -21,6 +21,7 @@ import click
 
 from veopipe import clock
 from veopipe.cli import main as cli
+from veopipe.documents import schema
 from veopipe.documents import yaml as document
 from veopipe.documents.nodes import MappingNode, plain
 from veopipe.documents.problems import Rule
@@ -97,7 +98,10 @@ def manifest_rules() -> str:
     """Every rule for shot lists: of the schema, of the code, and for YAML as such; then those of each family."""
     of_families = {name for entry in families.families().values() for name in entry["x-code"]}
     in_code = [rule for rule in rules.RULES.values() if rule.id not in of_families]
-    parts = ["For every model:", _rules([*families.rules_for_all(), *in_code, *document.RULES.values()])]
+    parts = [
+        "For every model:",
+        _rules([*families.rules_for_all(), *schema.rules("bible"), *in_code, *document.RULES.values()]),
+    ]
     for family, entry in families.families().items():
         figures = (
             replace(rules.RULES[name], source=said.get("x-source", rules.RULES[name].source))

@@ -38,7 +38,7 @@ shots:
   failed: {prompt: 'A dune [simulate: failed_with_error times=all]'}
   wrong: {prompt: 'A field [simulate: wrong_resolution]'}
 """
-NAMES = ("manifest", "pipeline", "profile", "state", "plan", "report", "review", "decisions")
+NAMES = ("manifest", "bible", "pipeline", "profile", "state", "plan", "report", "review", "decisions")
 
 
 def veopipe(folder, *arguments):

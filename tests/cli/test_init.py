@@ -82,7 +82,7 @@ def test_a_profile_that_it_cant_begin_with_is_refused(tmp_path: Path, name: str)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_schemas_for_an_editor_are_those_of_lists_pipelines_and_profiles(tmp_path: Path) -> None:
+def test_the_schemas_for_an_editor_are_those_of_the_files_that_people_write(tmp_path: Path) -> None:
     init(tmp_path)
     made = sorted(path.name for path in (tmp_path / ".veopipe").glob("*.json"))
-    assert made == ["manifest.schema.json", "pipeline.schema.json", "profile.schema.json"]
+    assert made == ["bible.schema.json", "manifest.schema.json", "pipeline.schema.json", "profile.schema.json"]

@@ -96,7 +96,7 @@ def refused(workspace: Path) -> dict[str, bool]:
             found = load_manifest(path, models=models_for(path.parent.name)).problems
         return any(problem.severity == "error" for problem in found)
 
-    files = (path for path in sorted(workspace.glob("rules/*/*.yaml")) if path.is_file())
+    files = (path for path in sorted(workspace.glob("rules/*/*-*.yaml")) if path.is_file())
     return {f"{path.parent.name}/{path.stem}": has_error(path) for path in files}
 
 

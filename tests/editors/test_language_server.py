@@ -12,6 +12,14 @@ ROOT = Path(__file__).parents[2]
 # What an editor can't know: the files of the shot list, which models are sold, other shots, and what is special
 # about our way to read YAML. A name without a slash stands for all invalid files of that rule.
 CODE_ONLY = {
+    "bible-file/invalid-absolute": "where the file lies",
+    "bible-file/invalid-address": "the file",
+    "bible-file/invalid-home": "where the file lies",
+    "bible-file/invalid-missing": "the file",
+    "bible-file/invalid-nul": "the file",
+    "bible-file/invalid-outside": "where the file lies",
+    "bible-file/invalid-variable": "the file",
+    "bible-only-texts": "another file",
     "base-url/invalid-v1": "the path of an address",
     "deadline/invalid-rounded-to-nothing": "the length of a duration",
     "high-resolution-needs-8s/invalid-default": "compares a shot with its defaults",
@@ -51,6 +59,7 @@ CODE_ONLY = {
     "size-agrees/invalid-default": "compares a shot with its defaults",
     "status-endpoint/invalid-of-google": "what the profile says",
     "token-price/invalid-decimals": "how a number is written",
+    "text-unknown": "names of texts, here or in a bible",
     "unknown-model": "models are data, and a pipeline may add some",
     "yaml-document": "an editor takes no document for nothing, and two for two",
     "yaml-encoding": "control characters",
@@ -176,6 +185,17 @@ def test_values_are_completed(server, open_list, key, values):
     path, _ = open_list(f"values-{key}", key)
     offered = {label.strip("\"'") for label in server.completion(path, 10, len(key) + 6)}
     assert values <= offered
+
+
+def test_a_bible_has_a_schema_of_its_own_that_leads_to_the_list_s(server, workspace):
+    head = "# yaml-language-server: $schema=schemas/bible.schema.json\n"
+    right = "texts:\n  look: cold greens\n"
+    assert server.open(workspace / "right-bible.yaml", head + right) == []
+    wrong = server.open(workspace / "wrong-bible.yaml", head + right + "  2nd: x\n  deep: ${look}\nshots: {}\n")
+    assert {found["range"]["start"]["line"] for found in wrong} >= {3, 4, 5}
+    path = workspace / "empty-bible.yaml"
+    server.open(path, head + "t\n")
+    assert "texts" in server.completion(path, 1, 1)
 
 
 @pytest.mark.parametrize("path", ["examples/shots.yaml", "pipelines/default.yaml", "pipelines/nightly.yaml"])

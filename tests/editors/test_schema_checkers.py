@@ -11,7 +11,7 @@ from veopipe.documents.nodes import plain
 
 HERE = Path(__file__).parent
 AJV = HERE / "ajv.cjs"
-OTHERS = {"manifest": (), "pipeline": ("manifest", "profile"), "profile": ("profile",)}
+OTHERS = {"manifest": (), "bible": ("manifest",), "pipeline": ("manifest", "profile"), "profile": ("profile",)}
 """The schemas that one refers to."""
 
 

@@ -16,6 +16,7 @@ from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import plain
 from veopipe.errors import UsageError
 from veopipe.manifest.csv import read_shots
+from veopipe.manifest.shots import load_manifest
 
 KNOWN = schema.part("manifest", "$defs", "settings", "properties")
 
@@ -169,6 +170,18 @@ def test_all_columns_that_arent_keys_are_named_at_once(tmp_path: Path) -> None:
     assert hint.endswith("--ignore Nr --ignore Director --ignore Camera --ignore aspectRatio --ignore promt")
 
 
+def test_a_column_of_the_user_s_own_goes_into_info_as_text(tmp_path: Path) -> None:
+    (tmp_path / "shots.csv").write_text("id,prompt,Scene,seed\na,x, 007 ,1\nb,y,,2\n")
+
+    assert read_shots(tmp_path / "shots.csv", KNOWN, own=["Scene", "seed"]) == {
+        "a": {"prompt": "x", "info": {"Scene": "007", "seed": "1"}},
+        "b": {"prompt": "y", "info": {"seed": "2"}},
+    }
+    for name, said in (("Take", "no column is called `Take`"), ("id", "the column id names the shots")):
+        with pytest.raises(UsageError, match=said):
+            read_shots(tmp_path / "shots.csv", KNOWN, own=[name])
+
+
 @pytest.mark.parametrize("count", [7, 300])
 def test_many_columns_that_arent_keys_make_a_message_that_ends(count: int, tmp_path: Path) -> None:
     names = [f"Kolumne {number}" for number in range(count)]
@@ -253,6 +266,16 @@ def test_no_text_of_a_table_is_cut_or_changed_by_the_way_into_yaml(tmp_path: Pat
     assert (done.returncode, done.stderr.count("[text-cut-short]")) == (0, 0), done.stderr
     root: Any = plain(yaml.load(tmp_path / "x.yaml").root)  # type: ignore[arg-type]
     assert [shot["prompt"] for shot in root["shots"].values()] == [text.strip() for text in TEXTS]
+
+
+def test_columns_that_are_kept_as_info_come_back_from_the_list_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,prompt,scene\na,x,1.50\nb,y,true\n", "utf-8")
+    failed = run_import(tmp_path, "x.csv", "-o", "x.yaml")
+    assert (failed.returncode, "--info NAME" in failed.stderr) == (2, True)
+    assert run_import(tmp_path, "x.csv", "-o", "x.yaml", "--info", "scene").returncode == 0
+    loaded = load_manifest(tmp_path / "x.yaml").manifest
+    assert loaded is not None
+    assert [dict(shot.info) for shot in loaded.shots.values()] == [{"scene": "1.50"}, {"scene": "true"}]
 
 
 @pytest.mark.slow

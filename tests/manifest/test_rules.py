@@ -19,7 +19,7 @@ HERE = Path(__file__).parents[1] / "rules"
 FOLDERS = sorted(folder for folder in HERE.iterdir() if folder.name != "pictures")
 PIPELINE_RULES = {rule.id for rule in schema.rules("pipeline")}
 PROFILE_RULES = {rule.id for rule in schema.rules("profile")} - PIPELINE_RULES
-SCHEMAS = ("manifest", "profile", "pipeline")
+SCHEMAS = ("manifest", "bible", "profile", "pipeline")
 SCHEMA_RULES = {rule.id for name in SCHEMAS for rule in schema.rules(name)}
 OWN_RULES = {entry["x-rule"] for entry in LAOZHANG}
 

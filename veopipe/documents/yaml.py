@@ -65,12 +65,14 @@ class Document:
     Attributes:
         cut: texts without quotes that YAML has perhaps cut: place → what YAML takes for a comment behind the text,
             with the blanks before it, or for an anchor before the text that no alias names.
+        spelt: texts that hold `${`: place → how they stand in the file, from there to their end.
     """
 
     file: str
     root: Node | None
     problems: tuple[Problem, ...]
     cut: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    spelt: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def load(path: Path, *, shown_as: str | None = None) -> Document:
@@ -100,7 +102,7 @@ def read(data: bytes, file: str) -> Document:
     except _Stop as stop:
         composer.report(stop.rule, stop.message, stop.line, stop.column)
         return Document(file, None, tuple(composer.problems))
-    return Document(file, composer.root, tuple(composer.problems), composer.cuts.places)
+    return Document(file, composer.root, tuple(composer.problems), composer.cuts.places, composer.spelt)
 
 
 def _problem(file: str, rule: str, message: str, line: int = 1, column: int = 1) -> Problem:
@@ -196,6 +198,8 @@ class _Composer:
         self.problems: list[Problem] = []
         self.root: Node | None = None
         self.cuts = syntax.Cuts("")
+        self.spelt: dict[tuple[int, int], str] = {}
+        self._written = ""  # all of it, if `${` stands anywhere
         self._stack: list[_Open] = []
         self._anchors: dict[str, _Anchor | None] = {}  # None: open, so an alias to it would be endless
         self._size = _Size()
@@ -217,6 +221,7 @@ class _Composer:
             yaml.DocumentStartEvent: self._document,
         }
         self.cuts = syntax.Cuts(text)
+        self._written = text if "${" in text else ""
         stood_in = characters.stood_in(text)
         self._has_stand_ins, text = stood_in is not text, stood_in
         try:
@@ -255,8 +260,15 @@ class _Composer:
             self.cuts.look_at(node, event.end_mark, event.anchor)
         if event.anchor is not None:
             self._anchors[event.anchor] = _Anchor(node, 1, 1)
+        if self._written:
+            self._keep_spelling(node, event)
         self._size.write(node)
         self._add(node, 1)
+
+    def _keep_spelling(self, node: ScalarNode, event: Any) -> None:
+        if "${" in node.text:
+            written = self._written[event.start_mark.index : event.end_mark.index]
+            self.spelt[node.line, node.column] = written
 
     def _open(self, event: yaml.CollectionStartEvent) -> None:
         line, column = _from_one(event.start_mark)

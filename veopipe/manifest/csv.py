@@ -1,8 +1,9 @@
 """A shot list from a table: CSV rows become shots, without guessing.
 
 The first row names the columns: `id`, and keys of the manifest (`prompt`, `seconds`, `seed`, …). A column of another
-name is an error, unless the caller names it as one to ignore. Several pictures or tags in one cell are separated
-by `;`. Empty cells are left out, so `defaults` can be added afterwards. The manifest's own rules judge the values.
+name is an error, unless the caller names it as one to ignore, or as one of the user's own, which goes into `info` as
+text. Several pictures or tags in one cell are separated by `;`. Empty cells are left out, so `defaults` can be added
+afterwards. The manifest's own rules judge the values.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _QUOTING = 'a text with quotes in it stands in quotes, and has its own ones twic
 
 
 def read_shots(
-    path: Path, known: Mapping[str, Any], ignored: Collection[str] = frozenset()
+    path: Path, known: Mapping[str, Any], ignored: Collection[str] = frozenset(), own: Collection[str] = frozenset()
 ) -> dict[str, dict[str, Any]]:
     """The shots of a CSV file, by id, in order.
 
@@ -46,6 +47,7 @@ def read_shots(
             or tab, or as its line `sep=` says.
         known: the manifest's keys of a shot.
         ignored: names of columns that are left out.
+        own: names of columns that become keys of `info`, as text.
 
     Raises:
         UsageError: it can't be read, has no `id` column, an unknown column, or an id twice.
@@ -54,10 +56,11 @@ def read_shots(
     rows = _rows(path, text, delimiter)
     header = _header(rows)
     where = f"{path}:{max(1, rows.line_num)}"
-    _check_ignored(where, header, ignored)
+    _check_chosen(where, header, ignored, "ignored")
+    _check_chosen(where, header, own, "taken into `info`")
     columns = [name for name in header if name not in ignored]
     _check_id(where, columns, known)
-    _check_columns(where, columns, known)
+    _check_columns(where, columns, {*known, *own})
     shots: dict[str, dict[str, Any]] = {}
     for cells in rows:
         if any(cell.strip() for cell in cells):
@@ -66,7 +69,7 @@ def read_shots(
             if "" not in ignored:
                 _check_named(where, header, cells)
             row = {name: cell for name, cell in zip(header, cells, strict=False) if name not in ignored}
-            _add(where, row, shots)
+            _add(where, row, shots, own)
     if not shots:
         raise UsageError(f"{path} has no row below its header")
     return shots
@@ -134,15 +137,16 @@ def _header(rows: Iterable[list[str]]) -> list[str]:
     return header
 
 
-def _check_ignored(where: str, header: list[str], ignored: Collection[str]) -> None:
-    missing = [name for name in ignored if name not in header]
+def _check_chosen(where: str, header: list[str], chosen: Collection[str], how: str) -> None:
+    """Refuse an option that names a column which isn't there, or can't be treated so."""
+    missing = [name for name in chosen if name not in header]
     if missing:
         raise UsageError(
-            f"{where}: no column is called {_listed(missing)}, so it can't be ignored",
+            f"{where}: no column is called {_listed(missing)}, so it can't be {how}",
             hint=f"columns are: {_listed(header)}",
         )
-    if "id" in ignored:
-        raise UsageError(f"{where}: the column id names the shots: it can't be ignored")
+    if "id" in chosen:
+        raise UsageError(f"{where}: the column id names the shots: it can't be {how}")
 
 
 def _check_id(where: str, columns: list[str], known: Mapping[str, Any]) -> None:
@@ -152,13 +156,13 @@ def _check_id(where: str, columns: list[str], known: Mapping[str, Any]) -> None:
         raise UsageError(f"{where}: no column is called id{found}", hint=f"columns are: id, {', '.join(known)}")
 
 
-def _check_columns(where: str, columns: list[str], known: Mapping[str, Any]) -> None:
+def _check_columns(where: str, columns: list[str], known: Collection[str]) -> None:
     names = list(dict.fromkeys(filter(None, columns)))
     unknown = [name for name in names if name not in {"id", *known}]
     if unknown:
         raise UsageError(
             "\n".join(f"{where}: {sentence}" for sentence in _about(unknown)),
-            hint=f"columns that aren't meant for the list: {_ignoring(unknown)}",
+            hint=f"one that is to be kept: --info NAME; those that aren't meant for the list: {_ignoring(unknown)}",
         )
     twice = [name for name in names if columns.count(name) > 1]
     if twice:
@@ -204,13 +208,16 @@ def _check_named(where: str, header: list[str], cells: list[str]) -> None:
             )
 
 
-def _add(where: str, row: dict[str, str], shots: dict[str, dict[str, Any]]) -> None:
+def _add(where: str, row: dict[str, str], shots: dict[str, dict[str, Any]], own: Collection[str]) -> None:
     shot = row.pop("id", "").strip()
     if not shot:
         raise UsageError(f"{where}: the row has no id")
     if shot in shots:
         raise UsageError(f"{where}: the id {printable(shot)!r} is there twice")
-    shots[shot] = {key: _value(key, cell.strip()) for key, cell in row.items() if cell.strip()}
+    cells = {name: cell.strip() for name, cell in row.items() if cell.strip()}
+    shots[shot] = {key: _value(key, cell) for key, cell in cells.items() if key not in own}
+    if info := {name: cell for name, cell in cells.items() if name in own}:
+        shots[shot]["info"] = info
 
 
 def _value(key: str, cell: str) -> Any:

@@ -21,6 +21,7 @@ from veopipe.documents.problems import Finding, Rule
 from veopipe.manifest import pictures
 from veopipe.manifest.families import UNDECLARED, ModelRules, default_values
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
+from veopipe.manifest.texts import RULES as NAMED_TEXTS
 from veopipe.profiles.profile import Model
 from veopipe.takes.order import SIZES
 from veopipe.text import DENSE, printable
@@ -322,6 +323,7 @@ RULES: Mapping[str, Rule] = {
         *(schema.UNKNOWN_KEY, schema.KEY_SPELLING, schema.FORBIDDEN_KEY, SHOT_ID_UNIQUE),
         *(_UNKNOWN_MODEL, _RETIRED_MODEL, _UNPRICED, _PROMPT_LENGTH, _CUT_SHORT, _NEGATIVE_WORDING),
         UNDECLARED,
+        *NAMED_TEXTS,
         *pictures.RULES,
         *(_FLAWED, _LARGE, _WEBP, _LOCATION, _METADATA, _TURNED, _SMALL, _RATIO, _RATIO_4K),
     )

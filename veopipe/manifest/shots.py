@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, SequenceNode, place, plain
 from veopipe.documents.problems import Finding, Findings, Place
 from veopipe.errors import Problem
-from veopipe.manifest import rules
+from veopipe.manifest import rules, texts
 from veopipe.manifest.families import ModelRules, default_values
 from veopipe.manifest.judging import Judge, Judged
 from veopipe.manifest.layers import merged, overridden
@@ -33,6 +33,9 @@ from veopipe.takes.order import Order, OrderedPicture
 
 Selects = Callable[[str, Sequence[str]], bool]
 """Whether a command is about a shot, by its id and tags."""
+
+Scalar = str | int | float | bool | None
+"""One value of a file that is neither a list nor a mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Shot:
         seconds: a whole number.
         take: the first wanted result of this order, from 1.
         takes: how many are wanted, from that one on.
+        info: keys of the user's own, which are shown and no part of the order.
+        uses: the names of the texts in its prompt and negative prompt.
     """
 
     model: str
@@ -74,6 +79,8 @@ class Shot:
     takes: int
     tags: tuple[str, ...]
     notes: str | None
+    info: Mapping[str, Scalar] = field(default_factory=dict)
+    uses: frozenset[str] = frozenset()
 
     def order(self, hashes: Mapping[Picture, str]) -> Order:
         """What is asked for, as its first wanted take: texts stripped at both ends, no blank negative prompt.
@@ -139,9 +146,11 @@ def load_manifest(
         return Loaded(None, read.problems)
     folder = path.absolute().parent.resolve()  # as `project` does: of a linked folder, the folder that it leads to
     judge = Judge(built_in().models if models is None else models, folder)
-    reader = _Reader(read, judge, overrides or Overrides(), selects)
-    budget = reader.read(read.root)
-    problems = sorted((*read.problems, *reader.problems()), key=lambda p: (p.file, p.line, p.column, p.rule))
+    written = texts.write_out(read, read.root, overrides or Overrides(), folder)
+    reader = _Reader(read, judge, written, selects)
+    budget = reader.read(written.root)
+    found = (*read.problems, *written.problems, *reader.problems())
+    problems = sorted(found, key=lambda p: (p.file, p.line, p.column, p.rule))
     if any(problem.severity == "error" for problem in problems):
         return Loaded(None, tuple(problems))
     return Loaded(Manifest(folder, reader.shots, budget), tuple(problems))
@@ -189,15 +198,17 @@ class _Reader:
         self,
         read: yaml.Document,
         judge: Judge,
-        overrides: Overrides,
+        written: texts.WrittenList,
         selects: Selects | None,
     ) -> None:
         self.shots: dict[str, Shot] = {}
         self._chosen: list[str] = []
         self._findings = Findings()
+        for finding, where, shot in written.wrong:
+            self._findings.add(finding, where, shot)
         self._file, self._cut = read.file, read.cut
-        self._overrides = overrides
-        self._over = overrides.retired(judge.models)
+        self._overrides = written.overrides
+        self._over = written.overrides.retired(judge.models)
         self._selects = selects
         self._judge = judge
         self._defaults = _Defaults({})
@@ -282,24 +293,24 @@ class _Reader:
             if not judged.says(finding.path):  # that is more exact than what holds for every model
                 self._findings.add(finding, there, shot)
         self._defaults.used_by(written, judged.rules)
-        values = self._finish(shot, layer, judged, {finding.path[0] for finding, _ in wrong})
+        final = self._finish(shot, layer, judged, {finding.path[0] for finding, _ in wrong})
         if not self._findings.has_errors:
-            self.shots[shot] = self._made(values)
+            self.shots[shot] = self._made(final)
 
-    def _finish(self, shot: str, layer: Layer, own: Judged, wrong: Collection[str | int]) -> dict[str, Any]:
-        """The shot's values with the overrides; a rule that only these break is the pipeline's problem."""
+    def _finish(self, shot: str, layer: Layer, own: Judged, wrong: Collection[str | int]) -> Judged:
+        """The shot with the overrides; a rule that only these break is the pipeline's problem."""
         nodes, judged = self._overrides.nodes, own
         if nodes:
             right = {key: node for key, node in layer.items() if key != "size" or key in own.values}
             judged = self._judge.judge(overridden(right, nodes), set(wrong) - nodes.keys())
-        values = judged.values
-        if self._selects is not None and not self._selects(shot, values.get("tags", ())):
+        if self._selects is not None and not self._selects(shot, judged.values.get("tags", ())):
             # The command isn't about this shot: it needn't suit the overrides, but it keeps what every shot has.
-            return {key: own.values[key] for key in ("model", "prompt") if key in own.values} | values
+            needed = {key: own.values[key] for key in ("model", "prompt") if key in own.values}
+            return replace(judged, values=needed | judged.values)
         self._chosen.append(shot)
         if nodes:
             self._blame_overrides(shot, judged, own)
-        return values
+        return judged
 
     def _blame_overrides(self, shot: str, judged: Judged, own: Judged) -> None:
         """Note what is wrong with the overrides and isn't without them."""
@@ -334,8 +345,8 @@ class _Reader:
         key = next((key for key in reads if key in nodes), next(iter(nodes)))
         return Place(self._overrides.file, nodes[key].line, nodes[key].column)
 
-    def _made(self, values: Mapping[str, Any]) -> Shot:
-        full = {**default_values(), **values}
+    def _made(self, judged: Judged) -> Shot:
+        full = {**default_values(), **judged.values}
         seed = full.get("seed")
         return Shot(
             model=full["model"],
@@ -350,6 +361,8 @@ class _Reader:
             takes=int(full.get("takes", 1)),
             tags=tuple(full.get("tags", ())),
             notes=full.get("notes"),
+            info=full.get("info", {}),
+            uses=texts.uses(judged.nodes),
         )
 
     def _pictures_of(self, values: Mapping[str, Any]) -> tuple[Picture, ...]:

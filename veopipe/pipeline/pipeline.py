@@ -141,10 +141,12 @@ class Overrides:
     Attributes:
         file: the pipeline's name in problems.
         nodes: key → node.
+        spelt: as in `yaml.Document`.
     """
 
     file: str = ""
     nodes: Layer = field(default_factory=dict)
+    spelt: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
     @property
     def model(self) -> str | None:

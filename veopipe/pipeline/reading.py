@@ -87,7 +87,7 @@ def load_pipeline(
     problems.sort(key=lambda p: (p.line, p.column, p.rule))
     if problems or profile is None:
         return None, (*problems, *profiles_own)
-    return _made(found, read.root, profile), ()
+    return _made(found, read.root, profile, read.spelt), ()
 
 
 def built_in_pipelines() -> list[str]:
@@ -276,12 +276,13 @@ def _price_findings(root: Node) -> Iterator[Finding]:
 # --- making ---------------------------------------------------------------------------------------------
 
 
-def _made(found: _Found, root: Node, profile: Profile) -> Pipeline:
+def _made(found: _Found, root: Node, profile: Profile, spelt: Mapping[tuple[int, int], str]) -> Pipeline:
     overrides = checks.node_at(root, ("overrides",))
+    written = overrides.items if isinstance(overrides, MappingNode) else {}
     return Pipeline(
         name=found.name,
         **{section.__name__.lower(): _section(section, root, profile) for section in _SECTIONS},
-        overrides=Overrides(found.shown_as, overrides.items) if isinstance(overrides, MappingNode) else Overrides(),
+        overrides=Overrides(found.shown_as, written, spelt) if written else Overrides(),
         output=_written(root, ("output",)),
         ledger=_written(root, ("ledger",)),
     )

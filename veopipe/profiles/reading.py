@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -17,9 +16,8 @@ from importlib.resources import files as packaged
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, standins
 from veopipe.clock import parse_duration
-from veopipe.documents import checks, schema, yaml
+from veopipe.documents import checks, neighbours, schema, yaml
 from veopipe.documents.nodes import Node, plain
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem
@@ -55,11 +53,11 @@ def load(wanted: str, folder: Path, read_address: ReadAddress) -> tuple[Profile 
         LookupError: there is none, or it lies elsewhere; the sentence is for people.
     """
     if "/" in wanted or wanted.endswith(_ENDINGS):
-        return read(_own(folder, wanted), read_address, wanted)
+        return read(neighbours.find(folder, wanted, "profile"), read_address, wanted)
     for ending in _ENDINGS if _NAME.fullmatch(wanted) else ():
         beside = f"{_FOLDER}/{wanted}{ending}"
         if (folder / beside).is_file():
-            return read(_own(folder, beside), read_address, beside)
+            return read(neighbours.find(folder, beside, "profile"), read_address, beside)
     if wanted in built_in_names():
         return built_in(wanted), ()
     known = names(folder)
@@ -117,30 +115,6 @@ def names(folder: Path) -> list[str]:
     own = folder / _FOLDER
     beside = sorted(path.stem for path in own.iterdir() if path.suffix in _ENDINGS) if own.is_dir() else []
     return list(dict.fromkeys([*beside, *built_in_names()]))
-
-
-# --- finding --------------------------------------------------------------------------------------------
-
-
-def _own(folder: Path, written: str) -> Path:
-    """A file of the user's."""
-    path, shown = folder / written, printable(written, 60)
-    try:
-        within = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(files.work_tree_of(folder)))
-        there = path.exists()
-    except (OSError, ValueError) as error:  # a NUL, a name that is too long
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise LookupError(f"{shown} is no profile's file: {why}") from None
-    if not within:
-        raise LookupError(f"{shown} lies outside the manifest's folder and its git work tree: copy the profile there")
-    if not there:
-        raise LookupError(f"there is no profile file {shown}{_instead(path)}")
-    return path
-
-
-def _instead(path: Path) -> str:
-    away = standins.of(path)
-    return f": {away}" if away is not None else ""
 
 
 # --- checking -------------------------------------------------------------------------------------------

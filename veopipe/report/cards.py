@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from veopipe.clock import between, minutes
+from veopipe.manifest.shots import Scalar
 from veopipe.money import as_text
 from veopipe.project import Project
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
@@ -84,6 +85,7 @@ class Brief:
         pictures: of the order.
         tags: labels, while the shot is in the list.
         notes: likewise.
+        info: the keys of the user's own with their values, likewise.
     """
 
     prompt: str = ""
@@ -92,6 +94,7 @@ class Brief:
     pictures: tuple[Picture, ...] = ()
     tags: tuple[str, ...] = ()
     notes: str = ""
+    info: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ def _brief(row: Row, clean: _Cleaner, linker: _Linker) -> Brief:
     brief, listed = Brief(), linker.project.manifest.shots.get(row.shot)
     if listed is not None:
         tags = tuple(printable(tag, 60, own=True) for tag in listed.tags)
-        brief = Brief(tags=tags, notes=clean.lines(listed.notes or "", own=True))
+        brief = Brief(tags=tags, notes=clean.lines(listed.notes or "", own=True), info=_info(listed.info, clean))
     order = row.made.order if row.made is not None else row.item.order
     if order is None:
         return brief
@@ -255,6 +258,17 @@ def _brief(row: Row, clean: _Cleaner, linker: _Linker) -> Brief:
         summary=_summary(order),
         pictures=_pictures(order, row, linker),
     )
+
+
+def _info(info: Mapping[str, Scalar], clean: _Cleaner) -> tuple[tuple[str, str], ...]:
+    return tuple((printable(key, 60, own=True), clean.lines(_word(value), own=True)) for key, value in info.items())
+
+
+def _word(value: Scalar) -> str:
+    """A value as YAML has it; nothing for one that is left empty."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def _took(attempt: Attempt) -> float | None:

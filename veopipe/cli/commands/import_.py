@@ -32,12 +32,13 @@ from veopipe.text import counted
 @click.argument("source", metavar="FILE.csv", type=LocalPath(path_type=Path))
 @click.option("-o", "--output", required=True, type=LocalPath(path_type=Path), help="The new shot list.")
 @click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="A column to leave out; repeatable.")
-def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
+@click.option("--info", "own", multiple=True, metavar="COLUMN", help="A column of your own, for info; repeatable.")
+def command(source: Path, output: Path, ignored: tuple[str, ...], own: tuple[str, ...]) -> int:
     """Make a shot list from a CSV file with the columns id, prompt and other keys of a shot."""
     if output.exists():
         raise UsageError(f"{output} is there already; nothing was changed")
     known = schema.part("manifest", "$defs", "settings", "properties")
-    shots = csv.read_shots(source, known, {name.strip(): None for name in ignored})
+    shots = csv.read_shots(source, known, _names(ignored), _names(own))
     head: dict[str, Any] = {"version": 1}
     if not any("model" in shot for shot in shots.values()):
         cheapest = _cheapest(built_in_profile())
@@ -52,6 +53,10 @@ def command(source: Path, output: Path, ignored: tuple[str, ...]) -> int:
     show_problems(loaded.problems)
     click.echo(f"{output}: {counted(len(shots), 'shot')}")
     return ExitCode.OK if loaded.manifest else ExitCode.INVALID
+
+
+def _names(written: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in written))
 
 
 def _cheapest(profile: Profile) -> Model:

@@ -56,7 +56,7 @@ overrides:
 
 output: renders/draft
 """
-_FOR_EDITORS = ("manifest", "pipeline", "profile")
+_FOR_EDITORS = ("manifest", "bible", "pipeline", "profile")
 _GITIGNORE = "# What veopipe makes and can make again; the ledger in .veopipe/ belongs into git.\nrenders/\n"
 
 
