@@ -6,7 +6,9 @@ What once went wrong, or nearly, is kept in `corpus/` and tried every time.
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,12 @@ from tests.harness.fuzzing import (
 from veopipe.clock import parse_duration
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import plain
+from veopipe.documents.syntax import LINE_END
 from veopipe.gateway.address import parse_base_url
 from veopipe.manifest.shots import load_manifest
 from veopipe.pipeline.reading import load_pipeline
+from veopipe.profiles.prices import Price
+from veopipe.profiles.profile import Model
 from veopipe.text import SHOWN
 
 # --- YAML ------------------------------------------------------------------------------------------
@@ -93,6 +98,52 @@ def test_a_shot_list_is_usable_or_has_problems(value: dict[str, Any]) -> None:
     for problem in loaded.problems:
         assert not UNSAFE.search(problem.message)
         assert len(problem.message) < 5 * SHOWN
+
+
+# --- references to texts ---------------------------------------------------------------------------
+
+MARKS = st.sampled_from(["${", "$${", "${look}", "${lok}", "${ look}", "$", "{", "}", "look"])
+AROUND = st.sampled_from([" ", "\n", "\n\n", "x ", "\u00e9", "\U0001f30a", "\u2028", " #", "'", '"', "\\", ": "])
+prompts = st.lists(MARKS | AROUND, min_size=1, max_size=12).map("".join)
+
+
+def spelt(prompt: str, style: str) -> str:
+    """A prompt as a value of YAML, not always of exactly that text."""
+    if style == "as we write it":
+        return yaml.dump({"p": prompt}).removeprefix("p: ")
+    if style == "in lines of its own":
+        return "|2-\n" + "".join(f"      {line}\n" for line in prompt.split("\n"))
+    return json.dumps(prompt, ensure_ascii=style == "as JSON")
+
+
+def written_out(prompt: str) -> tuple[str, int]:
+    """The same by hand, sign by sign: what a prompt says, and how many references of it are wrong."""
+    said, wrong = "", 0
+    while prompt:
+        mark = next((mark for mark in ("$${", "${look}", "${", prompt[0]) if prompt.startswith(mark)), "")
+        wrong += mark == "${"
+        said += {"$${": "${", "${look}": "cold"}.get(mark, mark)
+        prompt = prompt[len(mark) :]
+    return said, wrong
+
+
+@given(prompts, st.sampled_from(["as we write it", "in lines of its own", "as JSON", "in double quotes"]))
+def test_a_reference_is_written_out_or_a_problem_at_its_place(prompt: str, style: str) -> None:
+    text = f"version: 1\ntexts: {{look: cold}}\nshots:\n  a:\n    model: any\n    prompt: {spelt(prompt, style)}"
+    read = yaml.read(text.encode(), "x")
+    if read.root is None:
+        return
+    (value,) = [node.items["prompt"] for node in read.root.items["shots"].items.values()]  # type: ignore[union-attr]
+    said, wrong = written_out(value.text)  # type: ignore[union-attr]
+    with a_folder() as folder:
+        (folder / "shots.yaml").write_bytes(text.encode())
+        loaded = load_manifest(folder / "shots.yaml", models={"any": Model("any", Price(Decimal(1)), family="none")})
+    places = [(p.line, p.column) for p in loaded.problems if p.rule == "text-unknown"]
+    if loaded.manifest is not None:
+        assert (loaded.manifest.shots["a"].prompt, wrong) == (said, 0)
+    elif wrong and places != [(value.line, value.column)]:
+        lines = LINE_END.split(text)
+        assert [lines[line - 1][column - 1 :][:2] for line, column in places] == ["${"] * wrong
 
 
 sections = st.dictionaries(

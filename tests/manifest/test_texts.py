@@ -369,6 +369,7 @@ def test_a_placeholder_in_place_of_a_bible_is_named(project):
     assert "a git-annex link in place of the file; run `git annex get`" in project.message(bible())
 
 
+@pytest.mark.shows("e 18")
 @pytest.mark.parametrize("target", ["../elsewhere.yaml", "/etc/hostname", "bible.yaml"])
 def test_a_link_that_leads_out_of_the_work_tree_or_nowhere_is_no_bible(project, target):
     project.write("../elsewhere.yaml", LOOK)
@@ -384,6 +385,7 @@ def test_a_link_within_the_work_tree_is_followed(project):
     assert project.shots(bible())["a"].prompt == "x cold greens"
 
 
+@pytest.mark.shows("e 19")
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["a pipe", "a folder"])
 def test_what_is_no_file_is_refused_and_not_waited_for(project, make):
     make(project.folder / "bible.yaml")
@@ -413,6 +415,7 @@ def test_a_bible_that_isnt_there_is_named_safely(project, written, words):
 # --- limits ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("e 11b")
 def test_a_list_says_no_more_with_texts_than_it_could_without(project):
     """Ten thousand shots that each ask for a hundred times 100 kB: refused before it is written out."""
     text = listing("a: {}", head=f"texts: {{look: {'x' * 100_000}}}\n", defaults=f"{{model: {FAST}}}").partition(
