@@ -20,9 +20,10 @@ from PIL import Image
 
 from tests.harness.canary import KEY, holds_key
 from tests.harness.fork import First, Forked, Zygote
+from tests.harness.sold import SOLD
 
-FAST = "veo-3.1-fast-generate-preview"
-PRICE = "0.30"
+FAST = SOLD["videos"].model
+PRICE = str(SOLD["videos"].price)
 COMMAND = (sys.executable, "-m", "veopipe")
 AUTHORITY = str(Path(__file__).parent / "wire" / "authority.pem")
 LIMIT = 100.0
@@ -115,17 +116,19 @@ class Film:
         base_url: of the gateway that they talk to.
         environment: theirs.
         zygote: forks them; None: each starts from nothing.
+        dialect: in which its list and its pipeline buy, unless told.
     """
 
     folder: Path
     base_url: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     zygote: Zygote | None = None
+    dialect: str = "videos"
 
     def list(self, shots: Mapping[str, str | Mapping[str, Any]], name: str = "shots.yaml", **top: Any) -> Path:
         """Write a shot list (JSON is YAML): id → prompt, or id → all its keys. 4 s at 720p unless told."""
         entries = {shot: {"prompt": keys} if isinstance(keys, str) else dict(keys) for shot, keys in shots.items()}
-        defaults = {"model": FAST, "seconds": 4, **top.pop("defaults", {})}
+        defaults = {"model": SOLD[self.dialect].model, "seconds": 4, **top.pop("defaults", {})}
         path = self.folder / name
         path.write_text(json.dumps({"version": 1, "defaults": defaults, "shots": entries, **top}, indent=1), "utf-8")
         return path
@@ -133,7 +136,9 @@ class Film:
     def pipeline(self, name: str = "quick.yaml", **settings: Any) -> Path:
         """Write a pipeline: `QUICK` and `settings`, where `__` stands for the dot."""
         document: dict[str, Any] = {"version": 1}
-        for key, value in {**QUICK, **{key.replace("__", "."): value for key, value in settings.items()}}.items():
+        provider = {f"provider.{key}": value for key, value in SOLD[self.dialect].provider.items()}
+        told = {key.replace("__", "."): value for key, value in settings.items()}
+        for key, value in {**QUICK, **provider, **told}.items():
             section, _, rest = key.partition(".")
             if rest:
                 document.setdefault(section, {})[rest] = value

@@ -23,7 +23,6 @@ Make = Callable[[Yard, Simulator], "Film"]
 Kinds = tuple[str, ...]
 NOTHING = Count(0, 0)
 AT_ONCE = 2
-GOOGLE = SOLD["interactions"]
 PROMPTS = {"a": "the first", "b": "the second", "c": "the third"}
 
 
@@ -41,10 +40,8 @@ def picture(yard: Yard, simulator: Simulator) -> Film:
 
 def google(yard: Yard, simulator: Simulator) -> Film:
     """A shot with a picture, at Google's API."""
-    film = yard.film(simulator, input_reference="first.png")
-    film.pipeline(**GOOGLE.settings)
-    keys = {"prompt": "a cat", "input_reference": film.picture("first.png", (320, 180))}
-    film.list({"shot": keys}, **GOOGLE.defaults)
+    film = yard.film(simulator, dialect="interactions", input_reference="first.png")
+    film.picture("first.png", (320, 180))
     return film
 
 
@@ -119,9 +116,9 @@ def idle(yard: Yard, film: Film, simulator: Simulator, before: Ended) -> list[st
     return [] if same and sent == NOTHING else [f"once more gives {again.code}, {again.out}, {sent}"]
 
 
-def several(yard: Yard, simulator: Simulator) -> Film:
+def several(yard: Yard, simulator: Simulator, dialect: str = "videos") -> Film:
     """Some shots, `AT_ONCE` creates at once."""
-    film = yard.film(simulator)
+    film = yard.film(simulator, dialect=dialect)
     film.pipeline(limits__creates_in_flight=AT_ONCE)
     film.list(PROMPTS)
     return film
@@ -160,11 +157,15 @@ def sweep_resumed(yard: Yard, ready: Film, simulator: Simulator, world: World, k
 
 
 def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds) -> list[Trial]:
-    """Several new shots at once, stopped at each place; each of them is judged by what its own record says."""
+    """Several new shots at once, stopped at each place; each of them is judged by what its own record says.
+
+    The places are shared between the dialects.
+    """
 
     def one(at: int) -> list[Trial]:
-        with gateway() as simulator:
-            stopped = stop(yard, several(yard, simulator), simulator, at)
+        dialect = sorted(SOLD)[at % 2]
+        with gateway(dialect) as simulator:
+            stopped = stop(yard, several(yard, simulator, dialect), simulator, at)
             return go_on_with_all(yard, simulator, stopped, kinds)
 
     return yard.each(one, places)
@@ -254,12 +255,12 @@ def sweep_command(
 
 
 def again_and_again(yard: Yard, longest: int, seeds: Iterable[int]) -> list[Trial]:
-    """Histories: some stops, each with a disk of its own, then a run to the end."""
+    """Histories, in each dialect in turn: some stops, each with a disk of its own, then a run to the end."""
 
     def one(seed: int) -> list[Trial]:
-        chance, fair = random.Random(seed), False
-        with gateway() as simulator:
-            film = text(yard, simulator)
+        chance, fair, make = random.Random(seed), False, (text, google)[seed % 2]
+        with gateway_of(make) as simulator:
+            film = make(yard, simulator)
             for number in range(chance.randint(2, 4)):
                 at = chance.randint(1, longest if number == 0 else longest // 2)
                 film, stopped = struck(yard, film, simulator, at, chance)
@@ -287,12 +288,12 @@ def is_closed(film: Film) -> bool:
 
 
 def crash_loop(yard: Yard, seeds: Iterable[int]) -> list[Trial]:
-    """Four shots under a budget for two, in a service that dies ten times and starts again."""
+    """Four shots under a budget for two, in a service that dies ten times and starts again; each dialect in turn."""
 
     def one(seed: int) -> list[Trial]:
-        chance = random.Random(seed)
-        with gateway() as simulator:
-            film = text(yard, simulator)
+        chance, make = random.Random(seed), (text, google)[seed % 2]
+        with gateway_of(make) as simulator:
+            film = make(yard, simulator)
             film.pipeline(limits__creates_in_flight=1 + seed % 3)
             film.list({f"s{number}": f"shot {number}" for number in range(4)}, budget_usd=0.60)
             for _ in range(10):

@@ -104,9 +104,9 @@ class Yard:
             return Ended(HUNG, "", "")
         return Ended(run.wait(), out, err, read_log(log) if how else [])
 
-    def film(self, gateway: Simulator, prompt: str = "a cat", **keys: Any) -> Film:
+    def film(self, gateway: Simulator, prompt: str = "a cat", dialect: str = "videos", **keys: Any) -> Film:
         """A new folder with a list of one shot."""
-        film = replace(self._film, folder=self.folder(), base_url=gateway.base_url)
+        film = replace(self._film, folder=self.folder(), base_url=gateway.base_url, dialect=dialect)
         film.folder.mkdir()
         film.pipeline()
         film.list({"shot": {"prompt": prompt, **keys}})

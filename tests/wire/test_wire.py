@@ -178,9 +178,9 @@ def run(make_film: Callable[[str], Film]) -> Callable[[FaultServer], tuple[Film,
 
     def once(gateway: FaultServer, film: Film | None = None) -> tuple[Film, Result]:
         film = film or make_film("film")
-        film.base_url = gateway.base_url
-        film.pipeline(**gateway.spoken.sold.settings)
-        film.list({"shot": "a cat"}, **gateway.spoken.sold.defaults)
+        film.base_url, film.dialect = gateway.base_url, gateway.spoken.dialect.name
+        film.pipeline()
+        film.list({"shot": "a cat"})
         return film, film.run()
 
     return once
