@@ -21,6 +21,7 @@ import pytest
 from tests.harness.canary import KEY
 from tests.harness.film import FAST, Film, Result
 from tests.harness.fork import Mishap
+from tests.harness.looks import age
 from veopipe.simulator.server import Options, Simulator, start
 
 KEY_OF_API = "sk-an-ordinary-key-of-this-test"
@@ -59,16 +60,6 @@ def in_doubt(film: Film, gateway: Simulator, *, charged: bool = True, shots: tup
     film.environment["VEOPIPE_ACCOUNT_TOKEN"] = KEY
 
 
-def age(film: Film, shot: str = "a", **by: float) -> None:
-    """Let an intent be older than it is."""
-    path = film.folder / ".veopipe/shots/state" / f"{shot}.json"
-    state = json.loads(path.read_text("utf-8"))
-    last = state["takes"][-1]["attempts"][-1]
-    then = datetime.now(UTC) - timedelta(**by)
-    last["submitted_at"] = then.strftime("%Y-%m-%dT%H:%M:%SZ")
-    path.write_text(json.dumps(state), "utf-8")
-
-
 def last(film: Film, shot: str = "a") -> dict[str, Any]:
     attempt: dict[str, Any] = film.state(shot)["takes"][-1]["attempts"][-1]
     return attempt
@@ -102,7 +93,7 @@ def test_what_was_not_charged_is_refused_and_sent_by_the_next_run(
     film: Film, gateway: Simulator, posts: Callable[[], int]
 ) -> None:
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=26)
+    age(film, "a", minutes=26)
     result = look(film, "a")
 
     assert (found(result), result.code) == ({"a": "not_charged"}, 1)
@@ -171,7 +162,7 @@ SPOILT = {
 @pytest.mark.parametrize("name", SPOILT)
 def test_a_page_that_cannot_be_had_leaves_it_in_doubt(film: Film, gateway: Simulator, name: str) -> None:
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=26)
+    age(film, "a", minutes=26)
     gateway.order_fault(name)
     result = look(film)
 
@@ -189,7 +180,7 @@ def test_a_packed_page_is_read(film: Film, gateway: Simulator) -> None:
 
 def test_without_the_keys_name_nothing_is_ever_denied(film: Film, gateway: Simulator) -> None:
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=26)
+    age(film, "a", minutes=26)
     film.pipeline()
 
     assert found(look(film)) == {"a": "unclear"}
@@ -303,7 +294,7 @@ def test_without_the_accounts_number_new_api_isnt_asked(new_api: tuple[Film, Sim
 def test_a_wrong_number_proves_nothing(new_api: tuple[Film, Simulator]) -> None:
     film, gateway = new_api
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=26)
+    age(film, "a", minutes=26)
     at_new_api(film, account_user=8)
 
     assert found(look(film)) == {"a": "unclear"}
@@ -328,7 +319,7 @@ def test_a_run_sends_nothing_that_it_found_not_charged(
     film: Film, gateway: Simulator, posts: Callable[[], int]
 ) -> None:
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=26)
+    age(film, "a", minutes=26)
     first = film.run("--retry-failed")
 
     assert (first.statuses, posts()) == ({"a": "refused"}, 1)
@@ -417,7 +408,7 @@ BAD: dict[str, bytes] = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_hostile_log_proves_nothing_and_nothing_of_it_is_believed(film: Film, gateway: Simulator, name: str) -> None:
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=26)
+    age(film, "a", minutes=26)
     result, asked = hostile(film, BAD[name])
 
     assert (found(result), result.code) == ({"a": "unclear"}, 3)
@@ -449,7 +440,7 @@ def test_a_clock_that_is_wrong_or_none_proves_nothing(
     film: Film, gateway: Simulator, date: timedelta | str | None, says: str
 ) -> None:
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=40)
+    age(film, "a", minutes=40)
     told = format_datetime(datetime.now(UTC) + date, usegmt=True) if isinstance(date, timedelta) else date
     result, _ = hostile(film, page(), **({} if told is None else {"Date": told}))
 
@@ -459,7 +450,7 @@ def test_a_clock_that_is_wrong_or_none_proves_nothing(
 @pytest.mark.parametrize(("rest", "says"), [(page(), "not_charged"), (b'{"success": false}', "unclear")])
 def test_nothing_is_denied_before_the_last_page(film: Film, gateway: Simulator, rest: bytes, says: str) -> None:
     in_doubt(film, gateway, charged=False)
-    age(film, minutes=26)
+    age(film, "a", minutes=26)
     result, asked = hostile(film, page(*[{"type": 1, "model_name": FAST}] * 10), rest)
 
     assert (found(result), len(asked)) == ({"a": says}, 2)

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from tests.harness.disks import KILL, LOST, ZEROS
 from tests.harness.failing import failed_well, recovers
 from tests.harness.fork import ROOT
-from tests.harness.sweeping import World, go_on, stop, text
-from tests.harness.trials import Count, Ended, Yard, gateway, judge, look
+from tests.harness.looks import LONG_AGO, in_doubt
+from tests.harness.sweeping import Make, World, gateway_of, go_on, google, stop, text
+from tests.harness.trials import Count, Ended, Yard, judge, look
 
 if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
-TrialOf = Callable[[Yard], list[str]]
+TrialOf = Callable[[Yard, Make], list[str]]
+BOTH = (text, google)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Bug:
         new: what stands there instead.
         trial: what must notice it.
         says: words of the complaint that it must raise; a bug that only breaks the program proves nothing.
+        makes: the shots with which it must be noticed, each in its dialect.
     """
 
     file: str
@@ -44,6 +51,7 @@ class Bug:
     new: str
     trial: TrialOf
     says: str = "paid 2 times"
+    makes: tuple[Make, ...] = (text,)
 
 
 def package_with(bug: Bug, folder: Path) -> Path:
@@ -61,12 +69,13 @@ def package_with(bug: Bug, folder: Path) -> Path:
 # --- trials -----------------------------------------------------------------------------------------
 
 
+@functools.cache
 def cut_at(*kinds: str, disks: tuple[str, ...] = (KILL, LOST, ZEROS)) -> TrialOf:
     """A stop at a point, and the runs that go on from what it leaves."""
 
-    def trial(yard: Yard) -> list[str]:
-        with gateway() as simulator:
-            stopped = stop(yard, text(yard, simulator), simulator, list(kinds))
+    def trial(yard: Yard, make: Make) -> list[str]:
+        with gateway_of(make) as simulator:
+            stopped = stop(yard, make(yard, simulator), simulator, list(kinds))
             trials = go_on(yard, simulator, stopped, disks, World())
         assert trials, stopped.ended
         return [complaint for trial in trials for complaint in trial.complaints]
@@ -74,12 +83,13 @@ def cut_at(*kinds: str, disks: tuple[str, ...] = (KILL, LOST, ZEROS)) -> TrialOf
     return trial
 
 
+@functools.cache
 def failing_at(*kinds: str, how: str = "once") -> TrialOf:
     """A disk that is full at a point, or from there on, and the run that goes on when it isn't."""
 
-    def trial(yard: Yard) -> list[str]:
-        with gateway() as simulator:
-            film = text(yard, simulator)
+    def trial(yard: Yard, make: Make) -> list[str]:
+        with gateway_of(make) as simulator:
+            film = make(yard, simulator)
             ended = yard.run(film, how, at=list(kinds), errno=errno.ENOSPC)
             point = next(point for point in ended.points if point.failed)
             wrong = failed_well(film, ended, simulator, (point, how, errno.ENOSPC))
@@ -88,14 +98,14 @@ def failing_at(*kinds: str, how: str = "once") -> TrialOf:
     return trial
 
 
-def with_fault(name: str, expected: str, posts: int = 1, **order: object) -> TrialOf:
-    """One shot meets a fault of the gateway."""
+def with_fault(name: str, expected: str, posts: int = 1, *, at_google: str = "") -> TrialOf:
+    """One shot meets a fault of the gateway, which Google's may call otherwise."""
 
-    def trial(yard: Yard) -> list[str]:
-        with gateway() as simulator:
-            film = text(yard, simulator)
+    def trial(yard: Yard, make: Make) -> list[str]:
+        with gateway_of(make) as simulator:
+            film = make(yard, simulator)
             film.list({"shot": "a cat"}, budget_usd=0.30)
-            simulator.order_fault(name, **order)  # type: ignore[arg-type]
+            simulator.order_fault(at_google if at_google and make is google else name)
             ended = yard.run(film)
             found = ended.status(), Count.of(simulator).posted
         return [] if found == (expected, posts) else [f"{name}: {found} {ended.out[-300:]} {ended.err[-300:]}"]
@@ -108,30 +118,30 @@ def pair(film: Film, **top: object) -> None:
     film.list({"a": "the first", "b": "the second"}, **top)
 
 
-def two_connections(yard: Yard) -> list[str]:
+def two_connections(yard: Yard, make: Make) -> list[str]:
     """Two creates, two connections."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         pair(film)
         assert yard.run(film).code == 0
         used = [entry["connection"] for entry in simulator.wire if entry["method"] == "POST"]
     return [] if len(set(used)) == len(used) == 2 else [f"the creates used the connections {used}"]
 
 
-def doubt_counts(yard: Yard) -> list[str]:
+def doubt_counts(yard: Yard, make: Make) -> list[str]:
     """A take in doubt leaves nothing of a budget for one."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         pair(film, budget_usd=0.30)
         simulator.order_fault("lost_response")
         ended = yard.run(film)
         return _spent_at_most(1, simulator, ended)
 
 
-def killed_spending_counts(yard: Yard) -> list[str]:
+def killed_spending_counts(yard: Yard, make: Make) -> list[str]:
     """So does a take of a run that was killed while it asked."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         pair(film, budget_usd=0.30)
         stop(yard, film, simulator, ["answer"])
         ended = yard.run(film)
@@ -143,10 +153,10 @@ def _spent_at_most(creates: int, simulator: Simulator, ended: Ended) -> list[str
     return [] if paid <= creates else [f"paid {paid} times: {ended.out}"]
 
 
-def nothing_new_while_in_doubt(yard: Yard) -> list[str]:
+def nothing_new_while_in_doubt(yard: Yard, make: Make) -> list[str]:
     """A shot with a take in doubt gets no new take, whatever its text says."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         simulator.order_fault("lost_response")
         yard.run(film)
         film.list({"shot": "another text"})
@@ -154,29 +164,29 @@ def nothing_new_while_in_doubt(yard: Yard) -> list[str]:
         return _spent_at_most(1, simulator, ended)
 
 
-def one_task_each(yard: Yard) -> list[str]:
+def one_task_each(yard: Yard, make: Make) -> list[str]:
     """A task id that another take has proves nothing."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         pair(film)
         simulator.order_fault("duplicate_id", after=1)
         ended = yard.run(film)
     return [] if ended.status("b") == "in_doubt" else [f"two takes have one task: {ended.out}"]
 
 
-def undisturbed(yard: Yard) -> list[str]:
+def undisturbed(yard: Yard, make: Make) -> list[str]:
     """One shot, and nothing goes wrong."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         found = judge(film, yard.run(film), Count.of(simulator), doubt_is_fair=False)
         shutil.rmtree(film.folder)  # what was leaked on purpose isn't to be found again by `canary`
         return found
 
 
-def damaged_part(yard: Yard) -> list[str]:
+def damaged_part(yard: Yard, make: Make) -> list[str]:
     """A part whose second half turned to zeros after it was recorded is fetched again."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         stop(yard, film, simulator, ["measure"])
         part = film.folder / "renders/shots/takes/.shot.001.part"
         content = part.read_bytes()
@@ -184,10 +194,10 @@ def damaged_part(yard: Yard) -> list[str]:
         return judge(film, yard.run(film), Count.of(simulator), doubt_is_fair=False) + look(film)
 
 
-def taken_name(yard: Yard) -> list[str]:
+def taken_name(yard: Yard, make: Make) -> list[str]:
     """A take's name that something else has is left to it."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         stop(yard, film, simulator, ["measure"])
         other = film.folder / "renders/shots/takes/shot.001.mp4"
         other.write_bytes(b"of somebody else")
@@ -195,16 +205,68 @@ def taken_name(yard: Yard) -> list[str]:
         return [] if other.read_bytes() == b"of somebody else" else ["a file was overwritten"]
 
 
-def one_at_a_time(yard: Yard) -> list[str]:
+def one_at_a_time(yard: Yard, make: Make) -> list[str]:
     """While a lock is held, another run sends nothing."""
-    with gateway() as simulator:
-        film = text(yard, simulator)
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
         folder = film.folder / ".veopipe/shots"
         folder.mkdir(parents=True)
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             ended = yard.run(film)
         return [] if (ended.code, Count.of(simulator).posted) == (7, 0) else [f"exit {ended.code}, {ended.out}"]
+
+
+def asked_again(fault: str, **limits: object) -> TrialOf:
+    """One shot meets a fault of the gateway after it was paid; two runs that may try again what failed."""
+
+    def trial(yard: Yard, make: Make) -> list[str]:
+        with gateway_of(make) as simulator:
+            film = make(yard, simulator)
+            film.pipeline(**limits)
+            simulator.order_fault(fault)
+            yard.run(film)
+            return _spent_at_most(1, simulator, yard.run(film, "", "--retry-failed"))
+
+    return trial
+
+
+def moved_elsewhere(yard: Yard, make: Make) -> list[str]:
+    """What was bought in one dialect is carried on in it, though the pipeline speaks another one now."""
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
+        film.list({"shot": "a cat"})
+        stop(yard, film, simulator, ["poll"])
+        film.dialect = "videos"
+        film.pipeline(poll__timeout="1s")
+        return judge(film, yard.run(film), Count.of(simulator), doubt_is_fair=False)
+
+
+def large_echo(yard: Yard, make: Make) -> list[str]:
+    """Polls that repeat a picture of more than a mebibyte are read."""
+    with gateway_of(make) as simulator:
+        film = make(yard, simulator)
+        film.pipeline(poll__timeout="2s")
+        noise = Image.frombytes("RGB", (960, 540), os.urandom(960 * 540 * 3))
+        noise.save(film.folder / "first.png", "PNG", compress_level=0)
+        return judge(film, yard.run(film), Count.of(simulator), doubt_is_fair=False)
+
+
+def late_charge(yard: Yard, make: Make) -> list[str]:
+    """A charge that isn't in the account's log yet may still appear."""
+    with gateway_of(make) as simulator:
+        film = in_doubt(yard, simulator, charged=True)
+        simulator.order_fault("log_late", times=None, seconds=3600)
+        yard.run(film)
+        return _spent_at_most(1, simulator, yard.run(film))
+
+
+def looked_up_first(yard: Yard, make: Make) -> list[str]:
+    """A run that finds that something wasn't charged doesn't send it."""
+    with gateway_of(make) as simulator:
+        film = in_doubt(yard, simulator, charged=False, minutes=LONG_AGO)
+        ended, posted = yard.run(film), Count.of(simulator).posted
+    return [] if posted == 1 else [f"posted {posted} times by the run that looked: {ended.out}"]
 
 
 # --- bugs -------------------------------------------------------------------------------------------
@@ -220,15 +282,21 @@ BUGS: dict[str, Bug] = {
         "        self.store.places.state_of(item.shot).write_bytes(dump(state))\n"
         "        self.store.shots[item.shot] = state\n",
         cut_at("answer"),
+        makes=BOTH,
     ),
     "there is no intent": Bug(
-        "run/create_call.py", _SAVED, "        self.store.shots[item.shot] = state.with_take(take)\n", cut_at("answer")
+        "run/create_call.py",
+        _SAVED,
+        "        self.store.shots[item.shot] = state.with_take(take)\n",
+        cut_at("answer"),
+        makes=BOTH,
     ),
     "what died while asking is asked again": Bug(
         "run/run.py",
         'Event.UNKNOWN, reason="crash"',
         'Event.REFUSED, scope="throttle", reason="crash"',
         cut_at("answer"),
+        makes=BOTH,
     ),
     "the intent is written after the body": Bug(
         "gateway/client.py",
@@ -236,6 +304,7 @@ BUGS: dict[str, Bug] = {
         "        self.passed = True\n" + _BODY + "        self.intent()\n",
         failing_at("gate", "open"),
         "the task id of a paid create is nowhere",
+        makes=BOTH,
     ),
     "an intent that can't be written is passed over": Bug(
         "gateway/client.py",
@@ -243,6 +312,7 @@ BUGS: dict[str, Bug] = {
         "            return\n",
         failing_at("gate", "open"),
         "something was sent",
+        makes=BOTH,
     ),
     "a 502 is asked again": Bug(
         "dialects/videos/creates.py",
@@ -257,27 +327,36 @@ BUGS: dict[str, Bug] = {
         "self._creates.send(sent, stream=True, follow_redirects=True)",
         with_fault("redirect_307", "in_doubt"),
         "('verified', 2)",
+        makes=BOTH,
     ),
     "creates share a connection": Bug(
-        "gateway/client.py", "max_keepalive_connections=0", "max_keepalive_connections=4", two_connections, "[1, 1]"
+        "gateway/client.py",
+        "max_keepalive_connections=0",
+        "max_keepalive_connections=4",
+        two_connections,
+        "[1, 1]",
+        makes=BOTH,
     ),
     "the budget forgets a take in doubt": Bug(
         "run/creating.py",
         "            self.brakes.doubted(answer)\n",
         "            self.brakes.doubted(answer)\n            self.budget.give_back(item.price_usd)\n",
         doubt_counts,
+        makes=BOTH,
     ),
     "the budget forgets a killed run": Bug(
         "run/run.py",
         "open_runs = (*before, self.id) if plan.worst_usd else before",
         "open_runs = before",
         killed_spending_counts,
+        makes=BOTH,
     ),
     "a killed run's take in doubt costs nothing": Bug(
         "takes/take.py",
         "elif attempt.status in POSSIBLY_CHARGED:",
         "elif attempt.status in POSSIBLY_CHARGED - {Status.SUBMITTING, Status.IN_DOUBT}:",
         killed_spending_counts,
+        makes=BOTH,
     ),
     "files are renamed before they are synced": Bug(
         "files.py", "            sync(descriptor, temporary)\n", "", cut_at("poll", disks=(ZEROS,)), "can't be read"
@@ -301,6 +380,7 @@ BUGS: dict[str, Bug] = {
         "watch.failed >= 1",
         with_fault("flap_failed", "verified"),
         "('failed', 1)",
+        makes=BOTH,
     ),
     "the part isn't synced before it is recorded": Bug(
         "delivery/download.py",
@@ -318,19 +398,22 @@ BUGS: dict[str, Bug] = {
         "if task_id in ():",
         one_task_each,
         "two takes have one task",
+        makes=BOTH,
     ),
     "a refusal for now costs": Bug(
         "run/creating.py",
         "        self.budget.give_back(item.price_usd)\n        if answer.scope",
         "        if answer.scope",
-        with_fault("429_busy", "verified", posts=2),
+        with_fault("429_busy", "verified", posts=2, at_google="429_quota"),
         "('pending', 1)",
+        makes=BOTH,
     ),
     "an edited shot is bought while it is in doubt": Bug(
         "plan/planner.py",
         "        if unclear:\n",
         "        if unclear and take is not None:\n",
         nothing_new_while_in_doubt,
+        makes=BOTH,
     ),
     "the finished name is given before it is measured": Bug(
         "run/steps.py",
@@ -347,6 +430,7 @@ BUGS: dict[str, Bug] = {
         '            (store.places, {"shot": shot,',
         failing_at("record", "open", how="ever"),
         "is nowhere",
+        makes=BOTH,
     ),
     "a take is overwritten": Bug(
         "delivery/shelf.py",
@@ -380,5 +464,54 @@ BUGS: dict[str, Bug] = {
         "    return lock",
         one_at_a_time,
         "exit 0",
+    ),
+    "a 500 of Google's is asked again": Bug(
+        "dialects/interactions/creates.py",
+        "    if evidence.status == 429:\n",
+        "    if evidence.status in {429, 500}:\n",
+        with_fault("500_internal", "in_doubt"),
+        "('verified', 2)",
+        makes=(google,),
+    ),
+    "a 500 of Google's is a refusal": Bug(
+        "dialects/interactions/creates.py",
+        "    if evidence.status in _REFUSED or",
+        "    if evidence.status in _REFUSED | {500} or",
+        asked_again("500_internal"),
+        makes=(google,),
+    ),
+    "a video that is paid and named nowhere has failed": Bug(
+        "dialects/interactions/polls.py",
+        "    if told.tokens is not None and not told.tokens.video and not problem:\n",
+        "    if told.tokens is not None and not problem:\n",
+        asked_again("no_address", limits__retry_failed=1),
+        makes=(google,),
+    ),
+    "a take is carried on in whatever dialect is spoken now": Bug(
+        "gateway/client.py",
+        "        return self.dialect if attempt.dialect == self.dialect.name else choice.dialect(attempt.dialect)\n",
+        "        return self.dialect\n",
+        moved_elsewhere,
+        "'parked'",
+        makes=(google,),
+    ),
+    "nobody records how much polls may repeat": Bug(
+        "run/create_call.py",
+        "            echo_bytes=echo_bytes,\n",
+        "",
+        large_echo,
+        "'parked'",
+        makes=(google,),
+    ),
+    "what the log doesn't show yet wasn't charged": Bug(
+        "dialects/lookup.py", "    if rest > 0:\n", "    if rest > AFTER + SETTLED_AFTER:\n", late_charge
+    ),
+    "what wasn't charged is sent by the run that looked": Bug(
+        "run/run.py",
+        "    plan = ledger.plan()\n    for finding in denied:",
+        "    for finding in denied:\n        looking.record(ledger.store, finding)\n"
+        "    plan = ledger.plan()\n    for finding in ():",
+        looked_up_first,
+        "posted 2 times by the run that looked",
     ),
 }

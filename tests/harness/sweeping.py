@@ -132,20 +132,31 @@ def points_of(yard: Yard, make: Make) -> list[Point]:
     return ended.points
 
 
-def sweep_new(yard: Yard, make: Make, places: Iterable[int], kinds: Kinds) -> list[Trial]:
-    """A shot that nothing is known of, stopped at each place."""
+def sweep_new(yard: Yard, make: Make, places: Iterable[int], kinds: Kinds, *, once_more: bool = False) -> list[Trial]:
+    """A shot of which nothing was taken, stopped at each place; `once_more`: only the run after the next sends it."""
 
     def one(at: int) -> list[Trial]:
         with gateway_of(make) as simulator:
             film = make(yard, simulator)
             stopped = stop(yard, film, simulator, at)
-            return go_on(yard, simulator, stopped, kinds, World())
+            return go_on(yard, simulator, stopped, kinds, World(first=film.arguments() if once_more else None))
 
     return yard.each(one, places)
 
 
-def sweep_resumed(yard: Yard, ready: Film, simulator: Simulator, world: World, kinds: Kinds) -> list[Trial]:
-    """A shot that was ordered before, stopped at each place of the run that goes on. Nothing more may be sent."""
+def sweep_resumed(
+    yard: Yard, ready: Film, simulator: Simulator, world: World, kinds: Kinds, until: str = "exit"
+) -> list[Trial]:
+    """A shot that was ordered before, stopped at each place of the run that goes on. Nothing more may be sent.
+
+    Args:
+        yard: where.
+        ready: the film before that run.
+        simulator: its gateway.
+        world: what happened before.
+        kinds: of disks.
+        until: the last place is the first of that kind.
+    """
 
     def one(at: int) -> list[Trial]:
         folder = yard.folder()
@@ -153,7 +164,8 @@ def sweep_resumed(yard: Yard, ready: Film, simulator: Simulator, world: World, k
         stopped = stop(yard, yard.at(ready, folder), simulator, at, world.command)
         return go_on(yard, simulator, stopped, kinds, world)
 
-    return yard.each(one, range(1, len(watched(yard, ready, world.command).points) + 1))
+    last = next(point.n for point in watched(yard, ready, world.command).points if point.kind == until)
+    return yard.each(one, range(1, last + 1))
 
 
 def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds) -> list[Trial]:

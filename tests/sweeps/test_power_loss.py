@@ -14,6 +14,7 @@ import pytest
 
 from tests.harness.disks import KILL, LOST, WORST, Disk, Point, copy, cuts, seeded
 from tests.harness.figures import LONG, Figures
+from tests.harness.looks import LONG_AGO, died_asking, in_doubt
 from tests.harness.sweeping import (
     AT_ONCE,
     PROMPTS,
@@ -31,6 +32,7 @@ from tests.harness.sweeping import (
     sweep_several,
     sweep_several_resumed,
     text,
+    watched,
 )
 from tests.harness.trials import Count, Trial, Yard, complaints_of, figures_of, gateway
 
@@ -143,6 +145,34 @@ def test_stopped_while_a_doubt_is_recorded_or_resolved_it_is_neither_lost_nor_pa
         trials = sweep_resumed(yard, died, simulator, words, ALL)
         told("resolved", trials)
         assert {trial.status for trial in trials} == {"verified", "in_doubt"}
+
+
+@pytest.mark.shows("compound crashes, also during recovery")
+def test_stopped_while_it_looks_at_the_accounts_log_what_was_charged_is_neither_lost_nor_paid_again(
+    yard: Yard, told: Told
+) -> None:
+    doubt = World(Count(1, 1), doubt_is_fair=True)
+    with gateway() as simulator:
+        charged = died_asking(yard, simulator)
+        told("a charge in the log", sweep_resumed(yard, charged, simulator, doubt, ONE))
+        simulator.order_fault("log_task_id", times=None)
+        place = "exit" if LONG else "poll"  # what follows is that of any other run that goes on
+        trials = sweep_resumed(yard, charged, simulator, World(Count(1, 1)), ONE, until=place)
+        told("a task in the log", trials)
+        assert {trial.status for trial in trials} == {"verified"}
+
+
+@pytest.mark.shows("compound crashes, also during recovery")
+def test_stopped_while_it_looks_at_the_accounts_log_what_was_not_charged_is_sent_once(yard: Yard, told: Told) -> None:
+    def make(yard: Yard, simulator: Simulator) -> Film:
+        return in_doubt(yard, simulator, charged=False, minutes=LONG_AGO)
+
+    with gateway() as simulator:
+        looked = watched(yard, make(yard, simulator))
+    assert (looked.code, looked.status()) == (1, "refused")
+    trials = sweep_new(yard, make, range(1, len(looked.points) + 1), ONE, once_more=True)
+    told("nothing in the log", trials)
+    assert {trial.status for trial in trials} == {"verified"}
 
 
 @pytest.mark.parametrize("kind", ["poll", "link"])
