@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 # What an editor can't know: the files of the shot list, which models are sold, other shots, and what is special
 # about our way to read YAML. A name without a slash stands for all invalid files of that rule.
 CODE_ONLY = {
+    "account-user/invalid-of-laozhang": "what the profile says",
     "bible-file/invalid-absolute": "where the file lies",
     "bible-file/invalid-address": "the file",
     "bible-file/invalid-home": "where the file lies",
@@ -41,7 +42,6 @@ CODE_ONLY = {
     "picture-ratio-4k": "the picture's content",
     "picture-too-large": "the file",
     "picture-undeclared": "a profile's own rules",
-    "account-user/invalid-of-laozhang": "what the profile says",
     "poll-interval/invalid-longer-than-a-year": "the length of a duration",
     "price-amount/invalid-decimals": "how a number is written",
     "price-amount/invalid-nan": "how a number is read",
@@ -58,6 +58,7 @@ CODE_ONLY = {
     "shot-id-unique": "compares ids without regard to case",
     "size-agrees/invalid-default": "compares a shot with its defaults",
     "status-endpoint/invalid-of-google": "what the profile says",
+    "take-or-takes/invalid-defaults": "compares two defaults, which it sees by themselves only",
     "token-price/invalid-decimals": "how a number is written",
     "text-unknown": "names of texts, here or in a bible",
     "unknown-model": "models are data, and a pipeline may add some",
