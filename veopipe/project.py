@@ -327,7 +327,7 @@ def load(choices: Choices) -> Project:
     wanted = {}
     for shot in chosen:
         settings = loaded.manifest.shots[shot]
-        wanted[shot] = Wanted(shot, settings.order(hashes), models[settings.model], settings.takes)
+        wanted[shot] = Wanted(shot, settings.order(hashes), models[settings.model], settings.takes, settings.uses)
     return Project(
         choices=choices,
         manifest=loaded.manifest,

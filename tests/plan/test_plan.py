@@ -54,7 +54,8 @@ def planned(
         "retry_failed": 0,
         "manifest_ids": orders.keys(),
     }
-    shots = {shot: Wanted(shot, order, FAST) for shot, order in orders.items()}
+    uses = more.pop("uses", {})
+    shots = {shot: Wanted(shot, order, FAST, uses=frozenset(uses.get(shot, ()))) for shot, order in orders.items()}
     return make_plan(shots, World(**{**world, **more}), departed_too=departed_too)
 
 
@@ -562,6 +563,41 @@ def test_what_is_bought_again_is_said_in_one_sentence() -> None:
         "1 shot was already bought; this buys it again: $0.30 (prompt changed)"
     )
     assert sentences.bought_words(planned(ORDER)) is None
+
+
+def test_what_is_bought_again_is_told_by_the_texts_that_all_of_it_uses() -> None:
+    states = {name: ShotState(name, (take(Status.VERIFIED),)) for name in "abcd"}
+    orders = {"a": EDITED, "b": EDITED, "c": replace(EDITED, seed=7), "d": ORDER}
+    plan = planned(orders, states=states, uses={"a": {"look", "keeper"}, "b": {"look"}, "c": {"x", "y"}, "d": {"x"}})
+
+    assert sentences.causes_words(plan) == [
+        "prompt changed: 2 shots, $0.60, all of them use `look`",
+        "prompt and seed changed: 1 shot, $0.30, it uses `x` and `y`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "made"),
+    [
+        (ORDER, ()),
+        (ORDER, (take(Status.VERIFIED),)),
+        (replace(ORDER, seed=7), (take(Status.VERIFIED),)),
+        (replace(ORDER, take=2), (take(Status.VERIFIED),)),
+        (ORDER, (take(attempt(Status.FAILED)),)),
+        (EDITED, (take(attempt(Status.REFUSED, scope="shot")),)),
+    ],
+    ids=["new", "kept", "another seed", "another take", "tried again", "nothing was paid"],
+)
+def test_what_no_edit_of_a_text_buys_again_is_no_text_s_doing(wanted: Order, made: tuple[Take, ...]) -> None:
+    plan = planned(wanted, *made, retry_all=True, uses={"hero": {"look"}})
+
+    assert sentences.causes_words(plan) == []
+
+
+def test_shots_without_a_text_in_common_have_none_for_a_cause() -> None:
+    states = {name: ShotState(name, (take(Status.VERIFIED),)) for name in "ab"}
+
+    assert planned({"a": EDITED, "b": EDITED}, states=states, uses={"a": {"look"}}).causes == []
 
 
 @pytest.mark.parametrize("status", Status)

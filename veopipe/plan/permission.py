@@ -16,7 +16,7 @@ from typing import Any
 from veopipe import files, money
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger.reading import strict_json
-from veopipe.plan.plan import Action, Item, Plan
+from veopipe.plan.plan import Action, Cause, Item, Plan
 from veopipe.text import printable
 
 FORMAT = 1
@@ -50,7 +50,19 @@ def document(plan: Plan, head: Mapping[str, str], *, charged: Decimal, cap: Deci
     if known:
         costs["google_list_price"] = {"usd": money.as_text(sum(known, Decimal(0))), "of_creates": len(known)}
     entries = [_entry(item, plan.retry_failed) for item in plan.items]
-    return {"format": FORMAT, **head, "cost_usd": costs, "shots": entries}
+    causes = [_cause(cause) for cause in plan.causes]
+    again = {"again": causes} if causes else {}
+    return {"format": FORMAT, **head, "cost_usd": costs, **again, "shots": entries}
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "changes": list(cause.changes),
+        "shots": list(dict.fromkeys(item.shot for item in cause.items)),
+        "cost_usd": money.as_text(cause.cost_usd),
+        "uses": sorted(cause.uses),
+        "picked_and_stay": cause.staying,
+    }
 
 
 def write(output: Path, document: Mapping[str, Any], *, ledger: Path) -> None:
@@ -104,6 +116,8 @@ def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
         entry["renamed_from"] = item.renamed_from
     if item.picked:
         entry["picked"] = True
+    if item.uses:
+        entry["uses"] = sorted(item.uses)
     if item.buys:
         entry |= {"attempt": item.attempt, "further_attempts": retry_failed}
     if order:

@@ -36,6 +36,9 @@ _KEPT = CARRIED_ON | {Status.VERIFIED}
 # Scopes of refusals that aren't about the shot: the next run may have more luck.
 _TRIED_AGAIN = frozenset({Scope.ACCOUNT, Scope.GATEWAY, Scope.THROTTLE, NOT_CHARGED})
 
+_SAID = frozenset({"prompt", "negative prompt"})
+"""What of an order texts stand in."""
+
 
 class Action(StrEnum):
     """What a run will do with a take."""
@@ -56,12 +59,14 @@ class Wanted:
     Attributes:
         order: of the first take that is wanted.
         takes: how many results of it are wanted, from that one on.
+        uses: the names of the texts in its prompt and negative prompt.
     """
 
     shot: str
     order: Order
     model: Model
     takes: int = 1
+    uses: frozenset[str] = frozenset()
 
     def orders(self, wishes: int = 0) -> tuple[Order, ...]:
         """What is wanted, and behind it as many further results as reviews wish for."""
@@ -147,6 +152,8 @@ class Item:
         retired: that the order's model is announced as switched off, or None.
         picked: it is the pick of its shot.
         spared_usd: what the pick keeps from being bought, US dollars: its shot's text was edited since.
+        changes: what differs from the newest take's order, or from the pick's, in people's words.
+        uses: the names of the list's texts in what is wanted of the shot.
     """
 
     shot: str
@@ -165,6 +172,8 @@ class Item:
     retired: Retirement | None = None
     picked: bool = False
     spared_usd: Decimal = Decimal(0)
+    changes: tuple[str, ...] = ()
+    uses: frozenset[str] = frozenset()
 
     @property
     def wanted(self) -> bool:
@@ -185,6 +194,33 @@ class Item:
     def cost_usd(self) -> Decimal:
         """What it costs if every create succeeds at once."""
         return self.price_usd if self.buys else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why shots are bought again whose prompts changed: most likely by an edit of a text that all of them use.
+
+    Attributes:
+        changes: what changed, in people's words.
+        items: what is bought.
+        uses: the names of the texts.
+        staying: how many shots use these texts, were edited, too, and stay, since they are picked.
+    """
+
+    changes: tuple[str, ...]
+    items: tuple[Item, ...]
+    uses: frozenset[str]
+    staying: int
+
+    @property
+    def shots(self) -> int:
+        """How many shots are bought again."""
+        return len({item.shot for item in self.items})
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What that costs, US dollars."""
+        return sum((item.cost_usd for item in self.items), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +284,20 @@ class Plan:
     def again(self) -> list[Item]:
         """What is bought though an earlier take of the shot was bought before."""
         return [item for item in self.items if item.buys and item.bought_before and item.bought_here is None]
+
+    @property
+    def causes(self) -> list[Cause]:
+        """Those for which shots are bought again that have texts in common: one edit of a text can be many orders."""
+        edited: dict[tuple[str, ...], list[Item]] = {}
+        for item in self.again:
+            if not _SAID.isdisjoint(item.changes):
+                edited.setdefault(item.changes, []).append(item)
+        found = []
+        for changes, items in edited.items():
+            if uses := frozenset.intersection(*(item.uses for item in items)):
+                kept = (item for item in self.items if item.spared_usd and not _SAID.isdisjoint(item.changes))
+                found.append(Cause(changes, tuple(items), uses, sum(item.uses >= uses for item in kept)))
+        return found
 
     @property
     def elsewhere(self) -> dict[tuple[str, bool], list[Item]]:

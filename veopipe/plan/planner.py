@@ -49,6 +49,7 @@ class _Ask:
             price_usd=model.price.of(self.order),
             google_usd=model.listed(self.order),
             retired=model.retired,
+            uses=self.wanted.uses,
         )
 
     @property
@@ -112,16 +113,16 @@ class _Ask:
         elif self.results > 1 and any(take.order.has_text_of(self.order) for take in takes):
             return replace(blank, reason=self.further)
         else:
-            reason = self._changed(orders.changes(takes[-1].order, self.wanted.order))
+            words = self._changed(orders.changes(takes[-1].order, self.wanted.order))
+            reason = f"{' and '.join(words)} changed" if words else f"take {self.order.take} ordered"
+            blank = replace(blank, changes=tuple(words))
         return replace(blank, reason=reason, bought_before=any(map(self.world.has_cost, takes)))
 
-    def _changed(self, words: Sequence[str]) -> str:
-        """Why an order that differs from the newest take's is made."""
-        if words == ["take"]:
-            return f"take {self.order.take} ordered"
-        if self.results > 1:  # which of them the newest take was is no reason
-            words = [word for word in words if word != "take"]
-        return f"{' and '.join(words)} changed"
+    def _changed(self, words: Sequence[str]) -> Sequence[str]:
+        """What differs from the newest take's order, if it isn't only which result is wanted."""
+        if words == ["take"] or self.results > 1:  # which of several the newest take was is no reason
+            return [word for word in words if word != "take"]
+        return words
 
     def _settled(self, take: Take, item: Item) -> Item:
         """The item of a wanted take that is settled: kept as it is, or tried again."""
@@ -337,13 +338,14 @@ def _picked(pick: Take, wanted: Wanted, reason: str) -> Item:
     """The item of a pick that isn't among the results that the list wants now."""
     price = wanted.model.price.of(wanted.order)
     item = Item(wanted.shot, Action.KEEP, reason, pick.number, pick.fingerprint, pick.order, price, picked=True)
-    return _of(pick, item)
+    return replace(_of(pick, item), uses=wanted.uses)
 
 
 def _locked(pick: Take, wanted: Wanted, instead: Iterable[Item]) -> Item:
     """The item of a shot whose text was edited after its pick; `instead` would be bought without that."""
-    words = " and ".join(word for word in orders.changes(pick.order, wanted.order) if word != "take")
-    item = _picked(pick, wanted, f"picked; {words} changed since, which orders nothing: clear the pick to order it")
+    words = tuple(word for word in orders.changes(pick.order, wanted.order) if word != "take")
+    said = f"picked; {' and '.join(words)} changed since, which orders nothing: clear the pick to order it"
+    item = replace(_picked(pick, wanted, said), changes=words)
     return replace(item, spared_usd=sum((item.cost_usd for item in instead), Decimal(0)))
 
 

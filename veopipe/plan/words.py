@@ -26,6 +26,19 @@ def bought_words(plan: Plan) -> str | None:
     return f"{counted(shots, 'shot')} {were} already bought; this buys {them} again: ${total} ({shown})"
 
 
+def causes_words(plan: Plan) -> list[str]:
+    """A sentence for each of `Plan.causes`: ``prompt changed: 31 shots, $37.20, all of them use `look`; …``."""
+    found = []
+    for cause in plan.causes:
+        texts = " and ".join(f"`{name}`" for name in sorted(cause.uses))
+        use = f"all of them use {texts}" if cause.shots > 1 else f"it uses {texts}"
+        are, stay = ("is", "stays") if cause.staying == 1 else ("are", "stay")
+        more = f"; {cause.staying:,} more {are} picked and {stay}" if cause.staying else ""
+        changed = " and ".join(cause.changes)
+        found.append(f"{changed} changed: {counted(cause.shots, 'shot')}, ${as_text(cause.cost_usd)}, {use}{more}")
+    return found
+
+
 def elsewhere_words(plan: Plan) -> list[str]:
     """A sentence for each key of `Plan.elsewhere`: `3 shots were already bought at http://localhost:3000, …`."""
     found = []

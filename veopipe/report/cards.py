@@ -247,7 +247,7 @@ def _brief(row: Row, clean: _Cleaner, linker: _Linker) -> Brief:
     brief, listed = Brief(), linker.project.manifest.shots.get(row.shot)
     if listed is not None:
         tags = tuple(printable(tag, 60, own=True) for tag in listed.tags)
-        brief = Brief(tags=tags, notes=clean.lines(listed.notes or "", own=True), info=_info(listed.info, clean))
+        brief = Brief(tags=tags, notes=clean.lines(listed.notes or "", own=True), info=_info(row.info, clean))
     order = row.made.order if row.made is not None else row.item.order
     if order is None:
         return brief

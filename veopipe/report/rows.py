@@ -17,6 +17,7 @@ from veopipe.delivery.shelf import Shelf
 from veopipe.dialects.base import Scope
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
+from veopipe.manifest.shots import Scalar
 from veopipe.money import as_text
 from veopipe.plan.plan import Action, Choice, Item, Plan
 from veopipe.project import Ending, OpenLedger
@@ -45,6 +46,7 @@ class Row:
         hidden: rows of other takes of the shot that are wanted, that this run can carry on, or that are in doubt: no
             row of their own, but they count for the exit code.
         judged: what people said of the shot's takes, by the take's number.
+        info: the shot's keys of the user's own, while it is in the list.
     """
 
     item: Item
@@ -56,6 +58,7 @@ class Row:
     reason: str | None = None
     hidden: tuple[Row, ...] = ()
     judged: Mapping[int, Review] = field(default_factory=dict)
+    info: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def shot(self) -> str:
@@ -100,6 +103,7 @@ class Row:
             **{name: getattr(file, name, None) for name in ("sha256", "width", "height", "duration_s")},
             "reason": self.reason,
             "takes": [self._take_as_json(take) for take in self.state.takes],
+            **({"info": dict(self.info)} if self.info else {}),
         }
 
     def _take_as_json(self, take: Take) -> dict[str, Any]:
@@ -186,6 +190,8 @@ def make(ledger: OpenLedger, plan: Plan, ending: Ending | None = None, *, runnin
     """
     choices = ledger.project.choices
     rows = make_rows(plan, ledger.store, ending, running=running, reviews=ledger.reviews)
+    listed = ledger.project.manifest.shots
+    rows = tuple(replace(row, info=listed[row.shot].info) if row.shot in listed else row for row in rows)
     money = money_of(plan, ledger.attempts(), ending.run if ending else None)
     report = Report(str(choices.manifest), rows, money, simulated=choices.simulate, running=running)
     if ending is None:

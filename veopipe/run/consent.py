@@ -18,7 +18,7 @@ from veopipe.ledger import owner, safekeeping
 from veopipe.money import as_text
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item, Plan
-from veopipe.plan.words import bought_words, elsewhere_words, picks_words, retired_words
+from veopipe.plan.words import bought_words, causes_words, elsewhere_words, picks_words, retired_words
 from veopipe.project import OpenLedger
 from veopipe.run.events import Note
 from veopipe.text import counted
@@ -166,7 +166,7 @@ def _check_permission(creates: list[Item], permission: Permission) -> None:
 
 def _question(plan: Plan, cap: Decimal | None) -> str:
     creates = plan.creates
-    again = "\n".join(line for line in (bought_words(plan), *elsewhere_words(plan)) if line)
+    again = "\n".join(line for line in (bought_words(plan), *causes_words(plan), *elsewhere_words(plan)) if line)
     limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
     worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
     sentence = f"Buy {counted(len(creates), 'video')} for ${as_text(plan.cost_usd)}{worst}{limit}"

@@ -15,7 +15,7 @@ from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented
 from veopipe.money import as_text
 from veopipe.plan.plan import Action, Item, Plan
-from veopipe.plan.words import bought_words, elsewhere_words
+from veopipe.plan.words import bought_words, causes_words, elsewhere_words
 from veopipe.takes.status import UNKNOWN_OUTCOME
 from veopipe.text import counted, printable
 
@@ -62,6 +62,8 @@ def _show_again(console: Console, plan: Plan) -> None:
             shots = list(dict.fromkeys(item.shot for item in again))
             more = f", … {len(shots) - _NAMED:,} more" if len(shots) > _NAMED else ""
             show_indented(console, Text(", ".join(shots[:_NAMED]) + more, "yellow"), 2)
+    for sentence in causes_words(plan):
+        console.print(Text(printable(sentence, None), "yellow"))
 
 
 def _cells(item: Item) -> tuple[str, ...]:
