@@ -49,7 +49,7 @@ SIMULATOR = [
         "simulator.dialects.interactions.rules",
     ],
     [
-        *("simulator.book", "simulator.footage", "simulator.wire"),
+        *("simulator.album", "simulator.book", "simulator.footage", "simulator.wire"),
         *("simulator.dialects.videos.answers", "simulator.dialects.videos.faults", "simulator.dialects.videos.form"),
         *("simulator.dialects.interactions.answers", "simulator.dialects.interactions.faults"),
         *("simulator.dialects.interactions.prices", "simulator.dialects.interactions.reading"),

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 import av
 import pymediainfo
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
 from tests.harness.breadth import cases
 from veopipe.simulator.footage import Cut, clip
-from veopipe.simulator.slate import Layout, Slate, small_picture
+from veopipe.simulator.slate import Layout, Slate, fitted_picture, small_picture
 
 FACTS = ("veo-3.1-fast-generate-preview", "text", "8 s at 24 fps", "1280x720 (720p, 16:9)", "7", "task_abc")
 SLATE = Slate("A cinematic shot of a lighthouse at sunset, ocean waves hitting the rocks", FACTS)
@@ -117,3 +117,85 @@ def test_any_text_fits_on_the_slate(prompt: str) -> None:
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + b"\0" * 50])
 def test_a_picture_that_cannot_be_read_is_not_shown(data: bytes) -> None:
     assert small_picture(data) is None
+
+
+# --- seams -----------------------------------------------------------------------------------------
+
+
+def _shade(colour: tuple[int, int, int]) -> bytes:
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((1280, 720)).convert("RGB").save(out, "PNG")
+    with Image.open(out) as gradient:
+        tinted = ImageChops.multiply(gradient.convert("RGB"), Image.new("RGB", gradient.size, colour))
+    out = io.BytesIO()
+    tinted.save(out, "PNG")
+    return out.getvalue()
+
+
+BEGIN, END = _shade((230, 90, 40)), _shade((40, 90, 230))
+
+
+def _shown(data: bytes) -> list[Image.Image]:
+    with av.open(io.BytesIO(data)) as container:
+        exact = {"src_colorspace": "ITU709", "dst_color_range": "JPEG"}
+        return [frame.reformat(format="rgb24", **exact).to_image() for frame in container.decode(video=0)]
+
+
+def _differs(one: Image.Image, other: bytes) -> float:
+    with Image.open(io.BytesIO(other)) as picture:
+        fitted = picture.convert("RGB").resize(one.size)
+    return max(ImageStat.Stat(ImageChops.difference(one, fitted)).mean)
+
+
+@cases(
+    ("cut", "held"),
+    [
+        (Cut(1280, 720, 4, has_begin=True, has_end=True), 12),
+        (Cut(640, 360, 1, has_begin=True, has_end=True), 6),
+        (Cut(1280, 720, 4, has_begin=True), 12),
+        (Cut(720, 1280, 4, has_end=True, audio=False), 12),
+    ],
+    quick=2,
+)
+def test_a_clip_begins_with_its_first_picture_and_ends_on_its_last_one(cut: Cut, held: int) -> None:
+    begin, end = (fitted_picture(content, cut.width, cut.height) for content in (BEGIN, END))
+    assert begin is not None
+    assert end is not None
+    shown = _shown(clip(cut, SLATE, begin, end))
+
+    assert len(shown) == cut.seconds * 24
+    assert [_differs(picture, begin) < 6 for picture in shown].count(True) == (held if cut.has_begin else 0)
+    assert [_differs(picture, end) < 6 for picture in shown].count(True) == (held if cut.has_end else 0)
+    assert _differs(shown[0], begin if cut.has_begin else clip_slate(cut)) < 6
+    assert _differs(shown[-1], end if cut.has_end else clip_slate(cut)) < 12
+
+
+def clip_slate(cut: Cut) -> bytes:
+    """The first picture of the clip without any seam."""
+    out = io.BytesIO()
+    _shown(clip(Cut(cut.width, cut.height, cut.seconds, audio=cut.audio), SLATE))[0].save(out, "PNG")
+    return out.getvalue()
+
+
+def test_between_two_pictures_the_slate_runs_as_ever() -> None:
+    cut = Cut(640, 360, 2)
+    plain = [frame.tobytes() for frame in _light(clip(cut, SLATE))]
+    begin = fitted_picture(BEGIN, 640, 360)
+    seamed = list(_light(clip(Cut(640, 360, 2, has_begin=True), SLATE, begin)))
+
+    for number, picture in enumerate(seamed[12:], start=12):
+        old = Image.frombytes("L", picture.size, plain[number])
+        assert ImageStat.Stat(ImageChops.difference(picture, old)).mean[0] < 1.5, number
+
+
+def test_a_picture_of_another_ratio_fills_the_video() -> None:
+    fitted = fitted_picture(BEGIN, 720, 1280)
+    assert fitted is not None
+    with Image.open(io.BytesIO(fitted)) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (720, 1280))
+
+
+def test_a_picture_that_cannot_be_read_begins_no_clip() -> None:
+    assert fitted_picture(b"\xff\xd8\xff", 1280, 720) is None
+    cut = Cut(640, 360, 1, has_begin=True)
+    assert sum(1 for _ in _light(clip(cut, SLATE, None))) == 24

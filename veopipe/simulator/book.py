@@ -51,6 +51,8 @@ class Task:
         fault: the name of the create fault it was accepted under.
         ghost: whether the gateway forgot it at once.
         pictures: small JPEGs for the slate.
+        begins: the name of the picture that the clip begins with, in the album; None: it begins with the slate.
+        ends: likewise, of the one that it ends on.
         key_name: what the key that asked is called in the account's log.
     """
 
@@ -73,6 +75,8 @@ class Task:
     fault: str | None = None
     ghost: bool = False
     pictures: tuple[bytes, ...] = field(default=(), repr=False)
+    begins: str | None = None
+    ends: str | None = None
     key_name: str = "veopipe"
 
     def as_line(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
+from veopipe.simulator.album import Album
 from veopipe.simulator.book import Task
 from veopipe.simulator.faults import FaultOrder
 from veopipe.simulator.footage import Cut, clip, prepare
@@ -18,9 +19,14 @@ _INSTEAD = {"4k": "1080p", "1080p": "720p", "720p": "1080p", "360p": "720p"}
 
 
 class Delivery:
-    """The place where videos are made; keeps the last ones for those who come twice."""
+    """The place where videos are made; keeps the last ones for those who come twice.
 
-    def __init__(self) -> None:
+    Args:
+        album: the pictures that videos begin with and end on.
+    """
+
+    def __init__(self, album: Album) -> None:
+        self._album = album
         self._makers = ThreadPoolExecutor(2, thread_name_prefix="simulator-clip")
         self._kept: OrderedDict[tuple[str, Cut], bytes] = OrderedDict()
 
@@ -33,7 +39,7 @@ class Delivery:
         cut = cut_of(task, fault)
         key = (task.task_id, cut)
         if key not in self._kept:
-            made = await asyncio.get_running_loop().run_in_executor(self._makers, clip, cut, _slate(task))
+            made = await asyncio.get_running_loop().run_in_executor(self._makers, self._made, task, cut)
             self._keep(key, made)
             return made
         self._kept.move_to_end(key)
@@ -42,6 +48,10 @@ class Delivery:
     def close(self) -> None:
         """Stop making videos."""
         self._makers.shutdown(wait=False, cancel_futures=True)
+
+    def _made(self, task: Task, cut: Cut) -> bytes:
+        begins, ends = self._album.picture(task.begins), self._album.picture(task.ends)
+        return clip(cut, _slate(task), begins, ends)
 
     def _keep(self, key: tuple[str, Cut], made: bytes) -> None:
         self._kept[key] = made
@@ -62,7 +72,14 @@ def cut_of(task: Task, fault: FaultOrder | None) -> Cut:
     width, height = DIMENSIONS[resolution, ratio]
     if name == "wrong_aspect":
         width, height = height, width
-    return Cut(width, height, seconds, audio=name != "no_audio")
+    return Cut(
+        width,
+        height,
+        seconds,
+        audio=name != "no_audio",
+        has_begin=task.begins is not None,
+        has_end=task.ends is not None,
+    )
 
 
 def _slate(task: Task) -> Slate:

@@ -1,9 +1,12 @@
-"""Real MP4s, made cheaply: one template for each size and length, and for each task only a first picture.
+"""Real MP4s, made cheaply: one template for each size and length, and for each task only a picture or three.
 
 A template is a whole clip (H.264, 24 fps, AAC stereo 48 kHz) whose slate has no text. Its later pictures change the
 running strip and copy all else from the picture before. So a task's clip is the template with another first picture,
 one that has the text: it is encoded with the same settings and put in place of the old one, and the tables of sizes
 and positions are corrected.
+
+A clip that begins with a picture of its order shows that for half a second, then the slate; one that ends on a
+picture ends like that. In their templates such a place is a key picture, and those behind it change nothing.
 
 * Each picture has four slices, and nothing is predicted across a slice: the running strip never reaches the text.
 * The quantiser is constant, there is one reference, no weighting and no deblocking: a copied block stays what it was.
@@ -18,19 +21,21 @@ import struct
 import threading
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 
 import av
 from av.codec.context import Flags
+from av.video.frame import PictureType
 
-from veopipe.simulator.slate import FRAME_RATE, Layout, Planes, Slate, background, draw, running_strip
+from veopipe.simulator.slate import FRAME_RATE, Layout, Planes, Slate, background, draw, running_strip, whole_picture
 
 SAMPLE_RATE = 48_000
 _AAC_FRAME = 1024
+_HELD = FRAME_RATE // 2  # pictures that the first and the last picture of an order are shown for; of short clips less
 _X264 = {
     "preset": "ultrafast",
     "qp": "22",
@@ -52,47 +57,94 @@ class Cut:
         height: pixels.
         seconds: exact length.
         audio: whether there is a sound track.
+        has_begin: whether it begins with a picture of its order, instead of the slate.
+        has_end: whether it ends on one.
     """
 
     width: int
     height: int
     seconds: int
     audio: bool = True
+    has_begin: bool = False
+    has_end: bool = False
+
+    @property
+    def pictures(self) -> int:
+        """How many it has."""
+        return self.seconds * FRAME_RATE
+
+    @property
+    def slate_from(self) -> int:
+        """The number of the first picture that shows the slate."""
+        return min(_HELD, self.pictures // 4) if self.has_begin else 0
+
+    @property
+    def slate_to(self) -> int:
+        """The number of the first picture after the slate."""
+        return self.pictures - (min(_HELD, self.pictures // 4) if self.has_end else 0)
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """The numbers of the key pictures: what a task changes."""
+        return tuple(sorted({0, self.slate_from, self.slate_to} - {self.pictures}))
 
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """An MP4 taken apart at the places that change when its first picture is replaced.
+    """An MP4 taken apart at the places that change when its key pictures are replaced.
 
     Attributes:
         head: `ftyp`.
         moov: the index, with positions as if `mdat` followed it.
-        first_size_at: where in `moov` the size of the first picture stands.
+        sizes_at: where in `moov` the size of each key picture stands.
         offset_tables: where in `moov` each table of chunk positions starts, and its number of entries.
-        before: media data in front of the first picture.
-        first: the first picture's bytes.
-        after: all media data after it.
-        parameters: the encoder's SPS and PPS; every first picture must have been made with the same.
+        keys: the bytes of each key picture.
+        between: the media data in front of the first key picture, between two of them, and after the last one.
+        parameters: the encoder's SPS and PPS; every new picture must have been made with the same.
     """
 
     head: bytes
     moov: bytes
-    first_size_at: int
+    sizes_at: tuple[int, ...]
     offset_tables: tuple[tuple[int, int], ...]
-    before: bytes
-    first: bytes
-    after: bytes
+    keys: tuple[bytes, ...]
+    between: tuple[bytes, ...]
     parameters: bytes
 
 
-def clip(cut: Cut, slate: Slate) -> bytes:
-    """A complete MP4, index first, that shows `slate` and has exactly the measures of `cut`."""
+def clip(cut: Cut, slate: Slate, begins: bytes | None = None, ends: bytes | None = None) -> bytes:
+    """A complete MP4, index first, that shows `slate` and has exactly the measures of `cut`.
+
+    Args:
+        cut: its measures.
+        slate: what is written on it.
+        begins: the picture that it begins with, where the cut has one.
+        ends: the picture that it ends on, likewise.
+    """
     template = _template(cut)
+    shown = {number: _key_picture(cut, slate, number) for number in cut.keys}
+    if cut.has_begin and begins is not None:
+        shown[0] = whole_picture(begins, cut.width, cut.height)
+    if cut.has_end and ends is not None:
+        shown[cut.slate_to] = whole_picture(ends, cut.width, cut.height)
+    return _spliced(template, [_key(cut, template, planes) for planes in shown.values()])
+
+
+def _key_picture(cut: Cut, slate: Slate, number: int) -> Planes:
+    """The slate as it is at a picture."""
+    planes, top = draw(slate, cut.width, cut.height), Layout(cut.width, cut.height).strip_top
+    if number:
+        planes.light.paste(running_strip(cut.width, cut.height, number, cut.pictures), (0, top))
+    return planes
+
+
+def _key(cut: Cut, template: _Template, planes: Planes) -> bytes:
+    """A key picture as the file holds it."""
     encoder = _encoder(cut)
-    picture = _encode(encoder, _frame(draw(slate, cut.width, cut.height), 0)) + _encode(encoder, None)
-    if encoder.extradata != template.parameters:  # the later pictures couldn't be decoded behind such a first one
+    picture = _encode(encoder, _frame(planes, 0)) + _encode(encoder, None)
+    if encoder.extradata != template.parameters:  # the later pictures couldn't be decoded behind such a one
         raise RuntimeError("the encoder changed its parameters between template and shot")
-    return _spliced(template, b"".join(_length_prefixed(picture)))
+    return b"".join(_length_prefixed(picture))
 
 
 def prepare(cut: Cut) -> None:
@@ -131,7 +183,7 @@ def _built(cut: Cut) -> _Template:
                 container.mux(sound.encode(frame))
             container.mux(sound.encode(None))
         parameters = bytes(video.codec_context.extradata or b"")
-    return _taken_apart(target.getvalue(), parameters)
+    return _taken_apart(target.getvalue(), parameters, cut.keys)
 
 
 def _set_up(context: av.VideoCodecContext, cut: Cut, threads: int) -> None:
@@ -171,13 +223,16 @@ def _padded(rows: bytes, width: int, line: int) -> bytes:
 
 
 def _pictures(cut: Cut) -> Iterator[av.VideoFrame]:
-    """The pictures of a template: only the running strip differs from one to the next."""
+    """The pictures of a template: while the slate is shown only the running strip differs from one to the next."""
     planes = background(cut.width, cut.height).copied()
-    total, top = cut.seconds * FRAME_RATE, Layout(cut.width, cut.height).strip_top
-    for number in range(total):
-        if number:
-            planes.light.paste(running_strip(cut.width, cut.height, number, total), (0, top))
-        yield _frame(planes, number)
+    top = Layout(cut.width, cut.height).strip_top
+    for number in range(cut.pictures):
+        if number and (cut.slate_from <= number < cut.slate_to or number in cut.keys):
+            planes.light.paste(running_strip(cut.width, cut.height, number, cut.pictures), (0, top))
+        frame = _frame(planes, number)
+        if number in cut.keys:
+            frame.pict_type = PictureType.I
+        yield frame
 
 
 def _tones(cut: Cut) -> Iterator[av.AudioFrame]:
@@ -231,7 +286,7 @@ def _found(data: bytes | bytearray, start: int, end: int, *path: bytes) -> Itera
                 yield from _found(data, content, stop, *path[1:])
 
 
-def _taken_apart(data: bytes, parameters: bytes) -> _Template:
+def _taken_apart(data: bytes, parameters: bytes, keys: tuple[int, ...]) -> _Template:
     """A clip as a template; its `moov` is moved in front of its `mdat`, and the positions with it."""
     top = {kind: (content, end) for kind, content, end in _boxes(data, 0, len(data))}
     moov_start, moov_end = top[b"moov"][0] - 8, top[b"moov"][1]
@@ -242,46 +297,69 @@ def _taken_apart(data: bytes, parameters: bytes) -> _Template:
         (at + 8, struct.unpack_from(">I", moov, at + 4)[0])
         for at, _ in _found(moov, 8, len(moov), b"trak", b"mdia", b"minf", b"stbl", b"stco")
     )
-    sizes_at, _ = next(_found(moov, 8, len(moov), b"trak", b"mdia", b"minf", b"stbl", b"stsz"))
-    first_at = struct.unpack_from(">I", moov, tables[0][0])[0] - media_start
-    first_size = struct.unpack_from(">I", moov, sizes_at + 12)[0]
+    stbl = next(_found(moov, 8, len(moov), b"trak", b"mdia", b"minf", b"stbl"))
+    samples = [(place - media_start, size) for place, size in _samples(moov, *stbl)]
+    sizes_at = next(_found(moov, *stbl, b"stsz"))[0] + 12
     media = data[media_start:media_end]
-    shift = len(head) + len(moov) + 8 - media_start
-    _shift_chunks(moov, tables, shift, beyond=0)
+    cuts = [at for key in keys for at in (samples[key][0], sum(samples[key]))]
+    pieces = [media[start:end] for start, end in pairwise([0, *cuts, len(media)])]
+    _shift_chunks(moov, tables, [(0, len(head) + len(moov) + 8 - media_start)])
     return _Template(
         head,
         bytes(moov),
-        sizes_at + 12,
+        tuple(sizes_at + 4 * key for key in keys),
         tables,
-        media[:first_at],
-        media[first_at : first_at + first_size],
-        media[first_at + first_size :],
+        tuple(pieces[1::2]),
+        tuple(pieces[::2]),
         parameters,
     )
 
 
-def _shift_chunks(moov: bytearray, tables: tuple[tuple[int, int], ...], by: int, beyond: int) -> None:
-    """Correct the positions of the chunks that lie beyond a place in the file."""
+def _samples(moov: bytearray, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Position in the file and size of each picture, by a track's tables."""
+    tables = {kind: content for kind, content, _ in _boxes(moov, start, end)}
+    chunks = _numbers(moov, tables[b"stco"] + 4)
+    sizes = iter(struct.unpack_from(f">{(count := _number(moov, tables[b'stsz'] + 8))}I", moov, tables[b"stsz"] + 12))
+    runs = [
+        struct.unpack_from(">3I", moov, tables[b"stsc"] + 8 + 12 * n) for n in range(_number(moov, tables[b"stsc"] + 4))
+    ]
+    left = count
+    for (first, each, _), (next_first, *_) in pairwise([*runs, (len(chunks) + 1, 0, 0)]):
+        for place in chunks[first - 1 : next_first - 1]:
+            for size in islice(sizes, min(each, left)):
+                yield place, size
+                place += size
+            left -= each
+
+
+def _number(data: bytearray, at: int) -> int:
+    return int.from_bytes(data[at : at + 4], "big")
+
+
+def _numbers(data: bytearray, at: int) -> tuple[int, ...]:
+    """A table of numbers behind their count."""
+    return struct.unpack_from(f">{_number(data, at)}I", data, at + 4)
+
+
+def _shift_chunks(moov: bytearray, tables: tuple[tuple[int, int], ...], steps: Sequence[tuple[int, int]]) -> None:
+    """Correct the positions of the chunks: each step moves those beyond a place in the file by so many bytes."""
     for at, count in tables:
         form = f">{count}I"
         places = struct.unpack_from(form, moov, at)
-        struct.pack_into(form, moov, at, *(place + by if place > beyond else place for place in places))
+        moved = (place + sum(by for beyond, by in steps if place > beyond) for place in places)
+        struct.pack_into(form, moov, at, *moved)
 
 
-def _spliced(template: _Template, first: bytes) -> bytes:
-    """The clip of a template with another first picture."""
-    moov = bytearray(template.moov)
-    struct.pack_into(">I", moov, template.first_size_at, len(first))
-    first_place = len(template.head) + len(moov) + 8 + len(template.before)
-    _shift_chunks(moov, template.offset_tables, len(first) - len(template.first), beyond=first_place)
-    media = len(template.before) + len(first) + len(template.after)
-    return b"".join(
-        (
-            template.head,
-            moov,
-            struct.pack(">I4s", media + 8, b"mdat"),
-            template.before,
-            first,
-            template.after,
-        )
-    )
+def _spliced(template: _Template, pictures: Sequence[bytes]) -> bytes:
+    """The clip of a template with other key pictures."""
+    moov, media, steps = bytearray(template.moov), [template.between[0]], []
+    place = len(template.head) + len(moov) + 8 + len(template.between[0])
+    changed = zip(template.sizes_at, template.keys, pictures, template.between[1:], strict=True)
+    for size_at, old, new, behind in changed:
+        struct.pack_into(">I", moov, size_at, len(new))
+        steps.append((place, len(new) - len(old)))
+        media += [new, behind]
+        place += len(old) + len(behind)
+    _shift_chunks(moov, template.offset_tables, steps)
+    content = b"".join(media)
+    return b"".join((template.head, moov, struct.pack(">I4s", len(content) + 8, b"mdat"), content))

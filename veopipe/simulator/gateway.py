@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
+from veopipe.simulator.album import Album
 from veopipe.simulator.answers import Answer
 from veopipe.simulator.book import Book, Task
 from veopipe.simulator.delivery import Delivery
@@ -54,6 +55,7 @@ class Gateway:
 
     Attributes:
         book: what was accepted and charged.
+        album: the pictures that videos begin with and end on.
         mischief: the faults that are ordered.
         wire: the log of all requests.
         delivery: makes the videos.
@@ -62,11 +64,14 @@ class Gateway:
         exhausted: the key's quota has ended.
     """
 
-    def __init__(self, book: Book, dialect: Dialect, *, key: str | None, task_time: float, content_lag: float) -> None:
+    def __init__(
+        self, book: Book, album: Album, dialect: Dialect, *, key: str | None, task_time: float, content_lag: float
+    ) -> None:
         self.book = book
+        self.album = album
         self.mischief = Mischief(dialect.faults)
         self.wire = WireLog()
-        self.delivery = Delivery()
+        self.delivery = Delivery(album)
         self.task_time = task_time
         self.content_lag = content_lag
         self.exhausted = False

@@ -216,11 +216,13 @@ def require_libraries() -> None:
 
 def _gateway(options: Options) -> Gateway:
     require_libraries()
+    from veopipe.simulator.album import Album
     from veopipe.simulator.book import Book
     from veopipe.simulator.gateway import Gateway
 
     return Gateway(
         Book(options.folder, options.wallet_usd),
+        Album(options.folder / "frames" if options.folder is not None else None),
         _dialect(options),
         key=options.key,
         task_time=options.task_time,

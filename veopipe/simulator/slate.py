@@ -12,10 +12,13 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import av
-from PIL import Image, ImageDraw, ImageFont
+import av.filter
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 FRAME_RATE = 24
 
@@ -320,6 +323,35 @@ def _boxed(picture: Image.Image, width: int, height: int) -> Image.Image:
     box = Image.new("RGB", (width, height), (40, 44, 54))
     box.paste(small, ((width - small.width) // 2, (height - small.height) // 2))
     return box
+
+
+def fitted_picture(data: bytes, width: int, height: int) -> bytes | None:
+    """An uploaded picture as large as a video, its edges cut off where its ratio is another one; a JPEG.
+
+    None where it can't be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            out = io.BytesIO()
+            ImageOps.fit(picture.convert("RGB"), (width, height)).save(out, "JPEG", quality=95, subsampling=0)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return out.getvalue()
+
+
+def whole_picture(data: bytes, width: int, height: int) -> Planes:
+    """A picture of the album as a frame, in the colours that players take a video to have (BT.709)."""
+    with Image.open(io.BytesIO(data)) as kept:
+        shown = av.VideoFrame.from_image(kept.convert("RGB").resize((width, height)))  # type: ignore[no-untyped-call]
+    graph = av.filter.Graph()
+    exact = "out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"
+    source = graph.add_buffer(width=width, height=height, format=shown.format, time_base=Fraction(1, FRAME_RATE))
+    graph.link_nodes(source, graph.add("scale", exact), graph.add("format", "yuv420p"), graph.add("buffersink"))
+    graph.configure()
+    shown.pts = 0
+    graph.push(shown)
+    made: Any = graph.pull()
+    return Planes(*(_as_image(plane) for plane in made.planes))
 
 
 def small_picture(data: bytes) -> bytes | None:

@@ -28,7 +28,7 @@ from veopipe.simulator.dialects.interactions.faults import TABLE
 from veopipe.simulator.dialects.interactions.rules import Asked, judge, prompt_of
 from veopipe.simulator.faults import Fault, FaultOrder, Target, UnknownFault
 from veopipe.simulator.gateway import Gateway
-from veopipe.simulator.orders import State
+from veopipe.simulator.orders import DIMENSIONS, State
 from veopipe.simulator.sending import ELSEWHERE, send_video
 from veopipe.simulator.slate import small_picture
 from veopipe.simulator.wire import ENTRY, respond
@@ -184,6 +184,8 @@ class _Routes:
         now, order = time.time(), asked.order
         pictures = (small_picture(upload.data) for upload in asked.uploads[:3])
         files = tuple(upload.facts for upload in asked.uploads)
+        by_role = {upload.role: upload.data for upload in asked.uploads}
+        album, size = self._gateway.album, DIMENSIONS[order.resolution, order.ratio]
         return Task(
             task_id="v1_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(64)),
             created_at=now,
@@ -202,6 +204,8 @@ class _Routes:
             fault=fault.fault.name if fault else None,
             ghost=fault is not None and fault.fault.name == "ghost_id",
             pictures=tuple(small for small in pictures if small is not None),
+            begins=album.keep(by_role.get("first_frame"), size),
+            ends=album.keep(by_role.get("last_frame"), size),
         )
 
     # -- bodies ------------------------------------------------------------------------------------------

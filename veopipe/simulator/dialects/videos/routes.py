@@ -25,10 +25,10 @@ from veopipe.simulator.dialects.videos.account import Account, Reader
 from veopipe.simulator.dialects.videos.faults import TABLE
 from veopipe.simulator.dialects.videos.form import Form
 from veopipe.simulator.dialects.videos.reading import FormReader, TooLarge, WrongForm
-from veopipe.simulator.dialects.videos.rules import judge
+from veopipe.simulator.dialects.videos.rules import FIRST_FRAME, LAST_FRAME, judge
 from veopipe.simulator.faults import Fault, FaultOrder, Target, UnknownFault
 from veopipe.simulator.gateway import Gateway
-from veopipe.simulator.orders import Order, State
+from veopipe.simulator.orders import DIMENSIONS, Order, State
 from veopipe.simulator.sending import ELSEWHERE, send_video
 from veopipe.simulator.slate import small_picture
 from veopipe.simulator.wire import ENTRY, respond
@@ -168,6 +168,7 @@ class _Routes:
     ) -> Task:
         now = time.time()
         pictures = (small_picture(upload.data) for upload in kept.uploads[:3])
+        album, size = self._gateway.album, DIMENSIONS[order.resolution, order.ratio]
         return Task(
             task_id=mishaps.task_id(fault) or "task_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(32)),
             created_at=now,
@@ -181,7 +182,14 @@ class _Routes:
             ghost=fault is not None and fault.fault.name == "ghost_id",
             pictures=tuple(small for small in pictures if small is not None),
             key_name=key_name,
+            begins=album.keep(_content(kept, FIRST_FRAME), size),
+            ends=album.keep(_content(kept, LAST_FRAME), size),
         )
+
+
+def _content(form: Form, fields: frozenset[str]) -> bytes | None:
+    """The picture in one of these fields."""
+    return next((upload.data for upload in form.of(fields)), None)
 
 
 def _key_of(request: web.Request) -> str:
