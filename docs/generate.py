@@ -204,7 +204,9 @@ def ladder() -> str:
     rows = []
     for number, row in zip(range(len(guard.LADDER), 0, -1), guard.LADDER, strict=True):
         names = guard.GROUND if row == ["ground"] else row
-        owned = sorted(library for library, owners in guard.OWNERS.items() for owner in owners if _part(owner) in names)
+        owned = sorted(
+            {library for library, owners in guard.OWNERS.items() for owner in owners if _part(owner) in names}
+        )
         rows.append((str(number), " · ".join(f"`{name}`" for name in names), ", ".join(owned)))
     return table(("row", "parts", "libraries"), rows)
 

@@ -38,7 +38,7 @@ shots:
   failed: {prompt: 'A dune [simulate: failed_with_error times=all]'}
   wrong: {prompt: 'A field [simulate: wrong_resolution]'}
 """
-NAMES = ("manifest", "bible", "pipeline", "profile", "state", "plan", "report", "review", "decisions")
+NAMES = ("manifest", "bible", "pipeline", "profile", "state", "plan", "report", "review", "decisions", "frame")
 
 
 def veopipe(folder, *arguments):
@@ -86,7 +86,7 @@ def test_a_schema_names_its_draft_and_says_what_everything_is(name):
     assert loaded["description"]
 
 
-@pytest.mark.parametrize("name", ["state", "plan", "report"])
+@pytest.mark.parametrize("name", ["state", "plan", "report", "frame"])
 def test_every_property_has_a_description(name):
     def undescribed(node, path=""):
         if isinstance(node, dict):

@@ -9,6 +9,7 @@ Source: docs/api.md.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veopipe import project
+from veopipe.delivery import shelf
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, Problem, UsageError
 from veopipe.film import review
 from veopipe.film.review import Decision
@@ -23,7 +25,7 @@ from veopipe.gateway.address import Address
 from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
 from veopipe.plan.permission import Permission
-from veopipe.plan.plan import Plan
+from veopipe.plan.plan import Choice, Plan
 from veopipe.project import Choices, OpenLedger
 from veopipe.report import rows
 from veopipe.report.legend import UNREADABLE
@@ -31,10 +33,14 @@ from veopipe.report.rows import Report
 from veopipe.run import naming, resolve
 from veopipe.run.consent import Terms, Voice
 from veopipe.run.events import Note
+from veopipe.takes.moment import Moment
+from veopipe.takes.status import Status
 from veopipe.takes.take import Take
-from veopipe.takes.verdict import Review
+from veopipe.takes.verdict import Review, Verdict
+from veopipe.text import printable
 
 if TYPE_CHECKING:
+    from veopipe.film.frames import Frame
     from veopipe.run.looking import Finding as LookedUp
     from veopipe.run.verify import Finding
 
@@ -84,6 +90,25 @@ class Reviewed:
     changed: tuple[Review, ...]
     moved: tuple[str, ...] = ()
     running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A frame of a delivered take.
+
+    Attributes:
+        shot: whose take it is.
+        take: the take.
+        at: which picture it is.
+        source: the file that it was taken from, relative to the list's folder.
+        frame: the picture, and what was seen of the video.
+    """
+
+    shot: str
+    take: Take
+    at: Moment
+    source: str
+    frame: Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +185,7 @@ class Project:
         """
         from veopipe.run import run  # with an event loop and an HTTP client, which nobody needs who only looks
 
-        with self._changing(voice.tell) as ledger:
+        with _changing(self, voice.tell) as ledger:
             ending = run.run(ledger, terms, voice, self.environ, hears_signals=hears_signals)
         return rows.make(ledger, ending.left, ending)
 
@@ -191,7 +216,7 @@ class Project:
 
         from veopipe.run import verify
 
-        with self._changing(self.tell) as ledger:
+        with _changing(self, self.tell) as ledger:
             for remark in ledger.remarks:
                 self.tell(remark)
             try:
@@ -203,6 +228,33 @@ class Project:
         torn = bool(gaps) or any(row.status == UNREADABLE for row in report.rows)
         code = ExitCode.ENVIRONMENT if torn else verify.code_of(findings)
         return Verification(tuple(findings), replace(report, exit_code=code))
+
+    def frame(self, shot: str, at: str = "last", take: int | None = None, *, largest_png: int | None = None) -> Still:
+        """One picture of a delivered take. Sends nothing, changes nothing.
+
+        Args:
+            shot: whose take.
+            at: which picture: `first`, `last`, or seconds from the first one, such as `7.25`.
+            take: the number of a take, as its file's name has it; None: the chosen one.
+            largest_png: bytes above which there is a JPEG, too; 0: always; None: what is too large to be sent.
+
+        Raises:
+            UsageError: there is no such shot, take or picture, or the picture can't be had exactly.
+            EnvironmentFault: the take isn't on this disk, or PyAV isn't installed.
+        """
+        import asyncio  # as in `carry_out`
+
+        from veopipe.film import frames
+
+        moment = _moment(at)
+        frames.require()
+        chosen = _delivered(self.look(), shot, take)
+        path = shelf.find(self.loaded.shelf, shot, chosen)
+        largest = frames.LARGEST_PNG if largest_png is None else largest_png
+        found = asyncio.run(frames.picture_of(path, moment, largest_png=largest))
+        if isinstance(found, frames.NoFrame):
+            raise UsageError(f"{shot} take {chosen.number} gives no such frame: {found.reason}")
+        return Still(shot, chosen, moment, self.loaded.shelf.shown(path), found)
 
     def resolve(
         self,
@@ -232,7 +284,7 @@ class Project:
         """
         if sum((task_id is not None, not_charged, write_off)) != 1:
             raise UsageError("say one of task_id, not_charged, write_off")
-        with self._changing(self.tell) as ledger:
+        with _changing(self, self.tell) as ledger:
             store = ledger.store
             for sentence in ledger.take_in_rescued():  # what an answer has said needs no person
                 self.tell(sentence)
@@ -258,7 +310,7 @@ class Project:
         """
         from veopipe.run import looking  # as in `carry_out`
 
-        with self._changing(self.tell) as ledger:
+        with _changing(self, self.tell) as ledger:
             for sentence in ledger.take_in_rescued():
                 self.tell(sentence)
             if shot is not None:
@@ -284,21 +336,22 @@ class Project:
         changed = review.decide(ledger.reviews, ledger.store.shots, decisions)
         review.write(self.loaded.places, changed)
         try:
-            with self._changing(self.tell) as held:
+            with _changing(self, self.tell) as held:
                 return Reviewed(tuple(changed), tuple(naming.follow(held, held.plan(anywhere=True))))
         except LedgerLocked:
             return Reviewed(tuple(changed), running=True)
         except OSError as error:
             raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
 
-    @contextlib.contextmanager
-    def _changing(self, tell: Callable[[str], None]) -> Iterator[OpenLedger]:
-        """Hold the lock, with the records as they are now; what can't be recorded is an `EnvironmentFault`."""
-        with owner.locked(self.loaded.places, tell), contextlib.closing(self.loaded.opened()) as ledger:
-            try:
-                yield ledger
-            except NotRecorded as error:
-                raise EnvironmentFault(str(error)) from None
+
+@contextlib.contextmanager
+def _changing(film: Project, tell: Callable[[str], None]) -> Iterator[OpenLedger]:
+    """Hold the lock, with the records as they are now; what can't be recorded is an `EnvironmentFault`."""
+    with owner.locked(film.loaded.places, tell), contextlib.closing(film.loaded.opened()) as ledger:
+        try:
+            yield ledger
+        except NotRecorded as error:
+            raise EnvironmentFault(str(error)) from None
 
 
 def _with_account(film: Project) -> Mapping[str, str]:
@@ -306,6 +359,46 @@ def _with_account(film: Project) -> Mapping[str, str]:
     if not film.loaded.choices.simulate:
         return film.environ
     return {**film.environ, film.loaded.pipeline.provider.account_token_env: REHEARSAL_KEY}
+
+
+def _moment(at: str) -> Moment:
+    try:
+        return Moment.of(at)
+    except ValueError as error:
+        raise UsageError(f"{printable(at, 40)} names no picture of a video", hint=str(error)) from None
+
+
+def _delivered(ledger: OpenLedger, shot: str, number: int | None) -> Take:
+    """A delivered take of a shot: the one with that number, else the chosen one."""
+    plan, ids = ledger.plan(anywhere=True), list(ledger.project.wanted)
+    state = ledger.store.shots.get(plan.moves.get(shot, shot))  # the next run moves the state to the new id
+    if state is None and shot not in ids:
+        raise UsageError(f"there is no shot {printable(shot, 80)}", hint=_guess(shot, ids))
+    takes = state.takes if state is not None else ()
+    delivered = {take.number: take for take in takes if take.file is not None}
+    chosen = delivered.get(_chosen(ledger, plan.choices.get(shot), takes) if number is None else number)
+    if chosen is not None:
+        return chosen
+    what = "chosen take that is verified" if number is None else f"take {number} with a file"
+    there = f"say which with --take: {', '.join(map(str, delivered))}"
+    raise UsageError(f"{shot} has no {what}", hint=there if delivered else "veopipe run makes one")
+
+
+def _chosen(ledger: OpenLedger, choice: Choice | None, takes: Sequence[Take]) -> int:
+    """The number of the chosen take, if it is verified, or was picked as it is; else 0, which no take has."""
+    for take in takes:
+        is_usable = take.status is Status.VERIFIED or ledger.reviews.verdict(take) is Verdict.PICK
+        if choice is not None and take.number == choice.number and is_usable:
+            return take.number
+    return 0
+
+
+def _guess(written: str, ids: Sequence[str]) -> str | None:
+    """Which shot may be meant."""
+    longer = (shot for shot in ids if shot.startswith(written))
+    close = difflib.get_close_matches(written, ids, 1)
+    found = next(longer, None) or next(iter(close), None)
+    return f"did you mean {found}?" if found else None
 
 
 def open(

@@ -20,8 +20,8 @@ from tests.harness.figures import LONG
 
 PUSH, NIGHTLY = 400, 10_000
 """Inputs per fuzzer; `tests/test_index.py` counts the fuzzers."""
-WALKED, MEASURED = (100_000, 8_000) if LONG else (4_000, 400)
-"""Damaged videos that are walked, and that are measured."""
+WALKED, MEASURED, DECODED = (100_000, 8_000, 4_000) if LONG else (4_000, 400, 80)
+"""Damaged videos that are walked, that are measured, and that are decoded."""
 TESTS = Path(__file__).parents[1]
 MEDIA = TESTS / "media/whole"
 CORPUS = TESTS / "hostile/corpus"

@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Any, TextIO
 
-SCRIPTS = {"veopipe.__main__", "veopipe.delivery.probe"}
+SCRIPTS = {"veopipe.__main__", "veopipe.delivery.probe", "veopipe.film.decoder"}
 
 
 def load() -> None:

@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 
 from tests.harness.figures import LONG, LONGEST_INPUT, Figures
-from tests.harness.fuzzing import MEASURED, MEDIA, UNSAFE, WALKED
+from tests.harness.fuzzing import DECODED, MEASURED, MEDIA, TESTS, UNSAFE, WALKED
 from veopipe.delivery import boxes
+from veopipe.delivery.child import Child, asked_of
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable
+from veopipe.film.frames import LARGEST_PNG
 
 # Fragments may end after any of them, so a cut there can be a whole file.
 ORIGINALS = [path.read_bytes() for path in sorted(MEDIA.iterdir()) if path.stat().st_size < 30_000]
+DAMAGED = TESTS / "media/damaged"
 ONE_PIECE = [content for content in ORIGINALS if b"moof" not in content]
 INDEX = (b"moov", b"moof", b"stbl", b"stsz", b"stco", b"stts", b"stsc", b"tkhd", b"mdhd", b"ftyp", b"mdat")
 
@@ -92,6 +95,32 @@ def test_every_damaged_video_is_measured_or_refused_and_the_child_never_hangs(tm
     reasons = {facts.reason for _, facts in found if isinstance(facts, Unmeasurable)}
     assert not [reason for reason in reasons if "didn't finish" in reason or "crashed" in reason], (seed, reasons)
     assert any(isinstance(facts, Measured) for _, facts in found)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.shows("hostile input, at least 10,000")
+@pytest.mark.shows("e 25")
+def test_every_damaged_video_is_decoded_or_refused_and_the_child_never_hangs(tmp_path: Path, figures: Figures) -> None:
+    """The walk of the boxes, which refuses most of them, is left out: the decoder gets them all."""
+    dice, path = random.Random(None if LONG else 8), tmp_path / "v.mp4"
+    seed = dice.getrandbits(64)
+    dice.seed(seed)
+
+    async def decode_all() -> list[str]:
+        contents = [mutant(dice)[1] for _ in range(DECODED)] + [one.read_bytes() for one in sorted(DAMAGED.iterdir())]
+        child = await Child.start("veopipe.film.decoder", "the decoding process")
+        answers = []
+        for number, content in enumerate(contents):
+            path.write_bytes(content)
+            answers.append(await child.ask(asked_of(path, at="last", largest_png=LARGEST_PNG), 20.0))
+            assert answers[-1] is not None, f"the decoder crashed: {seed}, {number}"
+        await child.end()
+        return [answer.error or "a frame" for answer in answers if answer is not None]
+
+    said = asyncio.run(decode_all())
+    figures(inputs=len(said))
+    assert not [words for words in said if UNSAFE.search(words)], seed
+    assert {"a frame", "it can't be decoded: Invalid data found when processing input"} <= set(said)
 
 
 def box(kind: bytes, content: bytes) -> bytes:

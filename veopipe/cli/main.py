@@ -39,6 +39,7 @@ COMMANDS = {
     "review": "Choose among takes: pick, keep in mind, reject, once more.",
     "resolve": "Say what became of takes that are in doubt.",
     "report": "Write a report of the ledger.",
+    "frame": "Write one picture of a delivered take.",
     "import": "Make a shot list from a CSV file.",
     "simulate": "Serve a simulated gateway on this machine.",
     "profiles": "Show which gateways and models there are, and their prices.",

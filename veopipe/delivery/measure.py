@@ -1,11 +1,8 @@
 """What a delivered file really is, and whether that is what was ordered.
 
-* `Prober.measure` first looks at the boxes (`boxes`), then asks libmediainfo in a child process (`probe`),
+* `Prober.measure` first looks at the boxes (`boxes`), then asks libmediainfo in a child process (`child`, `probe`),
   because libmediainfo hangs for ever on some files (docs/hazards.md, f).
-* One child serves many files (3 ms each, a process per file costs over 100 ms). A child whose question was cut
-  off, by the time limit or by a cancellation, is killed and never asked again: its late answer would be
-  taken for the next file's.
-* The child knows no key: its environment is a list of what it needs, not ours minus something.
+* One child serves many files (3 ms each, a process per file costs over 100 ms).
 * libmediainfo's word alone decides no duration: it adds up what fragments claim of themselves, and believes
   headers. What the samples last (`boxes.look`) is asked first; where libmediainfo contradicts it and the file's
   other witnesses side with libmediainfo, neither is believed and the file counts as unmeasurable.
@@ -16,32 +13,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from veopipe.delivery.boxes import BoxFault, Video, look
+from veopipe.delivery.child import Answer, Child, Unready, asked_of
 from veopipe.takes.order import Order
 from veopipe.takes.take import Delivered
-from veopipe.text import printable
 
 LIMIT_S = 20.0
 """Seconds that one file may take (docs/hazards.md, e 25); a good one takes some milliseconds."""
 
-_START_LIMIT_S = 30.0  # for a child to load libmediainfo: 0.1 s here, but machines can be busy
-_GRACE_S = 2.0  # the child's own alarm rings so much later than ours
 _FILES_PER_CHILD = 1_000  # then a fresh one: what libmediainfo leaks stays small
 _EXPECTED_FPS, _FPS_TOLERANCE = 24.0, 0.1  # docs/api-facts.md, b 38
 _ROUNDING_S = 0.0005  # libmediainfo gives whole milliseconds
 _AGREED_S = 0.1  # two witnesses of a duration that differ by less agree: some frames, or the sound's padding
-
-# What a child needs to find libmediainfo and the user's packages; everything else stays here.
-_PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "PYTHONHOME", "HOME", "LANG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +149,9 @@ class Prober:
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
         self._turn = asyncio.Lock()
-        self._child: Process | None = None
+        self._child: Child | None = None
         self._asked = 0
-        self._ended: list[Process] = []
+        self._ended: list[Child] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -196,111 +183,55 @@ class Prober:
     async def trouble(self) -> str | None:
         """Why nothing can be measured here, or None: a child that loads libmediainfo can be started."""
         async with self._turn:
-            child = self._child or await self._start()
-            if isinstance(child, Unmeasurable):
-                return child.reason
-            self._child = child
+            try:
+                self._child = self._child or await self._start()
+            except Unready as why:
+                return str(why)
             return None
 
     async def close(self) -> None:
         """End the child and wait until it is gone. The prober can be used again afterwards."""
-        if self._child is not None:
-            self._discard(self._child)
+        self._discard()
         while self._ended:
-            await self._ended[-1].wait()
+            await self._ended[-1].end()
             self._ended.pop()
 
     async def _ask(self, path: Path) -> Measured | Unmeasurable | None:
         """One question to one child; None when the child died of it, or before."""
-        if self._asked >= _FILES_PER_CHILD and self._child is not None:
-            self._discard(self._child)
-        child = self._child or await self._start()
-        if isinstance(child, Unmeasurable):
-            return child
-        self._child, self._asked = None, self._asked + 1  # if we are cut off now, it isn't asked again
+        if self._asked >= _FILES_PER_CHILD:
+            self._discard()
         try:
-            async with asyncio.timeout(self._limit_s):
-                answer = await _exchange(child, _question(path, self._limit_s))
+            child = self._child or await self._start()
+        except Unready as why:
+            return Unmeasurable(str(why))
+        self._child, self._asked = child, self._asked + 1
+        answer = None
+        try:
+            answer = await child.ask(asked_of(path), self._limit_s)
         except TimeoutError:
-            self._discard(child)
             return Unmeasurable(f"libmediainfo didn't finish within {self._limit_s:g} s and was stopped")
-        except BaseException:
-            self._discard(child)
-            raise
-        if answer is None:
-            self._discard(child)
-            return None
-        self._child = child
-        return _understood(answer)
+        finally:
+            if answer is None:  # it was killed
+                self._discard()
+        return None if answer is None else _understood(answer)
 
-    async def _start(self) -> Process | Unmeasurable:
-        """A new child that has loaded libmediainfo, or why there is none."""
-        try:
-            child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "veopipe.delivery.probe"),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                cwd="/",
-                env=_environment(),
-                start_new_session=True,  # a Ctrl-C at the terminal is ours to handle
-            )
-        except OSError as error:
-            return Unmeasurable(f"the measuring process can't be started: {error.strerror or error}")
+    async def _start(self) -> Child:
+        """A new child that has loaded libmediainfo."""
         self._asked = 0
-        try:
-            async with asyncio.timeout(_START_LIMIT_S):
-                hello = await _exchange(child, None)
-        except TimeoutError:
-            hello = None
-        except BaseException:
-            self._discard(child)
-            raise
-        if hello is None or "ready" not in hello:
-            self._discard(child)
-            reason = str((hello or {}).get("error", "it ended at once"))
-            return Unmeasurable(f"the measuring process doesn't start: {printable(reason)}")
-        return child
+        return await Child.start("veopipe.delivery.probe", "the measuring process")
 
-    def _discard(self, child: Process) -> None:
-        """Kill a child without waiting; `close` waits."""
-        if child is self._child:
+    def _discard(self) -> None:
+        """Kill the child, if there is one, without waiting; `close` waits."""
+        if self._child is not None:
+            self._child.kill()
+            self._ended = [*(ended for ended in self._ended if not ended.is_gone), self._child]
             self._child = None
-        with suppress(ProcessLookupError):
-            child.kill()
-        self._ended = [*(ended for ended in self._ended if ended.returncode is None), child]
 
 
-async def _exchange(child: Process, question: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Send a question, if there is one, and read one answer; None when the child is gone or talks nonsense."""
-    if child.stdin is None or child.stdout is None:
-        return None
+def _understood(answer: Answer) -> Measured | Unmeasurable:
+    if answer.error is not None:
+        return Unmeasurable(answer.error)
     try:
-        if question is not None:
-            child.stdin.write(json.dumps(question).encode() + b"\n")
-            await child.stdin.drain()
-        answer = json.loads(await child.stdout.readline())
-    except (BrokenPipeError, ConnectionResetError, ValueError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _question(path: Path, limit_s: float) -> dict[str, Any]:
-    return {"path": str(path.absolute()), "limit_s": limit_s + _GRACE_S}
-
-
-def _understood(answer: dict[str, Any]) -> Measured | Unmeasurable:
-    if "error" in answer:
-        return Unmeasurable(printable(str(answer["error"])))
-    try:
-        return Measured(**answer)
+        return Measured(**answer.facts)
     except TypeError:
         return Unmeasurable("the measuring process belongs to another version of veopipe")
-
-
-def _environment() -> dict[str, str]:
-    """The child's environment: it finds the modules that this process finds, and knows nothing else."""
-    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    modules = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
-    package = str(Path(__file__).absolute().parents[2])
-    return kept | {"PYTHONPATH": f"{modules}{os.pathsep}{package}"}

@@ -186,6 +186,23 @@ class Shelf:
         return True
 
 
+def find(shelf: Shelf, shot: str, take: Take) -> Path:
+    """The file of a delivered take, whole: under its own name, or under the finished one.
+
+    Raises:
+        EnvironmentFault: neither holds what was delivered.
+    """
+    if take.file is None:
+        raise EnvironmentFault(f"{shot} take {take.number} has no file")
+    path, finished = shelf.path(take.file), shelf.finished(shot)
+    fault = lack(path, take.file)
+    if fault is None:
+        return path
+    if holds(finished, take.file):
+        return finished
+    raise EnvironmentFault(f"{shot} take {take.number} isn't on this disk: {shelf.shown(path)} is {fault}")
+
+
 def holds(path: Path, file: Delivered) -> bool:
     """Whether `path` is a regular file with exactly the recorded content."""
     return lack(path, file) is None

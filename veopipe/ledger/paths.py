@@ -82,6 +82,10 @@ class Places:
         """Where the takes lie that were delivered under a pipeline whose `output` is `base`."""
         return _folder(self.manifest, base, self.name, "takes")
 
+    def frames_of(self, base: str) -> Path:
+        """Where single pictures of those takes are kept; they can be made again."""
+        return _folder(self.manifest, base, self.name, "frames")
+
 
 @lru_cache(maxsize=64)
 def _folder(manifest: Path, *names: str) -> Path:
