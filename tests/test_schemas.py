@@ -219,7 +219,7 @@ def test_every_word_of_the_code_is_in_the_schemas_and_no_other():
 
 def test_every_field_of_a_report_is_described():
     described = schema.part("report", "$defs")
-    item = plan.Item("hero", plan.Action.CREATE, "new", 1, "1:0", None, Decimal("0.3"))
+    item = plan.Item("hero", plan.Action.STALE, "new", 1, "1:0", None, Decimal("0.3"), picked=True)
     row = Row(item, takes.ShotState("hero"), None, PENDING, info={"act": 1})
     assert row.as_json().keys() == described["row"]["properties"].keys()
     waits = resolve.Entry("hero", take(attempt(state.Status.PARKED)))

@@ -24,11 +24,13 @@ from veopipe.ledger.ledgerfile import Ledger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store, open_store
 from veopipe.manifest import pictures
-from veopipe.manifest.shots import Manifest, Picture, load_manifest
+from veopipe.manifest.chains import Link
+from veopipe.manifest.shots import Manifest, Picture, Shot, load_manifest
 from veopipe.pipeline.pipeline import Pipeline
 from veopipe.pipeline.reading import load_pipeline
-from veopipe.plan.plan import Plan, Wanted, World
+from veopipe.plan.plan import Chaining, Plan, Wanted, World
 from veopipe.plan.planner import make_plan
+from veopipe.profiles.profile import Model
 from veopipe.takes.order import key_of
 from veopipe.takes.take import Attempt, attempts_of
 from veopipe.takes.verdict import Reviews
@@ -49,6 +51,7 @@ class Choices:
         base_url: instead of the pipeline's.
         retry_failed: order another attempt for what failed or was refused.
         simulate: a rehearsal.
+        refresh: order again what is stale.
     """
 
     manifest: Path
@@ -60,6 +63,7 @@ class Choices:
     base_url: str | None = None
     retry_failed: bool = False
     simulate: bool = False
+    refresh: bool = False
 
     @property
     def selects(self) -> bool:
@@ -86,7 +90,7 @@ class Choices:
         if selecting:
             words += [word for glob in self.only for word in ("--only", glob)]
             words += [word for tag in self.tags for word in ("--tag", tag)]
-            words += ["--retry-failed"] * self.retry_failed
+            words += ["--retry-failed"] * self.retry_failed + ["--refresh"] * self.refresh
         return printable(shlex.join(words), None)
 
 
@@ -100,6 +104,7 @@ class Project:
         pipeline: with the command line's options applied.
         places: its folders.
         wanted: the selected shots.
+        unselected: others, of which these take frames, directly or not.
         address: the gateway of this command.
         problems: warnings and notes about the files.
         pictures: shot → its pictures with the hash of each.
@@ -112,6 +117,7 @@ class Project:
     wanted: Mapping[str, Wanted]
     address: Address
     problems: tuple[Problem, ...]
+    unselected: Mapping[str, Wanted] = field(default_factory=dict)
     pictures: Mapping[str, tuple[tuple[Picture, str], ...]] = field(default_factory=dict)
 
     @property
@@ -265,7 +271,8 @@ class OpenLedger:
             manifest_ids=project.manifest.shots.keys(),
             reviews=self.reviews,
         )
-        return make_plan(project.wanted, world, departed_too=not project.choices.selects)
+        chaining = Chaining(project.unselected, refresh=project.choices.refresh)
+        return make_plan(project.wanted, world, departed_too=not project.choices.selects, chaining=chaining)
 
     def attempts(self) -> Iterator[Attempt]:
         """All attempts of the selected shots; when nothing is selected, of shots that left the manifest, too."""
@@ -323,24 +330,25 @@ def load(choices: Choices) -> Project:
     places = Places(path, pipeline.ledger, pipeline.output, choices.simulate)
     owner.look_up(places)
     chosen = _select(loaded.manifest, choices)
-    hashes = _hash_pictures(loaded.manifest, chosen)
-    wanted = {}
-    for shot in chosen:
-        settings = loaded.manifest.shots[shot]
-        wanted[shot] = Wanted(shot, settings.order(hashes), models[settings.model], settings.takes, settings.uses)
+    upstream = _upstream(loaded.manifest, chosen)
+    hashes = _hash_pictures(loaded.manifest, [*chosen, *upstream])
+    wanted, unselected = (
+        {shot: _wanted(shot, loaded.manifest.shots[shot], hashes, models) for shot in shots}
+        for shots in (chosen, upstream)
+    )
     return Project(
         choices=choices,
         manifest=loaded.manifest,
         pipeline=pipeline,
         places=places,
         wanted=wanted,
+        unselected=unselected,
         address=Address("http://127.0.0.1", simulated=True)
         if choices.simulate
         else Address(pipeline.provider.base_url),
         problems=problems,
         pictures={
-            shot: tuple((picture, hashes[picture]) for picture in loaded.manifest.shots[shot].pictures)
-            for shot in chosen
+            shot: tuple((picture, hashes[picture]) for picture in loaded.manifest.shots[shot].files) for shot in chosen
         },
     )
 
@@ -387,11 +395,27 @@ def _select(manifest: Manifest, choices: Choices) -> list[str]:
     return chosen
 
 
+def _wanted(shot: str, settings: Shot, hashes: Mapping[Picture, str], models: Mapping[str, Model]) -> Wanted:
+    links = tuple(picture.shot if isinstance(picture, Link) else None for picture in settings.pictures)
+    return Wanted(shot, settings.order(hashes), models[settings.model], settings.takes, uses=settings.uses, links=links)
+
+
+def _upstream(manifest: Manifest, chosen: list[str]) -> list[str]:
+    """The shots that aren't selected and of which selected ones take frames, directly or not."""
+    selected, found, look_at = set(chosen), dict[str, None](), list(chosen)
+    while look_at:
+        for link in manifest.shots[look_at.pop()].links:
+            if link.shot not in selected and link.shot not in found:
+                found[link.shot] = None
+                look_at.append(link.shot)
+    return list(found)
+
+
 def _hash_pictures(manifest: Manifest, chosen: list[str]) -> dict[Picture, str]:
     by_path: dict[Path, str] = {}
     hashes = {}
     for shot in chosen:
-        for picture in manifest.shots[shot].pictures:
+        for picture in manifest.shots[shot].files:
             try:
                 if picture.path not in by_path:
                     by_path[picture.path] = pictures.hash_file(picture.path)

@@ -128,17 +128,6 @@ def test_a_shot_that_is_undecided_needs_the_number_of_a_take(bought: Film) -> No
     assert chosen.code == 0
 
 
-def test_of_several_takes_the_chosen_one_is_meant(film: Film) -> None:
-    film.list({"SC01-pier": {"prompt": "a pier", "takes": 2}})
-    assert film.run().code == 0
-
-    undecided = frame(film, "SC01-pier")
-    assert (undecided.code, undecided.err.splitlines()[1]) == (2, "→ say which with --take: 1, 2")
-
-    assert film.command("review", "shots.yaml", "SC01-pier", "-p", "quick.yaml", "--pick", "2").code == 0
-    assert "of renders/shots/takes/SC01-pier.002.mp4" in frame(film, "SC01-pier").err
-
-
 HOW = "write first, last, or seconds from the first picture, such as 7.25"
 WRONG = (
     ("SC01", (), "there is no shot SC01\n→ did you mean SC01-pier?"),

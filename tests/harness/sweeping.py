@@ -124,6 +124,13 @@ def several(yard: Yard, simulator: Simulator, dialect: str = "videos") -> Film:
     return film
 
 
+def chained(yard: Yard, simulator: Simulator, dialect: str = "videos") -> Film:
+    """A shot, and one that continues from it."""
+    film = yard.film(simulator, dialect=dialect)
+    film.list({"a": PROMPTS["a"], "b": {"prompt": PROMPTS["b"], "input_reference": {"shot": "a", "frame": "last"}}})
+    return film
+
+
 def points_of(yard: Yard, make: Make) -> list[Point]:
     """All points of an undisturbed run."""
     with gateway_of(make) as simulator:
@@ -168,8 +175,8 @@ def sweep_resumed(
     return yard.each(one, range(1, last + 1))
 
 
-def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds) -> list[Trial]:
-    """Several new shots at once, stopped at each place; each of them is judged by what its own record says.
+def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds, make: Callable[..., Film] = several) -> list[Trial]:
+    """Several new shots, stopped at each place; each of them is judged by what its own record says.
 
     The places are shared between the dialects.
     """
@@ -177,7 +184,7 @@ def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds) -> list[Trial
     def one(at: int) -> list[Trial]:
         dialect = sorted(SOLD)[at % 2]
         with gateway(dialect) as simulator:
-            stopped = stop(yard, several(yard, simulator, dialect), simulator, at)
+            stopped = stop(yard, make(yard, simulator, dialect), simulator, at)
             return go_on_with_all(yard, simulator, stopped, kinds)
 
     return yard.each(one, places)
@@ -205,8 +212,9 @@ def watched(yard: Yard, ready: Film, words: list[str] | None = None) -> Ended:
 
 
 def paid_by_prompt(simulator: Simulator) -> Counter[str]:
-    """Prompt → paid creates."""
-    return Counter(create["prompt"] for create in simulator.charged)
+    """Prompt → paid creates. Google's API names pictures within the prompt, so it is known by its end."""
+    said = [create["prompt"] for create in simulator.charged]
+    return Counter(next((prompt for prompt in PROMPTS.values() if one.endswith(prompt)), one) for one in said)
 
 
 def go_on_with_all(

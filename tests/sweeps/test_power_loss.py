@@ -20,6 +20,7 @@ from tests.harness.sweeping import (
     PROMPTS,
     World,
     again_and_again,
+    chained,
     crash_loop,
     google,
     picture,
@@ -206,6 +207,16 @@ def test_stopped_while_two_creates_are_under_way_each_shot_is_paid_once_and_no_m
     told("two creates at once", trials)
     assert any(trial.status.count("in_doubt") == AT_ONCE for trial in trials)
     assert any("in_doubt" not in trial.status for trial in trials)
+
+
+@pytest.mark.shows("film sweep")
+def test_stopped_anywhere_in_a_chain_each_shot_is_paid_once(yard: Yard, told: Told) -> None:
+    """A shot that waits for one in doubt isn't sent; so the judge of several shots holds with one exception."""
+    points = points_of(yard, chained)
+    places = range(1, len(points) + 1) if LONG else range(first(points, "measure"), len(points) + 1, 3)
+    trials = sweep_several(yard, places, FEW if LONG else (LOST,), chained)
+    told("a chain of two", trials)
+    assert {trial.status for trial in trials} >= {"verified,verified", "verified,in_doubt"}
 
 
 def renamed(shots: list[str]) -> list[str]:

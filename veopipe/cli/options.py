@@ -98,6 +98,9 @@ def about_spending(command: Command) -> Command:
         click.option("--in-flight", type=click.IntRange(1, 10_000), help="Takes under way at once."),
         click.option("--base-url", metavar="URL", help="Another gateway than the pipeline's."),
         click.option("--retry-failed", is_flag=True, help="Order another attempt for what failed or was refused."),
+        click.option(
+            "--refresh", is_flag=True, help="Order again what is stale: made from another take than is chosen."
+        ),
         simulate_option("Rehearse with the built-in simulator: no key, no money."),
     )(command)
 

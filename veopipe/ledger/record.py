@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +21,7 @@ from veopipe.dialects.base import is_safe_id
 from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
 from veopipe.takes.status import CHARGED, SETTLED, Status
-from veopipe.takes.take import VIDEOS, Attempt, Delivered, ShotState, Take
+from veopipe.takes.take import VIDEOS, Attempt, Delivered, Sent, ShotState, Take
 
 FORMAT = 1
 LARGEST = 4 << 20
@@ -75,6 +75,8 @@ def _plain(content: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(content, Decimal):
         return money.as_text(content)
+    if isinstance(content, tuple):
+        return [asdict(entry) for entry in content]
     return dict(content) if isinstance(content, Mapping) else content
 
 
@@ -163,7 +165,10 @@ def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Or
 
 def _parse_picture(document: Any, where: str) -> OrderedPicture:
     read = Reader(document, f"a picture of {where}")
-    return OrderedPicture(read.take_out("role", str), read.take_out("sha256", str))
+    role, sha256, frame, of = read.take_out("role", str), *(read.maybe(key, str) for key in ("sha256", "frame", "of"))
+    if (sha256 is None) is (frame is None or of is None):
+        raise Unreadable(f"a picture of {where} is neither a file nor a frame")
+    return OrderedPicture(role, sha256, frame, of)
 
 
 def _parse_attempt(document: Any, take: int) -> Attempt:
@@ -221,7 +226,20 @@ def _parse_told(read: Reader, take: int) -> dict[str, Any]:
         "content_url": url,
         "charged_usd": _price(charged) if charged is not None else None,
         "echo_bytes": echo,
+        "sent": _parse_sent(read.maybe("sent", list), take),
     }
+
+
+def _parse_sent(frames: list[Any] | None, take: int) -> tuple[Sent, ...]:
+    """The frames that went out with a call."""
+    found = []
+    for document in frames or ():
+        read = Reader(document, f"a frame that was sent for take {take}")
+        texts = {
+            key: read.take_out(key, str) for key in ("role", "shot", "frame", "source_sha256", "sha256", "made_by")
+        }
+        found.append(Sent(**texts, take=read.take_out("take", int), bytes=read.take_out("bytes", int)))
+    return tuple(found)
 
 
 def _parse_delivered(document: Any, take: int) -> Delivered:

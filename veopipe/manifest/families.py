@@ -302,6 +302,8 @@ class _Read:
         """The value if a rule names it, or else one value for all others of its type: few verdicts cover all shots."""
         if isinstance(value, list):
             return ["?"] * len(value)
+        if isinstance(value, dict):  # a frame of another shot is a picture as any
+            return "?"
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if value in self.named or (self.is_bounded and not isinstance(value, str)):

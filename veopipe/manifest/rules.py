@@ -18,7 +18,7 @@ from typing import Any
 from veopipe import files
 from veopipe.documents import schema, syntax
 from veopipe.documents.problems import Finding, Rule
-from veopipe.manifest import pictures
+from veopipe.manifest import chains, pictures
 from veopipe.manifest.families import UNDECLARED, ModelRules, default_values
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
 from veopipe.manifest.texts import RULES as NAMED_TEXTS
@@ -237,14 +237,14 @@ def _spelt_alike(name: str) -> str:
 
 
 def named(shot: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
-    """The pictures of an effective shot, in the order of the request: where the value stands, and its text."""
+    """The files of an effective shot's pictures, in the order of the request: where the value stands, and its text."""
     found: list[tuple[tuple[str | int, ...], str]] = []
     for role in ROLES:
         value = shot.get(role)
         if isinstance(value, str):
             found.append(((role,), value))
-        elif value:
-            found += [((role, index), item) for index, item in enumerate(value)]
+        elif isinstance(value, list):
+            found += [((role, index), item) for index, item in enumerate(value) if isinstance(item, str)]
     return found
 
 
@@ -324,6 +324,7 @@ RULES: Mapping[str, Rule] = {
         *(_UNKNOWN_MODEL, _RETIRED_MODEL, _UNPRICED, _PROMPT_LENGTH, _CUT_SHORT, _NEGATIVE_WORDING),
         UNDECLARED,
         *NAMED_TEXTS,
+        *chains.RULES,
         *pictures.RULES,
         *(_FLAWED, _LARGE, _WEBP, _LOCATION, _METADATA, _TURNED, _SMALL, _RATIO, _RATIO_4K),
     )

@@ -21,7 +21,8 @@ from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import Layer, MappingNode, Node, ScalarNode, SequenceNode, place, plain
 from veopipe.documents.problems import Finding, Findings, Place
 from veopipe.errors import Problem
-from veopipe.manifest import rules, texts
+from veopipe.manifest import chains, rules, texts
+from veopipe.manifest.chains import Link, Linked, ValuePath
 from veopipe.manifest.families import ModelRules, default_values
 from veopipe.manifest.judging import Judge, Judged
 from veopipe.manifest.layers import merged, overridden
@@ -74,7 +75,7 @@ class Shot:
     aspect_ratio: str
     negative_prompt: str | None
     seed: int | None
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture | Link, ...]
     take: int
     takes: int
     tags: tuple[str, ...]
@@ -82,8 +83,20 @@ class Shot:
     info: Mapping[str, Scalar] = field(default_factory=dict)
     uses: frozenset[str] = frozenset()
 
+    @property
+    def files(self) -> tuple[Picture, ...]:
+        """Its pictures that are files."""
+        return tuple(picture for picture in self.pictures if isinstance(picture, Picture))
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Its pictures that are frames of other shots."""
+        return tuple(picture for picture in self.pictures if isinstance(picture, Link))
+
     def order(self, hashes: Mapping[Picture, str]) -> Order:
         """What is asked for, as its first wanted take: texts stripped at both ends, no blank negative prompt.
+
+        Frames of other shots don't name the take yet that they are taken of.
 
         Args:
             hashes: the sha256 of each of the shot's pictures.
@@ -96,9 +109,15 @@ class Shot:
             aspect_ratio=self.aspect_ratio,
             negative_prompt=(self.negative_prompt or "").strip() or None,
             seed=self.seed,
-            pictures=tuple(OrderedPicture(picture.role, hashes[picture]) for picture in self.pictures),
+            pictures=tuple(_ordered(picture, hashes) for picture in self.pictures),
             take=self.take,
         )
+
+
+def _ordered(picture: Picture | Link, hashes: Mapping[Picture, str]) -> OrderedPicture:
+    if isinstance(picture, Link):
+        return OrderedPicture(picture.role, frame=picture.frame)
+    return OrderedPicture(picture.role, hashes[picture])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +210,41 @@ class _Defaults:
                 yield from ((finding, where) for finding, where in self._wrong if finding.path[0] == key)
 
 
+class _Chains:
+    """The frames of other shots that the shots of a list have for pictures, and what is wrong with them."""
+
+    def __init__(self, findings: Findings, file: str, overrides: Overrides) -> None:
+        self._findings, self._file, self._overrides = findings, file, overrides
+        self._linked: dict[str, Linked] = {}
+        self._layers: dict[str, Layer] = {}
+
+    def read(self, shot: str, layer: Layer, values: Mapping[str, Any]) -> Mapping[ValuePath, Link]:
+        """The links of a shot; notes what is wrong with each by itself."""
+        links, wrong = chains.linked(values, rules.ROLES)
+        if links or wrong:
+            self._linked[shot], self._layers[shot] = Linked(links), layer
+        for finding in wrong:
+            self._note(finding, shot)
+        return links
+
+    def judge(self, ids: Sequence[str], shots: Mapping[str, Shot]) -> None:
+        """Note what is wrong between shots, once all are read; `shots` has all of them if nothing is wrong so far."""
+        for shot, finding in chains.judge(self._linked, ids):
+            self._note(finding, shot)
+        if self._findings.has_errors:
+            return
+        for shot, its in self._linked.items():
+            for path, link in its.links.items():
+                for finding in chains.fitting(link, path, shots[shot], shots[link.shot]):
+                    self._note(finding, shot)
+
+    def _note(self, finding: Finding, shot: str) -> None:
+        """Note it at the part of the picture that it is about, in the list or in the overrides."""
+        role, nodes = str(finding.path[0]), self._overrides.nodes
+        file, node = (self._overrides.file, nodes[role]) if role in nodes else (self._file, self._layers[shot][role])
+        self._findings.add(finding, Place(file, *place(node, finding.path[1:])), shot)
+
+
 class _Reader:
     """Reads the nodes of one manifest; leaves shots and findings."""
 
@@ -212,6 +266,7 @@ class _Reader:
         self._selects = selects
         self._judge = judge
         self._defaults = _Defaults({})
+        self._chains = _Chains(self._findings, read.file, self._overrides)
         self._alone: dict[ModelRules, set[tuple[str, tuple[str | int, ...]]]] = {}
 
     def problems(self) -> tuple[Problem, ...]:
@@ -229,6 +284,7 @@ class _Reader:
             self._check_ids(shots)
             for shot, node in shots.items.items():
                 self._read_shot(shot, Place(self._file, *shots.keys[shot]), node)
+            self._chains.judge(list(shots.items), self.shots)
         for finding, where in self._defaults.wrong_unused(self._file, self._judge):
             self._findings.add(finding, where)
         budget = root.items.get("budget_usd")
@@ -294,8 +350,9 @@ class _Reader:
                 self._findings.add(finding, there, shot)
         self._defaults.used_by(written, judged.rules)
         final = self._finish(shot, layer, judged, {finding.path[0] for finding, _ in wrong})
+        links = self._chains.read(shot, layer, final.values)
         if not self._findings.has_errors:
-            self.shots[shot] = self._made(final)
+            self.shots[shot] = self._made(final, links)
 
     def _finish(self, shot: str, layer: Layer, own: Judged, wrong: Collection[str | int]) -> Judged:
         """The shot with the overrides; a rule that only these break is the pipeline's problem."""
@@ -345,7 +402,7 @@ class _Reader:
         key = next((key for key in reads if key in nodes), next(iter(nodes)))
         return Place(self._overrides.file, nodes[key].line, nodes[key].column)
 
-    def _made(self, judged: Judged) -> Shot:
+    def _made(self, judged: Judged, links: Mapping[ValuePath, Link]) -> Shot:
         full = {**default_values(), **judged.values}
         seed = full.get("seed")
         return Shot(
@@ -356,7 +413,7 @@ class _Reader:
             aspect_ratio=full["aspect_ratio"],
             negative_prompt=full.get("negative_prompt"),
             seed=None if seed is None else int(seed),
-            pictures=self._pictures_of(full),
+            pictures=self._pictures_of(full, links),
             take=int(full.get("take", 1)),
             takes=int(full.get("takes", 1)),
             tags=tuple(full.get("tags", ())),
@@ -365,13 +422,14 @@ class _Reader:
             uses=texts.uses(judged.nodes),
         )
 
-    def _pictures_of(self, values: Mapping[str, Any]) -> tuple[Picture, ...]:
-        found = []
+    def _pictures_of(self, values: Mapping[str, Any], links: Mapping[ValuePath, Link]) -> tuple[Picture | Link, ...]:
+        found: dict[ValuePath, Picture | Link] = dict(links)
         for path, written in rules.named(values):
             facts = self._judge.pictures.facts(written)
             if isinstance(facts, PictureFacts):
-                found.append(Picture(str(path[0]), written, facts.path, facts.media_type))
-        return tuple(found)
+                found[path] = Picture(str(path[0]), written, facts.path, facts.media_type)
+        in_order = sorted(found, key=lambda path: (rules.ROLES.index(str(path[0])), *path[1:])) if links else found
+        return tuple(found[path] for path in in_order)
 
 
 def _kind(key: str, node: Node) -> object:

@@ -28,7 +28,7 @@ _MOST_ATTEMPTS = 10_000
 
 def has_work(plan: Plan) -> bool:
     """Whether a run would do anything but keep what is there."""
-    return any(item.action not in {Action.KEEP, Action.WAIT, Action.HOLD} for item in plan.items)
+    return any(item.action not in {Action.KEEP, Action.STALE, Action.WAIT, Action.HOLD} for item in plan.items)
 
 
 def document(plan: Plan, head: Mapping[str, str], *, charged: Decimal, cap: Decimal | None) -> dict[str, Any]:
@@ -114,10 +114,9 @@ def _entry(item: Item, retry_failed: int) -> dict[str, Any]:
         entry["bought_at"] = item.bought_at
     if item.renamed_from:
         entry["renamed_from"] = item.renamed_from
-    if item.picked:
-        entry["picked"] = True
     if item.uses:
         entry["uses"] = sorted(item.uses)
+    entry |= {name: True for name, holds in (("picked", item.picked), ("stale", item.is_stale)) if holds}
     if item.buys:
         entry |= {"attempt": item.attempt, "further_attempts": retry_failed}
     if order:

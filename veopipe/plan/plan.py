@@ -48,6 +48,7 @@ class Action(StrEnum):
     CONTINUE = "continue"
     KEEP = "keep"
     RENAME = "rename"
+    STALE = "stale"
     WAIT = "wait"
     HOLD = "hold"
 
@@ -60,6 +61,7 @@ class Wanted:
         order: of the first take that is wanted.
         takes: how many results of it are wanted, from that one on.
         uses: the names of the texts in its prompt and negative prompt.
+        links: for each picture of the order, the shot whose frame it is; None: it is a file.
     """
 
     shot: str
@@ -67,12 +69,52 @@ class Wanted:
     model: Model
     takes: int = 1
     uses: frozenset[str] = frozenset()
+    links: tuple[str | None, ...] = ()
+
+    @property
+    def producers(self) -> list[str]:
+        """The shots that it takes frames of, each once."""
+        return list(dict.fromkeys(shot for shot in self.links if shot is not None))
 
     def orders(self, wishes: int = 0) -> tuple[Order, ...]:
         """What is wanted, and behind it as many further results as reviews wish for."""
         first = self.order.take
         more = range(first + 1, first + self.takes + wishes)
         return (self.order, *(replace(self.order, take=number) for number in more))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A frame of another shot's take, which an order has for a picture.
+
+    Attributes:
+        role: what the picture is for.
+        shot: the other shot, the producer.
+        take: the number of its take, on record or to be made before.
+        frame: which picture of the video (`moment.Moment`).
+        fingerprint: of that take's order.
+    """
+
+    role: str
+    shot: str
+    take: int
+    frame: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chaining:
+    """How shots that take frames of others are planned.
+
+    Attributes:
+        unselected: shots that aren't selected, and of which selected ones take frames, directly or not.
+        refresh: `--refresh` was given: what is stale is ordered again.
+        only_picked: frames are taken of picked takes only.
+    """
+
+    unselected: Mapping[str, Wanted] = field(default_factory=dict)
+    refresh: bool = False
+    only_picked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +196,8 @@ class Item:
         spared_usd: what the pick keeps from being bought, US dollars: its shot's text was edited since.
         changes: what differs from the newest take's order, or from the pick's, in people's words.
         uses: the names of the list's texts in what is wanted of the shot.
+        sources: the frames that it is made from.
+        outside: it waits for a take of a shot that isn't selected.
     """
 
     shot: str
@@ -174,6 +218,8 @@ class Item:
     spared_usd: Decimal = Decimal(0)
     changes: tuple[str, ...] = ()
     uses: frozenset[str] = frozenset()
+    sources: tuple[Source, ...] = ()
+    outside: bool = False
 
     @property
     def wanted(self) -> bool:
@@ -184,6 +230,11 @@ class Item:
     def bought_at(self) -> str | None:
         """The gateway on this machine where the same order was bought."""
         return self.bought_here.last.gateway if self.bought_here is not None else None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its take was made from another take than would be taken now."""
+        return self.action is Action.STALE
 
     @property
     def buys(self) -> bool:

@@ -9,9 +9,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from veopipe.plan.plan import LOST, Action, Choice, Item, Plan, Wanted, World
+from veopipe.plan import chains
+from veopipe.plan.chains import Producer, Resolved
+from veopipe.plan.plan import LOST, Action, Chaining, Choice, Item, Plan, Wanted, World
 from veopipe.plan.renames import takeovers
 from veopipe.takes import order as orders
+from veopipe.takes.chain import in_order
 from veopipe.takes.order import Order, key_of
 from veopipe.takes.origin import SIMULATOR
 from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
@@ -24,17 +27,21 @@ class _Ask:
     """One wanted result of a shot.
 
     Attributes:
+        resolved: the shot's order, with the takes that its frames are of.
         number: that its take gets if it is a new one.
         results: how many results of the shot are wanted.
+        refreshes: if its take is stale, another one is ordered.
     """
 
     world: World
     wanted: Wanted
+    resolved: Resolved
     state: ShotState
     order: Order
     fingerprint: str
     number: int
     results: int
+    refreshes: bool = False
 
     def blank(self) -> Item:
         """The item of an order that was never made."""
@@ -42,7 +49,7 @@ class _Ask:
         return Item(
             shot=self.wanted.shot,
             action=Action.CREATE,
-            reason="new" if self.order is self.wanted.order else self.further,
+            reason="new" if self.order.take == self.wanted.order.take else self.further,
             number=self.number,
             fingerprint=self.fingerprint,
             order=self.order,
@@ -50,6 +57,8 @@ class _Ask:
             google_usd=model.listed(self.order),
             retired=model.retired,
             uses=self.wanted.uses,
+            sources=self.resolved.sources,
+            outside=self.resolved.outside,
         )
 
     @property
@@ -62,13 +71,18 @@ class _Ask:
     @property
     def judged(self) -> Verdict | None:
         """What people said of its take."""
-        take = _best(take for take in self._of_this_order() if self.world.accepts(take))
+        take = self.take()
         return self.world.reviews.verdict(take) if take is not None else None
+
+    def take(self) -> Take | None:
+        """The take that this order has."""
+        return _best(take for take in self._of_this_order() if self.world.accepts(take))
 
     def decide(self) -> Item:
         """The item of this result."""
-        blank, local = self.blank(), self._bought_here()
-        take = _best(take for take in self._of_this_order() if self.world.accepts(take))
+        if self.take() is None and (item := self._chained()) is not None:
+            return item
+        blank, local, take = self.blank(), self._bought_here(), self.take()
         if take is not None and take.status not in SETTLED:
             return _open(self.world, take, _of(take, blank))
         item = self._new(local) if take is None else self._settled(take, _of(take, blank))
@@ -78,6 +92,24 @@ class _Ask:
         if unclear:
             return self._in_doubt(unclear)
         return replace(item, bought_here=local)
+
+    def _chained(self) -> Item | None:
+        """The item of an order that can't be made yet, or has a take that is stale; None: it is made as any other."""
+        if not self.resolved.producers:
+            return None
+        blank, resolved = self.blank(), self.resolved
+        stale = chains.stale_take(resolved, self.order, filter(self.world.accepts, self.state.takes))
+        if stale is None:
+            return replace(blank, action=Action.WAIT, reason=resolved.lack) if resolved.lack else None
+        kept = replace(_of(stale, blank), fingerprint=stale.fingerprint, order=stale.order)
+        if stale.status not in SETTLED:
+            return _open(self.world, stale, kept)
+        why = chains.stale_words(stale, resolved.producers)
+        if self.world.reviews.verdict(stale) is Verdict.REJECT:
+            return replace(kept, action=Action.KEEP, reason=f"rejected, {why}")
+        if self.refreshes and not resolved.lack:
+            return replace(blank, reason=f"refreshed: {why}", bought_before=self.world.has_cost(stale))
+        return replace(kept, action=Action.STALE, reason=why, sources=() if resolved.lack else resolved.sources)
 
     def _of_this_order(self) -> Iterator[Take]:
         """The takes that this order has: several, if a rehearsal left some."""
@@ -140,29 +172,70 @@ class _Ask:
         return replace(item, reason=f"{take.status}: {why}; --retry-failed orders another attempt")
 
 
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """State files that can't be relied on, and what that means for a shot.
+
+    Attributes:
+        unreadable: id without regard to case → why its state file can't be understood.
+        missing: likewise, of those that aren't here.
+        closed: a shot of them that left the manifest, or None: another one may be it under a new id.
+        strays: shots with takes on disk that no state file knows.
+    """
+
+    unreadable: Mapping[str, str]
+    missing: Mapping[str, str]
+    closed: str | None
+    strays: Mapping[str, str]
+
+    @classmethod
+    def of(cls, world: World) -> _Gaps:
+        """Those of a ledger."""
+        ids = {shot.casefold() for shot in world.manifest_ids}
+        left = (shot for shot in (*world.unreadable, *world.missing) if shot.casefold() not in ids)
+        unreadable = {shot.casefold(): why for shot, why in world.unreadable.items()}
+        missing = {shot.casefold(): why for shot, why in world.missing.items()}
+        return cls(unreadable, missing, min(left, default=None), world.strays)
+
+    @property
+    def shots(self) -> Collection[str]:
+        """The shots, without regard to case."""
+        return {*self.unreadable, *self.missing}
+
+    def obstacle(self, state: ShotState) -> str | None:
+        """Why nothing can be said of a shot's takes."""
+        shot = state.shot.casefold()
+        if (why := self.unreadable.get(shot)) is not None:
+            return f"its state file can't be understood: {why}"
+        stray = self.strays.get(state.shot)
+        if (why := self.missing.get(shot)) is not None:
+            return f"its state file {why}" + (f" ({stray} is there)" if stray is not None else "")
+        if stray is not None:
+            return f"there is {stray}, but no state file that knows it"
+        if not state.takes and self.closed is not None:
+            what = self.missing.get(self.closed.casefold(), "can't be understood")
+            return f"it may be {self.closed} under a new id, whose state file {what}"
+        return None
+
+
 @dataclass(slots=True)
 class _Planner:
     """Compares what is wanted with what was paid, shot by shot, as if all takeovers were made."""
 
     world: World
-    fingerprints: Mapping[str, Sequence[str]]  # of what the selected shots want
+    chaining: Chaining
+    keys: Mapping[str, Sequence[str]]  # of what the selected shots want (`Order.key`)
     moves: Mapping[str, str] = field(init=False)
-    unreadable: Mapping[str, str] = field(init=False)  # id without regard to case → why
-    missing: Mapping[str, str] = field(init=False)  # likewise
-    closed: str | None = field(init=False)  # a shot that left, with a state file that can't be relied on
+    gaps: _Gaps = field(init=False)
     choices: dict[str, Choice] = field(default_factory=dict)
+    producers: dict[str, Producer] = field(default_factory=dict)  # of those that are planned so far
     _vacated: Collection[str] = field(init=False)
     _used: dict[str, int] | None = None  # id without regard to case → the highest number that a file has with that name
 
     def __post_init__(self) -> None:
         world = self.world
-        self.unreadable = {shot.casefold(): why for shot, why in world.unreadable.items()}
-        self.missing = {shot.casefold(): why for shot, why in world.missing.items()}
-        ids = {shot.casefold() for shot in world.manifest_ids}
-        left = (shot for shot in (*world.unreadable, *world.missing) if shot.casefold() not in ids)
-        self.closed = min(left, default=None)
-        closed = {*self.unreadable, *self.missing}
-        self.moves = takeovers(self.fingerprints, world.states, world.manifest_ids, closed)
+        self.gaps = _Gaps.of(world)
+        self.moves = takeovers(self.keys, world.states, world.manifest_ids, self.gaps.shots)
         self._vacated = set(self.moves.values()) - self.moves.keys()
 
     def state_of(self, shot: str) -> ShotState | None:
@@ -172,46 +245,73 @@ class _Planner:
         state = self.world.states.get(self.moves.get(shot, shot))
         return replace(state, shot=shot) if state is not None and shot in self.moves else state
 
-    def items_of(self, wanted: Wanted) -> Iterator[Item]:
+    def items_of_all(self, wanted: Mapping[str, Wanted]) -> list[Item]:
+        """The items of all selected shots in their order; each is planned after those that it takes frames of."""
+        every, found = {**wanted, **self.chaining.unselected}, dict[str, list[Item]]()
+        producers = {shot: one.producers for shot, one in every.items() if one.links}
+        for shot in in_order({shot: producers.get(shot, ()) for shot in every}) if producers else wanted:
+            if shot in wanted:
+                found[shot] = self.items_of(wanted[shot])
+            else:
+                self.look_at(every[shot])
+        return [item for shot in wanted for item in found[shot]]
+
+    def items_of(self, wanted: Wanted) -> list[Item]:
         """The items of one selected shot: what is wanted first, then older takes that are still open."""
         state, old = self.state_of(wanted.shot) or ShotState(wanted.shot), self.moves.get(wanted.shot)
         items = self._wanted_items(wanted, state)
-        for item in items:
-            yield item if old is None else _renamed(item, old)
-        yield from self.leftovers(state, {item.number for item in items})
+        shown = items if old is None else [_renamed(item, old) for item in items]
+        return [*shown, *self.leftovers(state, {item.number for item in items})]
+
+    def look_at(self, wanted: Wanted) -> None:
+        """See what a shot that isn't selected gives to others: what is on record, and nothing is made of it."""
+        state = self.state_of(wanted.shot) or ShotState(wanted.shot)
+        self._wanted_items(wanted, state)
+        self.choices.pop(wanted.shot, None)  # its finished name is no business of this command
+        producer = self.producers[wanted.shot]
+        if producer.take is not None and not any(
+            take.number == producer.take and take.status in {Status.VERIFIED, Status.MISMATCHED} for take in state.takes
+        ):
+            producer = replace(producer, take=None, fingerprint=None, lack=f"{wanted.shot} has no take yet")
+        self.producers[wanted.shot] = replace(producer, outside=True)
 
     def _wanted_items(self, wanted: Wanted, state: ShotState) -> list[Item]:
         """What becomes of the wanted results of a shot, and of its pick."""
-        picks, items = self.world.picks(state), self._results(wanted, state)
+        picks = self.world.picks(state)
+        resolved = chains.resolve(wanted, self.producers)
+        wanted = replace(wanted, order=resolved.order)
+        items = self._results(wanted, resolved, state, refreshes=self.chaining.refresh and not picks)
         if len(picks) == 1:
             items = _around(picks[0], wanted, items)
         elif picks:
             names = " and ".join(str(name_of(pick)) for pick in picks)
             why = f"two picks, {names}: leave one (veopipe review)"
             items = [replace(item, action=Action.WAIT, reason=why) if item.buys else item for item in items]
-        choice = _picked_one(picks) if picks else self._only_one(state, items)
-        if choice is not None:
-            self.choices[wanted.shot] = choice
+        self._note_choice(wanted, state, items, picks)
         return items
 
-    def _only_one(self, state: ShotState, items: Sequence[Item]) -> Choice | None:
-        """The only result that isn't rejected; None: the list wants nothing of the shot now."""
-        wanted = [item.number for item in items if item.wanted]
-        if not wanted:  # an older take that is in doubt stands in their place
-            return None
-        verdict = self.world.reviews.verdict
-        rejected = {take.number for take in state.takes if verdict(take) is Verdict.REJECT}
-        left = [number for number in wanted if number not in rejected]
-        return Choice(left[0] if len(left) == 1 else None, stands_in=len(wanted) == 1 and not rejected)
+    def _note_choice(self, wanted: Wanted, state: ShotState, items: list[Item], picks: list[Take]) -> None:
+        """Which take is the chosen one, for the finished name and for those that take frames of the shot."""
+        rejected = frozenset(take.number for take in state.takes if self._is_rejected(take))
+        choice = _picked_one(picks) if picks else _only_one(items, rejected)
+        if choice is not None:
+            self.choices[wanted.shot] = choice
+        producer = chains.producer_of(wanted, state, items, picks, rejected)
+        if self.chaining.only_picked and producer.take is not None and len(picks) != 1:
+            producer = replace(producer, take=None, fingerprint=None, lack=f"no take of {wanted.shot} is picked")
+        self.producers[wanted.shot] = producer
 
-    def _results(self, wanted: Wanted, state: ShotState) -> list[Item]:
+    def _is_rejected(self, take: Take) -> bool:
+        return self.world.reviews.verdict(take) is Verdict.REJECT
+
+    def _results(self, wanted: Wanted, resolved: Resolved, state: ShotState, *, refreshes: bool) -> list[Item]:
         """An item for each wanted result."""
         found: list[Item] = []
-        wanted_orders = wanted.orders(self.world.wishes(state, wanted.order))
-        obstacle = self._obstacle(state)
+        asked = wanted.orders(self.world.wishes(state, wanted.order))
+        obstacle = self.gaps.obstacle(state)
         number = state.next_number()
-        for order, fingerprint in zip(wanted_orders, self._fingerprints(wanted, wanted_orders), strict=True):
-            ask = _Ask(self.world, wanted, state, order, fingerprint, number, len(wanted_orders))
+        for order, fingerprint in zip(asked, self._fingerprints(wanted, asked), strict=True):
+            ask = _Ask(self.world, wanted, resolved, state, order, fingerprint, number, len(asked), refreshes)
             if obstacle is not None:
                 return [replace(ask.blank(), action=Action.HOLD, reason=obstacle)]
             item = ask.decide()
@@ -224,8 +324,8 @@ class _Planner:
         return found
 
     def _fingerprints(self, wanted: Wanted, asked: Sequence[Order]) -> Iterator[str]:
-        """Those of all wanted results; of what the list names they are known."""
-        known = self.fingerprints[wanted.shot]
+        """Those of all wanted results; what has no frames is known by them, so they aren't made anew."""
+        known = () if wanted.producers else self.keys.get(wanted.shot, ())
         yield from known
         yield from (order.fingerprint() for order in asked[len(known) :])
 
@@ -249,21 +349,6 @@ class _Planner:
             if take.status not in SETTLED and take.number not in shown:
                 yield _open(self.world, take, _unwanted(take, state.shot))
 
-    def _obstacle(self, state: ShotState) -> str | None:
-        """Why nothing can be said of a shot's takes."""
-        shot = state.shot.casefold()
-        if (why := self.unreadable.get(shot)) is not None:
-            return f"its state file can't be understood: {why}"
-        stray = self.world.strays.get(state.shot)
-        if (why := self.missing.get(shot)) is not None:
-            return f"its state file {why}" + (f" ({stray} is there)" if stray is not None else "")
-        if stray is not None:
-            return f"there is {stray}, but no state file that knows it"
-        if not state.takes and self.closed is not None:
-            what = self.world.missing.get(self.closed, "can't be understood")
-            return f"it may be {self.closed} under a new id, whose state file {what}"
-        return None
-
 
 def _open(world: World, take: Take, item: Item) -> Item:
     """The item of a take that isn't settled."""
@@ -276,6 +361,7 @@ def _open(world: World, take: Take, item: Item) -> Item:
     return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
 
 
+_UNCHAINED = Chaining()
 _VERDICTS = {Verdict.PICK: "picked", Verdict.ALT: "alt", Verdict.REJECT: "rejected"}
 _WORTH = {
     Status.VERIFIED: 6,
@@ -325,6 +411,15 @@ def _picked_one(picks: Sequence[Take]) -> Choice:
     return Choice(pick.number if pick is not None else None)
 
 
+def _only_one(items: Sequence[Item], rejected: Collection[int]) -> Choice | None:
+    """The only result that isn't rejected; None: the list wants nothing of the shot now."""
+    wanted = [item.number for item in items if item.wanted]
+    if not wanted:  # an older take that is in doubt stands in their place
+        return None
+    left = [number for number in wanted if number not in rejected]
+    return Choice(left[0] if len(left) == 1 else None, stands_in=len(wanted) == 1 and not rejected)
+
+
 def _around(pick: Take, wanted: Wanted, items: list[Item]) -> list[Item]:
     """The items of a shot with a pick: its text is locked, and it has an item whatever the list wants."""
     if not pick.order.has_text_of(wanted.order):
@@ -360,19 +455,23 @@ def _highest(names: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def make_plan(wanted: Mapping[str, Wanted], world: World, *, departed_too: bool = True) -> Plan:
+def make_plan(
+    wanted: Mapping[str, Wanted], world: World, *, departed_too: bool = True, chaining: Chaining = _UNCHAINED
+) -> Plan:
     """The plan for the selected shots.
 
     Args:
         wanted: the selected shots, in the manifest's order.
         world: what is on disk and asked for.
         departed_too: carry on open takes of shots that left the manifest (nothing was selected by name).
+        chaining: how shots that take frames of others are planned.
     """
-    asked = {shot: tuple(order.fingerprint() for order in one.orders()) for shot, one in wanted.items()}
-    planner = _Planner(world, asked)
-    items = [item for shot in wanted.values() for item in planner.items_of(shot)]
-    picks = []
-    for state in planner.departed() if departed_too else ():
-        items += planner.leftovers(state, ())
-        picks += [str(name_of(pick)) for pick in world.picks(state)]
-    return Plan(tuple(items), world.retry_failed, planner.moves, planner.choices, tuple(picks))
+    keys = {shot: tuple(order.fingerprint() for order in one.orders()) for shot, one in wanted.items()}
+    planner = _Planner(world, chaining, keys)
+    items = planner.items_of_all(wanted)
+    if any(item.is_stale for item in items):
+        items = chains.with_refresh_prices(items, wanted)
+    departed = list(planner.departed()) if departed_too else []
+    items += [item for state in departed for item in planner.leftovers(state, ())]
+    picks = tuple(str(name_of(pick)) for state in departed for pick in world.picks(state))
+    return Plan(tuple(items), world.retry_failed, planner.moves, planner.choices, picks)

@@ -55,8 +55,8 @@ def takeovers(
 
 
 def _orders_of(state: ShotState | None) -> KeysView[str]:
-    """The fingerprints of a shot's takes, in their order."""
-    return dict.fromkeys(take.fingerprint for take in (state.takes if state is not None else ())).keys()
+    """By what a shot's takes are known again, in their order: a shot may be renamed while its producer is retaken."""
+    return dict.fromkeys(take.order.key(take.fingerprint) for take in (state.takes if state is not None else ())).keys()
 
 
 def _holders(free: Iterable[str], states: Mapping[str, ShotState]) -> Mapping[str, deque[str]]:

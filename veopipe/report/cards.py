@@ -15,12 +15,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from veopipe.clock import between, minutes
+from veopipe.manifest import shots
 from veopipe.manifest.shots import Scalar
 from veopipe.money import as_text
 from veopipe.project import Project
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row
-from veopipe.takes.order import Order
+from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
 from veopipe.text import printable, without_ids
@@ -309,11 +310,19 @@ def _pictures(order: Order, row: Row, linker: _Linker) -> tuple[Picture, ...]:
     known = {digest: picture for picture, digest in linker.project.pictures.get(row.shot, ())}
     found = []
     for ordered in order.pictures:
-        picture = known.get(ordered.sha256)
-        name = printable(picture.written, 120, own=True) if picture else f"sha256 {ordered.sha256[:12]}…"
+        picture = known.get(ordered.sha256 or "")
         link = linker.to(picture.path) if picture else None
-        found.append(Picture(_ROLES.get(ordered.role, ordered.role), name, link))
+        found.append(Picture(_ROLES.get(ordered.role, ordered.role), _name_of(ordered, picture), link))
     return tuple(found)
+
+
+def _name_of(ordered: OrderedPicture, file: shots.Picture | None) -> str:
+    """What people know a picture by."""
+    if file is not None:
+        return printable(file.written, 120, own=True)
+    if ordered.sha256 is not None:
+        return f"sha256 {ordered.sha256[:12]}…"
+    return f"the {ordered.frame} frame of another shot"
 
 
 def _facts(take: Take) -> tuple[Fact, ...]:

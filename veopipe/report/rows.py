@@ -102,6 +102,7 @@ class Row:
             "file": self.file,
             **{name: getattr(file, name, None) for name in ("sha256", "width", "height", "duration_s")},
             "reason": self.reason,
+            **{name: True for name, holds in (("picked", self.item.picked), ("stale", self.item.is_stale)) if holds},
             "takes": [self._take_as_json(take) for take in self.state.takes],
             **({"info": dict(self.info)} if self.info else {}),
         }
@@ -288,7 +289,7 @@ class _View:
             return self.ending.held[item.shot]
         if take is None:
             return self.ending.stopped if item.buys and self.ending and self.ending.stopped else item.reason
-        if item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME:
+        if item.is_stale or (item.action is Action.HOLD and take.status not in UNKNOWN_OUTCOME):
             return item.reason
         return _said(item, take)
 
@@ -338,6 +339,8 @@ def code_of(rows: Iterable[Row], codes: Collection[ExitCode]) -> ExitCode:
 
 
 def _code_of_row(row: Row) -> ExitCode:
+    if row.item.outside and row.item.action is Action.WAIT:  # nothing of this command could end the wait
+        return ExitCode.PENDING
     code = row.standing.code
     is_let_go = not row.wanted or row.verdict is Verdict.REJECT
     return ExitCode.OK if code is ExitCode.SETTLED_BADLY and is_let_go else code

@@ -17,14 +17,15 @@ from dataclasses import dataclass, field, replace
 
 from veopipe import crashpoints
 from veopipe.clock import now
-from veopipe.dialects.base import Asked, CreateAnswer, Outcome, Picture
+from veopipe.dialects.base import Asked, CreateAnswer, Outcome
 from veopipe.gateway.client import Gateway
 from veopipe.ledger import rescue
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.plan.plan import Item
 from veopipe.run.events import Journal
+from veopipe.run.uploads import Uploads
 from veopipe.takes.status import Event, Status
-from veopipe.takes.take import Attempt, ShotState, Take
+from veopipe.takes.take import Attempt, Sent, ShotState, Take
 
 _EVENTS = {Outcome.ACCEPTED: Event.ACCEPTED, Outcome.REFUSED: Event.REFUSED, Outcome.IN_DOUBT: Event.UNKNOWN}
 
@@ -61,20 +62,20 @@ class Asker:
         }
         self._is_known = any(gateway == self.gateway.address.name for gateway, _ in self._tasks_known)
 
-    def ask(self, item: Item, uploads: list[Picture]) -> Call:
+    def ask(self, item: Item, uploads: Uploads) -> Call:
         """Send one create; the returned call is under way."""
         call = Call(self, item, uploads)
         call.start()
         return call
 
-    def submit(self, item: Item, uploads: list[Picture]) -> CreateAnswer:
+    def submit(self, item: Item, uploads: Uploads) -> CreateAnswer:
         """Make the call and record what became of it. Runs in a thread; its answer is already on disk."""
         if item.order is None:
             raise ValueError("nothing is ordered")
         dialect = self.gateway.dialect
-        request = dialect.create(item.order, uploads)
+        request = dialect.create(item.order, uploads.pictures)
         try:
-            evidence = self.gateway.create(request, lambda: self._write_intent(item, request.echo_bytes))
+            evidence = self.gateway.create(request, lambda: self._write_intent(item, request.echo_bytes, uploads.sent))
         except NotRecorded as error:
             return CreateAnswer(Outcome.NOT_SENT, "not_recorded", str(error))
         answer = dialect.judge_create(evidence, Asked(item.order.model, self._is_known, self._has_accepted))
@@ -83,12 +84,12 @@ class Asker:
             return answer
         return self._write_answer(item, answer)
 
-    def _write_intent(self, item: Item, echo_bytes: int | None = None) -> None:
+    def _write_intent(self, item: Item, echo_bytes: int | None = None, sent: tuple[Sent, ...] = ()) -> None:
         """The gate: on disk before the first body byte."""
         with self.store.exclusively():  # older takes of the shot are carried on meanwhile: none of it may be undone
-            self._save_intent(item, echo_bytes)
+            self._save_intent(item, echo_bytes, sent)
 
-    def _save_intent(self, item: Item, echo_bytes: int | None) -> None:
+    def _save_intent(self, item: Item, echo_bytes: int | None, sent: tuple[Sent, ...]) -> None:
         attempt = Attempt(
             number=1,
             run=self.run,
@@ -98,6 +99,7 @@ class Asker:
             submitted_at=now(),
             dialect=self.gateway.dialect.name,
             echo_bytes=echo_bytes,
+            sent=sent,
         )
         state = self.store.shots.get(item.shot, ShotState(item.shot))
         try:
@@ -165,7 +167,7 @@ class Asker:
 class Call:
     """One create call in its own daemon thread, and the wait for it."""
 
-    def __init__(self, asker: Asker, item: Item, uploads: list[Picture]) -> None:
+    def __init__(self, asker: Asker, item: Item, uploads: Uploads) -> None:
         self._asker, self._item, self._uploads = asker, item, uploads
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[CreateAnswer] = self._loop.create_future()

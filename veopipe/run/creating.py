@@ -10,66 +10,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from veopipe import files
-from veopipe.dialects.base import CreateAnswer, Outcome, Picture, Scope
+from veopipe.dialects.base import CreateAnswer, Outcome, Scope
 from veopipe.errors import ExitCode
-from veopipe.ledger import record
-from veopipe.manifest import pictures
 from veopipe.money import Budget, as_text
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item
-from veopipe.project import OpenLedger
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.create_call import Asker, Call
 from veopipe.run.events import Happening
 from veopipe.run.pace import after_throttling, after_trouble
-from veopipe.takes.order import Order
+from veopipe.run.queue import Queue
+from veopipe.run.uploads import Held, Uploads
 from veopipe.takes.status import Status
 from veopipe.takes.take import Take
 
 ANSWER_WAIT = 300.0
 """Seconds that the run waits for the answer to a create; one that comes later still counts (docs/design.md, 6)."""
-
-
-class Held(Exception):
-    """A take can't be created as it was planned; the text says why. Nothing was sent."""
-
-
-def read_uploads(ledger: OpenLedger, item: Item) -> list[Picture]:
-    """The pictures of an item, read once more: what is sent is what the plan hashed.
-
-    Raises:
-        Held: they aren't, or what would be bought couldn't be recorded.
-    """
-    if item.order is not None:
-        _check(ledger, item.shot, item.order)
-    uploads: list[Picture] = []
-    boundary = files.work_tree_of(ledger.project.manifest.folder)
-    for picture, planned in ledger.project.pictures.get(item.shot, ()):
-        try:
-            content = pictures.read(picture.path, boundary)
-        except (OSError, ValueError) as error:
-            raise Held(f"{picture.written} can't be read any more: {error}") from None
-        if files.sha256_of_bytes(content) != planned:
-            raise Held(f"{picture.written} was changed since the plan; run again")
-        uploads.append(Picture(picture.role, picture.media_type, content))
-    return uploads
-
-
-def _check(ledger: OpenLedger, shot: str, order: Order) -> None:
-    """See that an order can be recorded, and be said in the gateway's dialect; raises `Held`."""
-    if not record.has_room(ledger.store.shots.get(shot), order):
-        raise Held("its prompt is too long, or it was tried too often, for one state file: nothing is sent for it")
-    try:
-        ledger.project.pipeline.provider.dialect.create(order, ())
-    except ValueError as error:
-        raise Held(f"{error}: nothing is sent for it") from None
 
 
 @dataclass(slots=True)
@@ -81,7 +42,7 @@ class Creator:
         admission: says when the next create may go.
         brakes: say whether any may.
         budget: of the run.
-        read_uploads: reads an item's pictures, hashed again; raises `Held` if it may not be sent as it is.
+        prepare: makes an item's pictures ready; raises `Held` if it may not be sent as it is.
         permission: what may be created; None: all that the pipeline allows.
         queue: what is still to be created.
         held: shot → why it can't be created as it was planned.
@@ -91,9 +52,9 @@ class Creator:
     admission: Admission
     brakes: Brakes
     budget: Budget
-    read_uploads: Callable[[Item], list[Picture]]
+    prepare: Callable[[Item], Awaitable[Uploads]]
     permission: Permission | None = None
-    queue: deque[Item] = field(default_factory=deque)
+    queue: Queue = field(default_factory=lambda: Queue(()))
     held: dict[str, str] = field(default_factory=dict)
     _begin: Callable[[str, int], None] = lambda shot, number: None
     _late: set[asyncio.Task[None]] = field(default_factory=set)
@@ -126,7 +87,7 @@ class Creator:
                     await admission.until_changed(max(admission.rest_of_time(), 0.01))
                 elif wait == 0.0:
                     admission.count()  # here, so that no other worker takes the same place
-                    return self.queue.popleft()
+                    return self.queue.pop()
                 else:
                     await self.brakes.pause(min(wait, admission.rest_of_time()))
             elif admission.asking or admission.flight.under_way:
@@ -148,14 +109,15 @@ class Creator:
         """Create one take: everything from the reservation to the recorded answer."""
         journal = self.asker.journal
         try:
-            uploads = await asyncio.to_thread(self.read_uploads, item)
+            uploads = await self.prepare(item)
         except Held as error:
             self.held[item.shot] = str(error)
-            self.brakes.codes.add(ExitCode.ENVIRONMENT)
+            self.brakes.codes.add(error.code)
+            self.queue.ended(item.shot, item.number, usable=False)
             journal.note(Happening.HELD, item.shot, item.number, str(error))
             return
         if self.brakes.are_on:  # while the pictures were read
-            self.queue.appendleft(item)
+            self.queue.put_back(item)
             return
         if not self.budget.reserve(item.price_usd):
             self._out_of_budget(item)
@@ -170,7 +132,7 @@ class Creator:
             self._late.add(late)
 
     def _out_of_budget(self, item: Item) -> None:
-        self.queue.appendleft(item)
+        self.queue.put_back(item)
         spent, cap = as_text(self.budget.spent), as_text(self.budget.cap or Decimal(0))
         why = f"the budget is used up: ${spent} of ${cap}, and the next create costs ${as_text(item.price_usd)}"
         self.brakes.stop(why, ExitCode.BUDGET)
@@ -189,6 +151,7 @@ class Creator:
         elif answer.outcome is Outcome.REFUSED:
             self._on_refused(item, answer)
         elif answer.outcome is Outcome.IN_DOUBT:
+            self.queue.ended(item.shot, item.number, usable=False)
             self.brakes.doubted(answer)
         else:
             self._on_unsent(item, answer, asked_at)
@@ -196,17 +159,18 @@ class Creator:
     def _on_refused(self, item: Item, answer: CreateAnswer) -> None:
         self.budget.give_back(item.price_usd)
         if answer.scope is not Scope.THROTTLE:
+            self.queue.ended(item.shot, item.number, usable=False)
             self.brakes.refused(answer, self.asker.gateway.address.name)
         elif not self.brakes.throttled(item.shot, answer):
             tempo = self.admission.tempo
             wait = answer.retry_after if answer.retry_after is not None else after_throttling(tempo.interval)
             tempo.slow_down(wait)
             self._again_later(item, f"the gateway is busy; next create in {wait:.0f} s")
-            self.queue.appendleft(item)
+            self.queue.put_back(item)
 
     def _on_unsent(self, item: Item, answer: CreateAnswer, asked_at: float) -> None:
         self.budget.give_back(item.price_usd)
-        self.queue.appendleft(item)
+        self.queue.put_back(item)
         tries = self.brakes.unsent(answer, self.asker.gateway.address.name, asked_at)
         if tries:
             wait = after_trouble(tries, self.admission.tempo.interval)
@@ -227,14 +191,17 @@ class Creator:
         if take.last.run == self.asker.run:
             self.budget.give_back(take.last.price_usd - take.last.cost_usd)
         self.brakes.landed(take.status)
-        if take.status is Status.FAILED and not self.brakes.fails_in_a_row():
-            self._try_again(item, take)
+        again = self._again(item, take)
+        if again is not None:
+            self.queue.append(again)
+        else:
+            self.queue.ended(shot, take.number, usable=take.status is Status.VERIFIED)
         self.admission.wake()
 
-    def _try_again(self, item: Item | None, take: Take) -> None:
-        if item is None or not item.wanted:
-            return
+    def _again(self, item: Item | None, take: Take) -> Item | None:
+        """The create of another attempt for a take that failed, if one may be made."""
+        if take.status is not Status.FAILED or self.brakes.fails_in_a_row() or item is None or not item.wanted:
+            return None
         again = replace(item, number=take.number, attempt=take.paid_ordinal())
         allowed = self.permission is None or self.permission.lacks(again) is None
-        if take.failures() <= self.admission.limits.retry_failed and allowed:
-            self.queue.append(again)
+        return again if take.failures() <= self.admission.limits.retry_failed and allowed else None

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ from veopipe import clock, files
 from veopipe.delivery.measure import Prober
 from veopipe.dialects.lookup import Found
 from veopipe.errors import EnvironmentFault, ExitCode, VeopipeError
+from veopipe.film import frames
+from veopipe.film.frames import Frames
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
 from veopipe.ledger import owner, rescue
@@ -35,13 +36,15 @@ from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.consent import Terms, Voice, agree
 from veopipe.run.create_call import Asker
-from veopipe.run.creating import Creator, read_uploads
+from veopipe.run.creating import Creator
 from veopipe.run.events import Happening, Journal
 from veopipe.run.leaving import Leaving
 from veopipe.run.pace import Tempo
+from veopipe.run.queue import Queue
 from veopipe.run.settling import Settler
 from veopipe.run.steps import Steps
 from veopipe.run.tally import Tally
+from veopipe.run.uploads import Preparation
 from veopipe.takes.status import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.takes.take import attempts_of, spending
 from veopipe.text import counted
@@ -75,6 +78,8 @@ def run(
     permission = agree(plan, ledger, terms, voice)
     if not changes_anything(ledger, plan):
         return current.finish(plan, left=None if denied else plan)
+    if any(item.sources for item in plan.creates):
+        frames.require()
     gateway = connect(ledger.project, plan, environ)
     budget = current.make_ready(plan)
     try:
@@ -254,27 +259,31 @@ class Run:
         self.admission.start()
         counting = asyncio.create_task(tally.keep_up())
         counting.add_done_callback(self._look_for_bugs)
+        steps = Steps.of(self.ledger, gateway, prober, self.brakes, self.admission)
+        settler = Settler(self.ledger.store, self.ledger.project.shelf, steps, plan.may_show)
         if gateway is not None:
             asker = Asker(self.id, self.ledger.store, gateway, self.journal, tally.count)
-            self.creator = self._creator(plan, asker, budget, permission)
-        steps = Steps.of(self.ledger, gateway, prober, self.brakes, self.admission)
+            self.creator = self._creator(plan, asker, budget, permission, settler)
         try:
-            await self._work(plan, Settler(self.ledger.store, self.ledger.project.shelf, steps, plan.may_show))
+            await self._work(plan, settler)
         finally:
             counting.cancel()
             await prober.close()
             if gateway is not None:
                 await gateway.close()
 
-    def _creator(self, plan: Plan, asker: Asker, budget: Budget, permission: Permission | None) -> Creator:
+    def _creator(
+        self, plan: Plan, asker: Asker, budget: Budget, permission: Permission | None, settler: Settler
+    ) -> Creator:
+        preparation = Preparation(self.ledger, Frames(self.ledger.project.shelf), settler.bring_back)
         return Creator(
             asker=asker,
             admission=self.admission,
             brakes=self.brakes,
             budget=budget,
-            read_uploads=partial(read_uploads, self.ledger),
+            prepare=preparation.uploads,
             permission=permission,
-            queue=deque(plan.creates),
+            queue=Queue.of(plan),
         )
 
     async def _work(self, plan: Plan, settler: Settler) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from veopipe.delivery.shelf import Away, Shelf
 from veopipe.errors import ExitCode
@@ -37,6 +37,7 @@ class Settler:
     shelf: Shelf
     steps: Steps
     may_show: Callable[[ShotState, int], bool]
+    _turns: dict[tuple[str, int], asyncio.Lock] = field(default_factory=dict)
 
     async def settle(self, shot: str, number: int) -> None:
         """Carry one take on until it is settled, parked, or the run ends."""
@@ -74,8 +75,12 @@ class Settler:
     async def bring_back(self, shot: str, take: Take) -> None:
         """See that a verified take is on disk under both names; fetch it again if the gateway may have it.
 
-        Never bought again.
+        Never bought again. A run and a shot that takes a frame of it may ask at once.
         """
+        async with self._turns.setdefault((shot, take.number), asyncio.Lock()):
+            await self._bring_back(shot, take)
+
+    async def _bring_back(self, shot: str, take: Take) -> None:
         brakes = self.steps.brakes
         try:
             if not self.shelf.restore(shot, take):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 FINGERPRINT_VERSION = "1"
@@ -45,10 +45,26 @@ _WORDS = {"aspect_ratio": "aspect ratio", "negative_prompt": "negative prompt"}
 
 @dataclass(frozen=True, slots=True)
 class OrderedPicture:
-    """A picture as part of an order: what it is for and what it holds, not where it lies."""
+    """A picture as part of an order: what it is for and what it holds, not where it lies.
+
+    Attributes:
+        role: what it is for.
+        sha256: of a file, hex; None: it is a frame of another shot's video.
+        frame: which picture of that video (`moment.Moment`).
+        of: the fingerprint of the order that the video was made by, not the video's own hash: so an order can be
+            known before its pictures exist, and no better way to take a frame buys it again. None: not known yet.
+    """
 
     role: str
-    sha256: str
+    sha256: str | None = None
+    frame: str | None = None
+    of: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The picture as state and plan files hold it."""
+        if self.frame is None:
+            return {"role": self.role, "sha256": self.sha256}
+        return {"role": self.role, "frame": self.frame, "of": self.of}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +103,20 @@ class Order:
         """Width and height in pixels of the video that must arrive."""
         return SIZES[self.resolution, self.aspect_ratio]
 
+    def blind(self) -> Order:
+        """The same without what its frames are taken of; itself if it has none."""
+        if all(picture.of is None for picture in self.pictures):
+            return self
+        return replace(self, pictures=tuple(replace(picture, of=None) for picture in self.pictures))
+
+    def key(self, fingerprint: str) -> str:
+        """The fingerprint without what its frames are taken of; `fingerprint` is the order's own."""
+        blind = self.blind()
+        return fingerprint if blind is self else blind.fingerprint()
+
     def has_text_of(self, other: Order) -> bool:
-        """Whether both ask for the same, whichever of its results."""
-        return all(word == "take" for word in changes(self, other))
+        """Whether both ask for the same, whichever of its results, and of whatever its frames are taken."""
+        return all(word == "take" for word in changes(self.blind(), other.blind()))
 
     def as_json(self) -> dict[str, Any]:
         """The order as state and plan files hold it; the fingerprint is made from the same."""
@@ -101,7 +128,7 @@ class Order:
             "aspect_ratio": self.aspect_ratio,
             "negative_prompt": self.negative_prompt,
             "seed": self.seed,
-            "pictures": [{"role": picture.role, "sha256": picture.sha256} for picture in self.pictures],
+            "pictures": [picture.as_json() for picture in self.pictures],
             "take": self.take,
             **self.unknown,
         }

@@ -49,6 +49,31 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A frame that went out with a create: evidence, and no part of the order.
+
+    Attributes:
+        role: what the picture was for.
+        shot: whose video it was taken of, by its id at that time.
+        take: the number of that video's take.
+        frame: which picture of it.
+        source_sha256: of the video.
+        sha256: of the picture as it was sent.
+        bytes: its size.
+        made_by: versions of what took it.
+    """
+
+    role: str
+    shot: str
+    take: int
+    frame: str
+    source_sha256: str
+    sha256: str
+    bytes: int
+    made_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One create call.
 
@@ -71,6 +96,7 @@ class Attempt:
         content_url: where the video is, below the gateway's base URL, where an answer said so.
         charged_usd: what it cost, where an answer said so, US dollars; nothing else knows better.
         echo_bytes: how much of what was uploaded the answers about its task may repeat.
+        sent: the frames of other shots' videos that went out with it.
     """
 
     number: int
@@ -91,6 +117,7 @@ class Attempt:
     content_url: str | None = None
     charged_usd: Decimal | None = None
     echo_bytes: int | None = None
+    sent: tuple[Sent, ...] = ()
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property

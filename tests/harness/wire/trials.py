@@ -25,6 +25,7 @@ from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Item
 from veopipe.run.create_call import Asker
 from veopipe.run.events import Journal
+from veopipe.run.uploads import Uploads
 from veopipe.takes.status import Status
 
 PATIENT = Timeouts(connect=15, create_write=15, create_read=15, create_answer=15, read=15, poll=20, download=25)
@@ -74,7 +75,7 @@ def create(server: FaultServer, folder: Path, timeouts: Timeouts, upload: int = 
 
     async def ask() -> CreateAnswer:
         asker = Asker("run-1", ledger.store, gateway, Journal(lambda note: None))
-        answer = await asker.ask(item, [picture]).wait(WAIT if timeouts is HURRIED else 30)
+        answer = await asker.ask(item, Uploads([picture])).wait(WAIT if timeouts is HURRIED else 30)
         await gateway.close()
         return answer
 

@@ -25,6 +25,7 @@ _ACTION_COLOURS = {
     Action.CONTINUE: "cyan",
     Action.KEEP: "dim",
     Action.RENAME: "cyan",
+    Action.STALE: "yellow",
     Action.WAIT: "yellow",
     Action.HOLD: "bold magenta",
 }

@@ -1,0 +1,202 @@
+"""Chains in a plan: of which take a frame is taken, and what becomes of a shot whose producer changed. Pure.
+
+* An order names the order of the take that its frame is of: so a whole chain has its price before anything exists.
+* A shot is bought by itself once. What changes upstream afterwards makes its take stale, and nothing is bought.
+
+Source: docs/design.md, 12 (Chains).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from veopipe.money import as_text
+from veopipe.plan.plan import Action, Item, Source, Wanted
+from veopipe.takes.order import Order, OrderedPicture
+from veopipe.takes.status import Status
+from veopipe.takes.take import ShotState, Take
+
+
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """What a shot gives to those that take frames of it.
+
+    Attributes:
+        shot: its id.
+        take: the number of its chosen take, on record or to be made in this run; None: there is none.
+        fingerprint: of that take's order.
+        lack: why there is none, for people.
+        made: fingerprint → number of every take that it has on record.
+        outside: it isn't selected, so this run makes nothing of it.
+    """
+
+    shot: str
+    take: int | None
+    fingerprint: str | None
+    lack: str
+    made: Mapping[str, int]
+    outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The order of a shot with the takes that its frames are of.
+
+    Attributes:
+        order: with `of` in each frame, as far as it is known.
+        sources: of the frames.
+        producers: of the frames, in the same order.
+        lack: why the order isn't complete, for people; empty: it is.
+        outside: it lacks a take of a shot that isn't selected.
+    """
+
+    order: Order
+    sources: tuple[Source, ...] = ()
+    producers: tuple[Producer, ...] = ()
+    lack: str = ""
+    outside: bool = False
+
+
+def resolve(wanted: Wanted, producers: Mapping[str, Producer]) -> Resolved:
+    """Name the take that each frame of an order is taken of."""
+    if not any(wanted.links):
+        return Resolved(wanted.order)
+    found = [producers[shot] for shot in wanted.links if shot is not None]
+    lacking = [producer for producer in found if producer.take is None]
+    pictures = tuple(
+        picture if shot is None else replace(picture, of=producers[shot].fingerprint)
+        for picture, shot in zip(wanted.order.pictures, wanted.links, strict=True)
+    )
+    return Resolved(
+        order=replace(wanted.order, pictures=pictures),
+        sources=tuple(_sources(pictures, wanted.links, producers)),
+        producers=tuple(found),
+        lack=lacking[0].lack if lacking else "",
+        outside=any(producer.outside for producer in lacking),
+    )
+
+
+def _sources(
+    pictures: Iterable[OrderedPicture], links: Iterable[str | None], producers: Mapping[str, Producer]
+) -> Iterator[Source]:
+    """The frames among the pictures of an order, as far as it is known what they are taken of."""
+    for picture, shot in zip(pictures, links, strict=True):
+        take = producers[shot].take if shot is not None else None
+        if shot is not None and take is not None and picture.frame is not None and picture.of is not None:
+            yield Source(picture.role, shot, take, picture.frame, picture.of)
+
+
+def stale_take(resolved: Resolved, order: Order, takes: Iterable[Take]) -> Take | None:
+    """The newest take that differs from an order only in the takes that its frames are of.
+
+    Those must be takes of the shots that the list names now: a frame of another shot is another picture.
+
+    Args:
+        resolved: the shot's order.
+        order: the same for one of its results.
+        takes: of the shot, that satisfy this run.
+    """
+    found = None
+    for take in takes:
+        if take.status is Status.REFUSED or take.order.take != order.take or not take.order.has_text_of(order):
+            continue
+        of = [picture.of for picture in take.order.pictures if picture.frame is not None]
+        if all(each in producer.made for each, producer in zip(of, resolved.producers, strict=True)):
+            found = take
+    return found
+
+
+def stale_words(take: Take, producers: Sequence[Producer]) -> str:
+    """Why a take is stale, for people."""
+    of = [picture.of for picture in take.order.pictures if picture.frame is not None]
+    for each, producer in zip(of, producers, strict=True):
+        if producer.take is None:
+            return f"kept, made from take {producer.made.get(each or '')} of {producer.shot}: {producer.lack}"
+        if each != producer.fingerprint:
+            before = producer.made.get(each or "")
+            return f"made from take {before} of {producer.shot}, which is take {producer.take} now"
+    return "made from another take"
+
+
+def producer_of(
+    wanted: Wanted, state: ShotState, items: Sequence[Item], picks: Sequence[Take], rejected: frozenset[int]
+) -> Producer:
+    """What a shot gives to its consumers, once it is known what becomes of it.
+
+    Args:
+        wanted: the shot.
+        state: its takes on record.
+        items: what becomes of its wanted results.
+        picks: the picked ones of its takes.
+        rejected: numbers of the rejected ones.
+    """
+    made = {take.fingerprint: take.number for take in state.takes}
+    shot = wanted.shot
+    if len(picks) == 1 and picks[0].status in {Status.VERIFIED, Status.MISMATCHED}:
+        return Producer(shot, picks[0].number, picks[0].fingerprint, "", made)
+    left = [item for item in items if item.wanted and item.number not in rejected]
+    lack = _lack(shot, items, left, len(picks))
+    if lack is None:
+        return Producer(shot, left[0].number, left[0].fingerprint, "", made)
+    return Producer(shot, None, None, lack, made)
+
+
+def _lack(shot: str, items: Sequence[Item], left: Sequence[Item], picks: int) -> str | None:
+    """Why a shot has no chosen take; None: it has one, or will have one in this run."""
+    if picks > 1:
+        return f"{shot} has two picks: leave one"
+    if not left:
+        return f"every take of {shot} is rejected: ask for another (veopipe review --again), or pick one"
+    if len(left) > 1:
+        return f"none of the {len(left)} takes of {shot} is picked"
+    item = left[0]
+    if item.buys or item.action is Action.CONTINUE or item.status is Status.VERIFIED:
+        return None
+    if item.action is Action.WAIT:
+        return f"{shot} waits itself"
+    return f"{shot} is {(item.status or 'held').replace('_', ' ')}"
+
+
+def with_refresh_prices(items: Sequence[Item], wanted: Mapping[str, Wanted]) -> list[Item]:
+    """The items of a plan; those that are stale say what `--refresh` would cost, alone and with what comes after."""
+    consumers: dict[str, list[str]] = {}
+    for shot, one in wanted.items():
+        for producer in one.producers:
+            consumers.setdefault(producer, []).append(shot)
+    by_shot: dict[str, list[Item]] = {}
+    for item in items:
+        by_shot.setdefault(item.shot, []).append(item)
+    prices = {shot: _again(several) for shot, several in by_shot.items()}
+    return [_priced(item, prices, list(_after(item.shot, consumers))) if item.is_stale else item for item in items]
+
+
+def _priced(item: Item, prices: Mapping[str, Decimal], after: Sequence[str]) -> Item:
+    """A stale item with its price, if it could be refreshed."""
+    if not (item.sources and prices[item.shot]):
+        return item
+    also = [shot for shot in after if prices.get(shot)]
+    words = f"again ${as_text(prices[item.shot])}"
+    if also:
+        total = prices[item.shot] + sum((prices[shot] for shot in also), Decimal(0))
+        words += f", with {len(also):,} after it ${as_text(total)}"
+    return replace(item, reason=f"{item.reason}; {words} (--refresh)")
+
+
+def _again(items: Sequence[Item]) -> Decimal:
+    """What it costs to order the takes of a shot again that are there; nothing of a shot with a pick, which stays."""
+    if any(item.picked for item in items):
+        return Decimal(0)
+    return sum((item.price_usd for item in items if item.action in {Action.KEEP, Action.STALE}), Decimal(0))
+
+
+def _after(shot: str, consumers: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The shots that are made from a shot, directly or not, each once."""
+    seen, stack = {shot}, [shot]
+    while stack:
+        for consumer in consumers.get(stack.pop(), ()):
+            if consumer not in seen:
+                seen.add(consumer)
+                stack.append(consumer)
+                yield consumer
