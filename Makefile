@@ -25,7 +25,7 @@ slow:
 # The HTML report in a real Chromium: needs chromium and its chromedriver, which no Python package brings.
 browser:
 	$(BIN)/pip install -q -e '.[browser]'
-	$(BIN)/pytest -q -m browser tests/report/test_html_in_browser.py
+	$(BIN)/pytest -q -m browser tests/report
 
 # The long forms, for a night. The last lines are its figures: a table for
 # docs/reliability.md, and the same as JSON.

@@ -4,87 +4,22 @@ A lane of its own: `pytest -m browser` with the extra `browser`, a Chromium and 
 """
 
 import base64
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="the extra `browser` isn't installed: run `make browser`")
-from selenium.webdriver.chrome.service import Service  # noqa: E402  after the check
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+from tests.harness.browser import Page, window, written
 
+pytest.importorskip("selenium", reason="the extra `browser` isn't installed: run `make browser`")
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+__all__ = ["window"]
 pytestmark = pytest.mark.browser
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-# A browser that talks to nobody but the page.
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1600,1000",
-)
 HOSTILE = '"><img src=x onerror=alert(1)><script>document.title="gone"</script> ]]> `tick`'
 MANY = 500
-
-
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    """One browser for this file, with a profile of its own."""
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no chromium and chromedriver on this machine: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """An opened report."""
-
-    def __init__(self, window, path):
-        self.window = window
-        window.get_log("browser")
-        window.get_log("performance")
-        window.get(path.as_uri())
-        self.until("return document.documentElement.dataset.ready === 'yes'")
-
-    def run(self, script, *arguments):
-        return self.window.execute_script(script, *arguments)
-
-    def until(self, script, limit=20):
-        WebDriverWait(self.window, limit, poll_frequency=0.02).until(lambda driver: driver.execute_script(script))
-
-    def keys(self, *keys):
-        self.window.switch_to.active_element.send_keys(*keys)
-
-    @property
-    def shown(self):
-        return self.run("return [...document.querySelectorAll('.card:not([hidden])')].map(c => c.id.slice(5))")
-
-    @property
-    def current(self):
-        return self.run("return document.activeElement.id")
-
-    def complaints(self):
-        return self.window.get_log("browser")
-
-    def asked(self):
-        """Every address that the page asked for."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.window.get_log("performance")]
-        return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +44,6 @@ def page(film, keep, window):
         shutil.copytree(film.folder, keep)
     shutil.copytree(keep, film.folder, dirs_exist_ok=True)
     return Page(window, written(film))
-
-
-def written(film):
-    result = film.command("report", "shots.yaml", "-p", "quick.yaml", "-o", "report.html")
-    assert result.code == 0, result
-    return film.folder / "report.html"
 
 
 def test_a_page_opens_from_disk_without_a_complaint_and_asks_for_nothing_but_videos(page):

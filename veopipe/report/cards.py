@@ -8,25 +8,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from veopipe.clock import between, minutes
 from veopipe.manifest import shots
 from veopipe.manifest.shots import Scalar
 from veopipe.money import as_text
 from veopipe.project import Project
+from veopipe.report.choosing import Choosing, choosing_of
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row
+from veopipe.report.showing import Cleaner, Linker, masked
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
 from veopipe.text import printable, without_ids
 
-_SHOWN_OF_TASK = 8
 _ROLES = {"input_reference": "first frame", "last_frame": "last frame", "reference_images": "reference"}
 _MODES = {
     "text": "from text",
@@ -99,26 +98,13 @@ class Brief:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """What a card shows of a video.
-
-    Attributes:
-        video: link to the file, or None.
-        earlier: the number of an earlier take that it is, as this one has no file yet.
-    """
-
-    video: str | None = None
-    earlier: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """One shot.
 
     Attributes:
         row: where it stands.
         brief: what is wanted.
-        frame: what there is to see.
+        choosing: its takes, and what people said of them.
         facts: ordered against measured.
         reason: why it stands there; empty for what is verified.
         note: for a verified take whose file isn't here, or a take that the list doesn't want any more.
@@ -129,7 +115,7 @@ class Card:
 
     row: Row
     brief: Brief
-    frame: Frame
+    choosing: Choosing
     facts: tuple[Fact, ...]
     reason: str
     note: str
@@ -206,35 +192,18 @@ def make_cards(project: Project, report: Report, folder: Path) -> tuple[Card, ..
         report: its report.
         folder: where the report will lie; links are relative to it.
     """
-    linker = _Linker(project, folder.resolve())
+    linker = Linker(project, folder.resolve())
     return tuple(_card(row, linker) for row in report.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Linker:
-    project: Project
-    folder: Path
-
-    def to(self, path: Path) -> str:
-        return quote(os.path.relpath(path, self.folder))
-
-    def to_take(self, take: Take) -> str | None:
-        """A link to a take's file, if it is on this disk."""
-        if take.file is None or take.status not in SETTLED:
-            return None
-        path = self.project.shelf.path(take.file)
-        there = path.is_file() and path.stat().st_size == take.file.bytes  # a Git LFS pointer shows nothing
-        return self.to(path) if there else None
-
-
-def _card(row: Row, linker: _Linker) -> Card:
+def _card(row: Row, linker: Linker) -> Card:
     attempts = list(attempts_of([row.state]))
-    clean = _Cleaner(tuple(attempt.task_id for attempt in attempts if attempt.task_id))
+    clean = Cleaner(tuple(attempt.task_id for attempt in attempts if attempt.task_id))
     take = row.made
     return Card(
         row=row,
         brief=_brief(row, clean, linker),
-        frame=_frame(row, linker),
+        choosing=choosing_of(row, clean, linker),
         facts=_facts(take) if take else (),
         reason=clean.lines(_reason(row)),
         note=_note(row),
@@ -244,7 +213,7 @@ def _card(row: Row, linker: _Linker) -> Card:
     )
 
 
-def _brief(row: Row, clean: _Cleaner, linker: _Linker) -> Brief:
+def _brief(row: Row, clean: Cleaner, linker: Linker) -> Brief:
     brief, listed = Brief(), linker.project.manifest.shots.get(row.shot)
     if listed is not None:
         tags = tuple(printable(tag, 60, own=True) for tag in listed.tags)
@@ -261,7 +230,7 @@ def _brief(row: Row, clean: _Cleaner, linker: _Linker) -> Brief:
     )
 
 
-def _info(info: Mapping[str, Scalar], clean: _Cleaner) -> tuple[tuple[str, str], ...]:
+def _info(info: Mapping[str, Scalar], clean: Cleaner) -> tuple[tuple[str, str], ...]:
     return tuple((printable(key, 60, own=True), clean.lines(_word(value), own=True)) for key, value in info.items())
 
 
@@ -277,17 +246,7 @@ def _took(attempt: Attempt) -> float | None:
     return between(attempt.submitted_at, attempt.settled_at) if attempt.status in SETTLED else None
 
 
-def _frame(row: Row, linker: _Linker) -> Frame:
-    if row.file is not None:
-        return Frame(linker.to(linker.project.places.manifest.parent / row.file))
-    for take in reversed(row.state.takes):
-        link = linker.to_take(take) if take.status is Status.VERIFIED and take.number != row.take else None
-        if link is not None:
-            return Frame(link, take.number)
-    return Frame()
-
-
-def _settings(order: Order, row: Row, clean: _Cleaner) -> tuple[tuple[str, str], ...]:
+def _settings(order: Order, row: Row, clean: Cleaner) -> tuple[tuple[str, str], ...]:
     shown = [
         ("model", order.model),
         ("mode", _MODES[row.item.order.mode] if row.item.order is not None else None),
@@ -306,7 +265,7 @@ def _summary(order: Order) -> tuple[str, ...]:
     return tuple(printable(word, 40) for word in words if word)
 
 
-def _pictures(order: Order, row: Row, linker: _Linker) -> tuple[Picture, ...]:
+def _pictures(order: Order, row: Row, linker: Linker) -> tuple[Picture, ...]:
     known = {digest: picture for picture, digest in linker.project.pictures.get(row.shot, ())}
     found = []
     for ordered in order.pictures:
@@ -358,7 +317,7 @@ def _note(row: Row) -> str:
     return ""
 
 
-def _history(state: ShotState, clean: _Cleaner, linker: _Linker) -> tuple[Past, ...]:
+def _history(state: ShotState, clean: Cleaner, linker: Linker) -> tuple[Past, ...]:
     return tuple(
         Past(
             take=take.number,
@@ -381,22 +340,3 @@ def _cost_of(attempt: Attempt) -> str:
     if attempt.is_charged:
         return f"${as_text(attempt.cost_usd)}"
     return f"${as_text(attempt.cost_usd)}?" if attempt.status in POSSIBLY_CHARGED else "$0"
-
-
-# --- words -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Cleaner:
-    tasks: tuple[str, ...]
-
-    def lines(self, text: str, *, own: bool = False) -> str:
-        """A text, its lines kept, everything else made safe to show and task ids masked; `own`: see `printable`."""
-        for task in self.tasks:
-            text = text.replace(task, masked(task))
-        return "\n".join(printable(line, None, own=own) for line in text.splitlines())
-
-
-def masked(task_id: str) -> str:
-    """A task id by its first characters: enough to find it, too little to use it."""
-    return printable(task_id[:_SHOWN_OF_TASK], None) + "…"

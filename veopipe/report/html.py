@@ -4,8 +4,9 @@
 * Videos are linked from the report's own folder, never embedded.
 * Every value is escaped by the template engine; nothing from outside reaches the script, which reads
   the finished page only.
+* What people decide on it leaves it as a file, `decisions.json`: the page can't spend, and writes no review itself.
 
-Source: docs/hazards.md, e 43b to 45.
+Source: docs/design.md, 12 (The page); docs/hazards.md, e 43b to 45.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +24,7 @@ import jinja2
 from markupsafe import Markup
 
 from veopipe import __version__
+from veopipe.clock import between
 from veopipe.money import as_text
 from veopipe.project import OpenLedger, Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
@@ -31,6 +33,11 @@ from veopipe.report.rows import Report
 from veopipe.takes.status import Status
 from veopipe.takes.take import Spending, attempts_of, spending
 from veopipe.text import counted, printable
+
+_STYLES = ("report.css", "review.css")
+_SCRIPTS = ("sheet.js", "player.js", "review.js", "keys.js")  # in this order they make one script
+_TEMPLATES = ("report.html", "take.html")
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +57,13 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
         ledger: of the manifest.
         report: its report.
         folder: where the page will lie.
-        at: when it is made, as people read it.
+        at: when it is made, UTC, ISO 8601.
     """
     project = ledger.project
     cards = make_cards(project, report, folder)
     groups = for_people(cards)
     environment = jinja2.Environment(
-        loader=jinja2.DictLoader({"report.html": _read("report.html")}),
+        loader=jinja2.DictLoader({name: _read(name) for name in _TEMPLATES}),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -64,13 +71,13 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
     )
     environment.filters["usd"] = lambda amount: f"${as_text(amount)}"
     last, cap = _last_run(ledger), project.cap
-    style, script = _read("report.css").strip(), _read("report.js").strip()
+    style, script = "\n".join(map(_read, _STYLES)).strip(), _whole("\n".join(map(_read, _SCRIPTS)))
     return environment.get_template("report.html").render(
         title=_title(project),
         manifest=printable(report.manifest, 200, own=True),
         pipeline=printable(project.pipeline.name, 80, own=True),
         simulated=project.choices.simulate,
-        at=at,
+        at=at.replace("T", " ").replace("Z", " UTC"),
         running=report.running,
         version=__version__,
         verdict=_verdict(cards, groups),
@@ -81,6 +88,7 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
         widths=_widths(last, cap),
         groups=groups,
         about=project.choices.words().split(),
+        review=_Review.of(ledger, cards, at),
         cards=cards,
         tags=Counter(tag for card in cards for tag in card.brief.tags).most_common(),
         notes=[printable(note, None) for note in report.notes],
@@ -88,6 +96,53 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
         script=Markup(script),
         policy=_policy(style, script),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    """What the page needs so that people can decide on it.
+
+    Attributes:
+        ledger: the id of the ledger whose takes are shown.
+        made: when the page was made, UTC, ISO 8601.
+        about: the words behind `veopipe review`.
+        undecided: how many shots wait for a verdict.
+        stale: how many were made from another take than would be taken now.
+        new: the shots of which a take arrived on the day before.
+    """
+
+    ledger: str
+    made: str
+    about: tuple[str, ...]
+    undecided: int
+    stale: int
+    new: frozenset[str]
+
+    @classmethod
+    def of(cls, ledger: OpenLedger, cards: Sequence[Card], at: str) -> _Review:
+        about = replace(ledger.project.choices, base_url=None).words().split()
+        return cls(
+            ledger.head.id,
+            at,
+            tuple(about),
+            sum(card.choosing.undecided for card in cards),
+            sum(_is_stale(card) for card in cards),
+            frozenset(card.row.shot for card in cards if _is_new(card, at)),
+        )
+
+
+def _is_stale(card: Card) -> bool:
+    return any(badge.kind == "stale" for badge in card.choosing.badges)
+
+
+def _is_new(card: Card, at: str) -> bool:
+    ages = (between(take.last.settled_at or "", at) for take in card.row.state.takes if take.file is not None)
+    return any(age is not None and age <= _DAY for age in ages)
+
+
+def _whole(script: str) -> str:
+    """The parts of the script as one, which leaves no name behind."""
+    return '(() => {\n"use strict";\n' + script.strip() + "\n})();"
 
 
 def _title(project: Project) -> str:

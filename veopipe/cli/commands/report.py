@@ -122,8 +122,7 @@ def _text_of(kind: str, ledger: OpenLedger, report: Report, folder: Path) -> str
     if kind == "html":
         from veopipe.report import html  # with a template engine
 
-        at = now().replace("T", " ").replace("Z", " UTC")
-        return html.render(ledger, report, folder, at)
+        return html.render(ledger, report, folder, now())
     from veopipe.report import cards, junit, markdown
 
     shown = cards.make_cards(ledger.project, report, folder)

@@ -43,6 +43,7 @@ def _several(name: str, words: str) -> Decorator:
 @_several("--alt", "Keep take N in mind.")
 @_several("--reject", "Take N isn't wanted.")
 @_several("--clear", "Take back what was said of take N.")
+@_several("--take", "Say only a note or --again of take N.")
 @click.option("--again", is_flag=True, help="One more result of that text, please: the next run buys it.")
 @click.option("--note", metavar="TEXT", help="What others should know.")
 @click.option("--by", metavar="NAME", help="Who says so; default: GIT_AUTHOR_NAME, or your login name.")
@@ -51,7 +52,7 @@ def command(manifest: Path, what: str | None, format_: str, *, again: bool, note
 
     Nothing is bought: what is said lies in review/, in git, and the next run goes by it.
     """
-    numbers = {verdict: list(_numbers(options.pop(verdict))) for verdict in ("pick", "alt", "reject", "clear")}
+    numbers = {verdict: list(_numbers(options.pop(verdict))) for verdict in ("pick", "alt", "reject", "clear", "take")}
     by = options.pop("by") or _somebody()
     film = Project.of(Choices(manifest, **options), os.environ, say)
     ledger, says_of_takes = film.look(), any(numbers.values())
@@ -59,7 +60,7 @@ def command(manifest: Path, what: str | None, format_: str, *, again: bool, note
         decisions = _decisions(_state_of(ledger, what), numbers, again=again, note=note, by=by)
         return _show(film.review(decisions), format_)
     if says_of_takes or again or note is not None or what in film.loaded.manifest.shots:
-        raise UsageError("say a SHOT and one of --pick, --alt, --reject, --clear, with the number of a take")
+        raise UsageError("say a SHOT and one of --pick, --alt, --reject, --clear, --take, with the number of a take")
     if what is None:
         return _list(film, ledger, format_)
     return _show(film.review(review.parse_decisions(Path(what), ledger.head.id)), format_)
@@ -91,9 +92,7 @@ def _state_of(ledger: OpenLedger, shot: str) -> ShotState:
 def _decisions(
     state: ShotState, numbers: Mapping[str, Sequence[int]], *, again: bool, note: str | None, by: str | None
 ) -> list[Decision]:
-    named = [number for several in numbers.values() for number in several]
-    if len(set(named)) != len(named) or (again and numbers["clear"]):
-        raise UsageError("say one thing of each take; --clear takes the wish for one more back, too")
+    _refuse_confusion(numbers, again=again, note=note)
     return [
         review.decision_of(_take(state, number), **_said(verdict), again=again or None, note=note, by=by)
         for verdict, several in numbers.items()
@@ -101,7 +100,17 @@ def _decisions(
     ]
 
 
+def _refuse_confusion(numbers: Mapping[str, Sequence[int]], *, again: bool, note: str | None) -> None:
+    named = [number for several in numbers.values() for number in several]
+    if len(set(named)) != len(named) or (again and numbers["clear"]):
+        raise UsageError("say one thing of each take; --clear takes the wish for one more back, too")
+    if numbers["take"] and not again and note is None:
+        raise UsageError("--take says nothing by itself: add --again or --note")
+
+
 def _said(verdict: str) -> dict[str, Any]:
+    if verdict == "take":
+        return {}
     return {"clears": True} if verdict == "clear" else {"verdict": Verdict(verdict)}
 
 

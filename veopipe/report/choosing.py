@@ -1,0 +1,160 @@
+"""What people choose among: the takes of a shot beside each other, what was said of them, and what waits for it.
+
+Source: docs/design.md, 12 (Review, The page).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from types import MappingProxyType
+
+from veopipe.money import as_text
+from veopipe.plan.plan import Item
+from veopipe.report.legend import LEGEND, Standing
+from veopipe.report.rows import Row
+from veopipe.report.showing import Cleaner, Linker
+from veopipe.takes.status import Status
+from veopipe.takes.take import Take
+from veopipe.takes.verdict import DIGITS, Review, Reviews, Verdict, name_of
+from veopipe.text import printable
+
+_SAID_NOTHING = Review("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One take of a shot.
+
+    Attributes:
+        number: of the take.
+        standing: where it stands.
+        name: of its file without the ending, the name that reviews know it by; empty without a file.
+        digits: how the sha256 of the file begins.
+        output: the folder of its file, which has picks of its own.
+        video: link to the file, or None if it isn't on this disk.
+        earlier: its order isn't the one that is wanted now.
+        here: its file lies in the output folder of this pipeline.
+        said: what people said of it, safe to show.
+    """
+
+    number: int
+    standing: Standing
+    name: str = ""
+    digits: str = ""
+    output: str = ""
+    video: str | None = None
+    earlier: bool = False
+    here: bool = True
+    said: Review = _SAID_NOTHING
+
+    @property
+    def is_eligible(self) -> bool:
+        """Whether a shot with several like it waits for a choice, unless it is rejected."""
+        return self.here and self.standing.status == Status.VERIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word about a shot that stands out, and the sentence behind it."""
+
+    kind: str
+    word: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """A shot as people choose among its takes.
+
+    Attributes:
+        takes: all of them, by number.
+        badges: what they should know before.
+        undecided: it waits for a verdict.
+        price_usd: of one more result, US dollars.
+    """
+
+    takes: tuple[Candidate, ...] = ()
+    badges: tuple[Badge, ...] = ()
+    undecided: bool = False
+    price_usd: Decimal = Decimal(0)
+
+
+def choosing_of(row: Row, clean: Cleaner, linker: Linker) -> Choosing:
+    """What there is to choose for a shot.
+
+    Args:
+        row: where the shot stands.
+        clean: for what people wrote.
+        linker: for the files of its takes.
+    """
+    takes = tuple(_candidate(take, row, clean, linker) for take in row.state.takes)
+    badges = tuple(_badges(row, takes, clean))
+    waits = any(badge.kind == "wait" for badge in badges)
+    return Choosing(takes, badges, waits or _is_undecided(row, takes, linker), row.item.price_usd)
+
+
+def _candidate(take: Take, row: Row, clean: Cleaner, linker: Linker) -> Candidate:
+    rows = {each.take: each for each in (row, *row.hidden)}
+    known, wanted = rows.get(take.number), row.item.order
+    standing = known.standing if known is not None and known.made is take else LEGEND[take.status]
+    found = Candidate(
+        take.number,
+        standing,
+        video=_video(take, row, linker),
+        earlier=wanted is not None and not take.order.has_text_of(wanted),
+        said=_said(row.judged.get(take.number), clean),
+    )
+    if take.file is None:
+        return found
+    output = printable(take.file.output, None, own=True)
+    here = take.file.output == linker.project.places.output_base
+    name = printable(name_of(take) or "", None, own=True)
+    return replace(found, name=name, digits=take.file.sha256[:DIGITS], output=output, here=here)
+
+
+def _video(take: Take, row: Row, linker: Linker) -> str | None:
+    if take is row.made and row.file is not None:
+        return linker.to(linker.project.places.manifest.parent / row.file)
+    return linker.to_take(take)
+
+
+def _said(review: Review | None, clean: Cleaner) -> Review:
+    if review is None:
+        return _SAID_NOTHING
+    by = printable(review.by, 80, own=True) if review.by else None
+    return replace(review, note=clean.lines(review.note or "", own=True), by=by, at=printable(review.at or "", 40))
+
+
+def _is_undecided(row: Row, takes: tuple[Candidate, ...], linker: Linker) -> bool:
+    said = {review.take: review for review in row.judged.values()}
+    return bool(Reviews(said, linker.project.places.output_base).undecided(row.state.takes))
+
+
+# --- badges ----------------------------------------------------------------------------------------
+
+
+def _of_stale(item: Item) -> str:
+    return f"stale, ${as_text(item.price_usd)} to make it anew"
+
+
+def _of_waiting(item: Item) -> str:
+    return "waits"
+
+
+# By the action of a plan: what stands out about it.
+_OF_ACTIONS = MappingProxyType({"stale": _of_stale, "wait": _of_waiting})
+
+
+def _badges(row: Row, takes: tuple[Candidate, ...], clean: Cleaner) -> Iterator[Badge]:
+    picks = [str(take.number) for take in takes if take.here and take.said.verdict is Verdict.PICK]
+    if len(picks) > 1:
+        yield Badge("two-picks", "two picks", f"Takes {' and '.join(picks)} are picked, so none counts: leave one.")
+    items = (row.item, *(other.item for other in row.hidden))
+    for item in {item.action: item for item in reversed(items) if item.action in _OF_ACTIONS}.values():
+        told = "" if item.reason == row.reason else clean.lines(item.reason)
+        yield Badge(item.action.value, _OF_ACTIONS[item.action](item), told)
+    if row.item.spared_usd:
+        spared = f"locked, ${as_text(row.item.spared_usd)} spared"
+        yield Badge("locked", spared, clean.lines(row.item.reason))
