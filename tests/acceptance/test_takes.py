@@ -234,6 +234,18 @@ def test_what_veopipe_doesnt_know_of_a_review_stays_in_it(film: Film, gateway: S
     assert path.exists()
 
 
+def test_a_note_or_a_wish_needs_no_verdict(film: Film, gateway: Simulator) -> None:
+    film.list(TWO)
+    film.run()
+    assert "--take says nothing by itself" in review(film, "SC01", "--take", "1", code=2).err
+    review(film, "SC01", "--take", "1", "--note", "the gull")
+    review(film, "SC01", "--take", "2", "--again")
+    assert "verdict" not in "".join(reviews(film).values())
+    assert ("note: the gull" in reviews(film)["SC01.001"], bought(film)) == (True, 1)
+    review(film, "SC01", "--pick", "1")
+    assert "note: the gull" in reviews(film)["SC01.001"]
+
+
 # --- what a page saved -----------------------------------------------------------------------------
 
 

@@ -264,3 +264,94 @@ def test_open_shows_the_page_in_the_persons_browser(shot_film):
     page = shot_film.folder / "shots.report.html"
     assert page.read_text("utf-8").startswith("<!doctype html>")
     assert (shot_film.folder / "opened").read_text().strip() == page.as_uri()
+
+
+# --- takes beside each other ---------------------------------------------------------------------------
+
+
+def takes_of(page, shot):
+    """The attributes of a shot's takes, in the page's order."""
+    found, inside = [], False
+    for tag, attributes, _ in page.found:
+        if tag == "article":
+            inside = attributes["id"] == f"shot-{shot}"
+        if inside and "take" in (attributes.get("class") or "").split():
+            found.append(attributes)
+    return found
+
+
+@pytest.fixture
+def dailies(film):
+    """A film with three takes of its first shot, and one of the other."""
+    film.list({"SC01": {"prompt": "A pier", "takes": 3}, "SC02": "A bay"})
+    film.run()
+    return film
+
+
+def review(film, *words):
+    result = film.command("review", "shots.yaml", "-p", "quick.yaml", *words)
+    assert result.code == 0, result
+
+
+def test_all_takes_of_a_shot_are_shown_with_what_was_said_of_them(dailies):
+    review(dailies, "SC01", "--pick", "2", "--reject", "1", "--note", HOSTILE, "--by", "Ana <b>")
+    review(dailies, "SC01", "--take", "3", "--again")
+    text = html(dailies)
+    page = Elements(text)
+    takes = takes_of(page, "SC01")
+    assert [take["data-name"] for take in takes] == ["SC01.001", "SC01.002", "SC01.003"]
+    assert [take["data-verdict"] for take in takes] == ["reject", "pick", ""]
+    assert ["data-again" in take for take in takes] == [False, False, True]
+    said = dailies.command("status", "shots.yaml", "-p", "quick.yaml", "--format", "json").shots["SC01"]["takes"]
+    assert [take["data-digits"] for take in takes] == [take["sha256"][:12] for take in said]
+    assert page.named("span", "by")[0][1] == "Ana <b>"
+    assert [text for _, text in page.named("p", "noted")] == [HOSTILE.replace("\u202e", "\\u202e")] * 2
+    assert page.named("img") == []
+    assert text.count("Once more <i>$0.30</i>") == 4
+    assert len(page.named("video")) == 4
+
+
+@pytest.mark.shows("film 22")
+def test_a_take_that_isnt_on_this_disk_has_its_number_and_its_verdict_only(dailies):
+    review(dailies, "SC01", "--pick", "3", "--note", "the gull")
+    for path in (dailies.folder / "renders" / "shots").rglob("SC01*.mp4"):
+        if not path.samefile(dailies.folder / "renders/shots/takes/SC01.001.mp4"):
+            path.unlink()
+    text = html(dailies)
+    page = Elements(text)
+    takes = takes_of(page, "SC01")
+    assert [(take["data-number"], take["data-verdict"]) for take in takes] == [("1", ""), ("2", ""), ("3", "pick")]
+    assert len(page.named("video")) == 2
+    assert text.count("not on this disk") == 2
+    assert text.count('<button type="button" data-act="pick"') == 2  # of SC01.001 and SC02.001
+    assert ("the gull" in text, "SC01.003.mp4" in text) == (True, False)
+
+
+def test_the_page_names_its_ledger_and_the_command_that_takes_decisions_in(dailies):
+    [(body, _)] = Elements(html(dailies)).named("body")
+    ledger = json.loads((dailies.folder / ".veopipe/shots/ledger.json").read_text("utf-8"))
+    assert (body["data-ledger"], body["data-about"]) == (ledger["id"], "shots.yaml -p quick.yaml")
+    assert dailies.command("run", "shots.yaml", "--simulate", "--only", "SC02").code == 0
+    assert dailies.command("report", "shots.yaml", "--simulate", "-o", "r.html").code == 0
+    [(rehearsed, _)] = Elements((dailies.folder / "r.html").read_text("utf-8")).named("body")
+    ledger = json.loads((dailies.folder / ".veopipe/shots.simulated/ledger.json").read_text("utf-8"))
+    assert (rehearsed["data-ledger"], rehearsed["data-about"]) == (ledger["id"], "shots.yaml --simulate")
+
+
+def test_what_stands_out_about_a_shot_is_a_badge_with_its_price(dailies):
+    pytest.importorskip("av", reason="the extra `film` isn't installed")
+    frame = {"prompt": "Up", "input_reference": {"shot": "SC01", "frame": "last"}}
+    dailies.list({"SC01": {"prompt": "A pier", "takes": 3}, "SC02": frame})
+    badges = [(attributes["class"], text) for attributes, text in Elements(html(dailies)).named("span", "badge")]
+    assert badges == [("badge wait", "waits")]
+    review(dailies, "SC01", "--pick", "1")
+    assert dailies.run().code == 0
+    review(dailies, "SC01", "--pick", "2")
+    page = Elements(html(dailies))
+    [(badge, text)] = page.named("span", "badge")
+    assert (badge["class"], text) == ("badge stale", "stale, $0.30 to make it anew")
+    assert "take 1 of SC01" in badge["title"]
+    assert [(a["data-show"]) for a, _ in page.named("button", "show")] == ["undecided", "stale", "new"]
+    dailies.list({"SC01": {"prompt": "Another pier", "takes": 3}, "SC02": frame})
+    badges = [text for _, text in Elements(html(dailies)).named("span", "badge")]
+    assert badges == ["locked, $0.90 spared", "stale, $0.30 to make it anew"]

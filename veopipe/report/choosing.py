@@ -1,6 +1,6 @@
 """What people choose among: the takes of a shot beside each other, what was said of them, and what waits for it.
 
-Source: docs/design.md, 12 (Review, The page).
+Source: docs/design.md, 12 (Review) and 12 (The page).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from veopipe.money import as_text
-from veopipe.plan.plan import Item
+from veopipe.plan.plan import Action, Item
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Row
 from veopipe.report.showing import Cleaner, Linker
@@ -144,17 +144,23 @@ def _of_waiting(item: Item) -> str:
 
 
 # By the action of a plan: what stands out about it.
-_OF_ACTIONS = MappingProxyType({"stale": _of_stale, "wait": _of_waiting})
+_OF_ACTIONS = MappingProxyType({Action.STALE: _of_stale, Action.WAIT: _of_waiting})
 
 
 def _badges(row: Row, takes: tuple[Candidate, ...], clean: Cleaner) -> Iterator[Badge]:
     picks = [str(take.number) for take in takes if take.here and take.said.verdict is Verdict.PICK]
     if len(picks) > 1:
         yield Badge("two-picks", "two picks", f"Takes {' and '.join(picks)} are picked, so none counts: leave one.")
-    items = (row.item, *(other.item for other in row.hidden))
-    for item in {item.action: item for item in reversed(items) if item.action in _OF_ACTIONS}.values():
-        told = "" if item.reason == row.reason else clean.lines(item.reason)
-        yield Badge(item.action.value, _OF_ACTIONS[item.action](item), told)
+    yield from _planned(row, clean)
     if row.item.spared_usd:
         spared = f"locked, ${as_text(row.item.spared_usd)} spared"
         yield Badge("locked", spared, clean.lines(row.item.reason))
+
+
+def _planned(row: Row, clean: Cleaner) -> Iterator[Badge]:
+    """What the plan would do with the shot's takes, where that stands out: one badge for each kind."""
+    shown = row.reason if row.status != Status.VERIFIED else None  # of what is verified, a card gives no reason
+    items = {item.action: item for item in (*(other.item for other in row.hidden), row.item)}
+    for action, words in _OF_ACTIONS.items():
+        if (item := items.get(action)) is not None:
+            yield Badge(action.value, words(item), "" if item.reason == shown else clean.lines(item.reason))
