@@ -367,6 +367,7 @@ RECORDS = {
     "takes.take.Attempt": "an attempt of a state file, field by field",
     "manifest.shots.Shot": "the keys that a shot may have in a list",
     "profiles.profile.Profile": "the keys of a profile's file",
+    "pipeline.pipeline.Pipeline": "the keys of a pipeline's file",
     "plan.plan.Item": "an entry of a plan, field by field",
     "simulator.book.Task": "a line of the simulator's book, field by field",
     "simulator.wirelog.Entry": "a line of the wire log, field by field",

@@ -28,7 +28,7 @@ from veopipe.manifest.chains import Link
 from veopipe.manifest.shots import Manifest, Picture, Shot, load_manifest
 from veopipe.pipeline.pipeline import Pipeline
 from veopipe.pipeline.reading import load_pipeline
-from veopipe.plan.plan import Chaining, Plan, Wanted, World
+from veopipe.plan.plan import Chaining, Draft, Plan, Wanted, World
 from veopipe.plan.planner import make_plan
 from veopipe.profiles.profile import Model
 from veopipe.takes.order import key_of
@@ -271,7 +271,12 @@ class OpenLedger:
             manifest_ids=project.manifest.shots.keys(),
             reviews=self.reviews,
         )
-        chaining = Chaining(project.unselected, refresh=project.choices.refresh)
+        chaining = Chaining(
+            project.unselected,
+            refresh=project.choices.refresh,
+            only_picked=project.pipeline.chain == "picked",
+            draft=_draft(project.pipeline),
+        )
         return make_plan(project.wanted, world, departed_too=not project.choices.selects, chaining=chaining)
 
     def attempts(self) -> Iterator[Attempt]:
@@ -393,6 +398,16 @@ def _select(manifest: Manifest, choices: Choices) -> list[str]:
         shots = counted(len(manifest.shots), "shot")
         raise UsageError(f"{printable(' '.join(said)) or 'the list'} selects none of {shots}")
     return chosen
+
+
+def _draft(pipeline: Pipeline) -> Draft | None:
+    """The pipeline whose picks are waited for; a `size` that one of the two overrides is an aspect ratio, too."""
+    if pipeline.after is None:
+        return None
+    overridden = {*pipeline.after.overrides, *pipeline.overrides.nodes}
+    if "size" in overridden:
+        overridden.add("aspect_ratio")
+    return Draft(pipeline.after.name, pipeline.after.output, frozenset(overridden))
 
 
 def _wanted(shot: str, settings: Shot, hashes: Mapping[Picture, str], models: Mapping[str, Model]) -> Wanted:

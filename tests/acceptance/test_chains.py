@@ -229,3 +229,48 @@ def test_the_next_shot_begins_as_the_last_one_ends(film: Film, gateway: Simulato
         assert done.code == 0, done
         pictures.append(Image.open(film.folder / f"{shot}.png").convert("RGB"))
     assert max(ImageStat.Stat(ImageChops.difference(*pictures)).mean) < 4
+
+
+# --- drafts and finals -----------------------------------------------------------------------------
+
+
+def finals(film: Film, *words: str, code: int = 0) -> Result:
+    done = film.command(
+        "run", "shots.yaml", "-p", "finals.yaml", *words, "--yes", "--base-url", film.base_url, "--format", "json"
+    )
+    assert done.code == code, done
+    return done
+
+
+@pytest.mark.shows("film 25", "film 26", "film 27")
+def test_a_final_waits_for_the_pick_of_its_draft_and_for_its_text(film: Film, gateway: Simulator) -> None:
+    film.list(chain())
+    (film.folder / "pipelines").mkdir()
+    film.pipeline("pipelines/drafts.yaml", output="renders/draft", overrides__resolution="720p")
+    film.pipeline(
+        "finals.yaml",
+        after="drafts",
+        chain="picked",
+        output="renders/finals",
+        overrides__resolution="1080p",
+        overrides__seconds=8,
+    )
+    waits = finals(film)
+    assert {row["reason"] for row in waits.shots.values()} == {"no take of it made with the pipeline drafts is picked"}
+    drafts = ["run", "shots.yaml", "-p", "drafts", "--yes", "--base-url", film.base_url]
+    assert (film.command(*drafts).code, len(gateway.charged)) == (0, 3)
+    for shot in "abc":
+        assert film.command("review", "shots.yaml", "-p", "drafts", shot, "--pick", "1").code == 0
+
+    run = finals(film)  # a first; b is made from a picked final only
+    assert (len(gateway.charged), run.statuses["a"], run.statuses["b"]) == (4, "verified", "pending")
+    assert run.shots["b"]["reason"] == "no take of a is picked"
+    assert film.command("review", "shots.yaml", "-p", "finals.yaml", "a", "--pick", "2").code == 0
+    film.list({**chain(), "b": {"prompt": "the stairs at night", "input_reference": {"shot": "a", "frame": "last"}}})
+    run = finals(film)
+    assert run.shots["b"]["reason"] == "its text isn't that of the picked draft: prompt changed"
+    film.list(chain())
+    assert finals(film).statuses["b"] == "verified"
+    (of,) = [picture["of"] for picture in film.state("b")["takes"][-1]["order"]["pictures"]]
+    assert of == film.state("a")["takes"][-1]["fingerprint"]
+    assert len(gateway.charged) == 5

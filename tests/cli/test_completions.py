@@ -16,7 +16,7 @@ shots:
   SC02-harbor: {prompt: b}
   hero: {prompt: c}
 """
-BUILT_IN = ["default", "draft", "final-4k", "nightly", "rehearsal"]
+BUILT_IN = ["default", "draft", "final", "final-4k", "nightly", "rehearsal"]
 CASES = [
     pytest.param("veopipe pl", ["plan"], id="commands"),
     pytest.param("veopipe run --new", ["--new-ledger"], id="options"),

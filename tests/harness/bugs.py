@@ -409,7 +409,7 @@ BUGS: dict[str, Bug] = {
         makes=BOTH,
     ),
     "an edited shot is bought while it is in doubt": Bug(
-        "plan/planner.py",
+        "plan/results.py",
         "        if unclear:\n",
         "        if unclear and take is not None:\n",
         nothing_new_while_in_doubt,

@@ -49,7 +49,7 @@ def test_a_pipeline_that_isnt_there_says_which_are(tmp_path, wanted):
     load(tmp_path, "version: 1\n", "mine")
     with pytest.raises(UsageError) as caught:
         load_pipeline(wanted, tmp_path)
-    assert "default, draft, final-4k, mine, nightly, rehearsal" in caught.value.hint
+    assert "default, draft, final, final-4k, mine, nightly, rehearsal" in caught.value.hint
 
 
 def test_a_misspelt_name_gets_a_guess(tmp_path):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
@@ -117,9 +118,14 @@ class Child:
         return answer
 
     def kill(self) -> None:
-        """End it without waiting."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
+        """End it without waiting.
+
+        Not by the process's own `kill`, which looks whether it has ended: who sees that first reaps it, and asyncio,
+        which waits for it in a thread, would complain on stderr of a child that it doesn't know.
+        """
+        if not self.is_gone:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
     @property
     def is_gone(self) -> bool:

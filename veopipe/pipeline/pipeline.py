@@ -163,10 +163,27 @@ class Overrides:
 
 
 @dataclass(frozen=True, slots=True)
+class After:
+    """The pipeline whose picks are waited for.
+
+    Attributes:
+        name: as it is written.
+        output: its output folder.
+        overrides: the keys that it overrides.
+    """
+
+    name: str
+    output: str
+    overrides: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A pipeline without errors: each section of the file, with the schema's default for what isn't written.
 
     Attributes:
+        after: the pipeline whose picks are waited for, or None.
+        chain: what frames of other shots are taken of: `verified` takes, or `picked` ones only.
         output: folder of the videos as written, relative to the manifest's folder.
         ledger: folder of the ledgers, the same.
     """
@@ -179,5 +196,7 @@ class Pipeline:
     verify: Verify
     notify: Notify
     overrides: Overrides
+    after: After | None
+    chain: str
     output: str
     ledger: str

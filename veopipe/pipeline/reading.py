@@ -27,6 +27,7 @@ from veopipe.errors import Problem, UsageError
 from veopipe.files import is_no_path, meant_elsewhere
 from veopipe.gateway.address import parse_base_url
 from veopipe.pipeline.pipeline import (
+    After,
     Download,
     Limits,
     Notify,
@@ -74,20 +75,19 @@ def load_pipeline(
         UsageError: there is no such pipeline.
     """
     found = _find(wanted, folder, simulated=simulated)
-    if isinstance(found.source, Path):
-        read = yaml.load(found.source, shown_as=found.shown_as)
-    else:
-        read = yaml.read(found.source.read_bytes(), found.shown_as)
+    read = _load(found)
     if read.root is None:
         return None, read.problems
     profile, profiles_own, unknown = _profile(read.root, folder)
+    after, wrong = _after(read.root, folder)
+    unknown += wrong
     if wanted is None and simulated:
         profile = _rehearsed(folder)
     problems = [*read.problems, *_problems(read.file, read.root, profile, unknown)]
     problems.sort(key=lambda p: (p.line, p.column, p.rule))
     if problems or profile is None:
         return None, (*problems, *profiles_own)
-    return _made(found, read.root, profile, read.spelt), ()
+    return replace(_made(found, read.root, profile, read.spelt), after=after), ()
 
 
 def built_in_pipelines() -> list[str]:
@@ -156,6 +156,35 @@ def _names(folder: Path) -> list[str]:
 
 def _existing(folder: Path) -> str:
     return f"pipelines here: {', '.join(_names(folder))}; or name a file: -p ./my.yaml"
+
+
+def _load(found: _Found) -> yaml.Document:
+    if isinstance(found.source, Path):
+        return yaml.load(found.source, shown_as=found.shown_as)
+    return yaml.read(found.source.read_bytes(), found.shown_as)
+
+
+# --- the pipeline before --------------------------------------------------------------------------------
+
+
+def _after(root: Node, folder: Path) -> tuple[After | None, list[Finding]]:
+    """The pipeline whose picks are waited for, and what is wrong with it. Of it only what is needed is read."""
+    name = checks.text_at(root, ("after",))
+    if not name:
+        return None, []
+    try:
+        other = _load(_find(name, folder, simulated=False))
+    except UsageError as error:
+        return None, [checks.wrong("pipeline", ("after",), f"`after`: {error.message}")]
+    if other.root is None:
+        return None, [checks.wrong("pipeline", ("after",), f"`after`: {other.file} can't be read")]
+    output, overrides = _written(other.root, ("output",)), checks.names_in(other.root, ("overrides",))
+    if output == _written(root, ("output",)):
+        said = (
+            f"`after`: {printable(name, 60)} writes into {output}, too, so no pick could be told: change one `output`"
+        )
+        return None, [checks.wrong("pipeline", ("after",), said)]
+    return After(name, str(output), frozenset(overrides)), []
 
 
 # --- the profile ----------------------------------------------------------------------------------------
@@ -283,6 +312,8 @@ def _made(found: _Found, root: Node, profile: Profile, spelt: Mapping[tuple[int,
         name=found.name,
         **{section.__name__.lower(): _section(section, root, profile) for section in _SECTIONS},
         overrides=Overrides(found.shown_as, written, spelt) if written else Overrides(),
+        after=None,
+        chain=_written(root, ("chain",)),
         output=_written(root, ("output",)),
         ledger=_written(root, ("ledger",)),
     )

@@ -103,6 +103,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A pipeline whose picks are waited for.
+
+    Attributes:
+        pipeline: its name.
+        output: its output folder.
+        overridden: the keys that it or the one that waits overrides: they are no part of what was approved.
+    """
+
+    pipeline: str
+    output: str
+    overridden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Chaining:
     """How shots that take frames of others are planned.
 
@@ -110,11 +125,13 @@ class Chaining:
         unselected: shots that aren't selected, and of which selected ones take frames, directly or not.
         refresh: `--refresh` was given: what is stale is ordered again.
         only_picked: frames are taken of picked takes only.
+        draft: the pipeline whose picks are waited for, or None.
     """
 
     unselected: Mapping[str, Wanted] = field(default_factory=dict)
     refresh: bool = False
     only_picked: bool = False
+    draft: Draft | None = None
 
 
 @dataclass(frozen=True, slots=True)

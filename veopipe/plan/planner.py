@@ -11,165 +11,16 @@ from decimal import Decimal
 
 from veopipe.plan import chains
 from veopipe.plan.chains import Producer, Resolved
+from veopipe.plan.drafts import lack
 from veopipe.plan.plan import LOST, Action, Chaining, Choice, Item, Plan, Wanted, World
 from veopipe.plan.renames import takeovers
+from veopipe.plan.results import Result, item_of, judged_item, open_item, unwanted
 from veopipe.takes import order as orders
 from veopipe.takes.chain import in_order
 from veopipe.takes.order import Order, key_of
-from veopipe.takes.origin import SIMULATOR
-from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.status import SETTLED, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Verdict, name_of
-
-
-@dataclass(frozen=True, slots=True)
-class _Ask:
-    """One wanted result of a shot.
-
-    Attributes:
-        resolved: the shot's order, with the takes that its frames are of.
-        number: that its take gets if it is a new one.
-        results: how many results of the shot are wanted.
-        refreshes: if its take is stale, another one is ordered.
-    """
-
-    world: World
-    wanted: Wanted
-    resolved: Resolved
-    state: ShotState
-    order: Order
-    fingerprint: str
-    number: int
-    results: int
-    refreshes: bool = False
-
-    def blank(self) -> Item:
-        """The item of an order that was never made."""
-        model = self.wanted.model
-        return Item(
-            shot=self.wanted.shot,
-            action=Action.CREATE,
-            reason="new" if self.order.take == self.wanted.order.take else self.further,
-            number=self.number,
-            fingerprint=self.fingerprint,
-            order=self.order,
-            price_usd=model.price.of(self.order),
-            google_usd=model.listed(self.order),
-            retired=model.retired,
-            uses=self.wanted.uses,
-            sources=self.resolved.sources,
-            outside=self.resolved.outside,
-        )
-
-    @property
-    def further(self) -> str:
-        """Why it is wanted though it isn't the first of its text."""
-        if self.order.take >= self.wanted.order.take + self.wanted.takes:
-            return f"take {self.order.take}: once more, as a review says"
-        return f"take {self.order.take} of {self.wanted.takes}"
-
-    @property
-    def judged(self) -> Verdict | None:
-        """What people said of its take."""
-        take = self.take()
-        return self.world.reviews.verdict(take) if take is not None else None
-
-    def take(self) -> Take | None:
-        """The take that this order has."""
-        return _best(take for take in self._of_this_order() if self.world.accepts(take))
-
-    def decide(self) -> Item:
-        """The item of this result."""
-        if self.take() is None and (item := self._chained()) is not None:
-            return item
-        blank, local, take = self.blank(), self._bought_here(), self.take()
-        if take is not None and take.status not in SETTLED:
-            return _open(self.world, take, _of(take, blank))
-        item = self._new(local) if take is None else self._settled(take, _of(take, blank))
-        if not item.buys:
-            return item
-        unclear = [take for take in self.state.takes if take.status in UNKNOWN_OUTCOME]
-        if unclear:
-            return self._in_doubt(unclear)
-        return replace(item, bought_here=local)
-
-    def _chained(self) -> Item | None:
-        """The item of an order that can't be made yet, or has a take that is stale; None: it is made as any other."""
-        if not self.resolved.producers:
-            return None
-        blank, resolved = self.blank(), self.resolved
-        stale = chains.stale_take(resolved, self.order, filter(self.world.accepts, self.state.takes))
-        if stale is None:
-            return replace(blank, action=Action.WAIT, reason=resolved.lack) if resolved.lack else None
-        kept = replace(_of(stale, blank), fingerprint=stale.fingerprint, order=stale.order)
-        if stale.status not in SETTLED:
-            return _open(self.world, stale, kept)
-        why = chains.stale_words(stale, resolved.producers)
-        if self.world.reviews.verdict(stale) is Verdict.REJECT:
-            return replace(kept, action=Action.KEEP, reason=f"rejected, {why}")
-        if self.refreshes and not resolved.lack:
-            return replace(blank, reason=f"refreshed: {why}", bought_before=self.world.has_cost(stale))
-        return replace(kept, action=Action.STALE, reason=why, sources=() if resolved.lack else resolved.sources)
-
-    def _of_this_order(self) -> Iterator[Take]:
-        """The takes that this order has: several, if a rehearsal left some."""
-        return (take for take in self.state.takes if take.fingerprint == self.fingerprint)
-
-    def _bought_here(self) -> Take | None:
-        """The take of this order that a gateway on this machine may have been paid for, if it satisfies no run."""
-        elsewhere = (take for take in self._of_this_order() if not self.world.accepts(take))
-        paid = (take for take in elsewhere if take.status is not Status.REFUSED and take.last.gateway != SIMULATOR)
-        return _best(paid)
-
-    def _in_doubt(self, unclear: Sequence[Take]) -> Item:
-        """The item of a shot that gets nothing new: of its take in doubt, the wanted one if that is one of them."""
-        meant = next((take for take in unclear if take.fingerprint == self.fingerprint), None)
-        if meant is not None:
-            return _open(self.world, meant, _of(meant, self.blank()))
-        if self.results > 1:
-            return replace(self.blank(), action=Action.WAIT, reason=f"take {unclear[-1].number} of it is in doubt")
-        return _open(self.world, unclear[-1], _unwanted(unclear[-1], self.wanted.shot))
-
-    def _new(self, local: Take | None) -> Item:
-        """The item of an order that has no take, or none that satisfies this run."""
-        takes, blank = self.state.takes, self.blank()
-        if not takes:
-            return blank
-        rehearsed = _best(self._of_this_order())  # or it were a match
-        if local is not None:
-            bought = "bought" if local.status in CHARGED else "ordered"
-            where = f"{local.last.gateway} (take {local.number}: {local.status})"
-            reason = f"already {bought} at {where}, which satisfies no run elsewhere"
-        elif rehearsed is not None:
-            reason = f"its take was made at {rehearsed.last.gateway}, which satisfies no real run"
-        elif self.results > 1 and any(take.order.has_text_of(self.order) for take in takes):
-            return replace(blank, reason=self.further)
-        else:
-            words = self._changed(orders.changes(takes[-1].order, self.wanted.order))
-            reason = f"{' and '.join(words)} changed" if words else f"take {self.order.take} ordered"
-            blank = replace(blank, changes=tuple(words))
-        return replace(blank, reason=reason, bought_before=any(map(self.world.has_cost, takes)))
-
-    def _changed(self, words: Sequence[str]) -> Sequence[str]:
-        """What differs from the newest take's order, if it isn't only which result is wanted."""
-        if words == ["take"] or self.results > 1:  # which of several the newest take was is no reason
-            return [word for word in words if word != "take"]
-        return words
-
-    def _settled(self, take: Take, item: Item) -> Item:
-        """The item of a wanted take that is settled: kept as it is, or tried again."""
-        item = replace(item, action=Action.KEEP)
-        why = take.last.message or take.last.reason or ""
-        if take.status is Status.VERIFIED:
-            return replace(item, reason="verified")
-        if take.status is Status.MISMATCHED:
-            return replace(item, reason=f"mismatched: {why}; raise take to order another")
-        if take.status is Status.ABANDONED:
-            return replace(item, reason=f"abandoned: {why}; raise take to order another")
-        if self.world.tries_again(take):
-            paid = self.world.has_cost(take)
-            return replace(item, action=Action.RETRY, reason=f"{take.status}: {why}", bought_before=paid)
-        return replace(item, reason=f"{take.status}: {why}; --retry-failed orders another attempt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,14 +132,23 @@ class _Planner:
         resolved = chains.resolve(wanted, self.producers)
         wanted = replace(wanted, order=resolved.order)
         items = self._results(wanted, resolved, state, refreshes=self.chaining.refresh and not picks)
+        if (why := self._lacks_draft(wanted, state)) is not None:
+            items = [_waits(item, why) for item in items]
         if len(picks) == 1:
             items = _around(picks[0], wanted, items)
         elif picks:
             names = " and ".join(str(name_of(pick)) for pick in picks)
-            why = f"two picks, {names}: leave one (veopipe review)"
-            items = [replace(item, action=Action.WAIT, reason=why) if item.buys else item for item in items]
+            items = [_waits(item, f"two picks, {names}: leave one (veopipe review)") for item in items]
         self._note_choice(wanted, state, items, picks)
         return items
+
+    def _lacks_draft(self, wanted: Wanted, state: ShotState) -> str | None:
+        """Why a shot isn't ordered before its draft is picked; None: it may be."""
+        draft = self.chaining.draft
+        if draft is None:
+            return None
+        drafts = replace(self.world.reviews, output=draft.output)
+        return lack(draft, wanted, drafts.picks(filter(self.world.accepts, state.takes)), self.producers)
 
     def _note_choice(self, wanted: Wanted, state: ShotState, items: list[Item], picks: list[Take]) -> None:
         """Which take is the chosen one, for the finished name and for those that take frames of the shot."""
@@ -311,7 +171,7 @@ class _Planner:
         obstacle = self.gaps.obstacle(state)
         number = state.next_number()
         for order, fingerprint in zip(asked, self._fingerprints(wanted, asked), strict=True):
-            ask = _Ask(self.world, wanted, resolved, state, order, fingerprint, number, len(asked), refreshes)
+            ask = Result(self.world, wanted, resolved, state, order, fingerprint, number, len(asked), refreshes)
             if obstacle is not None:
                 return [replace(ask.blank(), action=Action.HOLD, reason=obstacle)]
             item = ask.decide()
@@ -320,7 +180,7 @@ class _Planner:
                 number = item.number + 1
             if item.buys and key_of(fingerprint) in self.world.lost:
                 item = replace(item, action=Action.HOLD, reason=LOST, bought_before=False)
-            found.append(_judged(item, ask.judged))
+            found.append(judged_item(item, ask.judged))
         return found
 
     def _fingerprints(self, wanted: Wanted, asked: Sequence[Order]) -> Iterator[str]:
@@ -347,47 +207,10 @@ class _Planner:
         """Items for takes of `state` that are still open though the manifest doesn't want them any more."""
         for take in state.takes:
             if take.status not in SETTLED and take.number not in shown:
-                yield _open(self.world, take, _unwanted(take, state.shot))
-
-
-def _open(world: World, take: Take, item: Item) -> Item:
-    """The item of a take that isn't settled."""
-    last = take.last
-    if take.status in UNKNOWN_OUTCOME:
-        return replace(item, action=Action.HOLD, reason=f"in doubt since {last.submitted_at}; see veopipe resolve")
-    if take.status is not Status.DOWNLOADED and world.gateway not in {None, last.gateway}:
-        how = f"carry it on with the pipeline of that gateway, or --base-url {last.gateway} if it takes this key"
-        return replace(item, action=Action.HOLD, reason=f"{take.status} at {last.gateway}; {how}")
-    return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
+                yield open_item(self.world, take, unwanted(take, state.shot))
 
 
 _UNCHAINED = Chaining()
-_VERDICTS = {Verdict.PICK: "picked", Verdict.ALT: "alt", Verdict.REJECT: "rejected"}
-_WORTH = {
-    Status.VERIFIED: 6,
-    **dict.fromkeys(CARRIED_ON, 5),
-    **dict.fromkeys(UNKNOWN_OUTCOME, 4),
-    Status.MISMATCHED: 3,
-    Status.FAILED: 2,
-    Status.REFUSED: 1,
-    Status.ABANDONED: 0,
-}
-
-
-def _best(takes: Iterable[Take]) -> Take | None:
-    """The take that a shot is shown by, if it has several of one order."""
-    return max(takes, key=lambda take: (_WORTH[take.status], take.number), default=None)
-
-
-def _of(take: Take, blank: Item) -> Item:
-    """The item of a wanted order that has a take."""
-    return replace(blank, number=take.number, status=take.status, attempt=take.paid_ordinal())
-
-
-def _unwanted(take: Take, shot: str) -> Item:
-    """The item of a take that the manifest doesn't want any more."""
-    price, ordinal = take.last.price_usd, take.paid_ordinal()
-    return Item(shot, Action.CONTINUE, "", take.number, take.fingerprint, None, price, ordinal, status=take.status)
 
 
 def _renamed(item: Item, old: str) -> Item:
@@ -398,11 +221,9 @@ def _renamed(item: Item, old: str) -> Item:
     return replace(item, action=Action.RENAME if quiet else item.action, reason=reason, renamed_from=old)
 
 
-def _judged(item: Item, verdict: Verdict | None) -> Item:
-    """The item of a take that people have judged: they read what they said."""
-    if verdict is None or item.action is not Action.KEEP:
-        return item
-    return replace(item, reason=f"{item.reason}, {_VERDICTS[verdict]}")
+def _waits(item: Item, why: str) -> Item:
+    """An item that would be bought waits instead."""
+    return replace(item, action=Action.WAIT, reason=why) if item.buys or item.action is Action.WAIT else item
 
 
 def _picked_one(picks: Sequence[Take]) -> Choice:
@@ -433,7 +254,7 @@ def _picked(pick: Take, wanted: Wanted, reason: str) -> Item:
     """The item of a pick that isn't among the results that the list wants now."""
     price = wanted.model.price.of(wanted.order)
     item = Item(wanted.shot, Action.KEEP, reason, pick.number, pick.fingerprint, pick.order, price, picked=True)
-    return replace(_of(pick, item), uses=wanted.uses)
+    return replace(item_of(pick, item), uses=wanted.uses)
 
 
 def _locked(pick: Take, wanted: Wanted, instead: Iterable[Item]) -> Item:
