@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,3 +74,28 @@ def test_an_example_names_the_schema_that_lies_beside_it(path):
 
 def test_the_pictures_are_small():
     assert sum(path.stat().st_size for path in (EXAMPLES / "refs").iterdir()) < 1_500_000
+
+
+# --- the film --------------------------------------------------------------------------------------
+
+
+def test_the_film_has_no_error_and_no_warning(copy):
+    for pipeline in ("default", "draft", "final"):
+        done = veopipe(copy / "film", "validate", "shots.yaml", "-p", pipeline, "--strict", "--format", "json")
+        assert (done.returncode, json.loads(done.stdout)["problems"]) == (0, [])
+
+
+@pytest.mark.slow
+def test_the_film_goes_as_its_readme_says(copy):
+    film = copy / "film"
+    lines = [line.partition("  #")[0] for line in (film / "README.md").read_text("utf-8").splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("veopipe ")]
+    assert len(commands) >= 8
+    for command in commands:
+        done = veopipe(film, *command)
+        assert done.returncode == 0, (command, done.stderr)
+    status = json.loads(veopipe(film, "status", "shots.yaml", "--simulate", "--format", "json").stdout)
+    assert {row["status"] for row in status["shots"].values()} == {"verified"}
+    assert [shot for shot, row in status["shots"].items() if "stale" in row] == ["SC03-stairs"]
+    again = json.loads(veopipe(film, "run", "shots.yaml", "--simulate", "--format", "json").stdout)
+    assert (again["cost_usd"]["this_run"], again["exit_code"]) == ("0.00", 0)

@@ -328,6 +328,11 @@ class Plan:
         return sorted((item for item in self.items if item.buys), key=lambda item: item.status is not None)
 
     @property
+    def bought_shots(self) -> int:
+        """How many shots something is bought for."""
+        return len({item.shot for item in self.creates})
+
+    @property
     def cost_usd(self) -> Decimal:
         """What the run costs if every create succeeds at once, US dollars."""
         return sum((item.cost_usd for item in self.items), Decimal(0))

@@ -70,7 +70,7 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
     creates = plan.creates
     if not creates:
         return _agree_to_retries(plan, ledger, terms, voice)
-    _need_ledger(len(creates), ledger, terms, voice)
+    _need_ledger(plan.bought_shots, ledger, terms, voice)
     if terms.permission is not None:
         _check_permission(creates, terms.permission)
     project = ledger.project
@@ -115,7 +115,7 @@ def _agree_to_retries(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice
     return Permission()
 
 
-def _need_ledger(creates: int, ledger: OpenLedger, terms: Terms, voice: Voice) -> None:
+def _need_ledger(shots: int, ledger: OpenLedger, terms: Terms, voice: Voice) -> None:
     project, head = ledger.project, ledger.head
     if project.choices.simulate:
         return
@@ -123,14 +123,14 @@ def _need_ledger(creates: int, ledger: OpenLedger, terms: Terms, voice: Voice) -
     if lack is not None and not terms.new_ledger:
         if project.pipeline.provider.require_ledger:
             raise EnvironmentFault(
-                f"{lack}, and this pipeline requires a ledger: {counted(creates, 'shot')} would be bought",
+                f"{lack}, and this pipeline requires a ledger: {counted(shots, 'shot')} would be bought",
                 hint=f"{hint}, or say that it is right so: add --new-ledger",
             )
         if head.is_new:
             owner.refuse_if_renamed(project.places)
     if lack is not None or ledger.is_empty:
         said = "no ledger here" if head.is_new else lack or "the ledger here knows of no shot"
-        voice.tell(f"{said}: {counted(creates, 'shot')} will be bought")
+        voice.tell(f"{said}: {counted(shots, 'shot')} will be bought")
     _warn_of_git(ledger, voice)
 
 

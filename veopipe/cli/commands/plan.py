@@ -61,7 +61,7 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
 def _warn(ledger: OpenLedger, plan: Plan) -> None:
     """Say what should be known before the price."""
     if ledger.head.is_new and plan.creates:
-        say(f"no ledger here: {counted(len(plan.creates), 'shot')} will be bought")
+        say(f"no ledger here: {counted(plan.bought_shots, 'shot')} will be bought")
     for sentence in (*picks_words(plan), *retired_words(plan, ledger.project.pipeline.overrides.model)):
         say(f"warning: {sentence}")
 

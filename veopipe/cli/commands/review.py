@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from veopipe.plan.plan import Action
 from veopipe.project import Choices, OpenLedger
 from veopipe.report.rows import Row
 from veopipe.takes.take import ShotState, Take
-from veopipe.takes.verdict import Verdict
+from veopipe.takes.verdict import Reviews, Verdict
 from veopipe.text import printable
 
 _CODES = "0 listed or written; 2 wrong usage or input, nothing changed; 6 a file can't be read or written"
@@ -133,7 +133,8 @@ def _show(done: Reviewed, format_: str) -> int:
 
 def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
     reviews = ledger.reviews
-    rows = [row for row in film.report_of(ledger).rows if _waits(ledger, row)]
+    wanting = _wanting(ledger)
+    rows = [row for row in film.report_of(ledger).rows if _waits(reviews, row, wanting)]
     rows.sort(key=lambda row: len(reviews.picks(row.state.takes)) < 2)
     takes = [take for state in ledger.store.shots.values() for take in state.takes]
     strange = [said.take for said in reviews.unmatched(takes)]
@@ -146,6 +147,14 @@ def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
     return 0
 
 
-def _waits(ledger: OpenLedger, row: Row) -> bool:
-    """Whether a shot waits for a verdict: something waits for it, or nobody has chosen among its takes."""
-    return row.item.action is Action.WAIT or bool(ledger.reviews.undecided(row.state.takes))
+def _wanting(ledger: OpenLedger) -> set[str]:
+    """The shots that others wait for."""
+    waits = (item.shot for item in ledger.plan(anywhere=True).items if item.action is Action.WAIT)
+    return {producer for shot in waits for producer in ledger.project.wanted[shot].producers}
+
+
+def _waits(reviews: Reviews, row: Row, wanting: Collection[str]) -> bool:
+    """Whether a shot waits for a verdict: another one waits for it, or nobody has chosen among its takes."""
+    takes = [take for take in row.state.takes if take.file is not None]
+    asked = row.shot in wanting and bool(takes) and not reviews.picks(takes)
+    return asked or bool(reviews.undecided(takes))
