@@ -342,16 +342,17 @@ def test_what_stands_out_about_a_shot_is_a_badge_with_its_price(dailies):
     pytest.importorskip("av", reason="the extra `film` isn't installed")
     frame = {"prompt": "Up", "input_reference": {"shot": "SC01", "frame": "last"}}
     dailies.list({"SC01": {"prompt": "A pier", "takes": 3}, "SC02": frame})
-    badges = [(attributes["class"], text) for attributes, text in Elements(html(dailies)).named("span", "badge")]
-    assert badges == [("badge wait", "waits")]
+    page = Elements(html(dailies))
+    assert [a["data-status"] for a, _ in page.named("article", "card")] == ["verified", "waiting"]
+    assert page.named("span", "badge") == []  # the status says so
     review(dailies, "SC01", "--pick", "1")
     assert dailies.run().code == 0
     review(dailies, "SC01", "--pick", "2")
     page = Elements(html(dailies))
     [(badge, text)] = page.named("span", "badge")
-    assert (badge["class"], text) == ("badge stale", "stale, $0.30 to make it anew")
+    assert (badge["class"], text) == ("badge stale", "stale, $0.30")
     assert "take 1 of SC01" in badge["title"]
     assert [(a["data-show"]) for a, _ in page.named("button", "show")] == ["undecided", "stale", "new"]
     dailies.list({"SC01": {"prompt": "Another pier", "takes": 3}, "SC02": frame})
     badges = [text for _, text in Elements(html(dailies)).named("span", "badge")]
-    assert badges == ["locked, $0.90 spared", "stale, $0.30 to make it anew"]
+    assert badges == ["locked, $0.90 spared", "stale, $0.30"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from types import MappingProxyType
 
 from veopipe.money import as_text
 from veopipe.plan.plan import Action, Item
@@ -90,9 +89,10 @@ def choosing_of(row: Row, clean: Cleaner, linker: Linker) -> Choosing:
         linker: for the files of its takes.
     """
     takes = tuple(_candidate(take, row, clean, linker) for take in row.state.takes)
-    badges = tuple(_badges(row, takes, clean))
-    waits = any(badge.kind == "wait" for badge in badges)
-    return Choosing(takes, badges, waits or _is_undecided(row, takes, linker), row.item.price_usd)
+    said = {review.take: review for review in row.judged.values()}
+    reviews = Reviews(said, linker.project.places.output_base)
+    undecided = bool(reviews.undecided(row.state.takes))
+    return Choosing(takes, tuple(_badges(row, takes, clean)), undecided, row.item.price_usd)
 
 
 def _candidate(take: Take, row: Row, clean: Cleaner, linker: Linker) -> Candidate:
@@ -127,24 +127,7 @@ def _said(review: Review | None, clean: Cleaner) -> Review:
     return replace(review, note=clean.lines(review.note or "", own=True), by=by, at=printable(review.at or "", 40))
 
 
-def _is_undecided(row: Row, takes: tuple[Candidate, ...], linker: Linker) -> bool:
-    said = {review.take: review for review in row.judged.values()}
-    return bool(Reviews(said, linker.project.places.output_base).undecided(row.state.takes))
-
-
 # --- badges ----------------------------------------------------------------------------------------
-
-
-def _of_stale(item: Item) -> str:
-    return f"stale, ${as_text(item.price_usd)} to make it anew"
-
-
-def _of_waiting(item: Item) -> str:
-    return "waits"
-
-
-# By the action of a plan: what stands out about it.
-_OF_ACTIONS = MappingProxyType({Action.STALE: _of_stale, Action.WAIT: _of_waiting})
 
 
 def _badges(row: Row, takes: tuple[Candidate, ...], clean: Cleaner) -> Iterator[Badge]:
@@ -160,7 +143,14 @@ def _badges(row: Row, takes: tuple[Candidate, ...], clean: Cleaner) -> Iterator[
 def _planned(row: Row, clean: Cleaner) -> Iterator[Badge]:
     """What the plan would do with the shot's takes, where that stands out: one badge for each kind."""
     shown = row.reason if row.status != Status.VERIFIED else None  # of what is verified, a card gives no reason
-    items = {item.action: item for item in (*(other.item for other in row.hidden), row.item)}
-    for action, words in _OF_ACTIONS.items():
-        if (item := items.get(action)) is not None:
-            yield Badge(action.value, words(item), "" if item.reason == shown else clean.lines(item.reason))
+    items = [row.item, *(other.item for other in row.hidden)]
+    if stale := [item for item in items if item.is_stale]:
+        price = sum((item.price_usd for item in stale), Decimal(0))
+        yield Badge("stale", f"stale, ${as_text(price)}", _unless(shown, stale[0], clean))
+    if (waiting := next((item for item in items if item.action is Action.WAIT), None)) is not None:
+        yield Badge("wait", "waits", _unless(shown, waiting, clean))
+
+
+def _unless(shown: str | None, item: Item, clean: Cleaner) -> str:
+    """Why it is planned so, unless that is shown anyway."""
+    return "" if item.reason == shown else clean.lines(item.reason)

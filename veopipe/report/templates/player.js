@@ -81,7 +81,6 @@ function prepare(item) {
   });
   item.videos.forEach((video) => {
     const frame = video.parentElement;
-    video.controls = false;
     video.addEventListener("click", (event) => {
       if (video.controls) return;
       event.preventDefault();

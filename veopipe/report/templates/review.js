@@ -31,7 +31,7 @@ const videoAt = (item) => (takeAt(item) ? takeAt(item).element.querySelector("vi
 function isUndecided(item) {
   const picks = item.takes.filter((take) => "here" in take.element.dataset && now(take).verdict === "pick").length;
   const left = item.takes.filter((take) => "eligible" in take.element.dataset && now(take).verdict !== "reject").length;
-  return (picks || left) > 1 || ("waits" in item.card.dataset && picks !== 1);
+  return (picks || left) > 1;
 }
 
 // --- what is seen of them ---------------------------------------------------------------------------
