@@ -38,7 +38,21 @@ shots:
   failed: {prompt: 'A dune [simulate: failed_with_error times=all]'}
   wrong: {prompt: 'A field [simulate: wrong_resolution]'}
 """
-NAMES = ("manifest", "bible", "pipeline", "profile", "state", "plan", "report", "review", "decisions", "frame")
+NAMES = (
+    "manifest",
+    "bible",
+    "pipeline",
+    "profile",
+    "state",
+    "plan",
+    "report",
+    "review",
+    "decisions",
+    "frame",
+    "cut",
+    "lock",
+    "clips",
+)
 
 
 def veopipe(folder, *arguments):

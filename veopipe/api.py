@@ -40,6 +40,7 @@ from veopipe.takes.verdict import Review, Verdict
 from veopipe.text import printable
 
 if TYPE_CHECKING:
+    from veopipe.film.editing import Editing
     from veopipe.film.frames import Frame
     from veopipe.run.looking import Finding as LookedUp
     from veopipe.run.verify import Finding
@@ -366,6 +367,22 @@ def _moment(at: str) -> Moment:
         return Moment.of(at)
     except ValueError as error:
         raise UsageError(f"{printable(at, 40)} names no picture of a video", hint=str(error)) from None
+
+
+def editing(film: Project) -> Editing:
+    """The takes of a list as an editor sees them now: its cuts, laid out and locked. Sends nothing.
+
+    Raises:
+        LedgerRefused: the ledger, or the output folder, belongs to something else.
+        EnvironmentFault: it can't be read.
+        InvalidInput: a review file can't.
+    """
+    from veopipe.film.editing import Editing  # which measures files
+
+    ledger = film.look()
+    orders = {shot: wanted.order for shot, wanted in film.loaded.wanted.items()}
+    plan, states = ledger.plan(anywhere=True), ledger.store.shots
+    return Editing(film.loaded.shelf, ledger.head.id, plan, states, ledger.reviews, orders)
 
 
 def _delivered(ledger: OpenLedger, shot: str, number: int | None) -> Take:

@@ -36,6 +36,13 @@ def complete_shot(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return [CompletionItem(shot) for shot in _shots(ctx) if shot.startswith(incomplete)]
 
 
+def complete_cut(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the cuts beside the manifest."""
+    folder = _folder(ctx) / "cuts"
+    names = sorted(path.stem for path in folder.glob("*.yaml")) if folder.is_dir() else []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def _manifest(ctx: click.Context) -> Path | None:
     """The list that the line names; click forgets it when the word before the cursor is an option."""
     words = [ctx.params.get("manifest"), *split_arg_string(os.environ.get("COMP_WORDS", ""))]  # quotes, as typed

@@ -40,6 +40,7 @@ COMMANDS = {
     "resolve": "Say what became of takes that are in doubt.",
     "report": "Write a report of the ledger.",
     "frame": "Write one picture of a delivered take.",
+    "cut": "Show the clips of a film, or make it.",
     "import": "Make a shot list from a CSV file.",
     "simulate": "Serve a simulated gateway on this machine.",
     "profiles": "Show which gateways and models there are, and their prices.",

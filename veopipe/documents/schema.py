@@ -27,7 +27,21 @@ from referencing.jsonschema import DRAFT202012
 from veopipe.documents.problems import Finding, Rule
 from veopipe.text import is_blank, printable
 
-NAMES = ("manifest", "bible", "pipeline", "profile", "state", "plan", "report", "review", "decisions", "frame")
+NAMES = (
+    "manifest",
+    "bible",
+    "pipeline",
+    "profile",
+    "state",
+    "plan",
+    "report",
+    "review",
+    "decisions",
+    "frame",
+    "cut",
+    "lock",
+    "clips",
+)
 
 Schema = Mapping[str, Any]
 Check = Callable[[object], list[Finding]]

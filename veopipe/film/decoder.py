@@ -16,9 +16,10 @@ Source: docs/media-facts.md, a and b.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from types import ModuleType
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from PIL.Image import Image
 
+Answered = tuple[dict[str, Any], list[bytes]]
+"""Facts, and the bytes behind them."""
+
 THREADS = 2
 """Of the decoder: each keeps pictures of its own, and 4K is decoded four times as fast as it plays with two."""
 
-_MEMORY_BYTES = 2 * 1024 * 1024 * 1024  # a 4K picture has 12 MB, and decoders keep up to some 30 of them
+MEMORY_BYTES = 2 * 1024 * 1024 * 1024  # a 4K picture has 12 MB, and decoders keep up to some 30 of them
 _JPEG_QUALITY = 95
 _FILTER = "1"  # raised whenever the same video would give other bytes
 _SCALE = "in_color_matrix={}:in_range={}:out_range=pc:flags=bicubic+accurate_rnd+full_chroma_int"
@@ -58,7 +62,7 @@ class Unfit(ValueError):
 
 def main() -> None:
     """Answer questions until there are no more."""
-    confine(_MEMORY_BYTES)
+    confine(MEMORY_BYTES)
     try:
         import av
     except ImportError as error:
@@ -70,11 +74,26 @@ def main() -> None:
         say(facts, *content)
 
 
-def _tried(library: ModuleType, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    try:
-        # Titles in any encoding decide nothing.
-        with opened(question["path"]) as file, library.open(file, format="mp4", metadata_errors="replace") as container:
+def _tried(library: ModuleType, question: dict[str, Any]) -> Answered:
+    def answer() -> Answered:
+        with video(library, question["path"]) as container:
             return _answer(container, question["at"], question["largest_png"])
+
+    return tried(library, answer)
+
+
+@contextlib.contextmanager
+def video(library: ModuleType, path: str) -> Iterator[InputContainer]:
+    """A video, open to be decoded."""
+    # Titles in any encoding decide nothing.
+    with opened(path) as file, library.open(file, format="mp4", metadata_errors="replace") as container:
+        yield container
+
+
+def tried(library: ModuleType, answer: Callable[[], Answered]) -> Answered:
+    """An answer, or why there is none."""
+    try:
+        return answer()
     except Unfit as error:
         return {"error": str(error)}, []
     except MemoryError:
@@ -84,13 +103,13 @@ def _tried(library: ModuleType, question: dict[str, Any]) -> tuple[dict[str, Any
         return {"error": f"it can't be decoded: {why}"[:120]}, []
 
 
-def _answer(container: InputContainer, at: str, largest_png: int) -> tuple[dict[str, Any], list[bytes]]:
-    stream = _stream_of(container)
-    seen = _Seen(at, _end_of(stream))
-    for shown in _shown(container, stream):
+def _answer(container: InputContainer, at: str, largest_png: int) -> Answered:
+    stream = stream_of(container)
+    seen = Seen(at, end_of(stream))
+    for shown in shown_of(container, stream):
         seen.look_at(shown)
     chosen = seen.chosen()
-    _refuse_what_needs_another_conversion(stream, chosen.frame)
+    refuse_other_conversions(stream, chosen.frame)
     picture = _converted(chosen.frame)
     content = [_png(picture)]
     if len(content[0]) > largest_png:
@@ -102,7 +121,7 @@ def _answer(container: InputContainer, at: str, largest_png: int) -> tuple[dict[
 
 
 @dataclass(slots=True)
-class _Shown:
+class Shown:
     """A picture that a player would show.
 
     Attributes:
@@ -116,7 +135,7 @@ class _Shown:
     at: Fraction
 
 
-def _stream_of(container: InputContainer) -> VideoStream:
+def stream_of(container: InputContainer) -> VideoStream:
     """The first track of pictures."""
     if not container.streams.video:
         raise Unfit("it has no pictures")
@@ -130,7 +149,7 @@ def _stream_of(container: InputContainer) -> VideoStream:
     return stream
 
 
-def _shown(container: InputContainer, stream: VideoStream) -> Iterator[_Shown]:
+def shown_of(container: InputContainer, stream: VideoStream) -> Iterator[Shown]:
     """All pictures that are presented, in that order. The last packet of `demux` is empty: it flushes the decoder."""
     number = 0
     for packet in container.demux(stream):
@@ -139,31 +158,31 @@ def _shown(container: InputContainer, stream: VideoStream) -> Iterator[_Shown]:
                 raise Unfit("it doesn't say when its pictures are shown")
             if frame.is_corrupt:
                 raise Unfit("its pictures are damaged")
-            yield _Shown(frame, number, frame.pts * stream.time_base)
+            yield Shown(frame, number, frame.pts * stream.time_base)
             number += 1
 
 
-def _end_of(stream: VideoStream) -> Fraction | None:
+def end_of(stream: VideoStream) -> Fraction | None:
     """When the last picture goes off, in seconds of the file, by its header: edit lists are in it."""
     if stream.duration is None or stream.time_base is None:
         return None
     return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
 
-class _Seen:
+class Seen:
     """What was shown so far, and which of it is meant."""
 
     def __init__(self, at: str, end: Fraction | None) -> None:
         self._end = end
         self._wanted = None if at in {"first", "last"} else Fraction(at)
         self._at = at
-        self._first: _Shown | None = None
-        self._last: _Shown | None = None
-        self._meant: _Shown | None = None
+        self._first: Shown | None = None
+        self._last: Shown | None = None
+        self._meant: Shown | None = None
         self._count = 0
         self._gaps: set[Fraction] = set()
 
-    def look_at(self, shown: _Shown) -> None:
+    def look_at(self, shown: Shown) -> None:
         """Take in the next one."""
         self._count += 1
         self._first = self._first or shown
@@ -175,7 +194,7 @@ class _Seen:
             if self._wanted is not None and shown.at - self._first.at <= self._wanted:
                 self._meant = shown
 
-    def chosen(self) -> _Shown:
+    def chosen(self) -> Shown:
         """The one that is meant, of all."""
         if self._first is None or self._last is None:
             raise Unfit("nothing in it is ever shown")
@@ -184,7 +203,7 @@ class _Seen:
         found = {"first": self._first, "last": self._last}.get(self._at, self._meant)
         return found or self._first
 
-    def facts(self, chosen: _Shown) -> dict[str, Any]:
+    def facts(self, chosen: Shown) -> dict[str, Any]:
         """What is told of the file, and of the place of one picture in it; times as fractions of seconds."""
         begin = self._first.at if self._first else Fraction(0)
         return {
@@ -220,7 +239,12 @@ class _Seen:
 # --- its colours -----------------------------------------------------------------------------------
 
 
-def _refuse_what_needs_another_conversion(stream: VideoStream, frame: VideoFrame) -> None:
+def refuse_other_conversions(stream: VideoStream, frame: VideoFrame) -> None:
+    """Refuse a video whose pictures would need another conversion than there is.
+
+    Raises:
+        Unfit: it does.
+    """
     context = stream.codec_context
     if context.color_trc in _HDR:
         raise Unfit(f"it is HDR ({_HDR[context.color_trc]}); a frame of it would have other colours")
@@ -245,21 +269,30 @@ def _turn_of(frame: VideoFrame) -> tuple[int, ...] | None:
     return a, b, c, d
 
 
+def colours_of(frame: VideoFrame) -> tuple[str, str]:
+    """The matrix and the range of a picture as the filter calls them; the picture doesn't say them any more.
+
+    What the filter is told is all that it shall know.
+    """
+    is_full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
+    matrix = _MATRICES.get(frame.colorspace, _MATRIX_UNSAID)
+    frame.colorspace, frame.color_range = 2, 0
+    return matrix, "pc" if is_full else "tv"
+
+
 def _converted(frame: VideoFrame) -> Image:
     """The picture in RGB."""
     from av.filter import Graph
     from PIL import Image
 
-    is_full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
-    matrix = _MATRICES.get(frame.colorspace, _MATRIX_UNSAID)
-    # What the filter is told is all that it shall know.
-    frame.colorspace, frame.color_range, frame.pts = 2, 0, 0
+    matrix, levels = colours_of(frame)
+    frame.pts = 0
     graph = Graph()
     steps = [
         graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000), name="in"
         ),
-        graph.add("scale", _SCALE.format(matrix, "pc" if is_full else "tv")),
+        graph.add("scale", _SCALE.format(matrix, levels)),
         graph.add("format", "rgb24"),
         graph.add("buffersink"),
     ]

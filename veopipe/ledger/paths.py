@@ -73,6 +73,14 @@ class Places:
         """Where it is kept what people said of takes: beside the manifest, in git; of a rehearsal with its ledger."""
         return self.folder / "review" if self.simulated else _folder(self.manifest, "review", self.name)
 
+    def cut_of(self, name: str) -> Path:
+        """The file of a cut: beside the manifest, in git, for films and rehearsals alike."""
+        return _folder(self.manifest, "cuts", f"{name}.yaml")
+
+    def lock_of(self, name: str) -> Path:
+        """What a cut was locked to: beside it; of a rehearsal with its ledger."""
+        return (self.folder / "cuts" if self.simulated else self.cut_of(name).parent) / f"{name}.lock.json"
+
     @property
     def output(self) -> Path:
         """Where the finished videos go."""

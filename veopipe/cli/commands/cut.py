@@ -1,0 +1,139 @@
+"""`veopipe cut`: the clips of a film, and the film that is made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from veopipe.api import Project, editing
+from veopipe.cli.completions import complete_cut
+from veopipe.cli.options import LocalPath, example, format_option, pipeline_option, simulate_option
+from veopipe.cli.output import emit
+from veopipe.cli.terminal.clips import show_clips
+from veopipe.cli.terminal.screen import say
+from veopipe.errors import ExitCode, UsageError
+from veopipe.film import export, lock
+from veopipe.film.cutting import Film, Shown
+from veopipe.film.editing import Counting, Editing
+from veopipe.project import Choices
+from veopipe.text import counted, printable
+
+_CODES = (
+    "0 listed, written or as locked; 1 not all clips have a pick, or the film isn't as it was locked; "
+    "2 wrong usage or input; 6 environment, an extra missing"
+)
+
+
+@click.command("cut", epilog=example("veopipe cut shots.yaml -o film.mp4 --burn", _CODES))
+@click.argument("manifest", type=LocalPath(path_type=Path))
+@click.option("-c", "--cut", "name", metavar="NAME", help="cuts/NAME.yaml; default: main.", shell_complete=complete_cut)
+@pipeline_option("How it was run: a pipeline's name or file.")
+@simulate_option()
+@click.option("-o", "--output", type=LocalPath(path_type=Path), help="A film.mp4 to look at, or .otio, .otioz, .edl.")
+@click.option("--burn", is_flag=True, help="Names and numbers of frames in the picture; .mp4 only.")
+@click.option("--full", is_flag=True, help="As large as the videos, not 720p; .mp4 only.")
+@click.option("--lock", "locks", is_flag=True, help="Write down what is shown, down to the files: cuts/NAME.lock.json.")
+@click.option("--locked", is_flag=True, help="Fail unless everything is as it was locked.")
+@format_option
+def command(
+    manifest: Path, name: str | None, format_: str, *, output: Path | None, locks: bool, locked: bool, **options: Any
+) -> int:
+    """Show the clips of MANIFEST's film, lock it, compare it with its lock, or make it.
+
+    cuts/NAME.yaml says which clips are shown; without it all shots are, whole. Nothing is sent.
+    """
+    drawn = {option: options.pop(option) for option in ("burn", "full")}
+    room = editing(Project.of(Choices(manifest, **options), os.environ, say))
+    _check(output, room, is_drawn=any(drawn.values()), says_both=locks and locked)
+    exactly = locks or locked or output is not None
+    film = room.film(name, exactly=exactly, count=_counting() if output is not None else None)
+    differences = room.write_lock(film) if locks else room.differences(film) if locked else []
+    at = lock.shown_as(room.shelf.places, film.name) if locks or locked else None
+    makes = output is not None and not differences
+    if output is not None and makes:
+        _make(film, output, room.ledger, **drawn)
+    code = ExitCode.SETTLED_BADLY if differences else ExitCode.OK
+    if format_ == "json":
+        done = {"file": str(output) if makes else None, "lock": at, "differences": differences}
+        emit({"exit_code": int(code), **_document(film, room), **done})
+        return code
+    if output is None:
+        show_clips(film)
+    _tell(film, output if makes else None)
+    _tell_lock(differences, at, is_new=locks)
+    return code
+
+
+def _check(output: Path | None, room: Editing, *, is_drawn: bool, says_both: bool) -> None:
+    if says_both:
+        raise UsageError("--lock writes what --locked compares: say one of them")
+    if output is None and is_drawn:
+        raise UsageError("--burn and --full are of a film: say -o film.mp4")
+    if output is not None:
+        export.require(output, room.shelf.places, is_drawn=is_drawn)
+
+
+def _counting() -> Counting:
+    from veopipe.film import screening  # with an event loop
+
+    return screening.counted
+
+
+def _make(film: Film, output: Path, ledger: str, *, burn: bool, full: bool) -> None:
+    say(f"making {output}: {counted(film.frames, 'frame')}, {float(film.seconds):.2f} s")
+    export.write(film, output, ledger, burn=burn, full=full)
+
+
+def _tell(film: Film, output: Path | None) -> None:
+    if output is None:
+        return
+    for number, shown in enumerate(film.clips, 1):
+        for note in shown.notes:
+            say(f"{number} {shown.clip.name}: {note}")
+    say(f"written to {output}")
+
+
+def _tell_lock(differences: Sequence[str], at: str | None, *, is_new: bool) -> None:
+    for words in differences:
+        say(words)
+    if differences:
+        say("not locked: nothing was written" if is_new else f"the film isn't as it was locked in {at}")
+    elif at is not None:
+        say(f"locked: {at}" if is_new else f"as it was locked in {at}")
+
+
+def _document(film: Film, room: Editing) -> dict[str, Any]:
+    return {
+        "cut": film.name,
+        "fps": str(film.fps),
+        "width": film.width,
+        "height": film.height,
+        "frames": film.frames,
+        "seconds": float(film.seconds),
+        "clips": [_clip(shown, room) for shown in film.clips],
+    }
+
+
+def _clip(shown: Shown, room: Editing) -> dict[str, Any]:
+    material = shown.material
+    path = material.path if material is not None else None
+    return {
+        "kind": shown.kind,
+        "shot": shown.clip.shot,
+        "take": material.take.number if material is not None and material.take is not None else None,
+        "file": room.shelf.shown(path) if path is not None else None,
+        "sha256": material.sha256 if material is not None else None,
+        "missing": printable(material.missing, None) if material is not None and material.missing is not None else None,
+        "picked": material is not None and material.is_picked,
+        "in": shown.begin,
+        "out": shown.end,
+        "of": shown.footage.count,
+        "fps": str(shown.footage.fps),
+        "at": shown.at,
+        "frames": shown.frames,
+        "notes": [printable(note, None) for note in shown.notes],
+    }
