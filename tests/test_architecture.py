@@ -63,9 +63,10 @@ OWNERS = {
     "referencing": ["documents.schema"],
     "httpx": ["gateway."],
     "pymediainfo": ["delivery.probe"],
-    "PIL": ["manifest.pictures", "film.decoder", "simulator."],
+    "PIL": ["manifest.pictures", "film.decoder", "film.slates", "simulator."],
     "aiohttp": ["simulator."],
-    "av": ["film.decoder", "simulator."],
+    "av": ["film.decoder", "film.player", "film.reel", "simulator."],
+    "opentimelineio": ["film.timeline"],
     "click": ["cli."],
     "rich": ["cli.terminal."],
     "filelock": ["ledger.owner"],
@@ -84,7 +85,7 @@ PURE = [
     "manifest.layers",
 ]
 SPEAKERS = ["cli."]
-HEAVY = ("httpx", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2")
+HEAVY = ("httpx", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2", "opentimelineio")
 
 
 @functools.cache

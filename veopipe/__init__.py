@@ -10,7 +10,7 @@ import importlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # what is asked for is loaded when it is asked for: `veopipe --version` needs none of it
-    from veopipe.api import Project, Verification, open
+    from veopipe.api import Project, Verification, editing, open
     from veopipe.errors import VeopipeError
     from veopipe.plan.permission import Permission
     from veopipe.plan.plan import Plan
@@ -18,7 +18,18 @@ if TYPE_CHECKING:  # what is asked for is loaded when it is asked for: `veopipe 
     from veopipe.run.events import Happening, Note
 
 __version__ = "0.1.0"
-__all__ = ["Happening", "Note", "Permission", "Plan", "Project", "Report", "VeopipeError", "Verification", "open"]
+__all__ = [
+    "Happening",
+    "Note",
+    "Permission",
+    "Plan",
+    "Project",
+    "Report",
+    "VeopipeError",
+    "Verification",
+    "editing",
+    "open",
+]
 
 _HOMES = {
     "Happening": "run.events",
@@ -29,6 +40,7 @@ _HOMES = {
     "Report": "report.rows",
     "Verification": "api",
     "VeopipeError": "errors",
+    "editing": "api",
     "open": "api",
 }
 

@@ -14,7 +14,7 @@ from veopipe.manifest.families import ModelRules, ShotRules
 from veopipe.manifest.layers import SIZES
 from veopipe.profiles.reading import built_in, built_in_names
 
-NAMES = ["manifest", "bible", "pipeline", "profile"]
+NAMES = ["manifest", "bible", "pipeline", "profile", "cut"]
 API_DOCUMENT = "https://docs.laozhang.ai/en/api-capabilities/veo/official-forward"
 ENTRIES = [entry for part in ("shot", "order") for entry in schema.part("manifest", "$defs", part)["allOf"]]
 ENTRIES += [entry for family in families.families().values() for entry in (*family["allOf"], *family["x-advice"])]

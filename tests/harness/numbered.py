@@ -46,6 +46,8 @@ def clip(
     times: Sequence[int] | None = None,
     stays_s: float | None = None,
     sound_s: float | None = None,
+    sound_rate: int = 48000,
+    layout: str = "mono",
     codec: str = "libx264",
     pixels: str = "yuv420p",
     matrix: str = "bt709",
@@ -61,6 +63,8 @@ def clip(
         times: when each comes on, in pictures at that rate.
         stays_s: seconds that the last one stays, where it isn't as long as the others; for encoders without B-frames.
         sound_s: seconds of sound; None: there is none.
+        sound_rate: its samples per second.
+        layout: its channels.
         codec: of the pictures.
         pixels: their format.
         matrix: their colours, as ffmpeg's filter calls it.
@@ -77,7 +81,7 @@ def clip(
         context.options = X264 if options is None else options
         if tags is not None:
             tags(context)
-        sound = out.add_stream("aac", rate=48000, layout="mono") if sound_s else None
+        sound = out.add_stream("aac", rate=sound_rate, layout=layout) if sound_s else None
         for at, shown in zip(range(len(pictures)) if times is None else times, pictures, strict=True):
             frame = _encodable(shown, pixels, matrix, levels)
             frame.pts, frame.time_base = at, 1 / rate
@@ -86,7 +90,7 @@ def clip(
             if stays_s is not None:
                 packet.duration = round(stays_s / packet.time_base)  # the muxer asks the last one
             out.mux(packet)
-        for samples in tone(sound_s or 0):
+        for samples in tone(sound_s or 0, sound_rate, layout):
             out.mux(sound.encode(samples))
         if sound is not None:
             out.mux(sound.encode(None))
@@ -113,13 +117,14 @@ def error(one: bytes, other: bytes) -> float:
         return sum(ImageStat.Stat(ImageChops.difference(first.convert("RGB"), second.convert("RGB"))).mean) / 3
 
 
-def tone(seconds: float) -> Iterator[av.AudioFrame]:
+def tone(seconds: float, rate: int = 48000, layout: str = "mono") -> Iterator[av.AudioFrame]:
     """A quiet 440 Hz."""
-    for start in range(0, round(seconds * 48000), 1024):
-        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
-        wave = [0.05 * math.sin(2 * math.pi * 440 * (start + n) / 48000) for n in range(1024)]
-        frame.planes[0].update(struct.pack("<1024f", *wave))
-        frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+    for start in range(0, round(seconds * rate), 1024):
+        frame = av.AudioFrame(format="fltp", layout=layout, samples=1024)
+        wave = [0.05 * math.sin(2 * math.pi * 440 * (start + n) / rate) for n in range(1024)]
+        for plane in frame.planes:
+            plane.update(struct.pack("<1024f", *wave))
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         yield frame
 
 

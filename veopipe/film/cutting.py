@@ -10,6 +10,7 @@ Source: docs/design.md, 12 (Cuts).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,9 +20,11 @@ from veopipe.documents.problems import Finding, Findings
 from veopipe.film import cutfile
 from veopipe.film.cutfile import Clip, Cut, Mark
 from veopipe.film.footage import FILM, USUAL, Footage
+from veopipe.takes.moment import LAST
 from veopipe.takes.take import Take
 from veopipe.text import counted
 
+_FIRST = "input_reference"  # the role of the picture that a shot begins with
 _TALL, _WIDE = "portrait", "landscape"
 
 
@@ -92,7 +95,7 @@ class Film:
     Attributes:
         name: the cut's.
         fps: frames per second, exact.
-        width: of the largest video.
+        width: of the largest video of the shape that most have.
         height: likewise.
         clips: in the order in which they are shown.
     """
@@ -156,8 +159,12 @@ def _next(clip: Clip, material: Material | None, fps: Fraction, before: Sequence
 
 
 def _largest(there: Sequence[Footage]) -> tuple[int, int]:
-    """Width and height of the largest of these; of a film of gaps those of its slates."""
-    return max(((each.width, each.height) for each in there), key=lambda size: size[0] * size[1], default=USUAL)
+    """Width and height of the largest of the shape that most have; of a film of gaps those of its slates."""
+    if not there:
+        return USUAL
+    shapes = Counter(Fraction(each.width, each.height) for each in there)
+    shape = shapes.most_common(1)[0][0]
+    return max((each.width, each.height) for each in there if Fraction(each.width, each.height) == shape)
 
 
 # --- what doesn't go together ----------------------------------------------------------------------
@@ -211,21 +218,33 @@ def _shown(clip: Clip, material: Material, fps: Fraction, at: int, before: Seque
     footage, notes = at_rate(material.footage, fps), []
     if material.missing is not None:
         footage = replace(footage, count=round(footage.seconds * fps), fps=fps)
-    whole = Shown(clip, material, footage, 0, footage.count, at, footage.count)
+    shown = Shown(clip, material, footage, 0, footage.count, at, footage.count)
     begin, end = 0, footage.count
     if clip.begin is not None:
         begin, is_rounded = clip.begin.frames(footage.fps)
         notes += [f"in {clip.begin.written} is frame {begin}"] if is_rounded else []
-    elif before and continues(whole, before[-1]):
-        begin = 1
-        notes.append(f"starts at frame 1: frame 0 is the last one of {before[-1].clip.name}")
     if clip.end is not None:
         end, is_rounded = clip.end.frames(footage.fps)
         notes += [f"out {clip.end.written} is frame {end}"] if is_rounded else []
+    if before:
+        begin, words = _after(shown, before[-1], begin)
+        notes += words
     if material.missing is not None:
         notes.append(f"a slate stands for it: {material.missing}")
     frames = max(0, int((end - begin) / footage.fps * fps + Fraction(1, 2)))
-    return replace(whole, begin=begin, end=end, frames=frames, notes=tuple(notes))
+    return replace(shown, begin=begin, end=end, frames=frames, notes=tuple(notes))
+
+
+def _after(shown: Shown, before: Shown, begin: int) -> tuple[int, list[str]]:
+    """Where a clip begins behind the one before it, and what an editor should know of their seam."""
+    name = before.clip.name
+    if not _was_made_from(shown, before):
+        return begin, []
+    if not before.is_whole_to_its_end:
+        return begin, [f"continues from the last frame of {name}, which isn't shown: the picture jumps"]
+    if shown.clip.begin is None and continues(shown, before):
+        return 1, [f"starts at frame 1: frame 0 is the last one of {name} again"]
+    return begin, []
 
 
 def at_rate(footage: Footage, fps: Fraction) -> Footage:
@@ -236,8 +255,20 @@ def at_rate(footage: Footage, fps: Fraction) -> Footage:
 
 
 def continues(shown: Shown, before: Shown) -> bool:
-    """Whether a clip repeats the last frame of the clip before it, since it was made from it."""
-    return False
+    """Whether a clip begins with the frame on which the clip before it ends: then that one needn't be shown twice.
+
+    Its take was made from the last frame of the very take that is shown before it, and up to its end.
+    """
+    return _was_made_from(shown, before) and before.is_whole_to_its_end
+
+
+def _was_made_from(shown: Shown, before: Shown) -> bool:
+    """Whether a clip's take begins with the last frame of the take that is shown before it."""
+    taken, producer = (each.material.take if each.material is not None else None for each in (shown, before))
+    if taken is None or producer is None:
+        return False
+    links = (picture for picture in taken.order.pictures if picture.role == _FIRST and picture.frame == LAST.name)
+    return any(picture.of == producer.fingerprint for picture in links)
 
 
 def _wrong(shown: Shown) -> Iterator[tuple[Mark | None, Finding]]:

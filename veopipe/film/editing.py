@@ -58,14 +58,14 @@ class Editing:
         Args:
             name: the cut's; None: `main`, or every shot, whole, in the list's order.
             exactly: hash the files.
-            count: says what videos hold, instead of what is on record.
+            count: says what videos hold, instead of what is on record; then they are hashed, too.
 
         Raises:
             UsageError: there is no such cut, or a video can't be counted.
             InvalidInput: the cut has errors, or shows what isn't there.
         """
         cut = cutfile.read(self.shelf.places, name, self.orders)
-        materials = self._materials(cut, exactly=exactly)
+        materials = self._materials(cut, exactly=exactly or count is not None)
         if count is not None:
             materials = _counted(cut, materials, count)
         film = cutting.lay_out(cut, materials)
@@ -103,7 +103,7 @@ class Editing:
 
     def _materials(self, cut: Cut, *, exactly: bool) -> list[Material | None]:
         findings = Findings()
-        stale = {item.shot for item in self.plan.items if item.action.value == "stale"}
+        stale = {item.shot for item in self.plan.items if item.is_stale}
         numbers = {shot: number for number, shot in enumerate(self.orders, 1)}
         found: list[Material | None] = []
         for clip in cut.clips:

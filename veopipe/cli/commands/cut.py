@@ -49,21 +49,18 @@ def command(
     drawn = {option: options.pop(option) for option in ("burn", "full")}
     room = editing(Project.of(Choices(manifest, **options), os.environ, say))
     _check(output, room, is_drawn=any(drawn.values()), says_both=locks and locked)
-    exactly = locks or locked or output is not None
-    film = room.film(name, exactly=exactly, count=_counting() if output is not None else None)
+    film = room.film(name, exactly=locks or locked, count=_counting() if output is not None else None)
     differences = room.write_lock(film) if locks else room.differences(film) if locked else []
     at = lock.shown_as(room.shelf.places, film.name) if locks or locked else None
-    makes = output is not None and not differences
-    if output is not None and makes:
-        _make(film, output, room.ledger, **drawn)
+    made = None if differences else output
+    if made is not None:
+        _make(film, made, room.ledger, **drawn)
     code = ExitCode.SETTLED_BADLY if differences else ExitCode.OK
     if format_ == "json":
-        done = {"file": str(output) if makes else None, "lock": at, "differences": differences}
+        done = {"file": str(made) if made is not None else None, "lock": at, "differences": differences}
         emit({"exit_code": int(code), **_document(film, room), **done})
         return code
-    if output is None:
-        show_clips(film)
-    _tell(film, output if makes else None)
+    _tell(film, output, made)
     _tell_lock(differences, at, is_new=locks)
     return code
 
@@ -88,13 +85,15 @@ def _make(film: Film, output: Path, ledger: str, *, burn: bool, full: bool) -> N
     export.write(film, output, ledger, burn=burn, full=full)
 
 
-def _tell(film: Film, output: Path | None) -> None:
+def _tell(film: Film, output: Path | None, made: Path | None) -> None:
     if output is None:
+        show_clips(film)
+    if made is None:
         return
     for number, shown in enumerate(film.clips, 1):
         for note in shown.notes:
             say(f"{number} {shown.clip.name}: {note}")
-    say(f"written to {output}")
+    say(f"written to {made}")
 
 
 def _tell_lock(differences: Sequence[str], at: str | None, *, is_new: bool) -> None:
