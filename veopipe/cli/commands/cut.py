@@ -48,25 +48,34 @@ def command(
     """
     drawn = {option: options.pop(option) for option in ("burn", "full")}
     room = editing(Project.of(Choices(manifest, **options), os.environ, say))
-    _check(output, room, is_drawn=any(drawn.values()), says_both=locks and locked)
-    film = room.film(name, exactly=locks or locked, count=_counting() if output is not None else None)
-    differences = room.write_lock(film) if locks else room.differences(film) if locked else []
-    at = lock.shown_as(room.shelf.places, film.name) if locks or locked else None
+    _check(output, room, is_drawn=any(drawn.values()), both=(locks, locked))
+    about_lock = locks or locked
+    film = room.film(name, exactly=about_lock, count=_counting() if output is not None else None)
+    differences = _differences(room, film, locks=locks) if about_lock else []
+    at = lock.shown_as(room.shelf.places, film.name) if about_lock else None
     made = None if differences else output
     if made is not None:
         _make(film, made, room.ledger, **drawn)
     code = ExitCode.SETTLED_BADLY if differences else ExitCode.OK
     if format_ == "json":
-        done = {"file": str(made) if made is not None else None, "lock": at, "differences": differences}
-        emit({"exit_code": int(code), **_document(film, room), **done})
+        _emit(code, film, room, {"file": _text(made), "lock": at, "differences": differences})
         return code
     _tell(film, output, made)
     _tell_lock(differences, at, is_new=locks)
     return code
 
 
-def _check(output: Path | None, room: Editing, *, is_drawn: bool, says_both: bool) -> None:
-    if says_both:
+def _differences(room: Editing, film: Film, *, locks: bool) -> list[str]:
+    """What speaks against a lock, or isn't as it was locked."""
+    return room.write_lock(film) if locks else room.differences(film)
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path is not None else None
+
+
+def _check(output: Path | None, room: Editing, *, is_drawn: bool, both: tuple[bool, bool]) -> None:
+    if all(both):
         raise UsageError("--lock writes what --locked compares: say one of them")
     if output is None and is_drawn:
         raise UsageError("--burn and --full are of a film: say -o film.mp4")
@@ -105,8 +114,9 @@ def _tell_lock(differences: Sequence[str], at: str | None, *, is_new: bool) -> N
         say(f"locked: {at}" if is_new else f"as it was locked in {at}")
 
 
-def _document(film: Film, room: Editing) -> dict[str, Any]:
-    return {
+def _emit(code: ExitCode, film: Film, room: Editing, done: dict[str, Any]) -> None:
+    document = {
+        "exit_code": int(code),
         "cut": film.name,
         "fps": str(film.fps),
         "width": film.width,
@@ -115,6 +125,7 @@ def _document(film: Film, room: Editing) -> dict[str, Any]:
         "seconds": float(film.seconds),
         "clips": [_clip(shown, room) for shown in film.clips],
     }
+    emit({**document, **done})
 
 
 def _clip(shown: Shown, room: Editing) -> dict[str, Any]:
