@@ -31,6 +31,7 @@ CASES = [
     pytest.param("veopipe report shots.yaml --format m", ["markdown"], id="formats"),
     pytest.param("veopipe completion f", ["fish"], id="shells"),
     pytest.param("veopipe init --profile ", ["google", "laozhang", "new-api"], id="profiles"),
+    pytest.param("veopipe cut shots.yaml -c t", ["tall", "teaser"], id="cuts"),
     pytest.param("veopipe schema pr", ["profile"], id="schemas"),
 ]
 
@@ -42,6 +43,9 @@ def folder(tmp_path_factory):
     (made / "broken.yaml").write_text("shots: [")
     (made / "my film").mkdir()
     (made / "my film" / "shots.yaml").write_text(LIST)
+    (made / "cuts").mkdir()
+    for cut in ("main", "tall", "teaser"):
+        (made / "cuts" / f"{cut}.yaml").write_text("version: 1\n")
     (made / "pipelines").mkdir()
     (made / "pipelines" / "own.yaml").write_text("version: 1\n")
     return made
