@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -234,6 +235,29 @@ def test_what_veopipe_doesnt_know_of_a_review_stays_in_it(film: Film, gateway: S
     assert path.exists()
 
 
+def test_what_couldnt_be_read_back_isnt_written(film: Film, gateway: Simulator) -> None:
+    film.list(TWO)
+    film.run()
+    assert "at most 10,000 characters" in review(film, "SC01", "--pick", "1", "--note", "x" * 10_001, code=2).err
+    assert "half a character" in review(film, "SC01", "--pick", "1", "--by", "caf\udce9", code=2).err
+    assert reviews(film) == {}
+    odd = replace(film, environment={**film.environment, "GIT_AUTHOR_NAME": "caf\udce9 " + "x" * 300})
+    review(odd, "SC01", "--pick", "1")  # nobody typed that name here
+    assert f"by: caf\ufffd {'x' * 195}\n" in reviews(film)["SC01.001"]
+    assert film.run().code == 0
+
+
+def test_a_review_file_that_leads_away_shows_nothing_of_what_is_there(film: Film, gateway: Simulator) -> None:
+    film.list(TWO)
+    folder = film.folder / "review" / "shots"
+    folder.mkdir(parents=True)
+    (folder / "SC01.001.yaml").symlink_to("/proc/self/environ")
+    done = film.command("run", "shots.yaml", "-p", "quick.yaml", "--base-url", film.base_url, "--yes")
+    assert (done.code, len(gateway.charged)) == (2, 0)
+    assert "SC01.001.yaml leads out of the list's folder" in done.err
+    assert "PATH=" not in done.out + done.err
+
+
 def test_a_note_or_a_wish_needs_no_verdict(film: Film, gateway: Simulator) -> None:
     film.list(TWO)
     film.run()
@@ -275,6 +299,21 @@ def test_what_a_page_saved_is_taken_in_whole_or_not_at_all(film: Film, gateway: 
     assert "nothing changed" in review(film, decisions(film, first, second)).out
     review(film, decisions(film, {**first, "verdict": None, "again": False}))
     assert (sorted(reviews(film)), bought(film)) == (["SC01.002"], 0)
+
+
+def test_a_page_says_one_thing_of_each_take(film: Film, gateway: Simulator) -> None:
+    film.list(TWO)
+    film.run()
+    first, second = ({"take": f"SC01.00{n}", "file": f"sha256:{digits(film, 'SC01', n)}"} for n in (1, 2))
+    twice = decisions(film, {**first, "verdict": "pick"}, {**first, "again": True})
+    assert "SC01.001 is decided twice" in review(film, twice, code=2).err
+    picks = decisions(film, {**first, "verdict": "pick"}, {**second, "verdict": "pick"})
+    assert "are both picked for SC01" in review(film, picks, code=2).err
+    assert reviews(film) == {}
+
+    review(film, decisions(film, {**first, "verdict": "reject"}))
+    review(film, decisions(film, {**first, "verdict": None, "again": True}))
+    assert ("again: true" in reviews(film)["SC01.001"], "verdict" in reviews(film)["SC01.001"]) == (True, False)
 
 
 # --- who comes and goes ----------------------------------------------------------------------------

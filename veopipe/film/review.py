@@ -2,7 +2,8 @@
 
 * A file for each take, so that two people who judge different takes never meet in a merge.
 * What can't be read may be a pick: then nothing is decided, and nothing is bought.
-* A file is replaced whole, and keys that this version doesn't know stay in it.
+* A file is replaced whole, and keys that this version doesn't know stay in it, as they are written.
+* A list may come from a stranger's pull request: a review file lies in the list's git work tree, links followed.
 
 Source: docs/design.md, 12 (Review); `schemas/review.schema.json`; `schemas/decisions.schema.json`.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.[0-9]{3,6}(-[0-9]{1,3})?")
 _MISNAMED = Rule(
     "review-name", "error", "a review file is named as its take's video is: SC01.002.yaml", "veopipe, Review"
 )
+_TWICE = Rule("review-twice", "error", "a take has one review file", "veopipe, Review")
+_OUTSIDE = Rule(
+    "review-outside", "error", "review files lie in the list's folder or its git work tree", "veopipe, Review"
+)
 
 
 # --- what lies there ------------------------------------------------------------------------------------
@@ -45,19 +50,15 @@ def read(places: Places) -> Reviews:
         InvalidInput: one can't be read or has an error; it may be a pick.
         EnvironmentFault: their folder can't be read.
     """
-    folder = places.reviews
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith((".yaml", ".yml")))
-    except FileNotFoundError:
-        return Reviews(output=places.output_base)
-    except OSError as error:
-        raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
+    folder, shown = places.reviews, os.path.relpath(places.reviews, places.manifest.parent)
+    boundaries = _boundaries(places)
+    problems: list[Problem] = _strange([] if _lies_within(folder, boundaries) else [""], shown)
+    names = [] if problems else _names(folder)
+    problems += _strange([name for name in names if _leads_away(folder / name, boundaries)], shown)
+    problems += _twins(names, shown)
     found: dict[str, Review] = {}
-    problems: list[Problem] = []
-    for name in names:
-        if name.startswith("."):  # of an editor, or of a system that keeps its own notes beside each file
-            continue
-        review, wrong = _read(folder / name, os.path.relpath(folder / name, places.manifest.parent))
+    for name in [] if problems else names:
+        review, wrong = _read(folder / name, os.path.join(shown, name))
         problems += wrong
         if review is not None:
             found[review.take] = review
@@ -66,18 +67,77 @@ def read(places: Places) -> Reviews:
     return Reviews(found, places.output_base)
 
 
+def _names(folder: Path) -> list[str]:
+    """The names of review files, and of what was perhaps meant to be one."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
+    # A dot: of an editor, or of a system that keeps its own notes beside each file.
+    return [name for name in names if not name.startswith(".") and name.casefold().endswith((".yaml", ".yml"))]
+
+
+def _boundaries(places: Places) -> tuple[str, str]:
+    """Where review files may lie: in the list's work tree, or, for a rehearsal's ledger elsewhere, in their folder."""
+    home = os.path.realpath(places.manifest.parent)
+    own = os.path.join(home, os.path.relpath(places.reviews, places.manifest.parent))
+    return os.path.realpath(files.work_tree_of(places.manifest.parent)), os.path.normpath(own)
+
+
+def _lies_within(path: Path, boundaries: Iterable[str]) -> bool:
+    real = Path(os.path.realpath(path))  # links followed
+    return any(real.is_relative_to(boundary) for boundary in boundaries)
+
+
+def _leads_away(path: Path, boundaries: Iterable[str]) -> bool:
+    return path.is_symlink() and not _lies_within(path, boundaries)
+
+
+def _strange(names: Sequence[str], shown: str) -> list[Problem]:
+    """Links that lead away. Their place is their folder, so that no line of what they lead to is shown."""
+    return [
+        _of_folder(
+            _OUTSIDE,
+            f"{printable(os.path.join(shown, name), 120)} leads out of the list's folder and its git "
+            "work tree: copy the file there",
+            shown,
+        )
+        for name in names
+    ]
+
+
+def _twins(names: Sequence[str], shown: str) -> list[Problem]:
+    """Files for one take: names and endings are one where only the case differs, as some disks see them."""
+    by_take: dict[str, list[str]] = {}
+    for name in names:
+        by_take.setdefault(os.path.splitext(name)[0].casefold(), []).append(printable(name, 80))
+    return [
+        _of_folder(_TWICE, f"{' and '.join(same)} are about one take: leave one, called .yaml", shown)
+        for same in by_take.values()
+        if len(same) > 1
+    ]
+
+
+def _of_folder(rule: Rule, message: str, shown: str) -> Problem:
+    return Problem(shown, 1, 1, rule.severity, rule.id, message)
+
+
 def _read(path: Path, shown: str) -> tuple[Review | None, list[Problem]]:
     document, findings = yaml.load(path, shown_as=shown), Findings()
     if document.root is None:
         return None, list(document.problems)
-    if _NAME.fullmatch(path.stem) is None:
-        findings.add(_MISNAMED.finding(_MISNAMED.message, ()), Place(shown, 1, 1))
+    if _NAME.fullmatch(path.stem) is None or path.suffix != ".yaml":
+        ending = "" if path.suffix == ".yaml" else f"; this one ends in {path.suffix}"
+        findings.add(_MISNAMED.finding(_MISNAMED.message + ending, ()), Place(shown, 1, 1))
     for finding in schema.check("review", plain(document.root)):
         findings.add(finding, finding.place(shown, document.root))
     problems = [*document.problems, *findings.problems(())]
     if problems or not isinstance(document.root, MappingNode):
         return None, problems
-    return _made(path.stem, {key: plain(node) for key, node in document.root.items.items()}), []
+    review = _made(path.stem, {key: plain(node) for key, node in document.root.items.items()})
+    return replace(review, kept=_kept(path, document.root)) if review.unknown else review, []
 
 
 def _made(name: str, said: Mapping[str, Any]) -> Review:
@@ -94,6 +154,25 @@ def _made(name: str, said: Mapping[str, Any]) -> Review:
     )
 
 
+def _kept(path: Path, root: MappingNode) -> str:
+    """The lines of the keys that aren't known, as they are written; they may be wrong if the file is no plain mapping.
+
+    Other programs read `1.50`, `0x1F` or a date there otherwise than we do.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, ValueError):  # gone since; their values are kept all the same
+        return ""
+    starts = sorted((line, key) for key, (line, _) in root.keys.items())
+    ends = [line for line, _ in starts[1:]] + [len(lines) + 1]
+    return "".join(
+        f"{line}\n"
+        for (start, key), end in zip(starts, ends, strict=True)
+        if key not in _KNOWN
+        for line in lines[start - 1 : end - 1]
+    )
+
+
 # --- what is said ---------------------------------------------------------------------------------------
 
 
@@ -105,7 +184,7 @@ class Decision:
         take: the name of its file, without the ending.
         digits: how the sha256 of the file begins that was looked at.
         verdict: a verdict.
-        clears: verdict and wish are taken back.
+        clears: the verdict is taken back, and the wish, too, if `again` is None.
         again: whether one more result is wished.
         note: for others; an empty text takes it away.
         by: who says it.
@@ -176,17 +255,54 @@ def decide(reviews: Reviews, states: Mapping[str, ShotState], decisions: Sequenc
     A pick takes the place of an earlier one of the same shot and output folder, which becomes `alt`.
 
     Raises:
-        UsageError: a decision is about a file that no take of this ledger has.
+        UsageError: a decision is about a file that no take of this ledger has, two are about one take or pick for one
+            shot, or what is said couldn't be read back.
     """
     known = {name_of(take): (state, take) for state in states.values() for take in state.takes}
     _refuse([said.take for said in decisions if not _is_about(said, known.get(said.take))])
+    _refuse_twice(decisions, known)
     after = dict(reviews.by_take)
     for said in decisions:
         state, take = known[said.take]
         after[said.take] = _after(Reviews(after).of(take) or Review(said.take, said.digits), said)
         if said.verdict is Verdict.PICK:
             after |= _unpicked(after, state, take)
-    return [review for name, review in after.items() if reviews.by_take.get(name) != review]
+    changed = [review for name, review in after.items() if reviews.by_take.get(name) != review]
+    _refuse_unreadable(changed, reviews)
+    return changed
+
+
+def _refuse_twice(decisions: Sequence[Decision], known: Mapping[str | None, tuple[ShotState, Take]]) -> None:
+    """Of two words about one take, and of two picks that choose for one shot, nobody knows which one is meant."""
+    takes: set[str] = set()
+    picks: dict[tuple[str, str], str] = {}
+    for said in decisions:
+        name = printable(said.take, 60)
+        if said.take in takes:
+            raise UsageError(f"{name} is decided twice: say one thing of each take; nothing was changed")
+        takes.add(said.take)
+        state, take = known[said.take]
+        if said.verdict is Verdict.PICK and take.file is not None:
+            other = picks.setdefault((state.shot, take.file.output), name)
+            if other != name:
+                raise UsageError(f"{other} and {name} are both picked for {state.shot}: leave one; nothing was changed")
+
+
+def _refuse_unreadable(changed: Iterable[Review], before: Reviews) -> None:
+    """Refuse what couldn't be read back once it is written: it would stop every command from then on."""
+    for review in changed:
+        _check(review, before)
+
+
+def _check(review: Review, before: Reviews) -> None:
+    document, same = yaml.read(_text(review).encode(), review.take), review.take.casefold()
+    found = [problem.message for problem in document.problems]
+    if document.root is not None:
+        found += [finding.message for finding in schema.check("review", plain(document.root))]
+    if found:
+        raise UsageError(f"{review.take}: {found[0]}; nothing was changed")
+    if other := next((name for name in before.by_take if name != review.take and name.casefold() == same), None):
+        raise UsageError(f"{other}.yaml isn't called as its take is: rename it {review.take}.yaml, or remove it")
 
 
 def _refuse(strange: Sequence[str]) -> None:
@@ -202,7 +318,7 @@ def _is_about(said: Decision, known: tuple[ShotState, Take] | None) -> bool:
 def _after(before: Review, said: Decision) -> Review:
     """A review after a decision; as it was if nothing is new."""
     verdict = None if said.clears else said.verdict or before.verdict
-    again = False if said.clears else before.again if said.again is None else said.again
+    again = said.again if said.again is not None else before.again and not said.clears
     note = before.note if said.note is None else said.note.strip() or None
     after = replace(before, verdict=verdict, again=again, note=note)
     return replace(after, by=said.by or before.by, at=now()) if after != before else before
@@ -218,23 +334,37 @@ def _unpicked(said: Mapping[str, Review], state: ShotState, pick: Take) -> dict[
 def write(places: Places, reviews: Sequence[Review]) -> None:
     """Put reviews into their files; one that says nothing any more loses its file.
 
+    Picks come first: a crash between them and the rest leaves two, which buy nothing, and never none.
+
     Raises:
         EnvironmentFault: one can't be written; those before it are.
     """
-    for review in reviews:
+    for review in sorted(reviews, key=lambda review: review.verdict is not Verdict.PICK):
         path = places.reviews / f"{review.take}.yaml"
         try:
             if review.says_nothing:
                 path.unlink(missing_ok=True)
                 continue
             files.make_folder(path.parent)
-            files.replace(path, yaml.dump(dict(_lines(review))).encode())
+            files.replace(path, _text(review).encode())
         except OSError as error:
             raise EnvironmentFault(f"{path} can't be written: {error.strerror}") from None
 
 
+def _text(review: Review) -> str:
+    """A review file: what else stood in it stays as it was written, or as its values where that can't be had."""
+    lines = dict(_lines(review))
+    whole = {**lines, **review.unknown}
+    if review.kept:
+        text = yaml.dump(lines) + review.kept
+        document = yaml.read(text.encode(), review.take)
+        if document.root is not None and not document.problems and plain(document.root) == whole:
+            return text
+    return yaml.dump(whole)
+
+
 def _lines(review: Review) -> Iterator[tuple[str, Any]]:
-    """Key and value of each line of a review file."""
+    """Key and value of each line that we know of a review file."""
     yield "file", f"{_HASH}{review.digits}"
     told = {
         "verdict": review.verdict.value if review.verdict is not None else None,
@@ -244,4 +374,3 @@ def _lines(review: Review) -> Iterator[tuple[str, Any]]:
         "note": review.note,
     }
     yield from ((key, value) for key, value in told.items() if value is not None)
-    yield from review.unknown.items()

@@ -42,6 +42,7 @@ class Review:
         by: who said it.
         at: when, UTC, ISO 8601.
         unknown: what else stands in its file, kept.
+        kept: the lines of that, as they are written.
     """
 
     take: str
@@ -52,6 +53,7 @@ class Review:
     by: str | None = None
     at: str | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    kept: str = ""
 
     @property
     def says_nothing(self) -> bool:

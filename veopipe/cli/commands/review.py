@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from veopipe.text import printable
 
 _CODES = "0 listed or written; 2 wrong usage or input, nothing changed; 6 a file can't be read or written"
 _EXAMPLE = "veopipe review shots.yaml SC01 --pick 2 --note 'the gull at 5 s'"
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # controls, and bytes that aren't UTF-8
+_LONGEST_NAME = 200  # characters of `by`
 _number = click.IntRange(1, 999_999)
 
 
@@ -74,11 +77,12 @@ def _numbers(told: int | Sequence[int] | None) -> Iterator[int]:
 
 
 def _somebody() -> str | None:
-    """Who is at the keyboard, as far as the system knows."""
+    """Who is at the keyboard, as far as the system knows: what nobody typed here is cut and cleaned, not refused."""
     try:
-        return os.environ.get("GIT_AUTHOR_NAME") or getpass.getuser()
+        name = os.environ.get("GIT_AUTHOR_NAME") or getpass.getuser()
     except (KeyError, OSError):  # a container without a user's name
         return None
+    return _NO_TEXT.sub("\ufffd", name)[:_LONGEST_NAME]
 
 
 def _state_of(ledger: OpenLedger, shot: str) -> ShotState:

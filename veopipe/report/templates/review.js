@@ -147,14 +147,13 @@ byId("sheet").addEventListener("pointerdown", (event) => {
 
 // --- saving -----------------------------------------------------------------------------------------
 // Only what differs is said, so that an older page overwrites nothing else. A verdict that is taken back takes the wish
-// with it; one that stays is said again behind it.
+// with it, but for one that is said beside it.
 function decisionsOf(take) {
   const head = { take: take.name, file: `sha256:${take.digits}` };
   const said = Object.fromEntries(Object.keys(take.record).filter((key) => key in take.draft).map((key) => [key, take.draft[key]]));
   if (said.note) said.note = said.note.trim();
-  const entry = { ...head, ...said, ...(name() ? { by: name() } : {}) };
   const stays = said.verdict === null && now(take).again;
-  return stays ? [entry, { ...head, again: true, by: name() }] : [entry];
+  return { ...head, ...said, ...(stays ? { again: true } : {}), ...(name() ? { by: name() } : {}) };
 }
 function hand(text, file) {
   const link = document.createElement("a");
@@ -166,7 +165,7 @@ function hand(text, file) {
 function save() {
   if (!name()) { ask(save); return; }
   const drafts = drafted();
-  const document_ = { version: 1, ledger, decisions: drafts.flatMap(decisionsOf) };
+  const document_ = { version: 1, ledger, decisions: drafts.map(decisionsOf) };
   hand(JSON.stringify(document_, null, 1) + "\n", "decisions.json");
   drafts.forEach((take) => {
     take.draft.saved = made;
