@@ -9,9 +9,10 @@ Source: docs/design.md, 12 (Chains).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Protocol
 
 from veopipe.documents.problems import Finding, Rule
@@ -34,6 +35,8 @@ RULES = (UNKNOWN, SELF, CYCLE, FRAME, RATIO, RATIO_4K, SMALL, LONG)
 _SOFTENS = 4
 """The link at which a chain is called long: each generation softens what it is given."""
 _RING = 8  # shots of a ring that are named
+_RINGS = 20  # that are told; whoever breaks these sees the next ones
+_GUESSES, _KNOWN = 20, 500  # names that are compared, so that one mistake in `defaults` of a long list takes no hours
 
 ValuePath = tuple[str | int, ...]
 """Keys and indexes down to a value of a shot."""
@@ -114,15 +117,15 @@ def judge(shots: Mapping[str, Linked], ids: Sequence[str]) -> Iterator[tuple[str
         shots: those that have links, in the list's order.
         ids: of all shots.
     """
-    known = frozenset(ids)
+    known, unknown = frozenset(ids), _unknown(ids)
     for shot, its in shots.items():
         for path, link in its.links.items():
             if link.shot == shot:
                 message = f"{shot} continues from itself; if `defaults` say so, set `{path[0]}` on this shot, or null"
                 yield shot, SELF.finding(message, (*path, "shot"))
             elif link.shot not in known:
-                yield shot, UNKNOWN.finding(_unknown(link.shot, ids), (*path, "shot"))
-    rings = list(_rings(shots))
+                yield shot, UNKNOWN.finding(unknown(link.shot), (*path, "shot"))
+    rings = _first_rings(shots)
     yield from (_ring(shots, ring) for ring in rings)
     if not rings:
         yield from _long(shots)
@@ -135,15 +138,38 @@ def _ring(shots: Mapping[str, Linked], ring: Sequence[str]) -> tuple[str, Findin
     return first, CYCLE.finding(f"these shots wait for each other: {shown}", (*path, "shot"))
 
 
-def _unknown(shot: str, ids: Sequence[str]) -> str:
-    close = difflib.get_close_matches(shot, ids, n=1)
-    guess = f"did you mean {close[0]}?" if close else "`shot` is the id of a shot of this list"
-    return f"there is no shot {printable(shot, 60)}: {guess}"
+def _unknown(ids: Sequence[str]) -> Callable[[str], str]:
+    """What says that there is no such shot, and which was probably meant; each name is compared once."""
+    told: dict[str, str] = {}
+    compared = list(islice(ids, _KNOWN))
+
+    def words(shot: str) -> str:
+        if shot not in told:
+            close = difflib.get_close_matches(shot[:64], compared, n=1) if len(told) < _GUESSES else ()
+            guess = f"did you mean {close[0]}?" if close else "`shot` is the id of a shot of this list"
+            told[shot] = f"there is no shot {printable(shot, 60)}: {guess}"
+        return told[shot]
+
+    return words
 
 
-def _rings(shots: Mapping[str, Linked]) -> Iterator[list[str]]:
-    """Each ring of shots that wait for each other, from a consumer to its producer; a shot by itself is none."""
+def _first_rings(shots: Mapping[str, Linked]) -> Sequence[Sequence[str]]:
+    """The first rings, one for each link that closes some; see `_rings`."""
+    found: dict[tuple[str, str], Sequence[str]] = {}
+    for ring in _rings(shots):
+        found.setdefault((ring[0], ring[1]), ring)
+        if len(found) == _RINGS:
+            break
+    return list(found.values())
+
+
+def _rings(shots: Mapping[str, Linked]) -> Iterator[Sequence[str]]:
+    """Each ring of shots that wait for each other, from a consumer to its producer; a shot by itself is none.
+
+    Of a long one only the first shots, one more than are named.
+    """
     done: set[str] = set()
+    after: dict[str, str] = {}  # shot on the way → the next one
     for start in shots:
         way = {} if start in done else {start: _others(shots, start)}
         while way:
@@ -153,10 +179,17 @@ def _rings(shots: Mapping[str, Linked]) -> Iterator[list[str]]:
                 done.add(here)
                 del way[here]
             elif producer in way:
-                places = list(way)
-                yield places[places.index(producer) :]
+                yield _along(after, producer, here)
             elif producer not in done:
+                after[here] = producer
                 way[producer] = _others(shots, producer)
+
+
+def _along(after: Mapping[str, str], first: str, last: str) -> Sequence[str]:
+    names = [first]
+    while names[-1] != last and len(names) <= _RING:
+        names.append(after[names[-1]])
+    return names
 
 
 def _others(shots: Mapping[str, Linked], shot: str) -> Iterator[str]:
@@ -174,6 +207,18 @@ def _long(shots: Mapping[str, Linked]) -> Iterator[tuple[str, Finding]]:
             path = next(iter(shots[shot].links))
             message = f"this is the {_SOFTENS}th link of a chain: pictures soften from link to link, and motion stalls"
             yield shot, LONG.finding(message, (*path, "shot"))
+
+
+def upstream(shots: Mapping[str, Linked], of: Iterable[str]) -> Iterator[str]:
+    """Those of `of` that have links, and all with links that they wait for, each once."""
+    found: set[str] = set()
+    stack = list(of)
+    while stack:
+        here = stack.pop()
+        if here in shots and here not in found:
+            found.add(here)
+            yield here
+            stack += shots[here].producers
 
 
 def fitting(link: Link, path: ValuePath, consumer: Ordered, producer: Ordered) -> Iterator[Finding]:

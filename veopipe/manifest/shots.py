@@ -227,14 +227,21 @@ class _Chains:
             self._note(finding, shot)
         return links
 
-    def judge(self, ids: Sequence[str], shots: Mapping[str, Shot]) -> None:
-        """Note what is wrong between shots, once all are read; `shots` has all of them if nothing is wrong so far."""
+    def judge(self, ids: Sequence[str], shots: Mapping[str, Shot], chosen: Sequence[str]) -> None:
+        """Note what is wrong between shots, once all are read.
+
+        Args:
+            ids: of all shots.
+            shots: all of them, if nothing is wrong so far.
+            chosen: those that the command is about. Only they, and what they wait for, must suit each other with
+                the overrides.
+        """
         for shot, finding in chains.judge(self._linked, ids):
             self._note(finding, shot)
         if self._findings.has_errors:
             return
-        for shot, its in self._linked.items():
-            for path, link in its.links.items():
+        for shot in chains.upstream(self._linked, chosen) if self._overrides.nodes else self._linked:
+            for path, link in self._linked[shot].links.items():
                 for finding in chains.fitting(link, path, shots[shot], shots[link.shot]):
                     self._note(finding, shot)
 
@@ -284,7 +291,7 @@ class _Reader:
             self._check_ids(shots)
             for shot, node in shots.items.items():
                 self._read_shot(shot, Place(self._file, *shots.keys[shot]), node)
-            self._chains.judge(list(shots.items), self.shots)
+            self._chains.judge(list(shots.items), self.shots, self._chosen)
         for finding, where in self._defaults.wrong_unused(self._file, self._judge):
             self._findings.add(finding, where)
         budget = root.items.get("budget_usd")
