@@ -12,6 +12,7 @@ import pytest
 from tests.harness.builders import FILE, NOW, attempt, full_state, take
 from veopipe.ledger import record
 from veopipe.ledger.reading import Unreadable
+from veopipe.takes.order import fingerprint_of
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import ShotState, advance
 
@@ -56,13 +57,26 @@ def test_money_is_a_decimal_string() -> None:
 def test_fields_of_a_newer_veopipe_are_kept_at_every_level() -> None:
     found = document()
     first = found["takes"][0]
-    places = [found, first, first["attempts"][0], first["file"], first["order"]]
+    places = [found, first, first["attempts"][0], first["attempts"][2]["sent"][0], first["file"], first["order"]]
     for place in places:
         place["from_the_future"] = {"deep": [1, "two", None]}
 
     again = json.loads(record.dump(record.parse(json.dumps(found).encode())))
 
     assert again == found
+
+
+def test_what_a_newer_veopipe_says_of_a_picture_is_kept_where_its_fingerprint_is_of_it() -> None:
+    found = document()
+    second = found["takes"][1]
+    for picture in second["order"]["pictures"]:
+        picture["from_the_future"] = {"deep": [1, "two", None]}
+    second["fingerprint"] = fingerprint_of(second["order"])
+
+    text = record.dump(record.parse(json.dumps(found).encode()))
+
+    assert json.loads(text) == found
+    assert record.dump(record.parse(text)) == text
 
 
 def test_a_change_keeps_the_fields_of_a_newer_veopipe() -> None:
@@ -181,8 +195,21 @@ def without(*path: Any) -> Callable[[dict[str, Any]], None]:
     return damage
 
 
+def reprinted(damage: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    """The damage, and the fingerprints that whoever wrote it would have made."""
+
+    def damaged(found: Any) -> None:
+        damage(found)
+        for each in found["takes"]:
+            each["fingerprint"] = fingerprint_of(each["order"])
+
+    return damaged
+
+
 FIRST = ("takes", 0)
 LAST = (*FIRST, "attempts", 2)
+FRAME = ("takes", 1, "order", "pictures", 1)
+SENT = (*LAST, "sent", 0)
 DAMAGES = {
     "a newer format": (set_in("format", 2), "its format is 2"),
     "format as text": (set_in("format", "1"), "'format' of the file has the wrong type"),
@@ -220,6 +247,42 @@ DAMAGES = {
     "a charge below nothing": (set_in(*LAST, "charged_usd", "-1"), "is no amount of money"),
     "an echo below nothing": (set_in(*LAST, "echo_bytes", -1), "impossible size"),
     "an echo of gigabytes": (set_in(*LAST, "echo_bytes", 1 << 32), "impossible size"),
+    "a picture with what isn't known": (set_in(*FRAME, "more", 1), "fingerprint of take 2 isn't that of its order"),
+    **{
+        f"a picture with {key} {value!r}": (reprinted(set_in(*FRAME, key, value)), "take 2 can't be understood")
+        for key, value in (
+            ("of", None),
+            ("of", "c" * 63),
+            ("of", "C" * 64),
+            ("frame", None),
+            ("frame", "banana"),
+            ("frame", "7.250"),
+            ("frame", "-1"),
+            ("sha256", "a" * 64),
+        )
+    },
+    "a file of no digest": (reprinted(set_in(*FRAME[:-1], 0, "sha256", "a" * 63)), "take 2 can't be understood"),
+    "a file that is half a frame": (reprinted(set_in(*FRAME[:-1], 0, "frame", "last")), "take 2 can't be understood"),
+    "a file with a frame of nothing": (reprinted(set_in(*FRAME[:-1], 0, "frame", None)), "isn't that of its order"),
+    **{
+        f"a sent frame with {key} {value!r}": (set_in(*SENT, key, value), "sent for take 1 is an impossible one")
+        for key, value in (
+            ("shot", ""),
+            ("shot", "../SC01"),
+            ("shot", "SC01\n"),
+            ("take", -5),
+            ("take", 0),
+            ("take", 10**6),
+            ("frame", "banana"),
+            ("frame", " last"),
+            ("source_sha256", "d" * 63),
+            ("sha256", "x" * 64),
+            ("bytes", -1),
+            ("bytes", 0),
+            ("bytes", 1 << 40),
+        )
+    },
+    "a sent frame of no take": (without(*SENT, "take"), "sent for take 1 has no 'take'"),
     **{
         f"a price of {price!r}": (set_in(*LAST, "price_usd", price), "is no amount of money")
         for price in (

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from veopipe import money
 from veopipe.dialects import choice
 from veopipe.dialects.base import is_safe_id
 from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
+from veopipe.takes.moment import Moment
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
 from veopipe.takes.status import CHARGED, SETTLED, Status
 from veopipe.takes.take import VIDEOS, Attempt, Delivered, Sent, ShotState, Take
@@ -26,12 +27,14 @@ from veopipe.takes.take import VIDEOS, Attempt, Delivered, Sent, ShotState, Take
 FORMAT = 1
 LARGEST = 4 << 20
 """Bytes. A take needs about 2 KB and a prompt; 4 MiB is a thousand takes of one shot."""
+SHOT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What a shot can be called (docs/design.md, 2)."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GATEWAY = re.compile(r"simulator|https?://[a-z0-9._-]+:[0-9]{1,5}|https?://\[[0-9a-f:.]+\]:[0-9]{1,5}")
 _INSTANT = re.compile(r"(?:19[7-9]|[2-9][0-9]{2})[0-9](?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z")
 _BELOW = re.compile(r"/[A-Za-z0-9_.~:/-]{1,500}")
-_MOST_ECHOED = 1 << 28  # bytes; more than a gateway takes (docs/api-facts.md, h)
+_MOST_SENT = 1 << 28  # bytes; more than a gateway takes (docs/api-facts.md, h)
 _NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a character
 _LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
 _DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
@@ -64,7 +67,7 @@ def _dump_take(take: Take) -> dict[str, Any]:
     }
 
 
-def _dump_fields(value: Attempt | Delivered) -> dict[str, Any]:
+def _dump_fields(value: Attempt | Delivered | Sent) -> dict[str, Any]:
     """The fields that have a value, in their order; one that is what it is anyway is left out."""
     known = [(item, getattr(value, item.name)) for item in fields(value) if item.name != "unknown"]
     told = {item.name: _plain(content) for item, content in known if content is not None and content != item.default}
@@ -76,7 +79,7 @@ def _plain(content: Any) -> Any:
     if isinstance(content, Decimal):
         return money.as_text(content)
     if isinstance(content, tuple):
-        return [asdict(entry) for entry in content]
+        return [_dump_fields(entry) for entry in content]
     return dict(content) if isinstance(content, Mapping) else content
 
 
@@ -136,7 +139,8 @@ def _parse_attempts(read: Reader, take: int) -> tuple[Attempt, ...]:
 def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Order:
     """The order, if it is understood whole and is the one that was paid.
 
-    A fingerprint that a single flipped bit changed would let the next run buy the same order again.
+    A fingerprint that a single flipped bit changed would let the next run buy the same order again, and one that is
+    not of what is written back would make the next file unreadable.
     """
     read = Reader(document, f"the order of take {take}")
     if not document.keys() >= set(FINGERPRINTED):  # written back, it would be another order
@@ -158,7 +162,7 @@ def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Or
         raise Unreadable(f"the order of take {take} can't be understood") from None
     if (order.resolution, order.aspect_ratio) not in SIZES:
         raise Unreadable(f"take {take} is of a size that this veopipe doesn't know")
-    if fingerprint_of(document) != fingerprint:
+    if {fingerprint_of(document), fingerprint_of(order.as_json())} != {fingerprint}:
         raise Unreadable(f"the fingerprint of take {take} isn't that of its order")
     return order
 
@@ -166,9 +170,23 @@ def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Or
 def _parse_picture(document: Any, where: str) -> OrderedPicture:
     read = Reader(document, f"a picture of {where}")
     role, sha256, frame, of = read.take_out("role", str), *(read.maybe(key, str) for key in ("sha256", "frame", "of"))
-    if (sha256 is None) is (frame is None or of is None):
+    is_file = _is_digest(sha256) and (frame, of) == (None, None)
+    is_frame = sha256 is None and _is_moment(frame) and _is_digest(of)
+    if not (is_file or is_frame):
         raise Unreadable(f"a picture of {where} is neither a file nor a frame")
-    return OrderedPicture(role, sha256, frame, of)
+    return OrderedPicture(role, sha256, frame, of, read.rest())
+
+
+def _is_digest(text: str | None) -> bool:
+    return text is not None and _SHA256.fullmatch(text) is not None
+
+
+def _is_moment(text: str | None) -> bool:
+    """Whether it names a picture of a video, in the one form that it has on record."""
+    try:
+        return text is not None and Moment.of(text).name == text
+    except ValueError:
+        return False
 
 
 def _parse_attempt(document: Any, take: int) -> Attempt:
@@ -218,7 +236,7 @@ def _parse_told(read: Reader, take: int) -> dict[str, Any]:
     url, echo = read.maybe("content_url", str), read.maybe("echo_bytes", int)
     if url is not None and (_BELOW.fullmatch(url) is None or ".." in url or "//" in url):
         raise Unreadable(f"an attempt of take {take} names an impossible address")
-    if echo is not None and not 0 <= echo <= _MOST_ECHOED:
+    if echo is not None and not 0 <= echo <= _MOST_SENT:
         raise Unreadable(f"an attempt of take {take} names an impossible size")
     charged = read.maybe("charged_usd", str)
     return {
@@ -238,8 +256,17 @@ def _parse_sent(frames: list[Any] | None, take: int) -> tuple[Sent, ...]:
         texts = {
             key: read.take_out(key, str) for key in ("role", "shot", "frame", "source_sha256", "sha256", "made_by")
         }
-        found.append(Sent(**texts, take=read.take_out("take", int), bytes=read.take_out("bytes", int)))
+        number, size = read.take_out("take", int), read.take_out("bytes", int)
+        sent = Sent(**texts, take=number, bytes=size, unknown=read.rest())
+        if not _is_possible(sent):
+            raise Unreadable(f"a frame that was sent for take {take} is an impossible one")
+        found.append(sent)
     return tuple(found)
+
+
+def _is_possible(sent: Sent) -> bool:
+    is_from = SHOT_ID.fullmatch(sent.shot) is not None and 1 <= sent.take <= _LARGEST_NUMBER and _is_moment(sent.frame)
+    return is_from and 1 <= sent.bytes <= _MOST_SENT and _is_digest(sent.source_sha256) and _is_digest(sent.sha256)
 
 
 def _parse_delivered(document: Any, take: int) -> Delivered:
@@ -250,7 +277,7 @@ def _parse_delivered(document: Any, take: int) -> Delivered:
     if odd or _NO_NAME.search(name + output) or len(output) > _LONGEST_OUTPUT:
         raise Unreadable(f"the file of take {take} has an impossible name")
     sha256 = read.take_out("sha256", str)
-    if _SHA256.fullmatch(sha256) is None:
+    if not _is_digest(sha256):
         raise Unreadable(f"the file of take {take} has an impossible sha256")
     duration = read.maybe("duration_s", (int, float))
     return Delivered(

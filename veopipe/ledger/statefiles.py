@@ -13,20 +13,16 @@ Source: docs/design.md, 2 and 5 (State files).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from veopipe import files, standins
 from veopipe.ledger.reading import Unreadable
-from veopipe.ledger.record import LARGEST, parse
+from veopipe.ledger.record import LARGEST, SHOT_ID, parse
 from veopipe.standins import StandIn
 from veopipe.takes.take import ShotState
 from veopipe.text import printable
-
-SHOT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-"""What a shot can be called (docs/design.md, 2)."""
 
 _ENDING = ".json"
 

@@ -53,18 +53,20 @@ class OrderedPicture:
         frame: which picture of that video (`moment.Moment`).
         of: the fingerprint of the order that the video was made by, not the video's own hash: so an order can be
             known before its pictures exist, and no better way to take a frame buys it again. None: not known yet.
+        unknown: fields of a newer veopipe on record, kept; the fingerprint is of them, too, as it was there.
     """
 
     role: str
     sha256: str | None = None
     frame: str | None = None
     of: str | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def as_json(self) -> dict[str, Any]:
         """The picture as state and plan files hold it."""
         if self.frame is None:
-            return {"role": self.role, "sha256": self.sha256}
-        return {"role": self.role, "frame": self.frame, "of": self.of}
+            return {"role": self.role, "sha256": self.sha256, **self.unknown}
+        return {"role": self.role, "frame": self.frame, "of": self.of, **self.unknown}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Sent:
     sha256: str
     bytes: int
     made_by: str
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
