@@ -293,8 +293,8 @@ class Project:
                 return resolve.found(store, shot, task_id, base_url)
             if not_charged:
                 return resolve.not_charged(store, shot)
-            if ledger.is_lost(shot) and not resolve.is_waiting(store, shot):
-                ledger.give_up(shot)
+            if (lost := ledger.lost().get(shot)) and not resolve.is_waiting(store, shot):
+                ledger.give_up(lost)
                 return None
             return resolve.written_off(store, shot)
 
@@ -388,7 +388,7 @@ def editing(film: Project) -> Editing:
 def _delivered(ledger: OpenLedger, shot: str, number: int | None) -> Take:
     """A delivered take of a shot: the one with that number, else the chosen one."""
     plan, ids = ledger.plan(anywhere=True), list(ledger.project.wanted)
-    state = ledger.store.shots.get(plan.moves.get(shot, shot))  # the next run moves the state to the new id
+    state = ledger.store.shots.get(plan.record_of(shot) or "")  # the next run moves a state to its new id
     if state is None and shot not in ids:
         raise UsageError(f"there is no shot {printable(shot, 80)}", hint=_guess(shot, ids))
     takes = state.takes if state is not None else ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import shlex
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +28,7 @@ from veopipe.manifest.chains import Link
 from veopipe.manifest.shots import Manifest, Picture, Shot, load_manifest
 from veopipe.pipeline.pipeline import Pipeline
 from veopipe.pipeline.reading import load_pipeline
-from veopipe.plan.plan import Chaining, Draft, Plan, Wanted, World
+from veopipe.plan.plan import LOST, Chaining, Draft, Plan, Wanted, World
 from veopipe.plan.planner import make_plan
 from veopipe.profiles.profile import Model
 from veopipe.takes.order import key_of
@@ -229,28 +229,23 @@ class OpenLedger:
             if wanted.is_new or wanted.is_lost or wanted.is_torn or wanted != self.head:
                 self.head = owner.write(places, wanted)
 
-    def is_lost(self, shot: str) -> bool:
-        """Whether the order that a shot wants was made, and its record isn't here."""
-        if shot not in self.project.wanted or shot in self.store.unusable.shots:
-            return False
-        return not self.store.count.lost.isdisjoint(self._orders_of(shot))
+    def lost(self) -> dict[str, list[str]]:
+        """The shots of whose wanted orders some were made and have no record here, with the keys of these orders."""
+        found: dict[str, list[str]] = {}
+        for item in self.plan(anywhere=True).items if self.store.count.lost else ():
+            if item.reason.endswith(LOST):
+                found.setdefault(item.shot, []).append(key_of(item.fingerprint))
+        return found
 
-    def give_up(self, shot: str) -> None:
-        """Expect no record of what was made for a shot's orders: they may be made again.
+    def give_up(self, orders: Iterable[str]) -> None:
+        """Expect no record of what was made for orders, by their keys: they may be made again.
 
         Raises:
             EnvironmentFault: that can't be written.
         """
-        for order in self._orders_of(shot):
-            if order in self.store.count.lost:
-                self.store.count.give_up(order)
+        for order in orders:
+            self.store.count.give_up(order)
         self.write()
-
-    def _orders_of(self, shot: str) -> list[str]:
-        """The keys of what a shot wants or may wish for: no more results than it has takes."""
-        state = self.store.shots.get(shot)
-        wishes = len(state.takes) if state is not None and self.reviews.by_take else 0
-        return [key_of(order.fingerprint()) for order in self.project.wanted[shot].orders(wishes)]
 
     def plan(self, *, anywhere: bool = False) -> Plan:
         """What a run would do now.

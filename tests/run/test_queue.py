@@ -60,3 +60,11 @@ def test_another_attempt_of_a_producer_is_waited_for_again() -> None:
     assert ready(queue) == ["a"]
     queue.ended("a", 1, usable=True)
     assert ready(queue) == ["b"]
+
+
+def test_one_bad_producer_is_enough_whichever_ends_first() -> None:
+    queue = Queue.of(Plan((create("fast"), create("slow"), create("both", "slow", "fast"), create("after", "both"))))
+    assert ready(queue) == ["fast", "slow"]
+    queue.ended("fast", 1, usable=False)
+    queue.ended("slow", 1, usable=True)
+    assert ready(queue) == []

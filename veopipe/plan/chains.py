@@ -102,10 +102,16 @@ def stale_take(resolved: Resolved, order: Order, takes: Iterable[Take]) -> Take 
     for take in takes:
         if take.status is Status.REFUSED or take.order.take != order.take or not take.order.has_text_of(order):
             continue
-        of = [picture.of for picture in take.order.pictures if picture.frame is not None]
-        if all(each in producer.made for each, producer in zip(of, resolved.producers, strict=True)):
+        if is_of(take, resolved.producers):
             found = take
     return found
+
+
+def is_of(take: Take, producers: Sequence[Producer]) -> bool:
+    """Whether the frames of a take are of takes of these shots, one for each; of a shot without a record any may be."""
+    of = [picture.of for picture in take.order.pictures if picture.frame is not None]
+    known = zip(of, producers, strict=True)
+    return all(each in producer.made or (producer.take is None and not producer.made) for each, producer in known)
 
 
 def stale_words(take: Take, producers: Sequence[Producer]) -> str:
@@ -147,36 +153,45 @@ def _lack(shot: str, items: Sequence[Item], left: Sequence[Item], picks: int) ->
     """Why a shot has no chosen take; None: it has one, or will have one in this run."""
     if picks > 1:
         return f"{shot} has two picks: leave one"
+    if not any(item.wanted for item in items):  # an older take stands in the place of what is wanted
+        return _stands(shot, items[0]) if items else f"{shot} has no take"
     if not left:
         return f"every take of {shot} is rejected: ask for another (veopipe review --again), or pick one"
-    if len(left) > 1:
-        return f"none of the {len(left)} takes of {shot} is picked"
-    item = left[0]
-    if item.buys or item.action is Action.CONTINUE or item.status is Status.VERIFIED:
+    return f"none of the {len(left)} takes of {shot} is picked" if len(left) > 1 else _unusable(shot, left[0])
+
+
+def _unusable(shot: str, item: Item) -> str | None:
+    """Why no frame can be taken of the only take of a shot; None: one can, or can in this run."""
+    is_to_come = item.buys or item.action is Action.CONTINUE
+    if is_to_come or item.status is Status.VERIFIED:
         return None
-    if item.action is Action.WAIT:
-        return f"{shot} waits itself"
+    return f"{shot} waits itself" if item.action is Action.WAIT else _stands(shot, item)
+
+
+def _stands(shot: str, item: Item) -> str:
     return f"{shot} is {(item.status or 'held').replace('_', ' ')}"
 
 
 def with_refresh_prices(items: Sequence[Item], wanted: Mapping[str, Wanted]) -> list[Item]:
     """The items of a plan; those that are stale say what `--refresh` would cost, alone and with what comes after."""
-    consumers: dict[str, list[str]] = {}
-    for shot, one in wanted.items():
-        for producer in one.producers:
-            consumers.setdefault(producer, []).append(shot)
-    by_shot: dict[str, list[Item]] = {}
+    picked, by_shot = set[str](), dict[str, list[Item]]()
     for item in items:
         by_shot.setdefault(item.shot, []).append(item)
-    prices = {shot: _again(several) for shot, several in by_shot.items()}
-    return [_priced(item, prices, list(_after(item.shot, consumers))) if item.is_stale else item for item in items]
+        if item.picked:
+            picked.add(item.shot)
+    prices = {shot: _again(several) for shot, several in by_shot.items() if shot not in picked}
+    consumers: dict[str, list[str]] = {}
+    for shot in prices.keys() & wanted.keys():
+        for producer in wanted[shot].producers:
+            consumers.setdefault(producer, []).append(shot)
+    return [_priced(item, prices, consumers) if item.is_stale else item for item in items]
 
 
-def _priced(item: Item, prices: Mapping[str, Decimal], after: Sequence[str]) -> Item:
+def _priced(item: Item, prices: Mapping[str, Decimal], consumers: Mapping[str, Sequence[str]]) -> Item:
     """A stale item with its price, if it could be refreshed."""
-    if not (item.sources and prices[item.shot]):
+    if not (item.sources and prices.get(item.shot)):
         return item
-    also = [shot for shot in after if prices.get(shot)]
+    also = [shot for shot in _after(item.shot, consumers) if prices.get(shot)]
     words = f"again ${as_text(prices[item.shot])}"
     if also:
         total = prices[item.shot] + sum((prices[shot] for shot in also), Decimal(0))
@@ -185,9 +200,7 @@ def _priced(item: Item, prices: Mapping[str, Decimal], after: Sequence[str]) -> 
 
 
 def _again(items: Sequence[Item]) -> Decimal:
-    """What it costs to order the takes of a shot again that are there; nothing of a shot with a pick, which stays."""
-    if any(item.picked for item in items):
-        return Decimal(0)
+    """What it costs to order the takes of a shot again that are there."""
     return sum((item.price_usd for item in items if item.action in {Action.KEEP, Action.STALE}), Decimal(0))
 
 

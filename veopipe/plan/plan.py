@@ -72,9 +72,14 @@ class Wanted:
     links: tuple[str | None, ...] = ()
 
     @property
+    def frames_of(self) -> list[str]:
+        """The shots that its frames are of, frame by frame."""
+        return [shot for shot in self.links if shot is not None]
+
+    @property
     def producers(self) -> list[str]:
-        """The shots that it takes frames of, each once."""
-        return list(dict.fromkeys(shot for shot in self.links if shot is not None))
+        """The same, each once."""
+        return list(dict.fromkeys(self.frames_of))
 
     def orders(self, wishes: int = 0) -> tuple[Order, ...]:
         """What is wanted, and behind it as many further results as reviews wish for."""
@@ -249,6 +254,12 @@ class Item:
         return self.bought_here.last.gateway if self.bought_here is not None else None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the manifest wants it now, and it is known of which takes its frames are."""
+        frames = sum(picture.frame is not None for picture in self.order.pictures) if self.order is not None else 0
+        return self.wanted and frames == len(self.sources)
+
+    @property
     def is_stale(self) -> bool:
         """Whether its take was made from another take than would be taken now."""
         return self.action is Action.STALE
@@ -352,6 +363,12 @@ class Plan:
         if choice is None or choice.number == number:
             return True
         return choice.stands_in and choice.number is not None and not state.is_verified(choice.number)
+
+    def record_of(self, shot: str) -> str | None:
+        """The id that the state of a shot has on disk; None: it has none, or gives it to another shot."""
+        if shot in self.moves:
+            return self.moves[shot]
+        return None if shot in self.moves.values() else shot
 
     @property
     def again(self) -> list[Item]:

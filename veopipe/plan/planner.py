@@ -75,7 +75,8 @@ class _Planner:
 
     world: World
     chaining: Chaining
-    keys: Mapping[str, Sequence[str]]  # of what the selected shots want (`Order.key`)
+    keys: Mapping[str, Sequence[str]]  # of what the selected shots want (`Order.key`), each after its producers
+    links: Mapping[str, Sequence[str]]  # of those that have frames: the shots that these are of
     moves: Mapping[str, str] = field(init=False)
     gaps: _Gaps = field(init=False)
     choices: dict[str, Choice] = field(default_factory=dict)
@@ -83,10 +84,18 @@ class _Planner:
     _vacated: Collection[str] = field(init=False)
     _used: dict[str, int] | None = None  # id without regard to case → the highest number that a file has with that name
 
+    @classmethod
+    def of(cls, wanted: Mapping[str, Wanted], world: World, chaining: Chaining) -> _Planner:
+        """A planner for the selected shots."""
+        links = {shot: one.frames_of for shot, one in wanted.items() if one.frames_of}
+        ordered = in_order({shot: links.get(shot, ()) for shot in wanted}) if links else wanted
+        keys = {shot: tuple(order.fingerprint() for order in wanted[shot].orders()) for shot in ordered}
+        return cls(world, chaining, keys, links)
+
     def __post_init__(self) -> None:
         world = self.world
         self.gaps = _Gaps.of(world)
-        self.moves = takeovers(self.keys, world.states, world.manifest_ids, self.gaps.shots)
+        self.moves = takeovers(self.keys, world.states, world.manifest_ids, self.gaps.shots, self.links)
         self._vacated = set(self.moves.values()) - self.moves.keys()
 
     def state_of(self, shot: str) -> ShotState | None:
@@ -110,14 +119,14 @@ class _Planner:
     def items_of(self, wanted: Wanted) -> list[Item]:
         """The items of one selected shot: what is wanted first, then older takes that are still open."""
         state, old = self.state_of(wanted.shot) or ShotState(wanted.shot), self.moves.get(wanted.shot)
-        items = self._wanted_items(wanted, state)
+        items = self._wanted_items(wanted, state, refreshes=self.chaining.refresh)
         shown = items if old is None else [_renamed(item, old) for item in items]
         return [*shown, *self.leftovers(state, {item.number for item in items})]
 
     def look_at(self, wanted: Wanted) -> None:
         """See what a shot that isn't selected gives to others: what is on record, and nothing is made of it."""
         state = self.state_of(wanted.shot) or ShotState(wanted.shot)
-        self._wanted_items(wanted, state)
+        self._wanted_items(wanted, state, refreshes=False)
         self.choices.pop(wanted.shot, None)  # its finished name is no business of this command
         producer = self.producers[wanted.shot]
         if producer.take is not None and not any(
@@ -126,16 +135,16 @@ class _Planner:
             producer = replace(producer, take=None, fingerprint=None, lack=f"{wanted.shot} has no take yet")
         self.producers[wanted.shot] = replace(producer, outside=True)
 
-    def _wanted_items(self, wanted: Wanted, state: ShotState) -> list[Item]:
+    def _wanted_items(self, wanted: Wanted, state: ShotState, *, refreshes: bool) -> list[Item]:
         """What becomes of the wanted results of a shot, and of its pick."""
         picks = self.world.picks(state)
         resolved = chains.resolve(wanted, self.producers)
         wanted = replace(wanted, order=resolved.order)
-        items = self._results(wanted, resolved, state, refreshes=self.chaining.refresh and not picks)
+        items = self._results(wanted, resolved, state, refreshes=refreshes and not picks)
         if (why := self._lacks_draft(wanted, state)) is not None:
             items = [_waits(item, why) for item in items]
         if len(picks) == 1:
-            items = _around(picks[0], wanted, items)
+            items = _around(picks[0], wanted, resolved, items)
         elif picks:
             names = " and ".join(str(name_of(pick)) for pick in picks)
             items = [_waits(item, f"two picks, {names}: leave one (veopipe review)") for item in items]
@@ -241,9 +250,9 @@ def _only_one(items: Sequence[Item], rejected: Collection[int]) -> Choice | None
     return Choice(left[0] if len(left) == 1 else None, stands_in=len(wanted) == 1 and not rejected)
 
 
-def _around(pick: Take, wanted: Wanted, items: list[Item]) -> list[Item]:
+def _around(pick: Take, wanted: Wanted, resolved: Resolved, items: list[Item]) -> list[Item]:
     """The items of a shot with a pick: its text is locked, and it has an item whatever the list wants."""
-    if not pick.order.has_text_of(wanted.order):
+    if not pick.order.has_text_of(wanted.order) or not chains.is_of(pick, resolved.producers):
         return [_locked(pick, wanted, items)]
     if all(item.number != pick.number for item in items):
         return [*items, _picked(pick, wanted, "picked")]
@@ -287,8 +296,7 @@ def make_plan(
         departed_too: carry on open takes of shots that left the manifest (nothing was selected by name).
         chaining: how shots that take frames of others are planned.
     """
-    keys = {shot: tuple(order.fingerprint() for order in one.orders()) for shot, one in wanted.items()}
-    planner = _Planner(world, chaining, keys)
+    planner = _Planner.of(wanted, world, chaining)
     items = planner.items_of_all(wanted)
     if any(item.is_stale for item in items):
         items = chains.with_refresh_prices(items, wanted)

@@ -12,9 +12,12 @@ Source: docs/design.md, 1 and 5 (Renamed shots); DECISIONS.md, 24.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
-from veopipe.takes.take import ShotState
+from veopipe.takes.take import ShotState, Take
+
+_NO_LINKS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 def takeovers(
@@ -22,49 +25,116 @@ def takeovers(
     states: Mapping[str, ShotState],
     manifest_ids: Collection[str],
     unreadable: Collection[str],
+    links: Mapping[str, Sequence[str]] = _NO_LINKS,
 ) -> dict[str, str]:
     """Who takes over whose state.
 
     Args:
-        wanted: selected shot → fingerprints of what it wants, in the manifest's order.
+        wanted: selected shot → by what its orders are known (`Order.key`), each shot after its producers.
         states: of every shot that has one, wanted or not.
         manifest_ids: all shots of the manifest; those that aren't selected neither give nor take.
         unreadable: ids, without regard to case, whose state file can't be understood; nothing goes there.
+        links: shot → the shots that its frames are of, frame by frame; shots without frames are left out.
 
     Returns:
         Shot → the shot whose state it takes over: each once on either side, and each id that gets a state while
         it has one gives its own to another.
     """
-    departed = sorted(states.keys() - set(manifest_ids))
-    needy = {
-        shot: fingerprints
-        for shot, fingerprints in wanted.items()
-        if shot.casefold() not in unreadable and _orders_of(states.get(shot)).isdisjoint(fingerprints)
-    }
-    given = dict(_respelt(needy, departed, states))
-    taken = set(given.values())
-    holders = _holders([*departed, *(shot for shot in needy if shot in states)], states)
-    for shot, fingerprints in needy.items():
-        for fingerprint in fingerprints if shot not in given else ():
-            if (found := _first(holders[fingerprint], taken)) is not None:
-                given[shot] = found
-                taken.add(found)
-                break
-    _make_room(given, states)
-    return given
+    return _Takeovers(wanted, states, frozenset(manifest_ids), frozenset(unreadable), links).made()
 
 
-def _orders_of(state: ShotState | None) -> KeysView[str]:
-    """By what a shot's takes are known again, in their order: a shot may be renamed while its producer is retaken."""
-    return dict.fromkeys(take.order.key(take.fingerprint) for take in (state.takes if state is not None else ())).keys()
+class _Takeovers:
+    """Finds for each shot that needs one the state that it takes over.
+
+    An order with frames is known by its text and by whose takes the frames are of. Producers come first, so that it is
+    known by then which state a renamed producer has.
+    """
+
+    def __init__(
+        self,
+        wanted: Mapping[str, Sequence[str]],
+        states: Mapping[str, ShotState],
+        manifest_ids: frozenset[str],
+        unreadable: frozenset[str],
+        links: Mapping[str, Sequence[str]],
+    ) -> None:
+        self._wanted, self._states, self._unreadable, self._links = wanted, states, unreadable, links
+        self._departed = sorted(states.keys() - manifest_ids)
+        self._owner = _owners(states) if links else {}
+        self._known = {shot: self._keys_on_record(states[shot]) for shot in states}
+        self._given: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def made(self) -> dict[str, str]:
+        """Shot → the shot whose state it takes over."""
+        needy = [shot for shot in self._wanted if self._is_needy(shot)]
+        self._give(dict(_respelt(needy, self._departed, self._states)))
+        may_be_free = [*self._departed, *self._with_state(needy), *self._with_state(self._links)]
+        holders = _holders(dict.fromkeys(may_be_free), self._known)
+        for shot in self._wanted:
+            if shot not in self._given and self._is_needy(shot):
+                self._find(shot, self._keys(shot), holders)
+        self._find_by_text()
+        _make_room(self._given, self._states)
+        return self._given
+
+    def _with_state(self, shots: Iterable[str]) -> Iterator[str]:
+        return (shot for shot in shots if shot in self._states)
+
+    def _give(self, moves: Mapping[str, str]) -> None:
+        self._given |= moves
+        self._taken |= set(moves.values())
+
+    def _keys(self, shot: str) -> list[str]:
+        """By what a shot's wanted orders are known now."""
+        of = [self._given.get(producer, producer) for producer in self._links.get(shot, ())]
+        return [f"{key} {' '.join(of)}" if of else key for key in self._wanted[shot]]
+
+    def _keys_on_record(self, state: ShotState) -> Mapping[str, None]:
+        """By what a shot's takes are known, in their order."""
+        return dict.fromkeys(_key_of(take, self._owner) for take in state.takes)
+
+    def _is_needy(self, shot: str) -> bool:
+        own = self._known.get(shot, {}).keys()
+        return shot.casefold() not in self._unreadable and own.isdisjoint(self._keys(shot))
+
+    def _find(self, shot: str, keys: Iterable[str], holders: Mapping[str, deque[str]]) -> None:
+        for key in keys:
+            found = _first(holders[key], self._taken)
+            if found is not None and (found not in self._wanted or self._is_needy(found)):
+                self._give({shot: found})
+                return
+
+    def _find_by_text(self) -> None:
+        """New ids of shots whose producers aren't on record any more, or are others: known by their text alone."""
+        old = {*self._given, *self._states}
+        if self._links.keys() <= old:
+            return
+        left = [shot for shot in self._departed if shot not in self._taken]
+        texts = {shot: dict.fromkeys(_key_of(take, {}) for take in self._states[shot].takes) for shot in left}
+        holders = _holders(left, texts)
+        for shot in sorted(self._links.keys() - old):
+            self._find(shot, self._wanted[shot], holders)
 
 
-def _holders(free: Iterable[str], states: Mapping[str, ShotState]) -> Mapping[str, deque[str]]:
-    """Fingerprint → the free shots that have its take, those that left first."""
+def _owners(states: Mapping[str, ShotState]) -> dict[str, str]:
+    """Fingerprint of a take → the shot that has it."""
+    return {take.fingerprint: shot for shot, state in states.items() for take in state.takes}
+
+
+def _key_of(take: Take, owner: Mapping[str, str]) -> str:
+    """By what a take is known: its order without what its frames are of, and whose takes those are."""
+    of = [owner.get(picture.of or "", "?") for picture in take.order.pictures if picture.frame is not None]
+    key = take.order.key(take.fingerprint)
+    return f"{key} {' '.join(of)}" if of and owner else key
+
+
+def _holders(free: Iterable[str], known: Mapping[str, Iterable[str]]) -> Mapping[str, deque[str]]:
+    """By what a take is known → the free shots that have it, those that left first."""
     holders = defaultdict[str, deque[str]](deque)
     for shot in free:
-        for fingerprint in _orders_of(states[shot]):
-            holders[fingerprint].append(shot)
+        for key in known[shot]:
+            holders[key].append(shot)
     return holders
 
 

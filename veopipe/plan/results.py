@@ -77,18 +77,25 @@ class Result:
 
     def decide(self) -> Item:
         """The item of this result."""
-        if self.take() is None and (item := self._chained()) is not None:
-            return item
-        blank, local, take = self.blank(), self._bought_here(), self.take()
+        take = self.take()
+        chained = self._chained() if take is None else None
+        if chained is not None and not chained.buys:
+            return chained
         if take is not None and take.status not in SETTLED:
-            return open_item(self.world, take, item_of(take, blank))
-        item = self._new(local) if take is None else self._settled(take, item_of(take, blank))
-        if not item.buys:
-            return item
+            return open_item(self.world, take, item_of(take, self.blank()))
+        item = chained or self._ordered(take)
+        return self._bought(item) if item.buys else item
+
+    def _bought(self, item: Item) -> Item:
+        """An item that would be bought, unless something of the shot is in doubt."""
         unclear = [take for take in self.state.takes if take.status in UNKNOWN_OUTCOME]
-        if unclear:
-            return self._in_doubt(unclear)
-        return replace(item, bought_here=local)
+        return self._in_doubt(unclear) if unclear else replace(item, bought_here=self._bought_here())
+
+    def _ordered(self, take: Take | None) -> Item:
+        """The item of an order that can be made, or was."""
+        if take is None:
+            return self._new(self._bought_here())
+        return self._settled(take, item_of(take, self.blank()))
 
     def _chained(self) -> Item | None:
         """The item of an order that can't be made yet, or has a take that is stale; None: it is made as any other."""
@@ -100,7 +107,7 @@ class Result:
             return replace(blank, action=Action.WAIT, reason=resolved.lack) if resolved.lack else None
         kept = replace(item_of(stale, blank), fingerprint=stale.fingerprint, order=stale.order)
         if stale.status not in SETTLED:
-            return open_item(self.world, stale, kept)
+            return open_item(self.world, stale, replace(kept, sources=()))  # carried on, and not tried again
         why = chains.stale_words(stale, resolved.producers)
         if self.world.reviews.verdict(stale) is Verdict.REJECT:
             return replace(kept, action=Action.KEEP, reason=f"rejected, {why}")

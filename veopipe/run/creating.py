@@ -116,7 +116,7 @@ class Creator:
             self.queue.ended(item.shot, item.number, usable=False)
             journal.note(Happening.HELD, item.shot, item.number, str(error))
             return
-        if self.brakes.are_on:  # while the pictures were read
+        if self.brakes.are_on or self.admission.rest_of_time() <= 0:  # while the pictures were made ready
             self.queue.put_back(item)
             return
         if not self.budget.reserve(item.price_usd):
@@ -200,7 +200,7 @@ class Creator:
 
     def _again(self, item: Item | None, take: Take) -> Item | None:
         """The create of another attempt for a take that failed, if one may be made."""
-        if take.status is not Status.FAILED or self.brakes.fails_in_a_row() or item is None or not item.wanted:
+        if take.status is not Status.FAILED or self.brakes.fails_in_a_row() or item is None or not item.is_whole:
             return None
         again = replace(item, number=take.number, attempt=take.paid_ordinal())
         allowed = self.permission is None or self.permission.lacks(again) is None

@@ -27,7 +27,7 @@ class Queue:
 
     def __init__(self, items: Iterable[Item], under_way: Iterable[_Take] = ()) -> None:
         self._ready = deque[Item]()
-        self._open = set(under_way)
+        self._open, self._bad = set(under_way), set[_Take]()
         self._waiting: dict[_Take, list[Item]] = {}
         for item in items:
             self.append(item)
@@ -55,8 +55,15 @@ class Queue:
         self._ready.appendleft(item)
 
     def append(self, item: Item) -> None:
-        """One more, behind those that can go; or it waits for the first of its sources that is under way."""
+        """One more, behind those that can go; or it waits for the first of its sources that is under way.
+
+        With a source that ended otherwise it is left to the next run.
+        """
+        if any((source.shot, source.take) in self._bad for source in item.sources):
+            self.ended(item.shot, item.number, usable=False)
+            return
         self._open.add((item.shot, item.number))
+        self._bad.discard((item.shot, item.number))
         source = next((s for s in item.sources if (s.shot, s.take) in self._open), None)
         if source is None:
             self._ready.append(item)
@@ -75,6 +82,8 @@ class Queue:
         while ended:
             take = ended.pop()
             self._open.discard(take)
+            if not usable:
+                self._bad.add(take)
             for item in self._waiting.pop(take, ()):
                 if usable:
                     self.append(item)

@@ -331,7 +331,7 @@ class Run:
         for item in plan.items:
             if self.brakes.is_leaving:
                 return
-            kept = item.action in {Action.KEEP, Action.RENAME} and item.status is Status.VERIFIED
+            kept = item.action in {Action.KEEP, Action.STALE, Action.RENAME} and item.status is Status.VERIFIED
             if kept and not _is_there(self.ledger, plan, item):
                 await settler.bring_back(item.shot, self.ledger.store.shots[item.shot].take(item.number))
 

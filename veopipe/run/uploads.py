@@ -22,7 +22,9 @@ from veopipe.plan.plan import Item, Source
 from veopipe.project import OpenLedger
 from veopipe.takes.moment import Moment
 from veopipe.takes.order import Order
+from veopipe.takes.status import Status
 from veopipe.takes.take import Sent, Take
+from veopipe.takes.verdict import Verdict
 
 
 class Held(Exception):
@@ -81,18 +83,33 @@ class Preparation:
             if ordered.frame is None:
                 made.append(await asyncio.to_thread(_file, *next(known), boundary))
             else:
-                picture, evidence = await self._frame(next(sources))
+                source = next(sources, None)
+                if source is None or source.fingerprint != ordered.of:
+                    raise Held("its frames are of other takes now; run again", ExitCode.PENDING)
+                picture, evidence = await self._frame(source)
                 made.append(picture)
                 sent.append(evidence)
         return Uploads(made, tuple(sent))
 
+    def _usable(self, source: Source) -> Take:
+        """The take that a frame is of, if frames may be taken of it; raises `Held`."""
+        state = self.ledger.store.shots.get(source.shot)
+        take = next((t for t in state.takes if t.number == source.take), None) if state is not None else None
+        if take is None or take.fingerprint != source.fingerprint:
+            raise Held(f"take {source.take} of {source.shot} isn't the one of the plan; run again", ExitCode.PENDING)
+        picked = self.ledger.reviews.verdict(take) is Verdict.PICK
+        if take.status is not Status.VERIFIED and not (picked and take.status is Status.MISMATCHED):
+            raise Held(f"take {take.number} of {source.shot} is {take.status}", ExitCode.PENDING)
+        return take
+
     async def _frame(self, source: Source) -> tuple[Picture, Sent]:
         """A frame, and what is recorded of it."""
-        take = self.ledger.store.shots[source.shot].take(source.take)
-        if take.file is None or take.fingerprint != source.fingerprint:
-            raise Held(f"take {take.number} of {source.shot} isn't the one of the plan; run again", ExitCode.PENDING)
-        if not self.ledger.project.shelf.is_whole(take.file):
+        take = self._usable(source)
+        if take.file is not None and not self.ledger.project.shelf.is_whole(take.file):
             await self.bring_back(source.shot, take)
+            take = self._usable(source)  # it may have another name, or other bytes
+        if take.file is None:
+            raise Held(f"take {take.number} of {source.shot} has no file", ExitCode.PENDING)
         frame = await self.frames.frame_of(take.file, Moment(source.frame))
         where = f"take {take.number} of {source.shot}"
         if isinstance(frame, NoFrame):

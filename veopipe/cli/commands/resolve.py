@@ -94,7 +94,7 @@ def _list(ledger: OpenLedger, format_: str, *, running: bool) -> int:
     project, store = ledger.project, ledger.store
     only = set(project.wanted) if project.choices.selects else None
     entries = resolve.unresolved(store, only, running=running)
-    for shot in filter(ledger.is_lost, project.wanted):
+    for shot in ledger.lost():
         say(f"{shot}: {LOST}")
     for torn, why in store.unusable.shots.items():
         say(f"{torn}: its state file {why}; whether anything waits there isn't known")

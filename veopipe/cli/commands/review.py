@@ -86,8 +86,8 @@ def _somebody() -> str | None:
 
 
 def _state_of(ledger: OpenLedger, shot: str) -> ShotState:
-    old = ledger.plan(anywhere=True).moves.get(shot, shot)  # the next run moves the state to the new id
-    if (state := ledger.store.shots.get(old)) is not None:
+    held = ledger.plan(anywhere=True).record_of(shot)  # the next run moves a state to its new id
+    if held is not None and (state := ledger.store.shots.get(held)) is not None:
         return state
     known = shot in ledger.project.manifest.shots
     raise UsageError(f"{printable(shot, 80)}: {'no take of it was ordered yet' if known else 'there is no such shot'}")
