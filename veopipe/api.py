@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -394,11 +394,18 @@ def _delivered(ledger: OpenLedger, shot: str, number: int | None) -> Take:
     takes = state.takes if state is not None else ()
     delivered = {take.number: take for take in takes if take.file is not None}
     chosen = delivered.get(_chosen(ledger, plan.choices.get(shot), takes) if number is None else number)
-    if chosen is not None:
-        return chosen
+    if chosen is None:
+        raise _nothing_of(shot, number, delivered)
+    return chosen
+
+
+def _nothing_of(shot: str, number: int | None, delivered: Iterable[int]) -> UsageError:
+    """That a shot has no such take, and which ones it has."""
     what = "chosen take that is verified" if number is None else f"take {number} with a file"
-    there = f"say which with --take: {', '.join(map(str, delivered))}"
-    raise UsageError(f"{shot} has no {what}", hint=there if delivered else "veopipe run makes one")
+    there = ", ".join(map(str, delivered))
+    return UsageError(
+        f"{shot} has no {what}", hint=f"say which with --take: {there}" if there else "veopipe run makes one"
+    )
 
 
 def _chosen(ledger: OpenLedger, choice: Choice | None, takes: Sequence[Take]) -> int:
