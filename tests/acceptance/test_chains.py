@@ -63,6 +63,7 @@ def test_a_chain_is_made_in_one_run_each_from_a_frame_of_the_one_before(film: Fi
     assert (film.run().code, len(gateway.charged)) == (0, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.shows("film 44")
 def test_frames_go_beside_files_as_first_last_and_reference(film: Film, gateway: Simulator) -> None:
     first = film.picture("first.png")
@@ -155,6 +156,7 @@ def test_a_budget_between_a_producer_and_its_consumer_leaves_the_rest_pending(fi
     assert (film.run().code, len(gateway.charged)) == (0, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.shows("film 37")
 def test_a_rehearsal_has_its_own_chain_and_reviews(film: Film, gateway: Simulator) -> None:
     film.list(chain())
@@ -242,6 +244,7 @@ def finals(film: Film, *words: str, code: int = 0) -> Result:
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.shows("film 25", "film 26", "film 27")
 def test_a_final_waits_for_the_pick_of_its_draft_and_for_its_text(film: Film, gateway: Simulator) -> None:
     film.list(chain())

@@ -275,6 +275,7 @@ def test_a_lock_names_every_file_and_what_isn_t_as_locked_is_told(bought: Film) 
     ]
 
 
+@pytest.mark.slow
 def test_a_locked_film_has_its_files_hashed(bought: Film) -> None:
     (bought.folder / "title.mp4").write_bytes(numbered.clip([numbered.picture(1)] * 24))
     write(bought, "shot: SC01-pier", "file: title.mp4")
@@ -349,6 +350,7 @@ def test_what_makes_no_sense_or_would_cost_a_file_is_refused(
     assert not (bought.folder / "film.edl").exists()
 
 
+@pytest.mark.slow
 def test_a_film_that_was_made_here_is_made_again(bought: Film) -> None:
     for name in ("film.mp4", "film.otio", "film.otioz", "film.edl"):
         write(bought, "shot: SC01-pier, out: 4f")

@@ -204,6 +204,7 @@ def exchange(film: Film, shot: str, content: bytes) -> None:
     files.replace(path, content)
 
 
+@pytest.mark.slow
 def test_a_frame_of_one_shot_is_where_the_next_one_begins(film: Film) -> None:
     """The seam of two rehearsed shots: the last picture of one, and the first of the other."""
     film.list({"SC01": "a pier"})

@@ -156,7 +156,7 @@ def test_seams_are_exact_and_one_silent_clip_costs_no_other_its_sound(table: Fil
             assert min(inside) > 0.02, name
 
 
-@pytest.mark.parametrize("rate", ["24000/1001", "30000/1001", "25"])
+@cases("rate", ["24000/1001", "30000/1001", "25"], quick=0)
 def test_sound_and_picture_are_equally_long_to_the_sample_at_every_rate(rate: str, table: Film) -> None:
     videos = {name: clip(first, 31, rate=Fraction(rate), sound_s=1.4) for name, first in (("a", 0), ("b", 100))}
     done = cut(table, "file: a.mp4, in: 1f, out: 30f; file: b.mp4; file: a.mp4, in: 7f", videos)
@@ -169,6 +169,7 @@ def test_sound_and_picture_are_equally_long_to_the_sample_at_every_rate(rate: st
     assert film.sound_s == Fraction(round(film.pictures_s * 48000), 48000)
 
 
+@pytest.mark.slow
 @pytest.mark.shows("film 30")
 def test_another_rate_is_refused_until_the_cut_says_which_counts(table: Film) -> None:
     videos = {"slow": clip(0, 24), "fast": clip(100, 30, rate=Fraction(30), sound_s=1.0)}
@@ -185,6 +186,7 @@ def test_another_rate_is_refused_until_the_cut_says_which_counts(table: Film) ->
     assert film.pictures_s == film.sound_s == Fraction(44, 24)
 
 
+@pytest.mark.slow
 def test_pictures_at_uneven_times_are_refused_until_the_cut_says_a_rate(table: Film) -> None:
     """Each fourth one stays three times as long; at the film's rate it is shown so long."""
     uneven = numbered.clip([numbered.picture(number) for number in range(16)], times=numbered.uneven()[:16])
@@ -216,6 +218,7 @@ def test_what_is_counted_is_what_a_player_shows(name: str, tmp_path: Path) -> No
 # --- how it looks ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_rough_cut_has_720_lines_and_a_full_one_those_of_its_largest_video(table: Film) -> None:
     videos = {"small": clip(0, 6), "large": clip(100, 6, 1920, 1080)}
     clips = "file: small.mp4; file: large.mp4"
@@ -267,6 +270,7 @@ def as_png(picture: object) -> bytes:
     return made.getvalue()
 
 
+@pytest.mark.slow
 def test_a_missing_clip_is_a_slate_as_long_as_what_was_ordered(table: Film) -> None:
     done = cut(table, "shot: SC01-pier; file: a.mp4; shot: SC01-pier, out: 6f", {"a": clip(5, 3, sound_s=0.2)})
     film = seen(table.folder / "film.mp4")

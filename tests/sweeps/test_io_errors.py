@@ -68,10 +68,10 @@ def chosen(points: list[Point], how: str) -> list[tuple[Point, str, int]]:
 def test_at_whichever_operation_the_disk_fails_nothing_is_lost_and_nothing_is_paid_twice(
     yard: Yard, figures: Figures, how: str, make: Make
 ) -> None:
-    trials = sweep(yard, make, chosen(points_of(yard, make), how))
+    trials = sweep(yard, make, chosen(points_of(yard, make), how)[:: 2 if make is google and not LONG else 1])
     figures(**figures_of(trials))
     assert not complaints_of(trials), complaints_of(trials)
-    assert len(trials) > 60
+    assert len(trials) > (60 if make is text or LONG else 30)
     assert {trial.status for trial in trials} == ({"0", "6"} if how == "once" else {"6"})
 
 

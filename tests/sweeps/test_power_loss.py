@@ -94,7 +94,7 @@ def test_stopped_around_the_create_a_shot_with_a_picture_is_paid_once(yard: Yard
 @pytest.mark.shows("stopped at each durable operation, SIGKILL and power loss")
 def test_stopped_at_every_point_a_shot_at_google_is_paid_once(yard: Yard, told: Told) -> None:
     points = points_of(yard, google)
-    trials = sweep_new(yard, google, range(1, len(points) + 1), ONE)
+    trials = sweep_new(yard, google, range(1, len(points) + 1, 1 if LONG else 2), ONE)  # the wire is all that differs
     told("a shot at Google's API", trials)
     assert {trial.status for trial in trials} == {"verified", "in_doubt"}
     assert max(trial.point.n for trial in trials if trial.status == "in_doubt") <= first(points, "poll")
