@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import signal
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from tests.harness import numbered
 from tests.harness.fork import Mishap
 
 if TYPE_CHECKING:
@@ -231,6 +233,48 @@ def test_the_next_shot_begins_as_the_last_one_ends(film: Film, gateway: Simulato
         assert done.code == 0, done
         pictures.append(Image.open(film.folder / f"{shot}.png").convert("RGB"))
     assert max(ImageStat.Stat(ImageChops.difference(*pictures)).mean) < 4
+
+
+def as_delivered(film: Film, shot: str, video: bytes) -> None:
+    """Let a shot's verified take be another video, with a record that knows it."""
+    path = film.folder / ".veopipe/shots/state" / f"{shot}.json"
+    state = json.loads(path.read_text("utf-8"))
+    file = state["takes"][0]["file"]
+    for name in (film.folder / "renders/shots/takes" / file["name"], film.finished(shot)):
+        name.unlink()
+        name.write_bytes(video)
+    file |= {"sha256": hashlib.sha256(video).hexdigest(), "bytes": len(video)}
+    path.write_text(json.dumps(state), "utf-8")
+
+
+@pytest.mark.shows("film 32")
+def test_a_video_that_ends_in_black_holds_its_consumer_before_money_goes_out(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "a lighthouse"})
+    film.run()
+    pictures = [numbered.picture(number) for number in range(24)]
+    as_delivered(film, "a", numbered.clip([*pictures, *[Image.new("RGB", pictures[0].size)] * 6]))
+    film.list({name: shot for name, shot in chain().items() if name != "c"})
+    held = film.run()
+    assert (held.code, len(gateway.charged), held.statuses["b"]) == (4, 1, "pending")
+    assert held.shots["b"]["reason"] == "take 1 of a ends in black: name another `frame` of it, in seconds"
+    film.list({"a": "a lighthouse", "b": {"prompt": "the stairs", "input_reference": {"shot": "a", "frame": 1.1}}})
+    assert (film.run().code, len(gateway.charged)) == (0, 2)  # who names a time has looked
+
+
+@pytest.mark.shows("film 33")
+def test_a_time_behind_the_end_is_an_error_of_the_list_or_holds(film: Film, gateway: Simulator) -> None:
+    late = {"prompt": "the stairs", "input_reference": {"shot": "a", "frame": 4}}
+    film.list({"a": "a lighthouse", "b": late})
+    (problem,) = [problem for problem in film.run().document["problems"] if problem["severity"] == "error"]
+    assert (problem["rule"], len(gateway.charged)) == ("chain-frame", 0)
+    late["input_reference"] = {"shot": "a", "frame": 3.5}
+    film.list({"a": "a lighthouse"})
+    film.run()
+    as_delivered(film, "a", numbered.clip([numbered.picture(number) for number in range(48)]))
+    film.list({"a": "a lighthouse", "b": late})
+    held = film.run()
+    assert (held.code, len(gateway.charged)) == (4, 1)
+    assert "it lasts 2 s: nothing is shown at 3.5 s" in held.shots["b"]["reason"]
 
 
 # --- drafts and finals -----------------------------------------------------------------------------

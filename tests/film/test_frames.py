@@ -190,6 +190,7 @@ def test_a_picture_has_no_metadata(show: Show) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.shows("film 34")
 def test_a_picture_that_is_too_large_to_be_sent_is_sent_as_a_jpeg(show: Show) -> None:
     noise = Image.effect_noise((3840, 2160), 60).convert("RGB")
     frame = taken(show(numbered.clip([noise] * 3, options={"preset": "ultrafast", "crf": "12"})))
@@ -244,6 +245,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("words", ODD)
+@pytest.mark.shows("film 35")
 def test_what_would_need_another_conversion_is_refused_in_words(words: str, show: Show) -> None:
     assert refused(show(numbered.clip([still()] * 4, **ODD[words]))).startswith(words)
 
