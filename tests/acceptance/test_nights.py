@@ -16,15 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.harness.figures import LONG
-
 if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
 pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests
-PUSHED = None if LONG else 2
-"""How many situations of a kind are tried per push; the nightly form tries all."""
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = yaml.safe_load((ROOT / "examples/nightly/github-actions.yml").read_text("utf-8"))
@@ -240,7 +236,7 @@ IGNORING = {
 }
 
 
-@pytest.mark.parametrize("words", list(IGNORING.values())[:PUSHED], ids=list(IGNORING)[:PUSHED])
+@pytest.mark.parametrize("words", IGNORING.values(), ids=IGNORING.keys())
 def test_what_the_repository_ignores_is_saved_all_the_same(studio: Studio, posts: Posts, words: str) -> None:
     with (studio.film.folder / ".gitignore").open("a") as file:
         file.write(words)
@@ -289,7 +285,7 @@ def test_what_found_no_place_among_the_states_is_saved_too(studio: Studio) -> No
 # --- a night that can't be saved ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["nothing", "no file of the ledger", "nothing of a bot", "nothing unsigned"][:PUSHED])
+@pytest.mark.parametrize("what", ["nothing", "nothing of a bot", "nothing unsigned", "no file of the ledger"])
 def test_a_branch_that_refuses_the_push_costs_nothing_in_any_night(studio: Studio, posts: Posts, what: str) -> None:
     studio.refuse(what)
     for _ in range(2):

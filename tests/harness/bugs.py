@@ -410,8 +410,8 @@ BUGS: dict[str, Bug] = {
     ),
     "an edited shot is bought while it is in doubt": Bug(
         "plan/results.py",
-        "        if unclear:\n",
-        "        if unclear and take is not None:\n",
+        "return self._in_doubt(unclear) if unclear else",
+        "return self._in_doubt(unclear) if unclear and self.take() is not None else",
         nothing_new_while_in_doubt,
         makes=BOTH,
     ),
