@@ -318,6 +318,14 @@ def test_two_consumers_of_one_text_may_swap_their_ids() -> None:
     assert (plan.creates, plan.moves) == ([], {"y": "d", "z": "b"})
 
 
+def test_producers_may_swap_their_ids_under_consumers_of_one_text() -> None:
+    night = Night({"a": shot("a"), "c": shot("c"), "b": shot("on", "a"), "d": shot("on", "c")})
+    night.run()
+    night.shots = {"a": shot("c"), "c": shot("a"), "b": shot("on", "a"), "d": shot("on", "c")}
+    plan = night.plan()
+    assert (plan.creates, plan.moves) == ([], {"a": "c", "c": "a", "b": "d", "d": "b"})
+
+
 def test_a_consumer_whose_producers_record_is_gone_is_known_by_its_text() -> None:
     night = chain()
     night.run()

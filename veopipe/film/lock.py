@@ -12,10 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from veopipe import files
-from veopipe.documents import schema, yaml
-from veopipe.documents.nodes import plain
-from veopipe.documents.problems import Findings
-from veopipe.errors import EnvironmentFault, InvalidInput
+from veopipe.documents import checked
+from veopipe.errors import EnvironmentFault
 from veopipe.film.cutting import Film, Shown
 from veopipe.ledger.paths import Places
 from veopipe.takes.verdict import name_of
@@ -80,15 +78,7 @@ def read(places: Places, name: str) -> Lock | None:
     path = places.lock_of(name)
     if not os.path.lexists(path):
         return None
-    document, findings = yaml.load(path, shown_as=shown_as(places, name)), Findings()  # JSON is YAML, with places
-    said: Any = None
-    if document.root is not None:
-        said = plain(document.root)
-        for finding in schema.check("lock", said):
-            findings.add(finding, finding.place(document.file, document.root))
-    problems = (*document.problems, *findings.problems(()))
-    if problems:
-        raise InvalidInput(f"{counted(len(problems), 'error')} in the lock of a cut", problems)
+    said = checked.load("lock", path, "in the lock of a cut", shown_as=shown_as(places, name))
     return Lock(said["ledger"], said["fps"], tuple(map(_clip, said["clips"])))
 
 

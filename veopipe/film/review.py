@@ -19,7 +19,7 @@ from typing import Any
 
 from veopipe import files
 from veopipe.clock import now
-from veopipe.documents import schema, yaml
+from veopipe.documents import checked, schema, yaml
 from veopipe.documents.nodes import MappingNode, plain
 from veopipe.documents.problems import Findings, Place, Rule
 from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
@@ -222,15 +222,7 @@ def parse_decisions(path: Path, ledger: str) -> list[Decision]:
         InvalidInput: it has errors.
         UsageError: it is about another ledger.
     """
-    document, findings = yaml.load(path), Findings()  # JSON is YAML, and errors have their places
-    said: Any = None
-    if document.root is not None:
-        said = plain(document.root)
-        for finding in schema.check("decisions", said):
-            findings.add(finding, finding.place(document.file, document.root))
-    problems = (*document.problems, *findings.problems(()))
-    if problems:
-        raise InvalidInput(f"{counted(len(problems), 'error')}: nothing was taken in", problems)
+    said = checked.load("decisions", path, "in it: nothing was taken in")
     if said["ledger"] != ledger:
         raise UsageError(f"{path} is about the takes of another ledger ({printable(said['ledger'], 40)}): left alone")
     return [_decision(entry) for entry in said["decisions"]]

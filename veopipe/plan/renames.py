@@ -100,10 +100,10 @@ class _Takeovers:
 
     def _find(self, shot: str, keys: Iterable[str], holders: Mapping[str, deque[str]]) -> None:
         for key in keys:
-            found = _first(holders[key], self._taken)
-            if found is not None and (found not in self._wanted or self._is_needy(found)):
-                self._give({shot: found})
-                return
+            while (found := _first(holders[key], self._taken)) is not None:
+                if found not in self._wanted or self._is_needy(found):
+                    self._give({shot: found})
+                    return
 
     def _find_by_text(self) -> None:
         """New ids of shots whose producers aren't on record any more, or are others: known by their text alone."""

@@ -68,8 +68,9 @@ class Result:
     @property
     def judged(self) -> Verdict | None:
         """What people said of its take."""
-        take = self.take()
-        return self.world.reviews.verdict(take) if take is not None else None
+        reviews = self.world.reviews
+        take = self.take() if reviews.by_take else None
+        return reviews.verdict(take) if take is not None else None
 
     def take(self) -> Take | None:
         """The take that this order has."""
