@@ -67,3 +67,75 @@ def test_a_hostile_name_or_key_starts_no_workflow_command(tmp_path: Path) -> Non
     assert [line.split("::")[1].partition(" ")[0] for line in lines] == ["notice", "error"]
     assert all("file=a%2Cb%25%3A\\n%3A%3Aerror%3A%3Ax.yaml,line=" in line for line in lines)
     assert "`k%25\\n::error::y`" in lines[1]
+
+
+def cut(folder: Path, name: str, *clips: str) -> None:
+    (folder / "cuts").mkdir(exist_ok=True)
+    lines = "".join(f"  - {{{clip}}}\n" for clip in clips)
+    (folder / f"cuts/{name}").write_text(f"version: 1\nclips:\n{lines}", "utf-8")
+
+
+def said(folder: Path, *arguments: str) -> list[tuple[str, int, int, str]]:
+    return [(p["file"], p["line"], p["column"], p["rule"]) for p in problems(folder, *arguments)]
+
+
+def test_the_cuts_beside_a_list_are_checked_with_it(tmp_path: Path) -> None:
+    (tmp_path / "shots.yaml").write_text(LIST + "  SC01-pier: {}\n  SC02-boat: {}\n")
+    cut(tmp_path, "main.yaml", "shot: SC01-pier, in: 12f", "shot: SC02-baot", "sho: SC01-pier", "file: post/gone.mp4")
+    cut(tmp_path, "tall.yml", "shot: SC01-pier")
+    cut(tmp_path, "fine.yaml", "shot: SC02-boat, take: 7", "gap: 1s")
+    (tmp_path / "cuts/main.lock.json").write_text("{")
+
+    assert said(tmp_path, "shots.yaml") == [
+        ("cuts/main.yaml", 4, 12, "cut-shot-unknown"),
+        ("cuts/main.yaml", 5, 5, "cut-clip"),
+        ("cuts/main.yaml", 5, 6, "unknown-key"),
+        ("cuts/tall.yml", 1, 1, "cut-name"),
+    ]
+    done = validate(tmp_path, "shots.yaml")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (2, "shots.yaml: 2 shots, 3 errors, 1 warning")
+    assert "there is no shot SC02-baot: did you mean SC02-boat?" in done.stdout
+
+
+def test_where_a_list_cant_be_read_its_cuts_still_are_but_for_its_shots(tmp_path: Path) -> None:
+    (tmp_path / "shots.yaml").write_text(LIST + "  a: {seconds: 5}\n")
+    cut(tmp_path, "main.yaml", "shot: b, out: half")
+
+    assert said(tmp_path, "shots.yaml") == [
+        ("shots.yaml", 4, 16, "seconds-values"),
+        ("cuts/main.yaml", 3, 20, "cut-out"),
+    ]
+
+
+def test_a_cut_of_another_list_of_the_folder_is_no_error_of_this_one(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(LIST + "  a: {}\n")
+    (tmp_path / "two.yaml").write_text(LIST + "  b: {}\n")
+    cut(tmp_path, "two.yaml", "shot: b", "shot: c")
+    cut(tmp_path, "typo.yaml", "shot: q")
+
+    assert said(tmp_path, "one.yaml") == [("cuts/typo.yaml", 3, 12, "cut-shot-unknown")]
+    assert said(tmp_path, "two.yaml") == [
+        ("cuts/two.yaml", 4, 12, "cut-shot-unknown"),
+        ("cuts/typo.yaml", 3, 12, "cut-shot-unknown"),
+    ]
+
+
+def test_a_cut_that_leads_out_of_the_work_tree_is_named_and_not_shown(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "film", tmp_path / "secret.yaml"
+    (folder / "cuts").mkdir(parents=True)
+    (folder / "shots.yaml").write_text(LIST + "  a: {}\n")
+    outside.write_text("token: dont-tell\n")
+    (folder / "cuts/main.yaml").symlink_to(outside)
+
+    assert said(folder, "shots.yaml") == [("cuts", 1, 1, "cut-outside")]
+    assert "dont-tell" not in validate(folder, "shots.yaml").stdout
+
+
+def test_checking_cuts_loads_no_decoder(tmp_path: Path) -> None:
+    (tmp_path / "shots.yaml").write_text(LIST + "  a: {}\n")
+    cut(tmp_path, "main.yaml", "shot: a")
+    look = "import sys; sys.argv = ['veopipe', 'validate', 'shots.yaml']\nfrom veopipe.__main__ import main\n"
+    look += "try: main()\nexcept SystemExit: pass\nprint({'av', 'opentimelineio', 'PIL', 'httpx'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr

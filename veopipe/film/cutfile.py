@@ -13,8 +13,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
-from veopipe.documents import schema, yaml
+from veopipe.documents import neighbours, schema, yaml
 from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, plain
 from veopipe.documents.problems import Findings, Place, Rule
 from veopipe.errors import InvalidInput, Problem, UsageError
@@ -31,7 +32,9 @@ RATES = Rule(
 )
 SHAPES = Rule("cut-shapes", "error", "portrait and landscape aren't in one cut", "veopipe, Cuts")
 NO_FILE = Rule("cut-file-missing", "error", "`file` is a video that can be read", "veopipe, Cuts")
-RULES = (UNKNOWN_SHOT, RANGE, RATES, SHAPES, NO_FILE)
+NAMED = Rule("cut-name", "warning", "a cut is a file `cuts/NAME.yaml`: `main.yaml`", "veopipe, Cuts")
+OUTSIDE = Rule("cut-outside", "error", "cuts lie in the list's folder or its git work tree", "veopipe, Cuts")
+RULES = (UNKNOWN_SHOT, RANGE, RATES, SHAPES, NO_FILE, NAMED, OUTSIDE)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _NTSC = {"23.976": 24, "23.98": 24, "29.97": 30, "59.94": 60, "119.88": 120}
@@ -125,21 +128,46 @@ def read(places: Places, name: str | None, shots: Collection[str]) -> Cut:
         InvalidInput: its file has errors.
     """
     path = places.cut_of(MAIN if name is None else name)
-    if name is not None and _NAME.fullmatch(name) is None:
+    if name is not None and not can_be_named(name):
         raise UsageError(f"{printable(name, 80)} is no name of a cut", hint="-c main means cuts/main.yaml")
     if not os.path.lexists(path):
         if name in {None, MAIN}:
             return Cut(MAIN, tuple(Clip(Place(places.manifest.name, 1, 1), shot) for shot in shots))
         raise UsageError(f"there is no cuts/{path.name}", hint=_others(places))
     shown = os.path.relpath(path, places.manifest.parent)
+    root, problems = checked(path, shown, shots)
+    refuse(problems)
+    return _made(path.stem, root, shown)
+
+
+def checked(path: Path, shown: str, shots: Collection[str] | None) -> tuple[Node | None, tuple[Problem, ...]]:
+    """What stands in a cut's file, and what is wrong with it, as far as that is known without its videos.
+
+    Args:
+        path: of the file.
+        shown: its name in problems.
+        shots: the ids of the list; None: they aren't known.
+    """
+    if (why := _leads_away(path)) is not None:
+        # In its folder, so that no line of what it leads to is shown.
+        return None, (Problem(os.path.dirname(shown), 1, 1, OUTSIDE.severity, OUTSIDE.id, why),)
     document, findings = yaml.load(path, shown_as=shown), Findings()
     if document.root is not None:
         for finding in schema.check("cut", plain(document.root)):
             findings.add(finding, finding.place(shown, document.root))
-        for place, shot in _unknown(document.root, shown, shots):
-            findings.add(UNKNOWN_SHOT.finding(f"there is no shot {_guessed(shot, shots)}", ()), place)
-    refuse((*document.problems, *findings.problems(())))
-    return _made(path.stem, document.root, shown)
+        for node in shots_in(document.root):
+            if shots is not None and node.text not in shots:
+                said = UNKNOWN_SHOT.finding(f"there is no shot {_guessed(node.text, shots)}", ())
+                findings.add(said, Place(shown, node.line, node.column))
+    return document.root, (*document.problems, *findings.problems(()))
+
+
+def _leads_away(path: Path) -> str | None:
+    try:
+        neighbours.find(path.absolute().parent.parent, os.path.join(path.parent.name, path.name), "cut")
+    except LookupError as error:
+        return str(error.args[0])
+    return None
 
 
 def refuse(problems: Collection[Problem]) -> None:
@@ -158,11 +186,17 @@ def _others(places: Places) -> str | None:
     return f"cuts/ has {', '.join(map(printable, names))}" if names else None
 
 
-def _unknown(root: Node, file: str, shots: Collection[str]) -> Iterator[tuple[Place, str]]:
+def can_be_named(name: str) -> bool:
+    """Whether a cut can be called that."""
+    return _NAME.fullmatch(name) is not None
+
+
+def shots_in(root: Node | None) -> Iterator[ScalarNode]:
+    """Where the clips of a cut name their shots."""
     for clip in _items(root):
         shot = clip.items.get("shot")
-        if isinstance(shot, ScalarNode) and isinstance(shot.value, str) and shot.value not in shots:
-            yield Place(file, shot.line, shot.column), shot.value
+        if isinstance(shot, ScalarNode) and isinstance(shot.value, str):
+            yield shot
 
 
 def _guessed(shot: str, shots: Collection[str]) -> str:

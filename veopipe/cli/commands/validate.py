@@ -11,6 +11,7 @@ from veopipe.cli.options import LocalPath, example, pipeline_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.problems import for_github, show_problems
 from veopipe.errors import ExitCode, InvalidInput, Problem
+from veopipe.film import cutfolder
 from veopipe.manifest.shots import Manifest, load_manifest
 from veopipe.pipeline.reading import load_pipeline
 from veopipe.text import counted, printable
@@ -25,7 +26,7 @@ from veopipe.text import counted, printable
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--format", "format_", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
 def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, format_: str) -> int:
-    """Check shot lists against every parameter rule of the API. Nothing is sent."""
+    """Check shot lists against every parameter rule of the API, and the cuts beside them. Nothing is sent."""
     problems: list[Problem] = []
     lines = []
     for path in manifests:
@@ -57,7 +58,8 @@ def _check(path: Path, wanted: str | None) -> tuple[Manifest | None, list[Proble
         return None, list(problems)
     models = pipeline.provider.models
     loaded = load_manifest(path, overrides=pipeline.overrides, models=models, shown_as=str(path))
-    return loaded.manifest, [*problems, *loaded.problems]
+    cuts = cutfolder.check(path, loaded.manifest.shots if loaded.manifest is not None else None)
+    return loaded.manifest, [*problems, *loaded.problems, *cuts]
 
 
 def _strict(problem: Problem) -> Problem:
