@@ -20,11 +20,12 @@ from veopipe.documents.problems import Finding, Findings
 from veopipe.film import cutfile
 from veopipe.film.cutfile import Clip, Cut, Mark
 from veopipe.film.footage import FILM, USUAL, Footage
-from veopipe.takes.moment import LAST
+from veopipe.takes.moment import FIRST, LAST, Moment
+from veopipe.takes.order import OrderedPicture
 from veopipe.takes.take import Take
 from veopipe.text import counted
 
-_FIRST = "input_reference"  # the role of the picture that a shot begins with
+_FIRST, _LAST = "input_reference", "last_frame"  # the roles of the pictures that a shot begins and ends with
 _TALL, _WIDE = "portrait", "landscape"
 
 
@@ -239,7 +240,9 @@ def _after(shown: Shown, before: Shown, begin: int) -> tuple[int, list[str]]:
     """Where a clip begins behind the one before it, and what an editor should know of their seam."""
     name = before.clip.name
     if not _was_made_from(shown, before):
-        return begin, []
+        is_asked = shown.clip.begin is None and before.is_whole_to_its_end and _share_a_picture(shown, before)
+        words = f"begins with the picture on which {name} ends: it is shown twice, `in: 1f` shows it once"
+        return begin, [words] if is_asked else []
     if not before.is_whole_to_its_end:
         return begin, [f"continues from the last frame of {name}, which isn't shown: the picture jumps"]
     if shown.clip.begin is None and continues(shown, before):
@@ -264,11 +267,37 @@ def continues(shown: Shown, before: Shown) -> bool:
 
 def _was_made_from(shown: Shown, before: Shown) -> bool:
     """Whether a clip's take begins with the last frame of the take that is shown before it."""
-    taken, producer = (each.material.take if each.material is not None else None for each in (shown, before))
+    taken, producer = _take(shown), _take(before)
     if taken is None or producer is None:
         return False
-    links = (picture for picture in taken.order.pictures if picture.role == _FIRST and picture.frame == LAST.name)
-    return any(picture.of == producer.fingerprint for picture in links)
+    return _frame(producer, LAST) in _ordered(taken, _FIRST)
+
+
+def _share_a_picture(shown: Shown, before: Shown) -> bool:
+    """Whether a clip was ordered to begin with the picture that the one before it was ordered to end on.
+
+    That is the first frame of the clip, or a third picture: a still, or a frame of another shot. The model decides
+    how much the two look alike, so nothing is left out by itself.
+    """
+    taken, producer = _take(shown), _take(before)
+    if taken is None or producer is None:
+        return False
+    begins = [_frame(taken, FIRST), *_ordered(taken, _FIRST)]
+    return any(picture in begins for picture in _ordered(producer, _LAST))
+
+
+def _take(shown: Shown) -> Take | None:
+    return shown.material.take if shown.material is not None else None
+
+
+def _frame(take: Take, moment: Moment) -> OrderedPicture:
+    """A frame of a take as an order names it, whatever it is for."""
+    return OrderedPicture("", frame=moment.name, of=take.fingerprint)
+
+
+def _ordered(take: Take, role: str) -> list[OrderedPicture]:
+    """The pictures that a take was ordered with for something, without what they are for."""
+    return [replace(picture, role="", unknown={}) for picture in take.order.pictures if picture.role == role]
 
 
 def _wrong(shown: Shown) -> Iterator[tuple[Mark | None, Finding]]:
