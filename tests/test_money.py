@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from veopipe.money import as_text
+from veopipe.money import as_text, dollars, dollars_left, dollars_to_come
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,20 @@ def test_money_is_written_plainly_and_exactly(amount: str, text: str) -> None:
 
 def test_a_hundred_thousand_shots_cost_what_they_cost() -> None:
     assert as_text(sum((Decimal("0.3") for _ in range(100_000)), Decimal(0))) == "30000.00"
+
+
+@pytest.mark.parametrize(
+    ("amount", "spent", "to_come", "left"),
+    [
+        ("0", "$0.00", "$0.00", "$0.00"),
+        ("0.3", "$0.30", "$0.30", "$0.30"),
+        ("3.7103985", "$3.71", "$3.72", "$3.71"),
+        ("0.576", "$0.58", "$0.58", "$0.57"),
+        ("0.125", "$0.13", "$0.13", "$0.12"),
+        ("0.0001", "$0.01", "$0.01", "$0.00"),
+        ("12345.67", "$12345.67", "$12345.67", "$12345.67"),
+    ],
+)
+def test_people_read_money_to_the_cent(amount: str, spent: str, to_come: str, left: str) -> None:
+    found = Decimal(amount)
+    assert (dollars(found), dollars_to_come(found), dollars_left(found)) == (spent, to_come, left)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_CENT = Decimal("0.01")
 
 
 def parse(text: str) -> Decimal:
@@ -29,6 +30,26 @@ def as_text(amount: Decimal) -> str:
     exponent = exact.as_tuple().exponent
     places = max(2, -exponent) if isinstance(exponent, int) else 2
     return f"{exact:.{places}f}"
+
+
+def dollars(amount: Decimal) -> str:
+    """What was spent, for people: to the cent, `$3.71`; anything below a cent is one, so that it is never nothing."""
+    return _to_the_cent(amount, ROUND_HALF_UP)
+
+
+def dollars_to_come(amount: Decimal) -> str:
+    """What something would cost, for people: rounded up to the cent, so that a cap of what is shown covers it."""
+    return _to_the_cent(amount, ROUND_CEILING)
+
+
+def dollars_left(amount: Decimal) -> str:
+    """What may still be spent, for people: rounded down to the cent, so that as much as is shown is really left."""
+    return f"${amount.quantize(_CENT, ROUND_FLOOR)}"
+
+
+def _to_the_cent(amount: Decimal, rounding: str) -> str:
+    rounded = amount.quantize(_CENT, rounding)
+    return f"${max(rounded, _CENT) if amount > 0 else rounded}"
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from veopipe import __version__
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import ExitCode, VeopipeError
 from veopipe.gateway import network
-from veopipe.money import as_text
+from veopipe.money import as_text, dollars
 from veopipe.project import Project
 from veopipe.report.legend import LEGEND
 from veopipe.report.rows import Report
@@ -97,8 +97,8 @@ def _about_report(report: Report) -> Notice:
             lines.append(f"{len(shots):,} {LEGEND[status].word}: {', '.join(shots[:_NAMED])}{more}")
     lines += [f"stopped: {printable(note)}" for note in report.notes]
     lines.append(
-        f"charged ${as_text(money.charged)}, possibly ${as_text(money.possibly_charged)}, "
-        f"this run ${as_text(money.this_run)}; exit {int(report.exit_code)}"
+        f"charged {dollars(money.charged)}, possibly {dollars(money.possibly_charged)}, "
+        f"this run {dollars(money.this_run)}; exit {int(report.exit_code)}"
     )
     facts = {
         "MANIFEST": report.manifest,

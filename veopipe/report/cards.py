@@ -8,14 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from veopipe.clock import between, minutes
 from veopipe.manifest import shots
 from veopipe.manifest.shots import Scalar
-from veopipe.money import as_text
+from veopipe.money import as_text, dollars, dollars_to_come
 from veopipe.project import Project
 from veopipe.report.choosing import Choosing, choosing_of
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
@@ -130,13 +131,22 @@ class Card:
 
     @property
     def cost(self) -> str:
-        """What it cost, in few words; `?` behind what may have been charged."""
+        """What it cost, in few words and to the cent; `?` behind what may have been charged."""
+        if self.spending.total:
+            return self._spent(dollars)
+        price = self.row.item.price_usd
+        return f"{dollars_to_come(price)} to come" if self.row.standing.status == PENDING else "$0"
+
+    @property
+    def exact_cost(self) -> str:
+        """What it cost with all digits, where `cost` says fewer; else an empty text."""
+        exact = self._spent(lambda amount: f"${as_text(amount)}") if self.spending.total else self.cost
+        return exact if exact != self.cost else ""
+
+    def _spent(self, written: Callable[[Decimal], str]) -> str:
         certain, possible = self.spending.certain, self.spending.possible
-        if certain or possible:
-            parts = [f"${as_text(certain)}"] if certain else []
-            parts += [f"${as_text(possible)}?"] if possible else []
-            return " + ".join(parts)
-        return f"${as_text(self.row.item.price_usd)} to come" if self.row.standing.status == PENDING else "$0"
+        parts = [written(certain)] if certain else []
+        return " + ".join([*parts, f"{written(possible)}?"] if possible else parts)
 
     @property
     def differs(self) -> bool:

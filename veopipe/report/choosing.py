@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from veopipe.money import as_text
+from veopipe.money import dollars, dollars_to_come
 from veopipe.plan.plan import Action, Item
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Row
@@ -136,7 +136,7 @@ def _badges(row: Row, takes: tuple[Candidate, ...], clean: Cleaner) -> Iterator[
         yield Badge("two-picks", "two picks", f"Takes {' and '.join(picks)} are picked, so none counts: leave one.")
     yield from _planned(row, clean)
     if row.item.spared_usd:
-        spared = f"locked, ${as_text(row.item.spared_usd)} spared"
+        spared = f"locked, {dollars(row.item.spared_usd)} spared"
         yield Badge("locked", spared, clean.lines(row.item.reason))
 
 
@@ -146,7 +146,7 @@ def _planned(row: Row, clean: Cleaner) -> Iterator[Badge]:
     items = [row.item, *(other.item for other in row.hidden)]
     if stale := [item for item in items if item.is_stale]:
         price = sum((item.price_usd for item in stale), Decimal(0))
-        yield Badge("stale", f"stale, ${as_text(price)}", _unless(shown, stale[0], clean))
+        yield Badge("stale", f"stale, {dollars_to_come(price)}", _unless(shown, stale[0], clean))
     if (waiting := next((item for item in items if item.action is Action.WAIT), None)) is not None:
         yield Badge("wait", "waits", _unless(shown, waiting, clean))
 

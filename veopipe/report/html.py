@@ -25,7 +25,7 @@ from markupsafe import Markup
 
 from veopipe import __version__
 from veopipe.clock import between
-from veopipe.money import as_text
+from veopipe.money import as_text, dollars, dollars_to_come
 from veopipe.project import OpenLedger, Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
 from veopipe.report.legend import LEGEND, Standing
@@ -69,7 +69,7 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["usd"] = lambda amount: f"${as_text(amount)}"
+    environment.filters |= {"usd": dollars, "usd_to_come": dollars_to_come, "usd_exactly": _exactly}
     last, cap = _last_run(ledger), project.cap
     style, script = "\n".join(map(_read, _STYLES)).strip(), _whole("\n".join(map(_read, _SCRIPTS)))
     return environment.get_template("report.html").render(
@@ -168,6 +168,12 @@ def _policy(style: str, script: str) -> str:
             "form-action 'none'",
         )
     )
+
+
+def _exactly(amount: Decimal) -> str:
+    """An amount with all its digits, where a page shows fewer; else an empty text."""
+    exact = f"${as_text(amount)}"
+    return exact if exact not in {dollars(amount), dollars_to_come(amount)} else ""
 
 
 def _hash(text: str) -> str:

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from veopipe.money import as_text
+from veopipe.money import dollars, dollars_to_come
 from veopipe.report.cards import Card, for_people
 from veopipe.report.rows import Report
 from veopipe.takes.status import Status
@@ -39,8 +39,8 @@ def render(report: Report, cards: Sequence[Card]) -> str:
     lines = [
         f"## {escaped(report.manifest, own=True)}: {verified:,} of {counted(len(cards), 'shot')} verified",
         "",
-        f"Charged **\\${as_text(money.charged)}**, possibly charged **\\${as_text(money.possibly_charged)}**"
-        f", still wanted **\\${as_text(money.planned)}**",
+        f"Charged **\\{dollars(money.charged)}**, possibly charged **\\{dollars(money.possibly_charged)}**"
+        f", still wanted **\\{dollars_to_come(money.planned)}**",
         "",
         ", ".join(f"{count:,} {word}" for word, count in words.most_common()),
         "",

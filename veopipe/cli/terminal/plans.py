@@ -13,7 +13,7 @@ from rich.text import Text
 
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented
-from veopipe.money import as_text
+from veopipe.money import as_text, dollars_to_come
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words
 from veopipe.takes.status import UNKNOWN_OUTCOME
@@ -76,7 +76,7 @@ def _cells(item: Item) -> tuple[str, ...]:
         f"{order.resolution} {order.aspect_ratio} {order.seconds} s" if order else "",
         item.action,
         printable(item.reason) + ("" if item.wanted else " (not wanted any more)"),
-        f"${as_text(item.cost_usd)}" if item.buys else "",
+        dollars_to_come(item.cost_usd) if item.buys else "",
     )
 
 
@@ -136,11 +136,12 @@ def _totals(plan: Plan, cap: Decimal | None) -> Iterable[Text]:
     if not creates:
         yield Text("Cost: nothing", "bold green")
         return
-    worst = f" (at worst ${as_text(plan.worst_usd)}, with every retry)" if plan.worst_usd != plan.cost_usd else ""
-    yield Text(f"Cost: ${as_text(plan.cost_usd)} for {counted(len(creates), 'create')}{worst}", "bold")
+    cost, worst = dollars_to_come(plan.cost_usd), dollars_to_come(plan.worst_usd)
+    at_worst = f" (at worst {worst}, with every retry)" if plan.worst_usd != plan.cost_usd else ""
+    yield Text(f"Cost: {cost} for {counted(len(creates), 'create')}{at_worst}", "bold")
     if cap is not None:
         short = plan.cost_usd - cap
-        yield Text(f"Cap: ${as_text(cap)}" + (f", ${as_text(short)} too little" if short > 0 else ""))
+        yield Text(f"Cap: ${as_text(cap)}" + (f", {dollars_to_come(short)} too little" if short > 0 else ""))
     yield from _compared(creates)
 
 
@@ -152,4 +153,4 @@ def _compared(creates: Sequence[Item]) -> Iterable[Text]:
     google, ours = (sum(column, Decimal(0)) for column in zip(*prices, strict=True))
     has = counted(len(prices), "of them has", "of them have")
     of = "" if len(prices) == len(creates) else f" ({has} a list price)"
-    yield Text(f"Google's list price for the same: ${as_text(google)}, here ${as_text(ours)}{of}", "dim")
+    yield Text(f"Google's list price for the same: {dollars_to_come(google)}, here {dollars_to_come(ours)}{of}", "dim")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from decimal import Decimal
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from rich.text import Text
 from veopipe.cli.terminal.screen import console
 from veopipe.cli.terminal.view import View
 from veopipe.clock import minutes
+from veopipe.money import dollars_to_come
 from veopipe.report.legend import LEGEND
 from veopipe.run.events import Happening, Note
 from veopipe.takes.status import Status
@@ -129,7 +131,7 @@ class Progress:
         line.append(f"{note.event.replace('_', ' '):<11}", _COLOURS.get(note.event, ""))
         said = printable(note.message)
         if note.event == Status.SUBMITTING and not said:
-            said = f"${note.facts.get('price_usd', '')}"
+            said = dollars_to_come(Decimal(note.facts.get("price_usd", "0")))
         elif note.event == Happening.POLLED and not said and note.facts.get("percent") is not None:
             said = f"{note.facts['percent']} %"
         line.append(f" {said}" if said else "", "dim")

@@ -10,7 +10,7 @@ from rich.text import Text
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_hanging, show_indented
 from veopipe.errors import ExitCode
-from veopipe.money import as_text
+from veopipe.money import dollars, dollars_to_come
 from veopipe.report.legend import LEGEND
 from veopipe.report.rows import Report, Row
 from veopipe.run.resolve import Entry
@@ -45,7 +45,7 @@ def show_waiting(entries: Iterable[Entry]) -> None:
         standing, last = LEGEND[entry.status], entry.take.last
         text = Text(entry.shot, "bold").append(f" take {entry.take.number}: ", "not bold")
         text.append(standing.word, standing.colour)
-        show_indented(console, text.append(f" since {last.submitted_at}, ${as_text(last.price_usd)}", "not bold"), 0)
+        show_indented(console, text.append(f" since {last.submitted_at}, {dollars(last.price_usd)}", "not bold"), 0)
         for name, value in entry.facts():
             show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))
 
@@ -105,12 +105,12 @@ def _facts(row: Row) -> Iterator[str]:
 
 def _money_line(report: Report) -> Text:
     money = report.money
-    line = Text().append(f"charged ${as_text(money.charged)}", "bold")
+    line = Text().append(f"charged {dollars(money.charged)}", "bold")
     if money.possibly_charged:
-        line.append(f", possibly charged ${as_text(money.possibly_charged)}", "bold magenta")
-    line.append(f", this run ${as_text(money.this_run)}")
+        line.append(f", possibly charged {dollars(money.possibly_charged)}", "bold magenta")
+    line.append(f", this run {dollars(money.this_run)}")
     if money.planned:
-        line.append(f", still wanted ${as_text(money.planned)}")
+        line.append(f", still wanted {dollars_to_come(money.planned)}")
     if report.simulated:
         line.append(" (a rehearsal: no money was spent)", "dim")
     return line

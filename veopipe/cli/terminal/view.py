@@ -18,7 +18,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from veopipe.clock import minutes
-from veopipe.money import as_text
+from veopipe.money import dollars, dollars_left
 from veopipe.report.legend import LEGEND
 from veopipe.run.events import Happening, Note
 from veopipe.takes.status import CHARGED, IN_FLIGHT, POSSIBLY_CHARGED, SETTLED, Status
@@ -170,12 +170,12 @@ class View(Progress):
 
     def _money(self) -> Iterator[Text]:
         """Charged, possibly charged, what the cap leaves."""
-        yield Text(f"charged ${as_text(self._charged)}")
+        yield Text(f"charged {dollars(self._charged)}")
         if self._possibly:
-            yield Text(f"possibly ${as_text(self._possibly)}", "magenta")
+            yield Text(f"possibly {dollars(self._possibly)}", "magenta")
         if self._cap is not None:
             left = self._cap - self._spent_before - self._charged - self._possibly
-            yield Text(f"left of the cap ${as_text(max(left, Decimal(0)))}", "dim")
+            yield Text(f"left of the cap {dollars_left(max(left, Decimal(0)))}", "dim")
 
 
 class _Texts(ProgressColumn):

@@ -53,7 +53,7 @@ function count(item) {
   const two = item.card.querySelector(".badge.two-picks");
   if (two) two.hidden = !item.shows.undecided;
 }
-const dollars = (micros) => `$${(micros / 1e6).toFixed(6).replace(/0{1,4}$/, "")}`;
+const dollars = (micros) => `$${(Math.ceil(micros / 1e4) / 100).toFixed(2)}`;  // up to the cent, as all that is to come
 function summary(drafts) {
   const said = drafts.map((take) => [take, now(take)]);
   const number = (verdict) => said.filter(([take, each]) => each.verdict === verdict && take.record.verdict !== verdict).length;
