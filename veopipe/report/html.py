@@ -30,13 +30,15 @@ from veopipe.project import OpenLedger, Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Report
+from veopipe.report.seams import seams_of
+from veopipe.report.showing import Linker
 from veopipe.takes.status import Status
 from veopipe.takes.take import Spending, attempts_of, spending
 from veopipe.text import counted, printable
 
-_STYLES = ("report.css", "review.css")
-_SCRIPTS = ("sheet.js", "player.js", "review.js", "keys.js")  # in this order they make one script
-_TEMPLATES = ("report.html", "take.html")
+_STYLES = ("report.css", "review.css", "seams.css")
+_SCRIPTS = ("sheet.js", "player.js", "review.js", "seams.js", "keys.js")  # in this order they make one script
+_TEMPLATES = ("report.html", "take.html", "seams.html", "seam.html")
 _DAY = 86_400
 
 
@@ -61,7 +63,43 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
     """
     project = ledger.project
     cards = make_cards(project, report, folder)
+    seams = seams_of(ledger, report.rows, Linker(project, folder.resolve()))
     groups = for_people(cards)
+    last, cap = _last_run(ledger), project.cap
+    style, script = "\n".join(map(_read, _STYLES)).strip(), _whole("\n".join(map(_read, _SCRIPTS)))
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title=_title(project),
+            manifest=printable(report.manifest, 200, own=True),
+            pipeline=printable(project.pipeline.name, 80, own=True),
+            simulated=project.choices.simulate,
+            at=at.replace("T", " ").replace("Z", " UTC"),
+            running=report.running,
+            version=__version__,
+            verdict=_verdict(cards, groups),
+            segments=_segments(cards),
+            money=report.money,
+            last=last,
+            cap=cap,
+            widths=_widths(last, cap),
+            groups=groups,
+            about=project.choices.words().split(),
+            review=_Review.of(ledger, cards, at),
+            cards=cards,
+            seams=seams,
+            seams_by_shot=seams.by_shot(),
+            tags=Counter(tag for card in cards for tag in card.brief.tags).most_common(),
+            notes=[printable(note, None) for note in report.notes],
+            style=Markup(style),  # our own file, as the next
+            script=Markup(script),
+            policy=_policy(style, script),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.DictLoader({name: _read(name) for name in _TEMPLATES}),
         autoescape=True,
@@ -70,32 +108,7 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"usd": dollars, "usd_to_come": dollars_to_come, "usd_exactly": _exactly}
-    last, cap = _last_run(ledger), project.cap
-    style, script = "\n".join(map(_read, _STYLES)).strip(), _whole("\n".join(map(_read, _SCRIPTS)))
-    return environment.get_template("report.html").render(
-        title=_title(project),
-        manifest=printable(report.manifest, 200, own=True),
-        pipeline=printable(project.pipeline.name, 80, own=True),
-        simulated=project.choices.simulate,
-        at=at.replace("T", " ").replace("Z", " UTC"),
-        running=report.running,
-        version=__version__,
-        verdict=_verdict(cards, groups),
-        segments=_segments(cards),
-        money=report.money,
-        last=last,
-        cap=cap,
-        widths=_widths(last, cap),
-        groups=groups,
-        about=project.choices.words().split(),
-        review=_Review.of(ledger, cards, at),
-        cards=cards,
-        tags=Counter(tag for card in cards for tag in card.brief.tags).most_common(),
-        notes=[printable(note, None) for note in report.notes],
-        style=Markup(style),  # our own file, as the next
-        script=Markup(script),
-        policy=_policy(style, script),
-    )
+    return environment
 
 
 @dataclass(frozen=True, slots=True)

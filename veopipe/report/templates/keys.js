@@ -25,6 +25,7 @@ const keys = {
   x: () => act(here(), "reject"),
   a: () => act(here(), "alt"),
   r: () => act(here(), "again"),
+  s: () => openSeam(here()),
   m: () => { const take = takeAt(here()); if (take && take.note) take.note.focus(); },
   ArrowLeft: () => aim(here(), -1),
   ArrowRight: () => aim(here(), 1),

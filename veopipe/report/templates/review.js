@@ -81,6 +81,7 @@ function tell() {
   byId("rename").textContent = `as ${name()}`;
   const chip = document.querySelector('[data-show="undecided"] b');
   if (chip) chip.textContent = items.filter((item) => item.shows.undecided).length;
+  document.dispatchEvent(new Event("decided"));
 }
 
 // --- saying -----------------------------------------------------------------------------------------
