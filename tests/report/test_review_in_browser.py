@@ -228,6 +228,21 @@ def test_takes_beside_each_other_fit_the_window(review, width):
     assert wide == room
 
 
+def test_a_shot_with_one_take_leaves_no_room_empty_between_those_with_several(review):
+    edges = "const r = document.getElementById(arguments[0]).getBoundingClientRect(); return [r.left, r.right]"
+    assert review.run(edges, "shot-SC03") == review.run(edges, "shot-SC01")
+    below = (
+        "const text = document.querySelector('#shot-SC03 .text');"
+        "return text.offsetTop - text.previousElementSibling.offsetTop"
+    )
+    assert review.run(below) == 0  # beside its picture
+    size = {"width": 400, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    review.window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    narrow = review.run(below)
+    review.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert narrow > 200
+
+
 def test_what_another_window_decides_is_seen_here(review, film):
     first = review.window.current_window_handle
     review.window.switch_to.new_window("tab")

@@ -158,3 +158,19 @@ def test_a_seam_fits_the_window(page, width):
     own, inside = page.run("const e = document.getElementById('seam'); return [e.scrollWidth, e.clientWidth]")
     page.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert (wide, own) == (room, inside)
+
+
+@pytest.mark.parametrize("width", [320, 360, 900, 1600])
+def test_a_badge_leaves_a_shot_its_name(chained, window, width):
+    name = "SC02-the-keeper-at-the-door"
+    chained.list({"SC01": SHOTS["SC01"], name: SHOTS["SC02"]})  # another name: nothing is bought
+    chained.command("review", "shots.yaml", "SC01", "-p", "quick.yaml", "--pick", "2")
+    page = Page(window, written(chained))
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    edge = f"const e = document.querySelector('#shot-{name} .edge'), id = e.querySelector('.id');"
+    seen = "return [e.querySelector('.badge').textContent, id.scrollWidth, id.clientWidth]"
+    badge, needs, has = page.run(edge + seen)
+    page.window.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert badge == "stale, $0.30"
+    assert needs <= has
