@@ -7,6 +7,7 @@ retakes, verdicts, refreshes and runs that are killed.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -379,6 +380,36 @@ def test_the_price_of_a_refresh_ends_at_a_pick() -> None:
     assert night.action("b")[1].endswith("again $0.30 (--refresh)")
 
 
+def test_the_price_of_a_refresh_leaves_out_what_it_wouldnt_buy() -> None:
+    """Rejected takes are never refreshed, nor what is beside a doubt; and nothing is continued from them."""
+    night = Night({"a": shot("a"), "b": shot("b", "a", takes=2), "c": shot("c", "b"), "d": shot("d", "a")})
+    night.run()
+    night.say("b", 2, Verdict.REJECT)
+    night.run()
+    night.say("c", 1, Verdict.REJECT)
+    night.shots["a"] = shot("a at dawn")
+    night.run()
+    kept, rejected = (item.reason for item in night.plan().items if item.shot == "b")
+    assert kept.endswith("; again $0.30 (--refresh)")
+    assert "--refresh" not in rejected
+    assert sorted(item.shot for item in night.plan("b", "c", refresh=True).creates) == ["b"]
+
+    night.buy(replace(next(item for item in night.plan().items if item.shot == "d"), number=2), Status.IN_DOUBT)
+    assert "--refresh" not in night.action("d")[1]
+    assert night.plan("d", refresh=True).creates == []
+
+
+def test_a_failed_take_that_is_stale_is_said_to_have_failed_and_what_orders_it() -> None:
+    night = chain()
+    night.run(ends={"b": Status.FAILED})
+    night.shots["a"] = shot("a at dawn")
+    night.run()
+    why = "failed; made from take 1 of a, which is take 2 now; again $0.30, with 1 after it $0.60 (--refresh)"
+    assert night.action("b") == (Action.STALE, why)
+    assert night.run() == []
+    assert night.run("b", refresh=True) == ["b"]
+
+
 def test_a_producer_in_doubt_is_said_to_be_so() -> None:
     night = chain()
     night.run("a", ends={"a": Status.IN_DOUBT})
@@ -509,6 +540,23 @@ class Pair:
             self.model.takes[name].append(take)
             self.night.buy(by_key[name, take.number])
 
+    def prices_are_true(self) -> None:
+        """Where nothing is left to buy, a refresh costs what is said, alone and with what comes after it."""
+        for item in self.night.plan().items:
+            if item.is_stale:
+                behind = [item.shot]
+                for name, of in LINKS.items():  # a shot stands behind its producers there
+                    then = {*behind, name} if not set(of).isdisjoint(behind) else ()
+                    behind += [name] * any(new.shot == name for new in self.refreshed(*then).creates)
+                said = item.reason.partition("; again $")[2]
+                told = re.fullmatch(r"([0-9.]+)(?:, with \d+ after it \$([0-9.]+))? \(--refresh\)", said)
+                alone, whole = (Decimal(told[1]), Decimal(told[2] or told[1])) if told else (Decimal(0), None)
+                assert alone == self.refreshed(item.shot).cost_usd, item
+                assert whole in {None, self.refreshed(*behind).cost_usd}, item
+
+    def refreshed(self, *selected: str) -> Plan:
+        return self.night.plan(*selected, refresh=True) if selected else Plan(())
+
     def second_run_buys_nothing(self) -> None:
         assert self.night.plan().creates == []
 
@@ -529,6 +577,7 @@ def act(pair: Pair, chance: random.Random) -> None:
     elif kind in {"run", "refresh"}:
         pair.run(refresh=kind == "refresh", kill_after=None)
         pair.second_run_buys_nothing()
+        pair.prices_are_true()
 
 
 @pytest.mark.parametrize("seed", range(44 if LONG else 4))

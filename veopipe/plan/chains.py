@@ -115,7 +115,16 @@ def is_of(take: Take, producers: Sequence[Producer]) -> bool:
 
 
 def stale_words(take: Take, producers: Sequence[Producer]) -> str:
-    """Why a take is stale, for people."""
+    """Why a take is stale, for people; of one that isn't as ordered, or has no video, how it ended, too."""
+    why = _not_made_from(take, producers)
+    if take.status is Status.VERIFIED:
+        return why
+    said = take.last.message or take.last.reason
+    return f"{take.status}{f': {said}' if said else ''}; {why}"
+
+
+def _not_made_from(take: Take, producers: Sequence[Producer]) -> str:
+    """Of what a take was made, and what it would be made from now."""
     of = [picture.of for picture in take.order.pictures if picture.frame is not None]
     for each, producer in zip(of, producers, strict=True):
         if producer.take is None:
@@ -172,36 +181,55 @@ def _stands(shot: str, item: Item) -> str:
     return f"{shot} is {(item.status or 'held').replace('_', ' ')}"
 
 
-def with_refresh_prices(items: Sequence[Item], wanted: Mapping[str, Wanted]) -> list[Item]:
-    """The items of a plan; those that are stale say what `--refresh` would cost, alone and with what comes after."""
-    picked, by_shot = set[str](), dict[str, list[Item]]()
-    for item in items:
-        by_shot.setdefault(item.shot, []).append(item)
-        if item.picked:
-            picked.add(item.shot)
-    prices = {shot: _again(several) for shot, several in by_shot.items() if shot not in picked}
+def with_refresh_prices(items: Sequence[Item], refreshed: Sequence[Item], wanted: Mapping[str, Wanted]) -> list[Item]:
+    """The items of a plan; those that are stale say what `--refresh` would cost, alone and with what comes after.
+
+    Args:
+        items: of the plan.
+        refreshed: of the same plan with `--refresh`: what is rejected, picked or in doubt buys nothing there, either.
+        wanted: the selected shots.
+    """
+    without, bought = _bought(items), _bought(refreshed)
+    extra = {result: price for result, price in bought.items() if result not in without}
+    whole = _by_shot(extra, extra)
+    # Its other takes may become stale by what comes before it.
+    alone = _by_shot(extra, [_result(item) for item in items if item.is_stale])
     consumers: dict[str, list[str]] = {}
-    for shot in prices.keys() & wanted.keys():
+    for shot in dict.fromkeys(shot for shot, _ in bought):
         for producer in wanted[shot].producers:
             consumers.setdefault(producer, []).append(shot)
-    return [_priced(item, prices, consumers) if item.is_stale else item for item in items]
+    return [_priced(item, alone, whole, consumers) if item.is_stale else item for item in items]
 
 
-def _priced(item: Item, prices: Mapping[str, Decimal], consumers: Mapping[str, Sequence[str]]) -> Item:
-    """A stale item with its price, if it could be refreshed."""
-    if not (item.sources and prices.get(item.shot)):
+def _bought(items: Iterable[Item]) -> dict[tuple[str, int], Decimal]:
+    """Which result of which shot → what it costs."""
+    return {_result(item): item.cost_usd for item in items if item.buys}
+
+
+def _result(item: Item) -> tuple[str, int]:
+    return item.shot, item.order.take if item.order is not None else 0
+
+
+def _by_shot(prices: Mapping[tuple[str, int], Decimal], results: Iterable[tuple[str, int]]) -> dict[str, Decimal]:
+    """Shot → what some of its results cost."""
+    found: dict[str, Decimal] = {}
+    for result in results:
+        found[result[0]] = found.get(result[0], Decimal(0)) + prices.get(result, Decimal(0))
+    return found
+
+
+def _priced(
+    item: Item, alone: Mapping[str, Decimal], whole: Mapping[str, Decimal], consumers: Mapping[str, Sequence[str]]
+) -> Item:
+    """A stale item with its price, if it would be refreshed."""
+    price = alone[item.shot]
+    if not price:
         return item
-    also = [shot for shot in _after(item.shot, consumers) if prices.get(shot)]
-    words = f"again ${as_text(prices[item.shot])}"
+    also = [shot for shot in _after(item.shot, consumers) if shot in whole]
+    words = f"again ${as_text(price)}"
     if also:
-        total = prices[item.shot] + sum((prices[shot] for shot in also), Decimal(0))
-        words += f", with {len(also):,} after it ${as_text(total)}"
+        words += f", with {len(also):,} after it ${as_text(price + sum((whole[shot] for shot in also), Decimal(0)))}"
     return replace(item, reason=f"{item.reason}; {words} (--refresh)")
-
-
-def _again(items: Sequence[Item]) -> Decimal:
-    """What it costs to order the takes of a shot again that are there."""
-    return sum((item.price_usd for item in items if item.action in {Action.KEEP, Action.STALE}), Decimal(0))
 
 
 def _after(shot: str, consumers: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -298,8 +298,9 @@ def make_plan(
     """
     planner = _Planner.of(wanted, world, chaining)
     items = planner.items_of_all(wanted)
-    if any(item.is_stale for item in items):
-        items = chains.with_refresh_prices(items, wanted)
+    if not chaining.refresh and any(item.is_stale for item in items):
+        again = replace(planner, chaining=replace(chaining, refresh=True), choices={}, producers={})
+        items = chains.with_refresh_prices(items, again.items_of_all(wanted), wanted)
     departed = list(planner.departed()) if departed_too else []
     items += [item for state in departed for item in planner.leftovers(state, ())]
     picks = tuple(str(name_of(pick)) for state in departed for pick in world.picks(state))
