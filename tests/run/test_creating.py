@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
+from tests.harness.canary import KEY
 from veopipe.dialects.videos.dialect import Videos
 from veopipe.errors import ExitCode
 from veopipe.gateway.address import Address
@@ -29,6 +30,7 @@ from veopipe.run.creating import Creator
 from veopipe.run.events import Journal, Note
 from veopipe.run.pace import Tempo
 from veopipe.run.uploads import Uploads
+from veopipe.simulator.server import Options, start
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Event, Status
 from veopipe.takes.take import Attempt, ShotState, Take
@@ -238,3 +240,33 @@ def test_a_wait_that_ends_before_the_intent_was_written_doubts_nothing(make_crea
     asker.store.save(ShotState("hero", (take(Status.REFUSED),)))
     asker.record_answer(item(), Event.UNKNOWN, {"reason": "no_answer_in_time"})
     assert asker.store.shots["hero"].take(1).status is Status.REFUSED
+
+
+def test_creates_that_are_long_made_ready_dont_go_together(
+    make_creator: Callable[..., Creator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames are taken, and a video is fetched again, before a create goes: what counts is when it goes.
+
+    Here a minute has two seconds, and to make the first two ready takes nearly as long: if they were counted when they
+    were let go, all four would go within a moment.
+    """
+    monkeypatch.setattr("veopipe.run.pace.MINUTE", 2.0)
+
+    async def prepare(asked: Item) -> Uploads:
+        await asyncio.sleep(1.9 if asked.shot in {"a", "b"} else 0.0)
+        return Uploads()
+
+    def land(shot: str, number: int) -> None:
+        creator.landed(None, shot, take(Status.VERIFIED))
+
+    with start(Options()) as gateway:
+        creator = make_creator(creates_per_minute=2, creates_in_flight=4, in_flight=50)
+        creator.asker.gateway = Gateway(Address(gateway.base_url), Videos(), KEY)
+        creator.prepare = prepare
+        for shot in "abcd":
+            creator.queue.append(item(shot=shot, action=Action.CREATE, status=None))
+        asyncio.run(creator.create_all(land))
+        went = [entry["time"] for entry in gateway.wire if entry["method"] == "POST"]
+
+    assert len(went) == 4
+    assert went[2] - went[0] >= 1.9, "three went within a minute"

@@ -16,9 +16,17 @@ def sent_at_once(rate: Rate) -> int:
     """How many creates may go before the first wait."""
     count = 0
     while rate.delay() == 0.0 and count < 100_000:
-        rate.count()
+        rate.let_go(count)
+        rate.went(count)
         count += 1
     return count
+
+
+def wait_of(rate: Rate) -> float:
+    """How long the next one has to wait."""
+    wait = rate.delay()
+    assert wait is not None
+    return wait
 
 
 @pytest.mark.parametrize(("per_minute", "at_once"), [(1, 1), (10, 10), (1000, 1000), (1.9, 1), (2.5, 2)])
@@ -26,7 +34,7 @@ def test_a_short_list_starts_at_once_and_no_minute_has_more_than_said(per_minute
     rate = Rate(per_minute)
 
     assert sent_at_once(rate) == at_once
-    assert 0 < MINUTE - rate.delay() < 5
+    assert 0 < MINUTE - wait_of(rate) < 5
 
 
 @pytest.mark.parametrize(("per_minute", "window"), [(0.5, 120.0), (0.1, 600.0)])
@@ -34,7 +42,7 @@ def test_less_than_one_a_minute_is_one_in_several_minutes(per_minute: float, win
     rate = Rate(per_minute)
 
     assert sent_at_once(rate) == 1
-    assert window - 5 < rate.delay() <= window
+    assert window - 5 < wait_of(rate) <= window
 
 
 def test_the_wait_is_for_the_oldest_create_of_the_minute() -> None:
@@ -42,7 +50,7 @@ def test_the_wait_is_for_the_oldest_create_of_the_minute() -> None:
     rate = Rate(2)
     rate._sent.extend([now - 50, now - 10])
 
-    assert 9 < rate.delay() <= 10
+    assert 9 < wait_of(rate) <= 10
 
 
 def test_what_is_older_than_a_minute_counts_no_more() -> None:
@@ -50,6 +58,25 @@ def test_what_is_older_than_a_minute_counts_no_more() -> None:
     rate = Rate(2)
     rate._sent.extend([now - 61, now - 60.5])
 
+    assert rate.delay() == 0.0
+
+
+def test_what_was_let_go_keeps_its_place_until_it_goes_and_counts_from_then() -> None:
+    rate = Rate(2)
+    rate.let_go("SC01")
+    rate.let_go("SC02")
+    assert rate.delay() is None  # however long it takes
+
+    rate.went("SC01")
+    assert wait_of(rate) > 55
+    rate._sent[0] -= 61  # a minute later the other one still isn't ready
+    assert rate.delay() == 0.0
+    rate.let_go("SC03")
+    assert rate.delay() is None
+    rate.went("SC02")
+    rate.over("SC02")
+    assert wait_of(rate) > 55
+    rate.over("SC03")  # held: it takes nobody's place
     assert rate.delay() == 0.0
 
 

@@ -70,7 +70,7 @@ class Admission:
         tempo: how hard the gateway is asked.
         leaving: set when the run ends.
         flight: what is under way.
-        asking: creates that wait for their answer.
+        asking: creates that are made ready, or wait for their answer.
     """
 
     limits: Limits
@@ -94,12 +94,26 @@ class Admission:
         """Seconds until a create may be made; None: not before something changes."""
         if len(self.flight) + self.asking >= self.limits.in_flight:
             return None
-        waits = self._rate.delay(self.tempo.factor()), self._not_before - time.monotonic(), self.tempo.rest()
-        return max(*waits, 0.0)
+        by_rate = self._rate.delay(self.tempo.factor())
+        if by_rate is None:
+            return None
+        return max(by_rate, self._not_before - time.monotonic(), self.tempo.rest(), 0.0)
 
-    def count(self) -> None:
-        """A create goes now."""
-        self._rate.count()
+    def let_go(self, take: Key) -> None:
+        """A create may go, and is made ready; until `over` it is one of those that are asked."""
+        self._rate.let_go(take)
+        self.asking += 1
+
+    def went(self, take: Key) -> None:
+        """It goes now: its intent is on disk."""
+        self._rate.went(take)
+        self.wake()
+
+    def over(self, take: Key) -> None:
+        """It has its answer, or won't go."""
+        self._rate.over(take)
+        self.asking -= 1
+        self.wake()
 
     def put_off(self, seconds: float) -> None:
         """Let no create go before that time is over."""

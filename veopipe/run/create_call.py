@@ -62,20 +62,34 @@ class Asker:
         }
         self._is_known = any(gateway == self.gateway.address.name for gateway, _ in self._tasks_known)
 
-    def ask(self, item: Item, uploads: Uploads) -> Call:
-        """Send one create; the returned call is under way."""
-        call = Call(self, item, uploads)
+    def ask(self, item: Item, uploads: Uploads, went: Callable[[], None]) -> Call:
+        """Send one create; the returned call is under way.
+
+        Args:
+            item: what is bought.
+            uploads: its pictures.
+            went: is called in the event loop once its first body byte may leave.
+        """
+        call = Call(self, item, uploads, went)
         call.start()
         return call
 
-    def submit(self, item: Item, uploads: Uploads) -> CreateAnswer:
-        """Make the call and record what became of it. Runs in a thread; its answer is already on disk."""
+    def submit(self, item: Item, uploads: Uploads, passed: Callable[[], None]) -> CreateAnswer:
+        """Make the call and record what became of it. Runs in a thread; its answer is already on disk.
+
+        `passed` is called once the intent is on disk, and must not raise: what follows is the first body byte.
+        """
         if item.order is None:
             raise ValueError("nothing is ordered")
         dialect = self.gateway.dialect
         request = dialect.create(item.order, uploads.pictures)
+
+        def intend() -> None:
+            self._write_intent(item, request.echo_bytes, uploads.sent)
+            passed()
+
         try:
-            evidence = self.gateway.create(request, lambda: self._write_intent(item, request.echo_bytes, uploads.sent))
+            evidence = self.gateway.create(request, intend)
         except NotRecorded as error:
             return CreateAnswer(Outcome.NOT_SENT, "not_recorded", str(error))
         answer = dialect.judge_create(evidence, Asked(item.order.model, self._is_known, self._has_accepted))
@@ -167,8 +181,8 @@ class Asker:
 class Call:
     """One create call in its own daemon thread, and the wait for it."""
 
-    def __init__(self, asker: Asker, item: Item, uploads: Uploads) -> None:
-        self._asker, self._item, self._uploads = asker, item, uploads
+    def __init__(self, asker: Asker, item: Item, uploads: Uploads, went: Callable[[], None]) -> None:
+        self._asker, self._item, self._uploads, self._went = asker, item, uploads, went
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[CreateAnswer] = self._loop.create_future()
 
@@ -178,15 +192,16 @@ class Call:
 
     def _run(self) -> None:
         try:
-            answer = self._asker.submit(self._item, self._uploads)
+            answer = self._asker.submit(self._item, self._uploads, lambda: self._tell(self._went))
         except BaseException as error:  # noqa: BLE001  a bug in the thread must end the run, not hang it
             self._tell(self._answer.set_exception, error)
         else:
             self._tell(self._answer.set_result, answer)
 
-    def _tell(self, setter: Callable[[CreateAnswer], None] | Callable[[BaseException], None], value: object) -> None:
+    def _tell(self, act: Callable[..., None], *values: object) -> None:
+        """Let the event loop do something."""
         try:
-            self._loop.call_soon_threadsafe(setter, value)  # type: ignore[arg-type]
+            self._loop.call_soon_threadsafe(act, *values)
         except RuntimeError:
             return  # the run is over; what matters is on disk
 

@@ -70,12 +70,10 @@ class Creator:
 
     async def _work(self) -> None:
         while (item := await self._next()) is not None:
-            self.admission.asking += 1
             try:
                 await self._make(item)
             finally:
-                self.admission.asking -= 1
-                self.admission.wake()
+                self.admission.over((item.shot, item.number))
 
     async def _next(self) -> Item | None:
         """The next item that may be created now; None when there will be none any more."""
@@ -86,8 +84,9 @@ class Creator:
                 if wait is None:  # the deadline ends only what is queued
                     await admission.until_changed(max(admission.rest_of_time(), 0.01))
                 elif wait == 0.0:
-                    admission.count()  # here, so that no other worker takes the same place
-                    return self.queue.pop()
+                    item = self.queue.pop()
+                    admission.let_go((item.shot, item.number))  # here, so that no other worker takes the same place
+                    return item
                 else:
                     await self.brakes.pause(min(wait, admission.rest_of_time()))
             elif admission.asking or admission.flight.under_way:
@@ -124,7 +123,7 @@ class Creator:
             return
         journal.note(Status.SUBMITTING, item.shot, item.number, price_usd=as_text(item.price_usd))
         asked_at = time.monotonic()
-        call = self.asker.ask(item, uploads)
+        call = self.asker.ask(item, uploads, lambda: self.admission.went((item.shot, item.number)))
         answer = await call.wait(ANSWER_WAIT)
         self._react(item, answer, asked_at)
         if answer.reason == "no_answer_in_time":

@@ -13,7 +13,7 @@ import heapq
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -26,13 +26,18 @@ RECOVERY = 8
 
 @dataclass(slots=True)
 class Rate:
-    """At most `per_minute` creates in any minute; below one, one in as many minutes as that takes."""
+    """At most `per_minute` creates in any minute; below one, one in as many minutes as that takes.
+
+    What counts is when a create goes, not when it was let go: in between its frames are taken, and perhaps a video is
+    fetched again, so that several would go together. Until then it keeps its place.
+    """
 
     per_minute: float
     _sent: deque[float] = field(default_factory=deque)
+    _let_go: set[Hashable] = field(default_factory=set)
 
-    def delay(self, slowed: float = 1.0) -> float:
-        """Seconds until the next create may go.
+    def delay(self, slowed: float = 1.0) -> float | None:
+        """Seconds until the next create may be let go; None: not before one that was let go has gone, or won't go.
 
         Args:
             slowed: how many times as slow as usual (`Tempo.factor`).
@@ -41,11 +46,22 @@ class Rate:
         now, window = time.monotonic(), MINUTE / min(per_minute, 1)
         while self._sent and now - self._sent[0] >= window:
             self._sent.popleft()
-        return 0.0 if len(self._sent) < max(1, int(per_minute)) else window - (now - self._sent[0])
+        if len(self._sent) + len(self._let_go) < max(1, int(per_minute)):
+            return 0.0
+        return window - (now - self._sent[0]) if self._sent else None
 
-    def count(self) -> None:
-        """A create goes now."""
+    def let_go(self, create: Hashable) -> None:
+        """A create may go, and is made ready."""
+        self._let_go.add(create)
+
+    def went(self, create: Hashable) -> None:
+        """It goes now."""
+        self._let_go.discard(create)
         self._sent.append(time.monotonic())
+
+    def over(self, create: Hashable) -> None:
+        """It won't go any more, or went."""
+        self._let_go.discard(create)
 
 
 @dataclass(slots=True)
