@@ -59,8 +59,8 @@ SIMULATOR = [
 
 OWNERS = {
     "yaml": ["documents.yaml"],
-    "jsonschema": ["documents.schema"],
-    "referencing": ["documents.schema"],
+    "jsonschema": ["documents.keywords"],
+    "referencing": ["documents.keywords"],
     "httpx": ["gateway."],
     "pymediainfo": ["delivery.probe"],
     "PIL": ["manifest.pictures", "film.decoder", "film.slates", "simulator."],

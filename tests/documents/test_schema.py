@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.harness.served import SERVED
-from veopipe.documents import schema
+from veopipe.documents import keywords, schema
 from veopipe.manifest import families
 from veopipe.manifest.families import ModelRules, ShotRules
 from veopipe.manifest.layers import SIZES
@@ -71,7 +71,7 @@ def test_a_property_says_where_it_comes_from_with_a_link_to_that_section(entry):
 def test_an_example_obeys_its_property(entry):
     bare = {key: value for key, value in entry.items() if key not in ("$ref", "additionalProperties")}
     for example in [*entry.get("examples", ()), *([entry["default"]] if "default" in entry else [])]:
-        assert list(schema._Validator(bare).iter_errors(example)) == []
+        assert list(keywords.Validator(bare).iter_errors(example)) == []
 
 
 def test_what_an_editor_says_of_a_value_is_what_veopipe_says():

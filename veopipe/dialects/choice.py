@@ -9,10 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from veopipe.dialects.base import Dialect
-from veopipe.dialects.interactions.dialect import NAME as INTERACTIONS
-from veopipe.dialects.interactions.dialect import Interactions
-from veopipe.dialects.videos.dialect import Videos
-from veopipe.takes.take import VIDEOS
+from veopipe.takes.take import INTERACTIONS, VIDEOS
 
 NAMES = frozenset({VIDEOS, INTERACTIONS})
 """Of all dialects."""
@@ -49,6 +46,10 @@ def dialect(name: str, settings: Settings = AS_USUAL) -> Dialect:
     """
     if name not in NAMES:
         raise ValueError(f"there is no dialect {name!r}")
-    if name == INTERACTIONS:
+    if name == INTERACTIONS:  # only the one that is spoken is loaded
+        from veopipe.dialects.interactions.dialect import Interactions
+
         return Interactions(settings.api_version) if settings.api_version else Interactions()
+    from veopipe.dialects.videos.dialect import Videos
+
     return Videos(settings.status_endpoint, settings.lean, settings.pictures, settings.account_user)

@@ -1,11 +1,9 @@
 """Applies the rules that are data: `schemas/*.schema.json`. Their own words become the messages.
 
-This is the only module that imports jsonschema. Rules that hold here:
+A rule is an entry of a schema that carries `x-rule` (id), `x-message` (the sentence) and `x-source`; `x-severity`
+where it isn't an error. A rule that isn't obeyed becomes a `Finding` in those words.
 
-* A rule is an entry of a schema that carries `x-rule` (id), `x-message` (the sentence) and `x-source`;
-  `x-severity` where it isn't an error. A rule that isn't obeyed becomes a `Finding` in those words.
-* A pattern must match the whole text: `$` alone would let a line end through (docs/hazards.md, e 13).
-* Nothing is ever fetched: references lead to our own files only.
+`verdicts` knows whether a value is right, and of one that isn't `keywords` knows what is wrong.
 """
 
 from __future__ import annotations
@@ -13,17 +11,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Any
 
-import referencing
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
-from referencing.jsonschema import DRAFT202012
-
+from veopipe.documents import packaged, verdicts
 from veopipe.documents.problems import Finding, Rule
 from veopipe.text import is_blank, printable
 
@@ -43,7 +35,7 @@ NAMES = (
     "clips",
 )
 
-Schema = Mapping[str, Any]
+Schema = verdicts.Schema
 Check = Callable[[object], list[Finding]]
 
 UNKNOWN_KEY = Rule("unknown-key", "error", "there is no such key", "veopipe, Manifest")
@@ -55,11 +47,7 @@ FORBIDDEN_KEY = Rule(
 
 def read_text(name: str) -> str:
     """The text of a schema file; `name` is one of `NAMES`."""
-    file = f"{name}.schema.json"
-    packaged = files("veopipe") / "schemas" / file  # an installed wheel
-    if packaged.is_file():
-        return packaged.read_text("utf-8")
-    return (Path(__file__).parents[2] / "schemas" / file).read_text("utf-8")  # a checkout
+    return (packaged.folder("schemas") / f"{name}.schema.json").read_text("utf-8")
 
 
 @cache
@@ -89,9 +77,8 @@ def entry_of(name: str, path: tuple[str | int, ...]) -> Schema:
         within = entry.get("properties", {}).get(step)
         entry = within or (entry["items"] if isinstance(step, int) else entry["additionalProperties"])
         if "$ref" in entry:
-            other, _, pointer = entry["$ref"].partition("#/")
-            file = other.removesuffix(".schema.json") or file
-            entry = part(file, *pointer.split("/"))
+            file, steps = _target(file, entry["$ref"])
+            entry = part(file, *steps)
     return entry
 
 
@@ -121,28 +108,60 @@ def check(name: str, value: object, *steps: str) -> list[Finding]:
         value: plain values as from JSON or `nodes.plain`.
         steps: the part of the schema that applies; default: all of it.
     """
+    if _verdict(name, steps)(value):
+        return []
     return [_finding(error) for error in _validator(name, steps).iter_errors(value)]
 
 
 def checker(entry: Schema) -> Check:
     """A function that says what is wrong with a value by one entry; the entry refers to no other."""
-    validator = _Validator(entry)
-    return lambda value: [_finding(error) for error in validator.iter_errors(value)]
+    is_right, validator = verdicts.made(entry, _refused), cache(partial(_validator_of, entry))
+    return lambda value: [] if is_right(value) else [_finding(error) for error in validator().iter_errors(value)]
+
+
+@cache
+def _verdict(name: str, steps: tuple[str, ...]) -> verdicts.Verdict:
+    entry = part(name, *steps) if steps else _bare(name)
+    return verdicts.made(entry, partial(_referred, name))
+
+
+def _referred(name: str, reference: str) -> verdicts.Verdict:
+    """The verdict of what an entry refers to; made when first asked for, as an entry may refer to itself."""
+    where = _target(name, reference)
+    return lambda value: _verdict(*where)(value)
+
+
+def _refused(reference: str) -> verdicts.Verdict:
+    raise ValueError(f"an entry that stands by itself can't refer to {reference}")
+
+
+def _target(name: str, reference: str) -> tuple[str, tuple[str, ...]]:
+    """The schema and the steps in it that a `$ref` in a schema names."""
+    other, _, pointer = reference.partition("#/")
+    return other.removesuffix(".schema.json") or name, tuple(pointer.split("/"))
 
 
 @cache
 def _validator(name: str, steps: tuple[str, ...]) -> Any:
     pointer = "".join(f"/{step}" for step in steps)
-    return _Validator({"$ref": f"{name}.schema.json#{pointer}"}, registry=_registry())
+    return _validator_of({"$ref": f"{name}.schema.json#{pointer}"})
+
+
+def _validator_of(entry: Schema) -> Any:
+    from veopipe.documents import keywords  # loads jsonschema, which takes as long as a whole command
+
+    return keywords.Validator(entry, registry=_registry())
 
 
 @cache
 def _registry() -> Any:
-    # Explicit, because the default registry fetches with urlopen (docs/hazards.md, e 12).
-    # Without `$schema`, which would make jsonschema change to its own keywords behind a `$ref`.
-    bare = {name: {key: value for key, value in load(name).items() if key != "$schema"} for name in NAMES}
-    resources = [(f"{name}.schema.json", DRAFT202012.create_resource(bare[name])) for name in NAMES]
-    return referencing.Registry().with_resources(resources)
+    from veopipe.documents import keywords
+
+    return keywords.registry({name: _bare(name) for name in NAMES})
+
+
+def _bare(name: str) -> Schema:
+    return {key: value for key, value in load(name).items() if key != "$schema"}
 
 
 def _walk(node: object) -> Iterator[dict[str, Any]]:
@@ -156,72 +175,10 @@ def _walk(node: object) -> Iterator[dict[str, Any]]:
             yield from _walk(item)
 
 
-# --- keywords, so that an error is about one key and knows its rule -------------------------------------
-
-
-def _if(validator: Any, if_schema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """The `if` keyword: each value that breaks a rule is an error of the rule's own entry."""
-    branch = "then" if validator.evolve(schema=if_schema).is_valid(instance) else "else"
-    if branch not in schema:
-        return
-    for error in validator.descend(instance, schema[branch], schema_path=branch):
-        if "x-rule" in schema:
-            error = ValidationError(
-                error.message, validator=error.validator, path=error.relative_path, instance=error.instance
-            )
-        yield error  # where the `if` only chooses among rules, it is an error of the chosen one
-
-
-def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if not validator.is_type(instance, "string"):
-        return
-    # A pattern for every program has no range of characters above U+FFFF; `x-not-blank` covers these, too.
-    if not re.fullmatch(pattern, instance) or ("x-not-blank" in schema and is_blank(instance)):
-        yield ValidationError("the text has another form")
-
-
-def _additional(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if not validator.is_type(instance, "object"):
-        return
-    extra = [key for key in instance if key not in schema.get("properties", {})]
-    for key in extra:
-        if allowed is False:
-            yield ValidationError(key, validator="additionalProperties", path=[key])
-        else:
-            yield from validator.descend(instance[key], allowed, path=key)
-
-
-def _names(validator: Any, names: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not validator.is_type(instance, "object"):
-        return
-    for key in instance:
-        for error in validator.descend(instance=key, schema=names):
-            yield ValidationError(error.message, validator="propertyNames", path=[key], instance=key, schema=names)
-
-
-def _required(validator: Any, keys: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "object"):
-        for key in keys:
-            if key not in instance:
-                yield ValidationError(key, validator="required")  # the message is the key: see _finding
-
-
-_Validator: Any = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    {
-        "if": _if,
-        "pattern": _pattern,
-        "additionalProperties": _additional,
-        "propertyNames": _names,
-        "required": _required,
-    },
-)
-
-
 # --- findings -------------------------------------------------------------------------------------------
 
 
-def _finding(error: ValidationError) -> Finding:
+def _finding(error: Any) -> Finding:
     path = tuple(error.absolute_path)
     entry: Any = error.schema
     if error.validator == "additionalProperties":
@@ -274,8 +231,10 @@ def _guess(entry: Schema, key: str) -> str:
 
 def _resolved(entry: Schema) -> Schema:
     """An entry, or the one that it refers to; without a file in front that is one of the manifest's schema."""
-    file, _, steps = entry.get("$ref", "").partition("#/")
-    return part(file.removesuffix(".schema.json") or "manifest", *steps.split("/")) if steps else entry
+    if "$ref" not in entry:
+        return entry
+    name, steps = _target("manifest", entry["$ref"])
+    return part(name, *steps)
 
 
 def keys_read(entry: Schema) -> set[str]:
@@ -313,7 +272,7 @@ _TYPE_ADVICE = (
 )
 
 
-def _advice(error: ValidationError, entry: Schema) -> str:
+def _advice(error: Any, entry: Schema) -> str:
     """What to do about a value, if that can be guessed."""
     value = error.instance
     if "enum" in entry:

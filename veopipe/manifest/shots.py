@@ -302,8 +302,6 @@ class _Reader:
         """Check the manifest's own keys; of `defaults` and `shots` only the type, the rest comes later."""
         frame = plain(root) if not isinstance(root, MappingNode) else {k: _kind(k, v) for k, v in root.items.items()}
         for finding in schema.check("manifest", frame):
-            if finding.rule in ("model-required", "prompt-required"):
-                continue  # each effective shot is asked for them
             self._findings.add(finding, finding.place(self._file, root))
 
     def _check_ids(self, shots: MappingNode) -> None:
@@ -439,8 +437,12 @@ class _Reader:
         return tuple(found[path] for path in in_order)
 
 
+# Shots as the first check sees them: each effective one is asked for its model and its prompt later.
+_SHOTS = {"a": {"model": "a", "prompt": "a"}}
+
+
 def _kind(key: str, node: Node) -> object:
     """A value as the first check sees it: a scalar as it is, a mapping or list without its content."""
     if isinstance(node, MappingNode):
-        return {"a": {}} if key == "shots" and node.items else {}
+        return _SHOTS if key == "shots" and node.items else {}
     return [None] * len(node.items) if isinstance(node, SequenceNode) else node.value

@@ -13,14 +13,12 @@ import difflib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from veopipe import standins
 from veopipe.clock import parse_duration
-from veopipe.documents import checks, schema, yaml
+from veopipe.documents import checks, packaged, schema, yaml
 from veopipe.documents.nodes import MappingNode, Node, plain
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem, UsageError
@@ -92,7 +90,7 @@ def load_pipeline(
 
 def built_in_pipelines() -> list[str]:
     """Names of the pipelines that travel with veopipe."""
-    return sorted(item.name.removesuffix(".yaml") for item in _packaged().iterdir() if item.name.endswith(".yaml"))
+    return sorted(path.stem for path in packaged.folder("pipelines").glob("*.yaml"))
 
 
 # --- finding --------------------------------------------------------------------------------------------
@@ -101,13 +99,8 @@ def built_in_pipelines() -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Found:
     name: str
-    source: Path | Traversable
+    source: Path
     shown_as: str
-
-
-def _packaged() -> Traversable:
-    packaged = files("veopipe") / "pipelines"  # an installed wheel
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "pipelines"  # a checkout
 
 
 def _find(wanted: str | None, folder: Path, *, simulated: bool) -> _Found:
@@ -145,7 +138,7 @@ def _unknown(name: str, folder: Path) -> UsageError:
 
 
 def _built_in(name: str) -> _Found:
-    return _Found(name, _packaged() / f"{name}.yaml", f"{name}.yaml (built in)")
+    return _Found(name, packaged.folder("pipelines") / f"{name}.yaml", f"{name}.yaml (built in)")
 
 
 def _names(folder: Path) -> list[str]:
@@ -159,9 +152,7 @@ def _existing(folder: Path) -> str:
 
 
 def _load(found: _Found) -> yaml.Document:
-    if isinstance(found.source, Path):
-        return yaml.load(found.source, shown_as=found.shown_as)
-    return yaml.read(found.source.read_bytes(), found.shown_as)
+    return yaml.load(found.source, shown_as=found.shown_as)
 
 
 # --- the pipeline before --------------------------------------------------------------------------------

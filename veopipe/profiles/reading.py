@@ -12,12 +12,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files as packaged
 from pathlib import Path
 from typing import Any
 
 from veopipe.clock import parse_duration
-from veopipe.documents import checks, neighbours, schema, yaml
+from veopipe.documents import checks, neighbours, packaged, schema, yaml
 from veopipe.documents.nodes import Node, plain
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem
@@ -29,7 +28,7 @@ DEFAULT = "laozhang"
 """The profile of a pipeline that names none."""
 
 _ENDINGS = (".yaml", ".yml")
-_PACKAGE, _FOLDER = "veopipe", "profiles"
+_FOLDER = "profiles"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _POLL = (("poll", "interval"), ("poll", "timeout"))
 _KEY = (("api_key_env",),)
@@ -96,7 +95,7 @@ def built_in(name: str = DEFAULT) -> Profile:
     if name not in built_in_names():
         raise LookupError(f"there is no built-in profile {name}")
     file = f"{name}.yaml"
-    root = yaml.read((packaged(_PACKAGE) / _FOLDER / file).read_bytes(), file).root
+    root = yaml.read((packaged.folder(_FOLDER) / file).read_bytes(), file).root
     if root is None:
         raise LookupError(f"{file} is damaged: install veopipe again")
     return _made(root, str)  # not checked here: the tests do, and each command would pay for it
@@ -105,8 +104,7 @@ def built_in(name: str = DEFAULT) -> Profile:
 @cache
 def built_in_names() -> tuple[str, ...]:
     """Names of the profiles that travel with veopipe, the default first."""
-    files_there = (item.name for item in (packaged(_PACKAGE) / _FOLDER).iterdir())
-    found = {name.removesuffix(".yaml") for name in files_there if name.endswith(".yaml")}
+    found = {path.stem for path in packaged.folder(_FOLDER).glob("*.yaml")}
     return (DEFAULT, *sorted(found - {DEFAULT}))
 
 

@@ -20,6 +20,8 @@ from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, Event, Status, after
 
 VIDEOS = "videos"
 """The dialect of an attempt that names none: there was no other when state files began."""
+INTERACTIONS = "interactions"
+"""The dialect of Google's Interactions API."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,8 @@ from veopipe.dialects.base import (
 from veopipe.dialects.heads import judge_content
 from veopipe.dialects.interactions import body, creates, polls
 from veopipe.takes.order import Order
-from veopipe.takes.take import Attempt
+from veopipe.takes.take import INTERACTIONS, Attempt
 
-NAME = "interactions"
 _JSON = {"Accept": "application/json"}
 _VIDEO = {"Accept": "video/mp4, */*;q=0.1"}
 _AROUND_ECHO = 1.05
@@ -44,7 +43,7 @@ class Interactions:
     @property
     def name(self) -> str:
         """As attempts record it."""
-        return NAME
+        return INTERACTIONS
 
     @property
     def settings(self) -> str:
