@@ -20,7 +20,7 @@ from veopipe import project
 from veopipe.delivery import shelf
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, Problem, UsageError
 from veopipe.film import review
-from veopipe.film.review import Decision
+from veopipe.film.decisions import Decision, decide
 from veopipe.gateway.address import Address
 from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
@@ -153,9 +153,14 @@ class Project:
         """Where everything stands, takes of every gateway included. Sends nothing."""
         return self.report_of(self.look())
 
-    def report_of(self, ledger: OpenLedger) -> Report:
-        """What `report` says, by a ledger that was looked at."""
-        return rows.make(ledger, ledger.plan(anywhere=True), running=self.is_running)
+    def report_of(self, ledger: OpenLedger, plan: Plan | None = None) -> Report:
+        """What `report` says, by a ledger that was looked at.
+
+        Args:
+            ledger: as it was then.
+            plan: its plan with takes of every gateway, if it was made already.
+        """
+        return rows.make(ledger, plan or ledger.plan(anywhere=True), running=self.is_running)
 
     def run(self, permission: Permission | None = None, on_event: Callable[[Note], None] | None = None) -> Report:
         """Create, download and verify what the list wants; blocks until that is done or stopped.
@@ -334,7 +339,7 @@ class Project:
             EnvironmentFault: a review file, or a finished name, can't be written.
         """
         ledger = self.look()
-        changed = review.decide(ledger.reviews, ledger.store.shots, decisions)
+        changed = decide(ledger.reviews, ledger.store.shots, decisions)
         review.write(self.loaded.places, changed)
         try:
             with _changing(self, self.tell) as held:

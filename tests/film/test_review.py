@@ -13,8 +13,9 @@ import pytest
 
 from tests.harness import builders
 from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
+from veopipe.film import decisions as said_of
 from veopipe.film import review
-from veopipe.film.review import Decision
+from veopipe.film.decisions import Decision
 from veopipe.ledger.paths import Places
 from veopipe.takes.status import Status
 from veopipe.takes.take import Delivered, ShotState, Take
@@ -152,7 +153,7 @@ def hash_of(number: int) -> str:
 
 def said(number: int, **what: Any) -> Decision:
     """A decision on a take."""
-    return review.decision_of(take(number), **what)
+    return said_of.decision_of(take(number), **what)
 
 
 def standing(number: int, verdict: Verdict | None = None, **more: Any) -> Review:
@@ -163,7 +164,7 @@ def standing(number: int, verdict: Verdict | None = None, **more: Any) -> Review
 def decide(*decisions: Decision, before: Sequence[Review] = ()) -> list[Review]:
     """What changes."""
     reviews = Reviews({each.take: each for each in before}, "renders")
-    return review.decide(reviews, {"SC01": state(1, 2, 3)}, decisions)
+    return said_of.decide(reviews, {"SC01": state(1, 2, 3)}, decisions)
 
 
 def test_what_is_taken_back_beside_a_wish_keeps_the_wish(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_what_is_taken_back_beside_a_wish_keeps_the_wish(tmp_path: Path) -> None
         entry = {"take": "SC01.001", "file": f"sha256:{hash_of(1)}", "verdict": None}
         entry |= {} if again is None else {"again": again}
         path.write_text(json.dumps({"version": 1, "ledger": "x", "decisions": [entry]}), "utf-8")
-        (after,) = decide(*review.parse_decisions(path, "x"), before=before)
+        (after,) = decide(*said_of.parse_decisions(path, "x"), before=before)
         assert (after.verdict, after.again) == (None, wishes)
 
 

@@ -32,6 +32,7 @@ from veopipe.text import printable
 
 MAX_BYTES = 128 * 1024 * 1024
 """Size of a file: 100,000 shots with prompts of 1,000 characters fit."""
+_SMALL = 64 * 1024
 MAX_NODES = 4_000_000
 """Keys and values as written: 100,000 shots of 16 keys fit."""
 MAX_DEPTH = 20
@@ -83,13 +84,18 @@ def load(path: Path, *, shown_as: str | None = None) -> Document:
         shown_as: its name in problems; default: `path` as given.
     """
     file = shown_as or str(path)
+    content = content_of(path, file)
+    return Document(file, None, (content,)) if isinstance(content, Problem) else read(content, file)
+
+
+def content_of(path: Path, file: str) -> bytes | Problem:
+    """The bytes of a file, or why they can't be had; `file` is its name in problems."""
     try:
-        data = _bytes_of(path)
+        return _bytes_of(path)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reason = (isinstance(error, OSError) and standins.of(path)) or said
-        return Document(file, None, (_problem(file, "file-unreadable", f"can't read this file: {reason}"),))
-    return read(data, file)
+        return _problem(file, "file-unreadable", f"can't read this file: {reason}")
 
 
 def read(data: bytes, file: str) -> Document:
@@ -120,7 +126,9 @@ class _Stop(Exception):
 def _bytes_of(path: Path) -> bytes:
     try:
         with files.open_regular(path) as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(_SMALL)  # first, since room for what it asks for is made at once
+            if len(data) == _SMALL:
+                data += file.read(MAX_BYTES + 1 - _SMALL)
     except files.Irregular as odd:
         said = os.strerror(errno.EISDIR) if stat.S_ISDIR(odd.mode) else "it is no regular file"
         raise ValueError(said) from None

@@ -5,7 +5,7 @@
 * A file is replaced whole, and keys that this version doesn't know stay in it, as they are written.
 * A list may come from a stranger's pull request: a review file lies in the list's git work tree, links followed.
 
-Source: docs/design.md, 12 (Review); `schemas/review.schema.json`; `schemas/decisions.schema.json`.
+Source: docs/design.md, 12 (Review); `schemas/review.schema.json`.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from veopipe import files
-from veopipe.clock import now
-from veopipe.documents import checked, schema, yaml
+from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import MappingNode, plain
 from veopipe.documents.problems import Findings, Place, Rule
-from veopipe.errors import EnvironmentFault, InvalidInput, Problem, UsageError
+from veopipe.errors import EnvironmentFault, InvalidInput, Problem
+from veopipe.film import shortform
 from veopipe.ledger.paths import Places
-from veopipe.takes.take import ShotState, Take
-from veopipe.takes.verdict import DIGITS, Review, Reviews, Verdict, name_of
+from veopipe.takes.verdict import Review, Reviews, Verdict
 from veopipe.text import counted, printable
 
-_HASH = "sha256:"
+HASH = "sha256:"
+"""What stands in front of the digits of a file."""
 _KNOWN = ("file", "verdict", "again", "by", "at", "note")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.[0-9]{3,6}(-[0-9]{1,3})?")
 _MISNAMED = Rule(
@@ -53,12 +53,12 @@ def read(places: Places) -> Reviews:
     folder, shown = places.reviews, os.path.relpath(places.reviews, places.manifest.parent)
     boundaries = _boundaries(places)
     problems: list[Problem] = _strange([] if _lies_within(folder, boundaries) else [""], shown)
-    names = [] if problems else _names(folder)
-    problems += _strange([name for name in names if _leads_away(folder / name, boundaries)], shown)
-    problems += _twins(names, shown)
+    entries = [] if problems else _entries(folder)
+    problems += _strange([each.name for each in entries if _leads_away(each, boundaries)], shown)
+    problems += _twins([each.name for each in entries], shown)
     found: dict[str, Review] = {}
-    for name in [] if problems else names:
-        review, wrong = _read(folder / name, os.path.join(shown, name))
+    for each in [] if problems else entries:
+        review, wrong = _read(Path(each.path), os.path.join(shown, each.name))
         problems += wrong
         if review is not None:
             found[review.take] = review
@@ -67,16 +67,17 @@ def read(places: Places) -> Reviews:
     return Reviews(found, places.output_base)
 
 
-def _names(folder: Path) -> list[str]:
-    """The names of review files, and of what was perhaps meant to be one."""
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """The review files, and what was perhaps meant to be one."""
     try:
-        names = sorted(entry.name for entry in os.scandir(folder))
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise EnvironmentFault(f"{folder} can't be read: {error.strerror}") from None
     # A dot: of an editor, or of a system that keeps its own notes beside each file.
-    return [name for name in names if not name.startswith(".") and name.casefold().endswith((".yaml", ".yml"))]
+    endings = (".yaml", ".yml")
+    return [each for each in entries if not each.name.startswith(".") and each.name.casefold().endswith(endings)]
 
 
 def _boundaries(places: Places) -> tuple[str, str]:
@@ -91,8 +92,8 @@ def _lies_within(path: Path, boundaries: Iterable[str]) -> bool:
     return any(real.is_relative_to(boundary) for boundary in boundaries)
 
 
-def _leads_away(path: Path, boundaries: Iterable[str]) -> bool:
-    return path.is_symlink() and not _lies_within(path, boundaries)
+def _leads_away(entry: os.DirEntry[str], boundaries: Iterable[str]) -> bool:
+    return entry.is_symlink() and not _lies_within(Path(entry.path), boundaries)
 
 
 def _strange(names: Sequence[str], shown: str) -> list[Problem]:
@@ -125,10 +126,22 @@ def _of_folder(rule: Rule, message: str, shown: str) -> Problem:
 
 
 def _read(path: Path, shown: str) -> tuple[Review | None, list[Problem]]:
-    document, findings = yaml.load(path, shown_as=shown), Findings()
+    content = yaml.content_of(path, shown)
+    if isinstance(content, Problem):
+        return None, [content]
+    is_named = path.suffix == ".yaml" and _NAME.fullmatch(path.stem) is not None
+    short = shortform.read(path.stem, content) if is_named else None
+    return (short, []) if short is not None else _read_all(path, shown, yaml.read(content, shown), is_named=is_named)
+
+
+def _read_all(
+    path: Path, shown: str, document: yaml.Document, *, is_named: bool
+) -> tuple[Review | None, list[Problem]]:
+    """A review file in whatever form people wrote it."""
+    findings = Findings()
     if document.root is None:
         return None, list(document.problems)
-    if _NAME.fullmatch(path.stem) is None or path.suffix != ".yaml":
+    if not is_named:
         ending = "" if path.suffix == ".yaml" else f"; this one ends in {path.suffix}"
         findings.add(_MISNAMED.finding(_MISNAMED.message + ending, ()), Place(shown, 1, 1))
     for finding in schema.check("review", plain(document.root)):
@@ -144,7 +157,7 @@ def _made(name: str, said: Mapping[str, Any]) -> Review:
     verdict = said.get("verdict")
     return Review(
         take=name,
-        digits=said["file"].removeprefix(_HASH),
+        digits=said["file"].removeprefix(HASH),
         verdict=Verdict(verdict) if verdict is not None else None,
         again=bool(said.get("again")),
         note=said.get("note"),
@@ -173,154 +186,7 @@ def _kept(path: Path, root: MappingNode) -> str:
     )
 
 
-# --- what is said ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person says of one take. What is None stays as it was.
-
-    Attributes:
-        take: the name of its file, without the ending.
-        digits: how the sha256 of the file begins that was looked at.
-        verdict: a verdict.
-        clears: the verdict is taken back, and the wish, too, if `again` is None.
-        again: whether one more result is wished.
-        note: for others; an empty text takes it away.
-        by: who says it.
-    """
-
-    take: str
-    digits: str
-    verdict: Verdict | None = None
-    clears: bool = False
-    again: bool | None = None
-    note: str | None = None
-    by: str | None = None
-
-
-def decision_of(take: Take, **said: Any) -> Decision:
-    """A decision on a take, with what is said of it (fields of `Decision`).
-
-    Raises:
-        UsageError: nothing was delivered for it.
-    """
-    name = name_of(take)
-    if take.file is None or name is None:
-        raise UsageError(f"take {take.number} is {take.status}: it has no file to judge")
-    return Decision(name, take.file.sha256[:DIGITS], **said)
-
-
-def parse_decisions(path: Path, ledger: str) -> list[Decision]:
-    """The decisions that a report's page saved.
-
-    Args:
-        path: its file.
-        ledger: the id of this list's ledger.
-
-    Raises:
-        InvalidInput: it has errors.
-        UsageError: it is about another ledger.
-    """
-    said = checked.load("decisions", path, "in it: nothing was taken in")
-    if said["ledger"] != ledger:
-        raise UsageError(f"{path} is about the takes of another ledger ({printable(said['ledger'], 40)}): left alone")
-    return [_decision(entry) for entry in said["decisions"]]
-
-
-def _decision(entry: Mapping[str, Any]) -> Decision:
-    verdict = entry.get("verdict")
-    return Decision(
-        take=entry["take"],
-        digits=entry["file"].removeprefix(_HASH),
-        verdict=Verdict(verdict) if verdict is not None else None,
-        clears="verdict" in entry and verdict is None,
-        again=entry.get("again"),
-        note=entry.get("note"),
-        by=entry.get("by"),
-    )
-
-
-def decide(reviews: Reviews, states: Mapping[str, ShotState], decisions: Sequence[Decision]) -> list[Review]:
-    """The reviews that change by what is said, all of it or nothing.
-
-    A pick takes the place of an earlier one of the same shot and output folder, which becomes `alt`.
-
-    Raises:
-        UsageError: a decision is about a file that no take of this ledger has, two are about one take or pick for one
-            shot, or what is said couldn't be read back.
-    """
-    known = {name_of(take): (state, take) for state in states.values() for take in state.takes}
-    _refuse([said.take for said in decisions if not _is_about(said, known.get(said.take))])
-    _refuse_twice(decisions, known)
-    after = dict(reviews.by_take)
-    for said in decisions:
-        state, take = known[said.take]
-        after[said.take] = _after(Reviews(after).of(take) or Review(said.take, said.digits), said)
-        if said.verdict is Verdict.PICK:
-            after |= _unpicked(after, state, take)
-    changed = [review for name, review in after.items() if reviews.by_take.get(name) != review]
-    _refuse_unreadable(changed, reviews)
-    return changed
-
-
-def _refuse_twice(decisions: Sequence[Decision], known: Mapping[str | None, tuple[ShotState, Take]]) -> None:
-    """Of two words about one take, and of two picks that choose for one shot, nobody knows which one is meant."""
-    takes: set[str] = set()
-    picks: dict[tuple[str, str], str] = {}
-    for said in decisions:
-        name = printable(said.take, 60)
-        if said.take in takes:
-            raise UsageError(f"{name} is decided twice: say one thing of each take; nothing was changed")
-        takes.add(said.take)
-        state, take = known[said.take]
-        if said.verdict is Verdict.PICK and take.file is not None:
-            other = picks.setdefault((state.shot, take.file.output), name)
-            if other != name:
-                raise UsageError(f"{other} and {name} are both picked for {state.shot}: leave one; nothing was changed")
-
-
-def _refuse_unreadable(changed: Iterable[Review], before: Reviews) -> None:
-    """Refuse what couldn't be read back once it is written: it would stop every command from then on."""
-    for review in changed:
-        _check(review, before)
-
-
-def _check(review: Review, before: Reviews) -> None:
-    document, same = yaml.read(_text(review).encode(), review.take), review.take.casefold()
-    found = [problem.message for problem in document.problems]
-    if document.root is not None:
-        found += [finding.message for finding in schema.check("review", plain(document.root))]
-    if found:
-        raise UsageError(f"{review.take}: {found[0]}; nothing was changed")
-    if other := next((name for name in before.by_take if name != review.take and name.casefold() == same), None):
-        raise UsageError(f"{other}.yaml isn't called as its take is: rename it {review.take}.yaml, or remove it")
-
-
-def _refuse(strange: Sequence[str]) -> None:
-    if strange:
-        names = ", ".join(printable(name, 60) for name in strange[:6]) + (", …" if len(strange) > 6 else "")
-        raise UsageError(f"{names}: no take of this ledger has the file that was looked at; nothing was changed")
-
-
-def _is_about(said: Decision, known: tuple[ShotState, Take] | None) -> bool:
-    return known is not None and Review(said.take, said.digits).is_about(known[1])
-
-
-def _after(before: Review, said: Decision) -> Review:
-    """A review after a decision; as it was if nothing is new."""
-    verdict = None if said.clears else said.verdict or before.verdict
-    again = said.again if said.again is not None else before.again and not said.clears
-    note = before.note if said.note is None else said.note.strip() or None
-    after = replace(before, verdict=verdict, again=again, note=note)
-    return replace(after, by=said.by or before.by, at=now()) if after != before else before
-
-
-def _unpicked(said: Mapping[str, Review], state: ShotState, pick: Take) -> dict[str, Review]:
-    """The earlier picks in the output folder of a pick, as `alt`."""
-    reviews = Reviews(said, pick.file.output if pick.file is not None else "")
-    earlier = (reviews.of(take) for take in reviews.picks(state.takes) if take.number != pick.number)
-    return {review.take: replace(review, verdict=Verdict.ALT, at=now()) for review in earlier if review is not None}
+# --- what is written ----------------------------------------------------------------------------------
 
 
 def write(places: Places, reviews: Sequence[Review]) -> None:
@@ -343,6 +209,15 @@ def write(places: Places, reviews: Sequence[Review]) -> None:
             raise EnvironmentFault(f"{path} can't be written: {error.strerror}") from None
 
 
+def unreadable(review: Review) -> str | None:
+    """Why a review couldn't be read back once it is written: it would stop every command from then on."""
+    document = yaml.read(_text(review).encode(), review.take)
+    if document.problems:
+        return document.problems[0].message
+    wrong = schema.check("review", plain(document.root)) if document.root is not None else ()
+    return next((finding.message for finding in wrong), None)
+
+
 def _text(review: Review) -> str:
     """A review file: what else stood in it stays as it was written, or as its values where that can't be had."""
     lines = dict(_lines(review))
@@ -357,7 +232,7 @@ def _text(review: Review) -> str:
 
 def _lines(review: Review) -> Iterator[tuple[str, Any]]:
     """Key and value of each line that we know of a review file."""
-    yield "file", f"{_HASH}{review.digits}"
+    yield "file", f"{HASH}{review.digits}"
     told = {
         "verdict": review.verdict.value if review.verdict is not None else None,
         "again": review.again or None,

@@ -18,9 +18,8 @@ from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.reviews import show_changed, show_reviews
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import UsageError
-from veopipe.film import review
-from veopipe.film.review import Decision
-from veopipe.plan.plan import Action
+from veopipe.film.decisions import Decision, decision_of, parse_decisions
+from veopipe.plan.plan import Action, Plan, Wanted
 from veopipe.project import Choices, OpenLedger
 from veopipe.report.rows import Row
 from veopipe.takes.take import ShotState, Take
@@ -66,7 +65,7 @@ def command(manifest: Path, what: str | None, format_: str, *, again: bool, note
         raise UsageError("say a SHOT and one of --pick, --alt, --reject, --clear, --take, with the number of a take")
     if what is None:
         return _list(film, ledger, format_)
-    return _show(film.review(review.parse_decisions(Path(what), ledger.head.id)), format_)
+    return _show(film.review(parse_decisions(Path(what), ledger.head.id)), format_)
 
 
 def _numbers(told: int | Sequence[int] | None) -> Iterator[int]:
@@ -98,7 +97,7 @@ def _decisions(
 ) -> list[Decision]:
     _refuse_confusion(numbers, again=again, note=note)
     return [
-        review.decision_of(_take(state, number), **_said(verdict), again=again or None, note=note, by=by)
+        decision_of(_take(state, number), **_said(verdict), again=again or None, note=note, by=by)
         for verdict, several in numbers.items()
         for number in several
     ]
@@ -136,9 +135,9 @@ def _show(done: Reviewed, format_: str) -> int:
 
 
 def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
-    reviews = ledger.reviews
-    wanting = _wanting(ledger)
-    rows = [row for row in film.report_of(ledger).rows if _waits(reviews, row, wanting)]
+    reviews, plan = ledger.reviews, ledger.plan(anywhere=True)
+    wanting = _wanting(plan, ledger.project.wanted)
+    rows = [row for row in film.report_of(ledger, plan).rows if _waits(reviews, row, wanting)]
     rows.sort(key=lambda row: len(reviews.picks(row.state.takes)) < 2)
     takes = [take for state in ledger.store.shots.values() for take in state.takes]
     strange = [said.take for said in reviews.unmatched(takes)]
@@ -151,10 +150,10 @@ def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
     return 0
 
 
-def _wanting(ledger: OpenLedger) -> set[str]:
+def _wanting(plan: Plan, wanted: Mapping[str, Wanted]) -> set[str]:
     """The shots that others wait for."""
-    waits = (item.shot for item in ledger.plan(anywhere=True).items if item.action is Action.WAIT)
-    return {producer for shot in waits for producer in ledger.project.wanted[shot].producers}
+    waits = (item.shot for item in plan.items if item.action is Action.WAIT)
+    return {producer for shot in waits for producer in wanted[shot].producers}
 
 
 def _waits(reviews: Reviews, row: Row, wanting: Collection[str]) -> bool:
