@@ -331,7 +331,7 @@ def test_a_rehearsal_has_a_lock_of_its_own(film: Film) -> None:
     [
         (("-o", "film.mov"), "the ending of film.mov names no kind of film"),
         (("-o", "renders/shots/takes/film.mp4"), "lies among the takes"),
-        (("-o", ".veopipe/shots/film.otio"), "lies among the ledger"),
+        (("-o", ".veopipe/shots/film.otio"), "lies in the ledger"),
         (("-o", "mine.mp4"), "mine.mp4 wasn't made by veopipe cut: left alone"),
         (("-o", "renders/shots/SC01-pier.mp4"), "wasn't made by veopipe cut: left alone"),
         (("-o", "film.edl", "--burn"), "--burn and --full are of an .mp4"),

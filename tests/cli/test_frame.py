@@ -99,14 +99,32 @@ def test_another_picture_of_that_name_is_left_alone(bought: Film) -> None:
 
     assert (again.code, again.err.partition(":")[0]) == (0, "unchanged")
     assert (other.code, other.err.splitlines()[0]) == (2, "Error: out.png is another picture: left alone")
+    assert "--force" in other.err
     assert (bought.folder / "out.png").read_bytes() == held
+
+
+def test_another_picture_is_replaced_where_people_say_so_and_nothing_else_ever_is(bought: Film) -> None:
+    assert frame(bought, "SC01-pier").code == 0
+    last = (bought.folder / "out.png").read_bytes()
+    (bought.folder / "mine.png").write_text("my notes")
+
+    other, notes = (
+        frame(bought, "SC01-pier", "--at", "first", "--force"),
+        frame(bought, "SC01-pier", "--force", out="mine.png"),
+    )
+
+    assert (other.code, other.err.startswith("written to out.png")) == (0, True)
+    assert (bought.folder / "out.png").read_bytes() != last
+    assert (notes.code, notes.err.splitlines()[0]) == (2, "Error: mine.png is no picture: left alone")
+    assert (bought.folder / "mine.png").read_text() == "my notes"
 
 
 def test_where_no_picture_belongs_none_is_written(bought: Film) -> None:
     for out, words in (
         (".veopipe/shots/out.png", "lies in the ledger"),
         ("renders", "names no kind of picture"),
-        ("gone/out.png", "can't be written: No such file or directory"),
+        ("renders/shots/takes/out.png", "lies among the takes"),
+        ("gone/out.png", "can't be written: there is no such folder"),
     ):
         done = frame(bought, "SC01-pier", out=out)
 

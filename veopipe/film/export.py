@@ -16,6 +16,7 @@ from pathlib import Path
 
 from veopipe import files
 from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.film import outputs
 from veopipe.film.cutting import Film
 from veopipe.ledger.paths import Places
 from veopipe.text import printable
@@ -52,14 +53,8 @@ def require(output: Path, places: Places, *, is_drawn: bool) -> None:
 
 
 def _refuse_loss(output: Path, shown: str, places: Places) -> None:
+    outputs.refuse(output, places)
     path = output.absolute()
-    if path.is_dir():
-        raise UsageError(f"{shown} is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise EnvironmentFault(f"{shown} can't be written: there is no such folder")
-    for folder, what in ((places.folder, "the ledger"), (places.takes_of(places.output_base), "the takes")):
-        if path.resolve().is_relative_to(folder.resolve()):
-            raise UsageError(f"{shown} lies among {what}", hint="choose another name for -o")
     if path.exists() and not _is_ours(path):
         raise UsageError(f"{shown} wasn't made by veopipe cut: left alone", hint="choose another name for -o")
 

@@ -15,11 +15,13 @@ from veopipe.cli.options import LocalPath, example, format_option, pipeline_opti
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.film import outputs
 from veopipe.project import Choices
 from veopipe.text import printable
 
 _PNG, _JPEG = "image/png", "image/jpeg"
 _ENDINGS = {".png": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG}
+_BEGINNINGS = (b"\x89PNG\r\n", b"\xff\xd8\xff")  # of a PNG, and of a JPEG
 _CODES = "0 written, or there already; 2 wrong usage or input, no such take or picture; 6 environment, PyAV missing"
 
 
@@ -29,20 +31,23 @@ _CODES = "0 written, or there already; 2 wrong usage or input, no such take or p
 @click.option("--at", default="last", show_default=True, metavar="last|first|SECONDS", help="Which picture.")
 @click.option("--take", type=click.IntRange(1), help="The number in the take's file name, instead of the verified one.")
 @click.option("-o", "--output", type=LocalPath(path_type=Path), required=True, help="The picture: .png, .jpg or .jpeg.")
+@click.option("--force", is_flag=True, help="Replace another picture of that name.")
 @pipeline_option("How it was run: a pipeline's name or file.")
 @simulate_option()
 @format_option
-def command(manifest: Path, shot: str, format_: str, *, at: str, take: int | None, output: Path, **options: Any) -> int:
+def command(
+    manifest: Path, shot: str, format_: str, *, at: str, take: int | None, output: Path, force: bool, **options: Any
+) -> int:
     """Write one picture of SHOT's video in MANIFEST, exact to the frame and in its own colours.
 
     SECONDS count from the first picture shown; the picture on screen at that time is meant. Nothing is sent.
     """
     media_type = _media_type(output)
     film = Project.of(Choices(manifest, **options), os.environ, say)
-    _refuse_folders(output, film.loaded.places.folder)
+    outputs.refuse(output, film.loaded.places)
     still = film.frame(shot, at, take, largest_png=0 if media_type == _JPEG else None)
     content = (still.frame.jpeg or still.frame.png) if media_type == _JPEG else still.frame.png
-    is_new = _write(output, content)
+    is_new = _write(output, content, force=force)
     if format_ == "json":
         emit({"exit_code": 0, **_document(still, output, content)})
         return 0
@@ -58,25 +63,29 @@ def _media_type(output: Path) -> str:
     return media_type
 
 
-def _refuse_folders(output: Path, ledger: Path) -> None:
-    """Refuse an output that is a folder, or lies in the ledger."""
-    if output.is_dir():
-        raise UsageError(f"{printable(str(output))} is a folder; name a file in it")
-    if output.absolute().resolve().is_relative_to(ledger.resolve()):
-        raise UsageError(f"{printable(str(output))} lies in the ledger", hint="choose another name for -o")
+def _write(output: Path, content: bytes, *, force: bool) -> bool:
+    """Write the picture; whether it wasn't there already.
 
-
-def _write(output: Path, content: bytes) -> bool:
-    """Write the picture; whether it wasn't there already. Another picture of that name is somebody's, and stays."""
+    Another picture of that name is somebody's, and stays unless it is to be replaced: a picture doesn't say who made
+    it, and what is ordered with it is another order afterwards.
+    """
     path, shown = output.absolute(), printable(str(output))
     try:
         if files.claim(path, content):
             return True
-        if path.is_file() and path.read_bytes() == content:
+        there = path.read_bytes() if path.is_file() else b""
+        if there == content:
             return False
+        is_picture = there.startswith(_BEGINNINGS)
+        if force and is_picture:
+            files.replace(path, content)
+            return True
     except OSError as error:
         raise EnvironmentFault(f"{shown} can't be written: {error.strerror}") from None
-    raise UsageError(f"{shown} is another picture: left alone", hint="move it away, or choose another name for -o")
+    if not is_picture:
+        raise UsageError(f"{shown} is no picture: left alone", hint="choose another name for -o")
+    hint = "choose another name for -o, or --force: what is made with that picture is ordered anew then"
+    raise UsageError(f"{shown} is another picture: left alone", hint=hint)
 
 
 def _document(still: Still, output: Path, content: bytes) -> dict[str, Any]:
