@@ -118,6 +118,10 @@ def test_another_take_is_looked_at_in_a_seam_and_nothing_is_picked(chained, wind
     page.keys(Keys.ARROW_RIGHT)
     page.until(f"{LARGE} && document.getElementById('seam-title').textContent === 'Seam 2 of 2'")
     assert page.run("return document.getElementById('bar').hidden")
+    page.keys(Keys.ESCAPE)
+    click = "new MouseEvent('click', {bubbles: true, cancelable: true})"
+    page.run(f"document.querySelector('.cut a').dispatchEvent({click})")
+    assert page.current == "shot-SC02"  # the first clip
 
 
 def test_a_video_that_is_gone_leaves_its_picture_empty_and_is_told(chained, window):

@@ -67,35 +67,33 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
     groups = for_people(cards)
     last, cap = _last_run(ledger), project.cap
     style, script = "\n".join(map(_read, _STYLES)).strip(), _whole("\n".join(map(_read, _SCRIPTS)))
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            title=_title(project),
-            manifest=printable(report.manifest, 200, own=True),
-            pipeline=printable(project.pipeline.name, 80, own=True),
-            simulated=project.choices.simulate,
-            at=at.replace("T", " ").replace("Z", " UTC"),
-            running=report.running,
-            version=__version__,
-            verdict=_verdict(cards, groups),
-            segments=_segments(cards),
-            money=report.money,
-            last=last,
-            cap=cap,
-            widths=_widths(last, cap),
-            groups=groups,
-            about=project.choices.words().split(),
-            review=_Review.of(ledger, cards, at),
-            cards=cards,
-            seams=seams,
-            seams_by_shot=seams.by_shot(),
-            tags=Counter(tag for card in cards for tag in card.brief.tags).most_common(),
-            notes=[printable(note, None) for note in report.notes],
-            style=Markup(style),  # our own file, as the next
-            script=Markup(script),
-            policy=_policy(style, script),
-        )
+    page = _environment().get_template("report.html")
+    return page.render(
+        title=_title(project),
+        manifest=printable(report.manifest, 200, own=True),
+        pipeline=printable(project.pipeline.name, 80, own=True),
+        simulated=project.choices.simulate,
+        at=at.replace("T", " ").replace("Z", " UTC"),
+        running=report.running,
+        version=__version__,
+        verdict=_verdict(cards, groups),
+        segments=_segments(cards),
+        money=report.money,
+        last=last,
+        cap=cap,
+        widths=_widths(last, cap),
+        groups=groups,
+        about=project.choices.words().split(),
+        review=_Review.of(ledger, cards, at),
+        cards=cards,
+        mixed=len({len(card.choosing.takes) > 1 for card in cards}) > 1,
+        seams=seams,
+        seams_by_shot=seams.by_shot(),
+        tags=Counter(tag for card in cards for tag in card.brief.tags).most_common(),
+        notes=[printable(note, None) for note in report.notes],
+        style=Markup(style),  # our own file, as the next
+        script=Markup(script),
+        policy=_policy(style, script),
     )
 
 

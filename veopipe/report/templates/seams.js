@@ -61,6 +61,8 @@ async function opened(url, at, back = 0) {
     const sought = happens(video, "seeked");
     video.currentTime = to;
     await sought;
+    // Firefox has sought the end before it has the picture there.
+    for (let tries = 0; video.readyState < 2 && tries < 100; tries += 1) await new Promise((done) => setTimeout(done, 20));
   }
   return video;
 }
@@ -153,6 +155,7 @@ function showSeam(place, tried = "") {
   byId("seam-title").textContent = `Seam ${seamAt + 1} of ${joints.length}`;
   theatre.querySelector(".told").textContent = seam.told;
   sides[2].hidden = !joint.differs;
+  theatre.querySelector(".theatre").classList.toggle("plain", !joint.differs);
   sides.forEach((side, index) => {
     fill(side.querySelector(".pane"), null);
     if (seam.sides[index]) side.querySelector("figcaption").textContent = seam.sides[index].words;

@@ -79,9 +79,9 @@ function show(id) {
   item.card.focus({ preventScroll: true });
   item.card.scrollIntoView({ block: "center" });
 }
-document.querySelectorAll(".shots a").forEach((link) => link.addEventListener("click", (event) => {
+document.querySelectorAll(".shots a, .cut a").forEach((link) => link.addEventListener("click", (event) => {
   event.preventDefault();
-  show(decodeURIComponent(link.hash.slice(1)));
+  show(decodeURIComponent(link.getAttribute("href").slice(1)));
 }));
 document.addEventListener("focusin", (event) => {
   const card = event.target.closest(".card");
