@@ -159,7 +159,10 @@ def _after(before: Review, said: Decision) -> Review:
 
 
 def _unpicked(said: Mapping[str, Review], state: ShotState, pick: Take) -> dict[str, Review]:
-    """The earlier picks in the output folder of a pick, as `alt`."""
+    """The earlier picks in the output folder of a pick, as `alt`.
+
+    Nobody judged them now, so their time stays: on two branches that pick anew they become the same file.
+    """
     reviews = Reviews(said, pick.file.output if pick.file is not None else "")
     earlier = (reviews.of(take) for take in reviews.picks(state.takes) if take.number != pick.number)
-    return {review.take: replace(review, verdict=Verdict.ALT, at=now()) for review in earlier if review is not None}
+    return {review.take: replace(review, verdict=Verdict.ALT) for review in earlier if review is not None}
