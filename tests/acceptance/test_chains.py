@@ -321,3 +321,19 @@ def test_a_final_waits_for_the_pick_of_its_draft_and_for_its_text(film: Film, ga
     (of,) = [picture["of"] for picture in film.state("b")["takes"][-1]["order"]["pictures"]]
     assert of == film.state("a")["takes"][-1]["fingerprint"]
     assert len(gateway.charged) == 5
+
+
+def test_a_stale_take_whose_file_is_gone_is_brought_back_as_any_other(film: Film, gateway: Simulator) -> None:
+    shots = {"SC01": "a pier", "SC02": {"prompt": "a boat", "input_reference": {"shot": "SC01", "frame": "last"}}}
+    film.list(shots)
+    assert film.run().code == 0
+    film.list({**shots, "SC01": "a pier at dawn"})
+    assert film.run().code == 0
+    take = film.folder / "renders/shots/takes/SC02.001.mp4"
+    held = take.read_bytes()
+    for path in (take, film.finished("SC02")):
+        path.unlink()
+
+    assert film.run().code == 0
+    assert take.read_bytes() == held
+    assert len(gateway.charged) == 3

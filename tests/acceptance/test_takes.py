@@ -399,3 +399,18 @@ def test_two_peoples_branches_merge_unless_they_judged_one_take(film: Film, gate
     assert (run.code, len(gateway.charged)) == (0, 8)
     assert review(film).out.count("2 picks: leave one") == 4
     assert set(run.statuses.values()) == {"verified"}
+
+
+def test_a_shot_that_gives_its_takes_away_has_none_to_judge_or_to_show(film: Film, gateway: Simulator) -> None:
+    """The list was numbered anew, and another text has the old id; the next run moves the record."""
+    film.list({"SC01": "a pier"})
+    assert film.run().code == 0
+    film.list({"SC01": "a boat", "SC02": "a pier"})
+
+    judged = film.command("review", "shots.yaml", "SC01", "--pick", "1", "-p", "quick.yaml")
+    shown = film.command("frame", "shots.yaml", "SC01", "--take", "1", "-o", "out.png", "-p", "quick.yaml")
+    assert (judged.code, "no take of it was ordered yet" in judged.err) == (2, True)
+    assert (shown.code, (film.folder / "out.png").exists()) == (2, False)
+
+    assert film.command("review", "shots.yaml", "SC02", "--pick", "1", "-p", "quick.yaml").code == 0
+    assert film.command("frame", "shots.yaml", "SC02", "-o", "out.png", "-p", "quick.yaml").code == 0

@@ -270,3 +270,20 @@ def test_creates_that_are_long_made_ready_dont_go_together(
 
     assert len(went) == 4
     assert went[2] - went[0] >= 1.9, "three went within a minute"
+
+
+def test_what_was_made_ready_after_the_deadline_is_not_sent(make_creator: Callable[..., Creator]) -> None:
+    noted: list[str] = []
+    creator = make_creator(watch=lambda note: noted.append(note.event), deadline=0.2)
+
+    async def prepare(_item: Item) -> Uploads:
+        await asyncio.sleep(0.4)
+        return Uploads()
+
+    creator.prepare = prepare
+    creator.queue.append(item(action=Action.CREATE, status=None))
+    asyncio.run(creator.create_all(lambda shot, number: None))
+
+    assert "submitting" not in noted
+    assert [one.shot for one in queued_in(creator)] == ["hero"]
+    assert creator.brakes.why == "the deadline is over; the rest stays pending"
