@@ -1,16 +1,21 @@
-"""A gateway for one purpose: it accepts every create, is ready at once, and delivers a valid MP4 as long as wanted.
+"""A gateway for measuring: it accepts every create, and delivers a valid MP4 as long as wanted when its time has come.
 
 The prompt says how long: `500 MB`. A clip of the simulator's (4 s at 720p) is followed by a `free` box of random
 bytes that fills the file up; a player, the box walk and libmediainfo read past it. Prints its base URL.
+`GET /figures` tells what it was asked and how late its videos were fetched.
 
-    python -m benchmarks.vault
+    python -m benchmarks.vault [--task-time 3.0]
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import re
+import time
+from dataclasses import dataclass
+from statistics import mean
 
 from aiohttp import web
 
@@ -21,30 +26,51 @@ _PIECE = os.urandom(1 << 20)
 _HEADER = 8
 
 
-class Vault:
-    """Tasks and the sizes of their videos."""
+@dataclass
+class Task:
+    """What was ordered: the size of its video, and when it is done and was fetched whole (seconds, monotonic)."""
 
-    def __init__(self) -> None:
-        self._sizes: list[int] = []
+    size: int
+    done_at: float
+    fetched_at: float | None = None
+
+
+class Vault:
+    """Tasks and their videos.
+
+    Args:
+        task_s: seconds that a task takes.
+    """
+
+    def __init__(self, task_s: float) -> None:
+        self._task_s = task_s
+        self._tasks: list[Task] = []
+        self._polls: list[float] = []
         self._clip = clip(Cut(1280, 720, 4), Slate("A large file", (), ()))
 
     async def create(self, request: web.Request) -> web.Response:
         """POST /v1/videos."""
         form = await request.post()
         said = re.match(r"(\d+) MB", str(form["prompt"]))
-        self._sizes.append(int(said[1]) * 1_000_000 if said else 0)
-        return web.json_response(self._task(len(self._sizes) - 1, "queued"))
+        size = int(said[1]) * 1_000_000 if said else 0
+        self._tasks.append(Task(size, time.monotonic() + self._task_s))
+        return web.json_response(self._told(len(self._tasks) - 1, "queued"))
 
     async def poll(self, request: web.Request) -> web.Response:
         """GET /v1/videos/{id}."""
-        return web.json_response(self._task(int(request.match_info["number"]), "completed"))
+        number, now = int(request.match_info["number"]), time.monotonic()
+        self._polls.append(now)
+        return web.json_response(self._told(number, "completed" if now >= self._tasks[number].done_at else "queued"))
 
-    def _task(self, number: int, status: str) -> dict[str, object]:
-        return {"id": f"task_{number}", "object": "video", "status": status, "progress": 100, "created_at": 1779235200}
+    def _told(self, number: int, status: str) -> dict[str, object]:
+        progress = 100 if status == "completed" else 0
+        told = {"id": f"task_{number}", "object": "video", "status": status, "progress": progress}
+        return {**told, "created_at": 1779235200}
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/videos/{id}/content."""
-        filling = max(self._sizes[int(request.match_info["number"])] - len(self._clip), _HEADER)
+        task = self._tasks[int(request.match_info["number"])]
+        filling = max(task.size - len(self._clip), _HEADER)
         answer = web.StreamResponse(headers={"Content-Type": "video/mp4"})
         answer.content_length = len(self._clip) + filling
         await answer.prepare(request)
@@ -54,16 +80,29 @@ class Vault:
             piece = _PIECE[: min(rest, len(_PIECE))]
             await answer.write(piece)
             rest -= len(piece)
+        await answer.write_eof()
+        task.fetched_at = time.monotonic()
         return answer
+
+    async def figures(self, _: web.Request) -> web.Response:
+        """GET /figures: creates, polls, polls a second, videos, mean seconds from done to fetched."""
+        late = [task.fetched_at - task.done_at for task in self._tasks if task.fetched_at is not None]
+        spread = self._polls[-1] - self._polls[0] if len(self._polls) > 1 else 0.0
+        told = {"creates": len(self._tasks), "polls": len(self._polls), "videos": len(late)}
+        rate = len(self._polls) / spread if spread else 0.0
+        return web.json_response({**told, "polls_a_second": rate, "late_s": mean(late) if late else 0.0})
 
 
 async def main() -> None:
-    vault = Vault()
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--task-time", type=float, default=0.0, metavar="S")
+    vault = Vault(options.parse_args().task_time)
     app = web.Application()
     app.router.add_post("/v1/videos", vault.create)
     app.router.add_get(r"/v1/videos/task_{number:\d+}", vault.poll)
     app.router.add_get(r"/v1/videos/task_{number:\d+}/content", vault.content)
-    runner = web.AppRunner(app)
+    app.router.add_get("/figures", vault.figures)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

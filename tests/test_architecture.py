@@ -62,6 +62,7 @@ OWNERS = {
     "jsonschema": ["documents.keywords"],
     "referencing": ["documents.keywords"],
     "httpx": ["gateway."],
+    "httpcore": ["gateway."],
     "pymediainfo": ["delivery.probe"],
     "PIL": ["manifest.pictures", "film.decoder", "film.slates", "simulator."],
     "aiohttp": ["simulator."],
@@ -85,7 +86,7 @@ PURE = [
     "manifest.layers",
 ]
 SPEAKERS = ["cli."]
-HEAVY = ("httpx", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2", "opentimelineio")
+HEAVY = ("httpx", "httpcore", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2", "opentimelineio")
 
 
 @functools.cache

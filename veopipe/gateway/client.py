@@ -2,9 +2,9 @@
 
 * A create is one POST on a fresh connection, never repeated and never redirected here. Its intent is
   written *inside* the request: after DNS, connect and TLS, before the first body byte (the gate).
-* Creates use the synchronous client, in a thread of the caller's: the asynchronous one loses a 401 or
-  413 that arrives while a large body is on its way. Polls and downloads are free and use the other one.
-* No exception of httpx leaves this module: `network` puts each into words, and the key is in none of these.
+* Creates use httpx's synchronous client, in a thread of the caller's: the asynchronous one loses a 401 or
+  413 that arrives while a large body is on its way. Polls and downloads are free and use `connections`.
+* No exception of a library leaves this module: `network` puts each into words, and the key is in none of these.
 
 Source: docs/design.md, 6 (The gate).
 """
@@ -15,11 +15,12 @@ import asyncio
 import os
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
+import httpcore
 import httpx
 
 from veopipe import __version__, crashpoints
@@ -28,6 +29,7 @@ from veopipe.dialects.base import LONGEST_ANSWER, Content, ContentAnswer, Dialec
 from veopipe.errors import EnvironmentFault
 from veopipe.gateway import network, redirects
 from veopipe.gateway.address import Address
+from veopipe.gateway.connections import Connections, lowered
 from veopipe.gateway.network import Network
 from veopipe.takes.origin import is_same_origin
 from veopipe.takes.take import Attempt
@@ -39,12 +41,8 @@ MAX_REDIRECTS = 5
 POLLS_AT_ONCE = 64
 """Polls on their way at the same time; the others wait here, which costs nothing. At 300 ms an answer they are
 some 200 a second, enough for 2,500 takes at 15 s, and a few that hang delay no other."""
-POLLS_PER_CLIENT = 8
-"""httpx looks at every request and idle connection of a client at each request. 64 polls at once cost 14 ms of CPU
-each with one client, and 1.2 ms with eight of eight."""
-KEEP_FOR = 30.0
-"""Seconds that an idle connection is kept for the next poll: longer than the usual interval of 15 s."""
 
+_PIECE = 64 << 10  # bytes of a create's body that leave together
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -91,7 +89,7 @@ class _Gate(httpx.SyncByteStream):
         self.intent()
         self.passed = True
         crashpoints.reach("body")
-        yield from self.body
+        yield from _joined(self.body)
         self.done = True
 
     def close(self) -> None:
@@ -119,36 +117,19 @@ class Gateway:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     _network: Network = field(init=False, repr=False)
     _creates: httpx.Client = field(init=False, repr=False)
-    _reads: list[httpx.AsyncClient] = field(init=False, repr=False)
-    _seats: asyncio.LifoQueue[httpx.AsyncClient] = field(init=False, repr=False)
+    _reads: Connections = field(init=False, repr=False)
+    _polling: asyncio.Semaphore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         hide(self._key)
         self._network = network.for_url(self.address.base_url, self.environ)
-        headers = {"User-Agent": f"veopipe/{__version__}", "Accept-Encoding": "identity"}
+        headers = {"User-Agent": f"veopipe/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
         limit = self.timeouts
         creates = httpx.Timeout(limit.connect, write=limit.create_write, read=limit.create_read)
-        reads = httpx.Timeout(limit.connect, read=limit.read, pool=limit.read)
         fresh = httpx.Limits(max_keepalive_connections=0)
         self._creates = self._network.client(fresh, headers=headers, timeout=creates)
-        many = httpx.Limits(max_keepalive_connections=POLLS_PER_CLIENT, keepalive_expiry=KEEP_FOR)
-        self._reads = [
-            self._network.asynchronous(many, headers=headers, timeout=reads)
-            for _ in range(POLLS_AT_ONCE // POLLS_PER_CLIENT)
-        ]
-        self._seats = asyncio.LifoQueue()
-        for client in self._reads:
-            for _ in range(POLLS_PER_CLIENT):
-                self._seats.put_nowait(client)
-
-    @asynccontextmanager
-    async def _seat(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client with room for one more poll: the one used last, whose connection is still open."""
-        client = await self._seats.get()
-        try:
-            yield client
-        finally:
-            self._seats.put_nowait(client)
+        self._reads = Connections(self._network, {**headers, "Connection": "keep-alive"})
+        self._polling = asyncio.Semaphore(POLLS_AT_ONCE)
 
     def create(self, request: Request, intent: Callable[[], None]) -> Evidence:
         """Send the request that costs money. One call is at most one billed request; blocks.
@@ -184,7 +165,7 @@ class Gateway:
         return self._read_answer(gate, response, request.longest_answer)
 
     def _read_answer(self, gate: _Gate, response: httpx.Response, most: int) -> Evidence:
-        headers = _lowered(response)
+        headers = lowered(response.headers.raw)
         body, error, end = bytearray(), None, time.monotonic() + self.timeouts.create_answer
         try:
             with self._translated(arrived=lambda: True):
@@ -227,21 +208,24 @@ class Gateway:
         Returns:
             What is known of it. Never an exception for what the network did.
         """
-        response: httpx.Response | None = None
+        response: httpcore.Response | None = None
         url, headers = self._url(request), {**request.headers, who[0]: who[1]}
         try:
             with self._translated(arrived=lambda: response is not None):
                 async with (
-                    self._seat() as client,
+                    self._polling,
                     asyncio.timeout(self.timeouts.poll),
-                    client.stream(request.method, url, headers=headers) as response,
+                    self._reads.send(request.method, url, headers, self._patience()) as response,
                 ):
                     body = await _bounded(response, request.longest_answer + 1)
         except Interrupted as error:
             return Evidence(error=str(error))
-        lowered = _lowered(response)
-        body = _unpacked(lowered, body, request.longest_answer)
-        return Evidence(response.status_code, lowered, body, base_url=self.address.base_url)
+        found = lowered(response.headers)
+        body = _unpacked(found, body, request.longest_answer)
+        return Evidence(response.status, found, body, base_url=self.address.base_url)
+
+    def _patience(self) -> dict[str, float]:
+        return {"connect": self.timeouts.connect, "read": self.timeouts.read}
 
     @asynccontextmanager
     async def content(self, attempt: Attempt) -> AsyncIterator[ContentStream]:
@@ -258,26 +242,24 @@ class Gateway:
         if request is None:
             raise Interrupted("where its video is isn't known")
         url = self._url(request)
-        client = self._reads[0]  # whose seats are the last that polls take
         for _ in range(MAX_REDIRECTS + 1):
-            with self._translated(url):
-                own = is_same_origin(url, self.address.base_url)
-                headers = self._headers(request, dialect) if own else request.headers
-                response = await client.send(client.build_request(request.method, url, headers=headers), stream=True)
-            if response.status_code not in _REDIRECTS:
-                answer = self._judged(response, dialect, own=own)
-                try:
-                    yield ContentStream(answer, self.timeouts.read, response, self._translated)
-                finally:
-                    await response.aclose()
-                return
-            await response.aclose()
-            url = await self._target(url, response.headers.get("location", ""))
+            own = is_same_origin(url, self.address.base_url)
+            headers = self._headers(request, dialect) if own else request.headers
+            async with AsyncExitStack() as until_read:
+                with self._translated(url):
+                    sent = self._reads.send(request.method, url, headers, self._patience())
+                    response = await until_read.enter_async_context(sent)
+                if response.status not in _REDIRECTS:
+                    found = lowered(response.headers)
+                    answer = self._judged(Evidence(response.status, found), dialect, own=own)
+                    yield ContentStream(answer, self.timeouts.read, response, found, self._translated)
+                    return
+            url = await self._target(url, lowered(response.headers).get("location", ""))
         raise Interrupted(f"more than {MAX_REDIRECTS} redirects")
 
     @staticmethod
-    def _judged(response: httpx.Response, dialect: Dialect, *, own: bool) -> ContentAnswer:
-        answer = dialect.judge_content(Evidence(response.status_code, _lowered(response)))
+    def _judged(evidence: Evidence, dialect: Dialect, *, own: bool) -> ContentAnswer:
+        answer = dialect.judge_content(evidence)
         if not own and answer.kind in {Content.KEY_REFUSED, Content.GONE}:
             return replace(answer, kind=Content.NOT_READY)  # the other host saw no key; the gateway may still have it
         return answer
@@ -321,16 +303,15 @@ class Gateway:
         """The gateway's own time, Unix seconds, if it says. Free; sends no key."""
         try:
             with self._translated():
-                async with asyncio.timeout(self.timeouts.poll):
-                    response = await self._reads[0].head(f"{self.address.base_url}/")
-                return parsedate_to_datetime(response.headers["date"]).timestamp()
+                url, patience = f"{self.address.base_url}/", self._patience()
+                async with asyncio.timeout(self.timeouts.poll), self._reads.send("HEAD", url, {}, patience) as answer:
+                    return parsedate_to_datetime(lowered(answer.headers)["date"]).timestamp()
         except Interrupted:
             return None
 
     async def close(self) -> None:
         """Close the connections of polls and downloads; a create that is still on keeps its own."""
-        for client in self._reads:
-            await client.aclose()
+        await self._reads.close()
 
 
 class _IntentFailed(Exception):
@@ -365,17 +346,18 @@ class ContentStream:
 
     answer: ContentAnswer
     patience: float
-    _response: httpx.Response
+    _response: httpcore.Response
+    _headers: Mapping[str, str]
     _translated: Callable[..., AbstractContextManager[None]]
 
     @property
     def length(self) -> int | None:
         """Bytes that the answer announces, if it does: of the whole video, where it is a part (206)."""
-        headers = self._response.headers
+        headers = self._headers
         if "transfer-encoding" in headers:
             return None  # then Content-Length says nothing (RFC 9112, 6.3)
         said = headers.get("content-length", "")
-        if self._response.status_code == 206:
+        if self._response.status == 206:
             said = headers.get("content-range", "").rpartition("/")[2].strip() or said
         return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
@@ -385,7 +367,7 @@ class ContentStream:
         Raises:
             Interrupted: it ended early, by the transport's own count too.
         """
-        arriving = self._response.aiter_raw()
+        arriving = self._response.aiter_stream()
         while True:
             with self._translated(arrived=lambda: True):
                 chunk = await anext(arriving, None)
@@ -395,7 +377,7 @@ class ContentStream:
 
     def unpacked(self, body: bytes) -> bytes:
         """The body of an answer in words, unpacked if it came packed."""
-        return _unpacked(_lowered(self._response), body, LONGEST_ANSWER)
+        return _unpacked(self._headers, body, LONGEST_ANSWER)
 
 
 def _files(request: Request) -> list[tuple[str, tuple[str | None, str | bytes, str | None]]]:
@@ -403,18 +385,28 @@ def _files(request: Request) -> list[tuple[str, tuple[str | None, str | bytes, s
     return [(part.name, (part.file_name, part.content, part.media_type)) for part in request.parts]
 
 
-async def _bounded(response: httpx.Response, limit: int) -> bytes:
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of a body in fewer and larger ones: a form comes in four for each field, and each is a system call."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+async def _bounded(response: httpcore.Response, limit: int) -> bytes:
     """The first `limit` bytes of a body, or all there are."""
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_stream():
         body += chunk
         if len(body) >= limit:
             break
     return bytes(body[:limit])
-
-
-def _lowered(response: httpx.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _unpacked(headers: Mapping[str, str], body: bytes, most: int) -> bytes:

@@ -7,12 +7,15 @@ holds for the others. httpx itself reads no variable.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import util
-from typing import Any, Generic, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 from veopipe.errors import EnvironmentFault, VeopipeError
@@ -21,29 +24,53 @@ from veopipe.gateway.proxies import Proxies, Proxy
 from veopipe.gateway.trust import Trust
 from veopipe.text import printable
 
-_Transport = TypeVar("_Transport")
-_OF_THE_WAY = (httpx.NetworkError, httpx.TimeoutException, httpx.ProxyError, httpx.RemoteProtocolError)
+# Of httpx for creates, and of httpcore, which it is made of, for what is free.
+_PROXY_ERRORS = (httpx.ProxyError, httpcore.ProxyError)
+_NO_HTTP = (httpx.RemoteProtocolError, httpcore.RemoteProtocolError)
+_ON_THE_WAY = (httpx.NetworkError, httpcore.NetworkError, httpx.TimeoutException, httpcore.TimeoutException)
+_OF_THE_WAY = (*_ON_THE_WAY, *_PROXY_ERRORS, *_NO_HTTP)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Network:
     """Proxies and certificates.
 
     Attributes:
         proxies: which proxy carries what.
-        trust: whose certificates are believed.
     """
 
     proxies: Proxies
-    trust: Trust
+    _environ: Mapping[str, str] = field(repr=False)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whose certificates are believed. Read where TLS is first spoken: it takes 30 ms, and 3 MB.
+
+        Raises:
+            EnvironmentFault: a variable that names them can't be used.
+        """
+        return trust.read(self._environ)
+
+    def context(self, url: str, proxy: Proxy | None) -> ssl.SSLContext:
+        """What TLS on the way to `url` goes by; without TLS on it, a context that believes nobody."""
+        speaks = url.startswith("https:") or (proxy is not None and proxy.scheme == "https")
+        return self.trust.context if speaks else trust.NOBODY
 
     def client(self, limits: httpx.Limits | None = None, **settings: Any) -> httpx.Client:
         """A client that blocks, and follows no redirect."""
         return httpx.Client(transport=_Routes(self, limits or httpx.Limits()), trust_env=False, **settings)
 
-    def asynchronous(self, limits: httpx.Limits, **settings: Any) -> httpx.AsyncClient:
-        """A client for the event loop, that follows no redirect."""
-        return httpx.AsyncClient(transport=_AsyncRoutes(self, limits), trust_env=False, **settings)
+    def through(self, proxy: Proxy | None) -> httpx.Proxy | None:
+        """A proxy as httpx takes it.
+
+        Raises:
+            EnvironmentFault: a library for it is missing.
+        """
+        if proxy is None:
+            return None
+        _require_library(proxy)
+        secure = self.trust.context if proxy.scheme == "https" else None
+        return httpx.Proxy(proxy.url, auth=proxy.login, ssl_context=secure)
 
     def carries(self, url: str) -> bool:
         """Whether a proxy carries requests to `url`: then the proxy looks the name up, in its network.
@@ -83,9 +110,9 @@ def _in_one(fault: VeopipeError) -> str:
 
 def _said_of(proxy: Proxy, error: BaseException, host: str, words: str) -> str:
     """What went wrong between a proxy and `host`; `words` are the library's."""
-    if isinstance(error, httpx.ProxyError):
+    if isinstance(error, _PROXY_ERRORS):
         return _refused_by(proxy, host, words)
-    if isinstance(error, httpx.RemoteProtocolError):  # h11 repeats what it was told
+    if isinstance(error, _NO_HTTP):  # h11 repeats what it was told
         words = "the connection was closed" if "disconnected" in words else "what was answered isn't HTTP"
     return f"{words} (through {proxy})"
 
@@ -111,12 +138,10 @@ def for_url(url: str, environ: Mapping[str, str]) -> Network:
     carrier = found.carrier(url)
     if carrier is not None:
         _require_library(carrier)
-    try:
-        return Network(found, trust.read(environ))
-    except EnvironmentFault:
-        if url.startswith("https:"):
-            raise
-        return Network(found, trust.read({}))  # this machine, without TLS
+    made = Network(found, environ)
+    if url.startswith("https:"):
+        _ = made.trust
+    return made
 
 
 def _require_library(proxy: Proxy) -> None:
@@ -131,64 +156,27 @@ def _require_library(proxy: Proxy) -> None:
 # --- the ways of a request -------------------------------------------------------------------------
 
 
-class _Ways(Generic[_Transport]):
-    """The transports of one client: one for each proxy and one without, each made when it is first needed."""
-
-    def __init__(self, network: Network, limits: httpx.Limits, make: Callable[..., _Transport]) -> None:
-        self._network, self._limits, self._make = network, limits, make
-        self._made: dict[Proxy | None, _Transport] = {}
-
-    def of(self, request: httpx.Request) -> _Transport:
-        """The transport for a request."""
-        proxy = self._network.proxies.carrier(str(request.url))
-        if proxy not in self._made:
-            self._made[proxy] = self._make(
-                verify=self._network.trust.context, trust_env=False, limits=self._limits, proxy=self._through(proxy)
-            )
-        return self._made[proxy]
-
-    def _through(self, proxy: Proxy | None) -> httpx.Proxy | None:
-        if proxy is None:
-            return None
-        _require_library(proxy)
-        secure = self._network.trust.context if proxy.scheme == "https" else None
-        return httpx.Proxy(proxy.url, auth=proxy.login, ssl_context=secure)
-
-    def made(self) -> list[_Transport]:
-        """All transports so far."""
-        return list(self._made.values())
-
-
 class _Routes(httpx.BaseTransport):
-    """Sends each request straight or through its proxy."""
+    """Sends each request straight or through its proxy, by a transport that is made when it is first needed."""
 
     def __init__(self, network: Network, limits: httpx.Limits) -> None:
-        self._ways = _Ways(network, limits, httpx.HTTPTransport)
+        self._network, self._limits = network, limits
+        self._made: dict[Proxy | None, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send it."""
-        return self._ways.of(request).handle_request(request)
+        url = str(request.url)
+        proxy = self._network.proxies.carrier(url)
+        if proxy not in self._made:
+            through, context = self._network.through(proxy), self._network.context(url, proxy)
+            made = httpx.HTTPTransport(verify=context, trust_env=False, limits=self._limits, proxy=through)
+            self._made[proxy] = made
+        return self._made[proxy].handle_request(request)
 
     def close(self) -> None:
         """Close what is open."""
-        for transport in self._ways.made():
+        for transport in self._made.values():
             transport.close()
-
-
-class _AsyncRoutes(httpx.AsyncBaseTransport):
-    """The same for the event loop."""
-
-    def __init__(self, network: Network, limits: httpx.Limits) -> None:
-        self._ways = _Ways(network, limits, httpx.AsyncHTTPTransport)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it."""
-        return await self._ways.of(request).handle_async_request(request)
-
-    async def aclose(self) -> None:
-        """Close what is open."""
-        for transport in self._ways.made():
-            await transport.aclose()
 
 
 # --- a message -------------------------------------------------------------------------------------

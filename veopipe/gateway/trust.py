@@ -32,6 +32,8 @@ _BESIDES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 _UNKNOWN = frozenset({2, 19, 20, 21})
 """Refusals by OpenSSL that say: the chain ends at an authority that isn't known."""
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Believes no authority: for connections that speak no TLS, where a library wants a context all the same."""
 _NO_PEM = "holds no certificate in PEM form"
 
 

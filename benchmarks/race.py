@@ -1,0 +1,189 @@
+"""A race at one gateway: veopipe and programs that do less, as many shots, places, polls and bytes for each.
+
+Each contestant is a process of its own; the gateway is `benchmarks.vault`, started anew for each. Wall time is from
+the start of the program to its end, CPU with all its children, memory the largest sum of the proportional shares (PSS)
+of its processes, looked at four times a second. `late` is how long after a task's end its video was fetched, `polls`
+how often a shot was asked for; both by the gateway. Rounds go through all contestants in turn; the median counts.
+
+Peers: the bare ruler (asyncio streams), doit, the API document's script, the official SDK; what isn't installed
+(`pip install doit openai requests`) is left out.
+
+    python -m benchmarks.race [--rounds 3] [--task-time 3] [--mb 1] [--only ruler,veopipe]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.measuring import ROOT, VEOPIPE, Table, scratch, server
+
+SHOTS, PLACES, INTERVAL_S = 100, 25, 0.5
+PEERS = {"ruler": None, "doit_threads": "doit", "script": "requests", "sdk": "openai"}
+"""Program → library that it needs."""
+LIMIT_WALL, LIMIT_CPU, LIMIT_PSS = 1.05, 0.8, 50.0
+_LOOKS_S = 0.25
+
+
+@dataclass(frozen=True)
+class Lap:
+    """What one contestant took: seconds, milliseconds of CPU a shot, MB; and what the gateway saw of it."""
+
+    wall_s: float
+    cpu_ms: float
+    pss_mb: float
+    late_s: float
+    polls: float
+
+
+def words_of(name: str, folder: Path, base_url: str, megabytes: int) -> list[str]:
+    """The command line of a contestant, with what it needs in its folder."""
+    if name == "veopipe":
+        return _veopipe(folder, base_url, megabytes)
+    program = ROOT / "benchmarks" / "peers" / f"{name}.py"
+    if name == "script":
+        program = _with_the_example(folder, base_url, program)
+    return [sys.executable, str(program), base_url, str(SHOTS), str(PLACES), str(megabytes), str(INTERVAL_S)]
+
+
+def _with_the_example(folder: Path, base_url: str, loop: Path) -> Path:
+    document = (ROOT / "docs/api-document.txt").read_text("utf-8")
+    example = document.partition("\nPython Complete Example\n")[2].partition("\nFAQ\n")[0]
+    functions = example.partition('if __name__ == "__main__":')[0]
+    functions = functions.replace("https://api.laozhang.ai", base_url).replace("YOUR_API_KEY", "sk-benchmark")
+    (folder / "batch.py").write_text(f"{functions}\n{loop.read_text('utf-8')}", "utf-8")
+    return folder / "batch.py"
+
+
+def _veopipe(folder: Path, base_url: str, megabytes: int) -> list[str]:
+    shots = {f"SC{number:04d}": {"prompt": f"{megabytes} MB, shot {number}"} for number in range(SHOTS)}
+    defaults = {"model": "veo-3.1-fast-generate-preview", "resolution": "720p", "seconds": 4}
+    limits = {"in_flight": PLACES, "creates_per_minute": 60_000, "downloads": PLACES}
+    pipeline = {"version": 1, "limits": limits, "poll": {"interval": f"{INTERVAL_S * 1000:g}ms"}}
+    (folder / "shots.yaml").write_text(json.dumps({"version": 1, "defaults": defaults, "shots": shots}, indent=1))
+    (folder / "race.yaml").write_text(json.dumps(pipeline))
+    return [*VEOPIPE, "run", "shots.yaml", "-p", "race.yaml", "--base-url", base_url, "--yes"]
+
+
+class _Scales:
+    """Weighs the memory of a process and its children while they run, in a thread."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._over, self.most = pid, threading.Event(), 0.0
+        self._thread = threading.Thread(target=self._weigh, daemon=True)
+        self._thread.start()
+
+    def _weigh(self) -> None:
+        while not self._over.wait(_LOOKS_S):
+            self.most = max(self.most, sum(map(_pss_mb, _family(self._pid))))
+
+    def end(self) -> float:
+        """The most MB that were seen."""
+        self._over.set()
+        self._thread.join()
+        return self.most
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        try:
+            for task in os.listdir(f"/proc/{parent}/task"):
+                found += map(int, Path(f"/proc/{parent}/task/{task}/children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def _pss_mb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def lap(name: str, task_s: float, megabytes: int) -> Lap:
+    """One contestant at a gateway of its own."""
+    vault = [sys.executable, "-m", "benchmarks.vault", "--task-time", f"{task_s:g}"]
+    with scratch() as folder, scratch() as elsewhere, server(vault, elsewhere) as base_url:
+        words = words_of(name, folder, base_url, megabytes)
+        took, usage, most = _weighed(words, folder)
+        with urllib.request.urlopen(f"{base_url}/figures") as answer:
+            seen: dict[str, Any] = json.load(answer)
+        if (seen["creates"], seen["videos"]) != (SHOTS, SHOTS):
+            raise SystemExit(f"{name}: {seen}\n{(folder / 'output').read_text()[-2000:]}")
+        cpu_s = usage.ru_utime + usage.ru_stime
+        return Lap(took, cpu_s * 1000 / SHOTS, most, seen["late_s"], seen["polls"] / SHOTS)
+
+
+def _weighed(words: Sequence[str], folder: Path) -> tuple[float, Any, float]:
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    kept |= {"VEOPIPE_API_KEY": "sk-benchmark", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
+    with (folder / "output").open("wb") as out:
+        began = time.perf_counter()
+        process = subprocess.Popen(words, cwd=folder, env=kept, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        scales = _Scales(process.pid)
+        _, status, usage = os.wait4(process.pid, 0)
+        took = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    most = scales.end()
+    if process.returncode != 0:
+        raise SystemExit(f"{words}: exit code {process.returncode}\n{(folder / 'output').read_text()[-2000:]}")
+    return took, usage, most
+
+
+def main() -> None:
+    """Race, print the medians, judge veopipe beside the ruler and the SDK."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--task-time", type=float, default=3.0, metavar="S")
+    options.add_argument("--mb", type=int, default=1)
+    options.add_argument("--only", default=",".join([*PEERS, "veopipe"]))
+    chosen = options.parse_args()
+    here = [name for name in chosen.only.split(",") if _is_here(PEERS.get(name))]
+    laps: dict[str, list[Lap]] = {name: [] for name in here}
+    for _ in range(chosen.rounds):
+        for name in here:
+            laps[name].append(lap(name, chosen.task_time, chosen.mb))
+    table = Table(("contestant", "wall s", "times the ruler", "CPU ms a shot", "PSS MB", "late s", "polls a shot"))
+    _judge(table, {name: _middle(found) for name, found in laps.items()})
+    table.close()
+
+
+def _is_here(library: str | None) -> bool:
+    return library is None or importlib.util.find_spec(library) is not None
+
+
+def _middle(laps: Sequence[Lap]) -> Lap:
+    return Lap(*(median(getattr(each, name) for each in laps) for name in Lap.__dataclass_fields__))
+
+
+def _judge(table: Table, found: dict[str, Lap]) -> None:
+    for name, each in found.items():
+        ratio = each.wall_s / found["ruler"].wall_s if "ruler" in found else float("nan")
+        table.add(name, each.wall_s, ratio, each.cpu_ms, each.pss_mb, each.late_s, each.polls)
+    ours = found.get("veopipe")
+    if ours is None:
+        return
+    if "ruler" in found:
+        table.require("wall, times the ruler", ours.wall_s / found["ruler"].wall_s, LIMIT_WALL)
+    if "sdk" in found:
+        table.require("CPU a shot, times the SDK's", ours.cpu_ms / found["sdk"].cpu_ms, LIMIT_CPU)
+    table.require("PSS, MB", ours.pss_mb, LIMIT_PSS)
+
+
+if __name__ == "__main__":
+    main()
