@@ -86,7 +86,10 @@ PURE = [
     "manifest.layers",
 ]
 SPEAKERS = ["cli."]
-HEAVY = ("httpx", "httpcore", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2", "opentimelineio")
+HEAVY = (
+    *("httpx", "httpcore", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2"),
+    "opentimelineio",
+)
 
 
 @functools.cache

@@ -13,7 +13,6 @@ import pytest
 
 from tests.harness.builders import attempt, take
 from veopipe import money
-from veopipe.dialects.base import Scope
 from veopipe.dialects.lookup import Found
 from veopipe.documents import schema
 from veopipe.errors import ExitCode, Problem
@@ -25,6 +24,7 @@ from veopipe.run import resolve, verify
 from veopipe.takes import status as state
 from veopipe.takes import take as takes
 from veopipe.takes.order import Order
+from veopipe.takes.status import Scope
 
 LIST = """\
 version: 1

@@ -9,6 +9,7 @@ import math
 import re
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 LONGEST_DURATION = 365 * 24 * 3600.0
 """Seconds. Longer waits are typing errors, and some clocks overflow far above this."""
@@ -19,7 +20,12 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 
 def now() -> str:
     """The time as state files and logs write it: UTC, ISO 8601, seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(int(time.time()))
+
+
+@lru_cache(1)  # many things happen within a second
+def _written(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def since(*instants: float | str | None) -> float:

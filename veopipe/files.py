@@ -18,7 +18,6 @@ import filecmp
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import stat
 from io import BufferedReader
@@ -133,7 +132,7 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
         OSError: the file holds what it held before, or (when only the folder couldn't be synced) may
             hold either after a power cut.
     """
-    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{os.urandom(6).hex()}"
     descriptor = create_exclusively(temporary, mode)
     try:
         try:
@@ -156,7 +155,7 @@ def claim(path: Path, data: bytes) -> bool:
     Raises:
         OSError: it can't be made.
     """
-    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{os.urandom(6).hex()}"
     replace(temporary, data)
     try:
         crashpoints.reach("link", path)
@@ -206,7 +205,7 @@ def publish(source: Path, target: Path) -> None:
     """
     if is_same_file(source, target):
         return
-    temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{os.urandom(6).hex()}"
     try:
         try:
             crashpoints.reach("link", target)

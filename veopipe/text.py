@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 # Keys of this API family start with `sk-`, Google's with `AIza` or `AQ.`; some gateways echo them in error texts
 # (docs/hazards.md, e 42). Not inside a word: `desk-lamp` is a shot, not a key.
@@ -20,14 +21,14 @@ _LOGIN = re.compile(
 )
 # C0 and C1 controls, DEL, zero-width and bidi controls, line separators, lone surrogates:
 # all can redraw or reorder a terminal line (docs/hazards.md, e 44).
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 
 # Ids in a gateway's texts: long words with a digit, long numbers. Sizes and seconds are no ids.
 _VARYING = re.compile(r"(?=[A-Za-z_-]*[0-9])[0-9A-Za-z_-]{16,}|[0-9]{5,}")
 # Blanks, controls and formats by their category, and what else Unicode has shown as nothing at all
 # (DerivedCoreProperties, Default_Ignorable_Code_Point), fillers and the empty Braille cell among it.
 _EMPTY = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
-_IGNORABLE = re.compile(
+_IGNORABLE = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U00013439-\U0001343f\U000e0000-\U000e0fff]"
 )
@@ -37,8 +38,7 @@ _keys: set[str] = set()
 SHORTEST_SECRET = 6
 """Characters. Keys have 20 and more; masking a test's `key` would maim every text that says "key"."""
 
-DENSE = re.compile("[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
-"""A character of a script without blanks between its words."""
+_DENSE = "[\u2e80-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
 
 SHOWN = 200
 """Characters of a foreign text that are shown: longer ones are cut (docs/hazards.md, e 16)."""
@@ -54,14 +54,29 @@ def printable(text: str, limit: int | None = SHOWN, *, own: bool = False) -> str
     """
     text = without_keys(text, own=own)
     if limit is None:
-        return _UNSAFE.sub(_escape, text)
-    shown = _UNSAFE.sub(_escape, text[: limit + 1])  # an escape is longer than what it stands for
+        return _escaped(text)
+    shown = _escaped(text[: limit + 1])  # an escape is longer than what it stands for
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+@cache
+def _any_of(characters: str) -> re.Pattern[str]:
+    """A class of characters, compiled when a text needs it: those far above ASCII take milliseconds."""
+    return re.compile(characters)
+
+
+def _escaped(text: str) -> str:
+    return text if text.isascii() and text.isprintable() else _any_of(_UNSAFE).sub(_escape, text)
+
+
+def dense(text: str) -> int:
+    """How many characters of a text are of a script without blanks between its words."""
+    return 0 if text.isascii() else len(_any_of(_DENSE).findall(text))
 
 
 def is_blank(text: str) -> bool:
     """Whether nobody sees anything in a text."""
-    return all(unicodedata.category(character) in _EMPTY or _IGNORABLE.match(character) for character in text)
+    return all(unicodedata.category(character) in _EMPTY or _any_of(_IGNORABLE).match(character) for character in text)
 
 
 def hide(secret: str, *, is_key: bool = True) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from veopipe.dialects.base import Asked, Content, CreateAnswer, Evidence, Outcome, PollAnswer, Progress, Scope
+from veopipe.dialects.base import Asked, Content, CreateAnswer, Evidence, Outcome, PollAnswer, Progress
 from veopipe.dialects.heads import label_of, retry_after
 from veopipe.dialects.videos.dialect import Videos
-from veopipe.takes.status import Status
+from veopipe.takes.status import Scope, Status
 from veopipe.takes.take import Attempt
 
 TASK = "task_0123456789abcdefghijklmnopqrstuv"

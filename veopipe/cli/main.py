@@ -11,10 +11,7 @@ import contextlib
 import errno
 import importlib
 import os
-import platform
 import signal
-import tempfile
-import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -254,6 +251,10 @@ def _lines(text: str) -> str:
 
 def _bug(*, as_json: bool) -> int:
     """Write the traceback where only this user can read it (`mkstemp`), without local values, and say where."""
+    import platform  # these three, when there is a bug
+    import tempfile
+    import traceback
+
     text = without_keys(traceback.format_exc())
     text = f"veopipe {__version__}, Python {platform.python_version()}, {platform.platform()}\n\n{text}"
     try:

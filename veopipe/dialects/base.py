@@ -8,7 +8,6 @@ Source: docs/design.md, 2 and 6.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,6 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from veopipe.takes.order import Order
+from veopipe.takes.status import Scope
 from veopipe.takes.take import Attempt
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that are read, where it repeats nothing; a task object has 300."""
-
-# A task id becomes part of a URL: nothing that could leave its place (docs/hazards.md, e 28). litellm's have 166
-# characters.
-_SAFE_ID = re.compile(r"[A-Za-z0-9_=.:-]{1,256}")
-
-
-def is_safe_id(text: str) -> bool:
-    """Whether a task's id, of whatever dialect, is safe as one segment of a URL."""
-    return _SAFE_ID.fullmatch(text) is not None and ".." not in text and text != "."
-
 
 # --- requests --------------------------------------------------------------------------------------
 
@@ -126,15 +116,6 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     IN_DOUBT = "in doubt"
     NOT_SENT = "not sent"
-
-
-class Scope(StrEnum):
-    """What a refusal is about."""
-
-    SHOT = "shot"
-    ACCOUNT = "account"
-    GATEWAY = "gateway"
-    THROTTLE = "throttle"
 
 
 @dataclass(frozen=True, slots=True)

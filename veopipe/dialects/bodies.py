@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -28,6 +29,8 @@ A_PAGE = "a web page"
 _DEEPEST = 5  # holders and JSON in strings inside one another; litellm around new-api around Google needs four
 _MOST_TEXTS = 4  # that are shown of one answer: enough for the reason and what the gateway adds to it
 _MOST_ENTRIES = 200  # of a list or object that are looked at; FastAPI names one per field, a task object has twenty
+_LONGEST_KEY = 200  # characters of a key that are looked at
+_NO_LETTER = re.compile("[^a-z]")
 _BLAMING = re.compile(r"^err|error|fail|reject|refus|violat|denied|incomplete|filter")
 _COMPLAINING = re.compile(r"^err|error|fail|reject|refus|violat|denied")  # `safety_filter` says how it is set
 _SAYING = re.compile(r"mess|msg|reason|detail|explan|cause|warn|moderat|block")
@@ -126,7 +129,17 @@ def _joined(texts: Iterable[str]) -> str | None:
 def _entries(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     """Keys, however they are spelt (`failReason`, `fail_reason`), and values."""
     for key, inner in islice(value.items(), _MOST_ENTRIES):
-        yield re.sub(r"[^a-z]", "", str(key).lower()), inner
+        yield _name(str(key)[:_LONGEST_KEY]), inner
+
+
+@lru_cache(256)  # the same twenty keys come with every poll
+def _name(key: str) -> str:
+    return _NO_LETTER.sub("", key.lower())
+
+
+@lru_cache(1024)
+def _is_of(keys: re.Pattern[str], name: str) -> bool:
+    return keys.search(name) is not None
 
 
 def _texts(value: Any, keys: re.Pattern[str], depth: int = 0) -> Iterator[str]:
@@ -138,7 +151,7 @@ def _texts(value: Any, keys: re.Pattern[str], depth: int = 0) -> Iterator[str]:
             yield from _texts(entry, keys, depth + 1)
     if isinstance(value, dict):
         for name, inner in _entries(value):
-            if keys.search(name):
+            if _is_of(keys, name):
                 yield from _told(inner, depth + 1)
             elif name in _HOLDERS:
                 yield from _texts(inner, keys, depth + 1)
@@ -176,7 +189,7 @@ def _of_error(error: Mapping[str, Any], depth: int) -> Iterator[str]:
 def _words_in(error: Mapping[str, Any], depth: int) -> Iterator[str]:
     for name, inner in _entries(error):
         holds = name in _HOLDERS and not isinstance(inner, str)
-        says = not name.endswith("code") and any(keys.search(name) for keys in (_BLAMING, _SAYING, _DESCRIBING))
+        says = not name.endswith("code") and any(_is_of(keys, name) for keys in (_BLAMING, _SAYING, _DESCRIBING))
         if holds or says:
             yield from _told(inner, depth + 1)
 

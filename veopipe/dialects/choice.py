@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from veopipe.dialects.base import Dialect
-from veopipe.takes.take import INTERACTIONS, VIDEOS
+from veopipe.takes.origin import INTERACTIONS, VIDEOS
+
+if TYPE_CHECKING:
+    from veopipe.dialects.base import Dialect
 
 NAMES = frozenset({VIDEOS, INTERACTIONS})
 """Of all dialects."""
@@ -39,14 +42,14 @@ AS_USUAL = Settings()
 
 
 def dialect(name: str, settings: Settings = AS_USUAL) -> Dialect:
-    """The dialect of that name.
+    """The dialect of that name, imported now: most commands ask nothing of a gateway.
 
     Raises:
         ValueError: there is none.
     """
     if name not in NAMES:
         raise ValueError(f"there is no dialect {name!r}")
-    if name == INTERACTIONS:  # only the one that is spoken is loaded
+    if name == INTERACTIONS:
         from veopipe.dialects.interactions.dialect import Interactions
 
         return Interactions(settings.api_version) if settings.api_version else Interactions()

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from veopipe.documents.nodes import ScalarNode
-from veopipe.text import DENSE, printable
+from veopipe.text import dense, printable
 
 UNCLOSED = "a quote that opens here is never closed"
 _TAB = "a tab can't indent YAML: use spaces"
@@ -156,4 +156,4 @@ def is_sentence(anchor: str, left: str) -> bool:
 
 
 def _length(text: str) -> int:
-    return len(text) + 2 * len(DENSE.findall(text))  # one such character says as much as three others
+    return len(text) + 2 * dense(text)  # one such character says as much as three others

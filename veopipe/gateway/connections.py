@@ -1,8 +1,8 @@
 """Connections for requests that are free: each carries one request at a time, and is kept for the next one.
 
 httpcore speaks HTTP here without httpx's client around it: a client merges headers, URLs and cookies that never change
-anew for each request, and looks through all its connections each time. Here each connection is a pool of its own, so
-there is nothing to look through (figures: DECISIONS.md, 46).
+anew for each request, and looks through all its connections each time. Here the one used last is on top of a pile
+(figures: DECISIONS.md, 46).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ KEEP_FOR = 30.0
 _MOST_WAYS = 4096  # that are known by heart
 
 Headers = list[tuple[bytes, bytes]]
-_Idle = deque[tuple[float, httpcore.AsyncConnectionPool]]
+_Carrier = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
+"""A connection, or where a proxy is on the way a pool of one, which knows how to get through."""
+_Idle = deque[tuple[float, _Carrier]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Connections:
     network: Network
     headers: Mapping[str, str]
     _ways: dict[str, _Way] = field(default_factory=dict)
-    _idle: dict[tuple[Proxy | None, bool], _Idle] = field(default_factory=dict)
+    _idle: dict[tuple[Proxy | None, str], _Idle] = field(default_factory=dict)
 
     @asynccontextmanager
     async def send(
@@ -71,9 +73,9 @@ class Connections:
         """
         way = self._way(url)
         written = [way.host, *_encoded(self.headers), *_encoded(headers)]
-        pool = await self._pool(way)
+        carrier = await self._carrier(way)
         try:
-            response = await pool.handle_async_request(
+            response = await carrier.handle_async_request(
                 httpcore.Request(method, way.place, headers=written, extensions={"timeout": timeouts})
             )
             try:
@@ -81,7 +83,7 @@ class Connections:
             finally:
                 await response.aclose()
         finally:
-            way.idle.append((time.monotonic(), pool))
+            way.idle.append((time.monotonic(), carrier))
 
     def _way(self, url: str) -> _Way:
         """How a URL is reached; known by heart, since a take's is asked again and again."""
@@ -90,23 +92,30 @@ class Connections:
             if len(self._ways) >= _MOST_WAYS:
                 self._ways.clear()
             proxy, read = self.network.proxies.carrier(url), httpx.URL(url)
-            idle = self._idle.setdefault((proxy, read.scheme == "https"), deque())
-            found = self._ways[url] = _Way(url, proxy, _taken_apart(read), (b"Host", read.netloc), idle)
+            place = _taken_apart(read)
+            idle = self._idle.setdefault((proxy, str(place.origin)), deque())
+            found = self._ways[url] = _Way(url, proxy, place, (b"Host", read.netloc), idle)
         return found
 
-    async def _pool(self, way: _Way) -> httpcore.AsyncConnectionPool:
-        """The one used last, whose connection is most likely still open; the others' are closed in time."""
+    async def _carrier(self, way: _Way) -> _Carrier:
+        """The one used last, if it is still open; the others are closed in time."""
         idle = way.idle
         while idle and time.monotonic() - idle[0][0] > KEEP_FOR:
             await idle.popleft()[1].aclose()
-        if idle:
-            return idle.pop()[1]
+        while idle:
+            found = idle.pop()[1]
+            if not (isinstance(found, httpcore.AsyncHTTPConnection) and (found.is_closed() or found.has_expired())):
+                return found
+            await found.aclose()
+        context, backend = self.network.context(way.url, way.proxy), sockets.Backend()
+        if way.proxy is None:
+            return httpcore.AsyncHTTPConnection(way.place.origin, context, KEEP_FOR, network_backend=backend)
         return httpcore.AsyncConnectionPool(
-            ssl_context=self.network.context(way.url, way.proxy),
+            ssl_context=context,
             proxy=_of_httpcore(self.network.through(way.proxy)),
             max_connections=1,
             keepalive_expiry=KEEP_FOR,
-            network_backend=sockets.Backend(),
+            network_backend=backend,
         )
 
     async def close(self) -> None:

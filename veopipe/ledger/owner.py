@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -54,7 +53,7 @@ def look_up(places: Places) -> Ledger:
     if found is None:
         has_state = _has_state(places)
         ledger = Ledger(
-            _lost_id(places) or secrets.token_hex(16), places.manifest.name, is_new=not has_state, is_lost=has_state
+            _lost_id(places) or os.urandom(16).hex(), places.manifest.name, is_new=not has_state, is_lost=has_state
         )
     else:
         _check_owner(places, found)

@@ -17,12 +17,12 @@ from typing import Any
 
 from veopipe import money
 from veopipe.dialects import choice
-from veopipe.dialects.base import is_safe_id
 from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
 from veopipe.takes.moment import Moment
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
+from veopipe.takes.origin import VIDEOS, is_safe_id
 from veopipe.takes.status import CHARGED, SETTLED, Status
-from veopipe.takes.take import VIDEOS, Attempt, Delivered, Sent, ShotState, Take
+from veopipe.takes.take import Attempt, Delivered, Sent, ShotState, Take
 
 FORMAT = 1
 LARGEST = 4 << 20

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -43,7 +42,7 @@ def keep_reserve(places: Places) -> None:
     try:
         if not path.exists():
             files.make_folder(path.parent, 0o700)
-            files.replace(path, secrets.token_bytes(RESERVE), 0o600)  # bytes that no disk can compress
+            files.replace(path, os.urandom(RESERVE), 0o600)  # bytes that no disk can compress
     except OSError as error:
         raise NotRecorded(f"{path} can't be written: {error.strerror}") from error
 
@@ -78,7 +77,7 @@ def _recorded_in_reserve(store: Store, shot: str, number: int, event: Event, fac
 
 def _rescue(places: Places, record: Mapping[str, Any]) -> None:
     line = json.dumps({"format": FORMAT, "at": now(), **record})
-    name = f"{record['shot']}.{secrets.token_hex(4)}.json"
+    name = f"{record['shot']}.{os.urandom(4).hex()}.json"
     for path in (places.rescue / name, places.output / f".rescue-{name}"):
         with suppress(OSError):
             files.make_folder(path.parent, 0o700)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import shlex
 import stat
 import subprocess
@@ -142,7 +141,7 @@ def _is_foreign(status: os.stat_result) -> bool:
 
 def _keeps_permissions(folder: Path) -> bool:
     """Whether a file made for its owner only is for its owner only. Else no mode and no owner there means anything."""
-    path = folder / f"{files.TEMPORARY_PREFIX}{secrets.token_hex(6)}"
+    path = folder / f"{files.TEMPORARY_PREFIX}{os.urandom(6).hex()}"
     try:
         descriptor = files.create_exclusively(path, 0o600)
     except OSError:

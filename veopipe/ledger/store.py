@@ -13,7 +13,7 @@ Source: docs/design.md, 5 (State files) and 5 (The count); docs/hazards.md, c 6.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -131,7 +131,7 @@ class Store:
         while waiting:
             if not ready:  # a circle: one of it makes room
                 new, old = next(iter(waiting.items()))
-                waiting[new] = f"{ASIDE}{secrets.token_hex(8)}"
+                waiting[new] = f"{ASIDE}{os.urandom(8).hex()}"
                 self._rename(old, waiting[new])
                 ready.append(old)
             new = ready.pop()

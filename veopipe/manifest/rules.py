@@ -24,7 +24,7 @@ from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
 from veopipe.manifest.texts import RULES as NAMED_TEXTS
 from veopipe.profiles.profile import Model
 from veopipe.takes.order import SIZES
-from veopipe.text import DENSE, printable
+from veopipe.text import dense, printable
 
 _OWN, _VIDEO = "veopipe, Manifest", "Google, Video"
 _IMAGES = "API document, Multi-Reference Images"
@@ -104,8 +104,8 @@ TEXTS = frozenset({"prompt", "negative_prompt", "notes", "tags"})
 
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text has."""
-    dense = len(DENSE.findall(text))  # a token is about one of these characters, or about four of the others
-    return dense + (len(text) - dense) // 4
+    whole = dense(text)  # a token is about one of these characters, or about four of the others
+    return whole + (len(text) - whole) // 4
 
 
 # --- models ---------------------------------------------------------------------------------------------

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from veopipe.dialects import choice
-from veopipe.dialects.base import Dialect, Told
 from veopipe.documents.nodes import Layer, plain
 from veopipe.profiles.profile import KEPT_FOR, VEO, Model, Profile
 from veopipe.text import printable
+
+if TYPE_CHECKING:
+    from veopipe.dialects.base import Dialect, Told
 
 INSTEAD = "write a model that is sold into a pipeline of your own, in pipelines/ beside the list"
 """What to do where a pipeline orders every shot with a model that is announced as switched off."""

@@ -38,7 +38,7 @@ from veopipe.pipeline.pipeline import (
 from veopipe.profiles import reading as profiles
 from veopipe.profiles.prices import Price
 from veopipe.profiles.profile import Model, Profile, in_dialect
-from veopipe.takes.take import VIDEOS
+from veopipe.takes.origin import VIDEOS
 from veopipe.text import printable
 
 DEFAULT, REHEARSAL = "default", "rehearsal"

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from veopipe.dialects.base import Scope
 from veopipe.profiles.profile import Model, Retirement
 from veopipe.takes.order import Order
 from veopipe.takes.origin import is_local
-from veopipe.takes.status import CARRIED_ON, Status
+from veopipe.takes.status import CARRIED_ON, Scope, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Reviews
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from veopipe.profiles.prices import Price, Usage
 from veopipe.takes.order import Order
-from veopipe.takes.take import VIDEOS
+from veopipe.takes.origin import VIDEOS
 
 VEO = "veo-3.1"
 """The family whose rules a model has that says nothing of its own: the API document's."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from veopipe.delivery.shelf import Shelf
-from veopipe.dialects.base import Scope
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.manifest.shots import Scalar
@@ -23,7 +22,7 @@ from veopipe.plan.plan import Action, Choice, Item, Plan
 from veopipe.project import Ending, OpenLedger
 from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, WAITING, Standing
 from veopipe.standins import StandIn
-from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Status
+from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Scope, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spending
 from veopipe.takes.verdict import Review, Reviews, Verdict
 

@@ -13,10 +13,10 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from veopipe.dialects.base import CreateAnswer, Scope
+from veopipe.dialects.base import CreateAnswer
 from veopipe.errors import ExitCode
 from veopipe.run.events import Happening, Journal
-from veopipe.takes.status import Status
+from veopipe.takes.status import Scope, Status
 
 DOUBTS_IN_A_ROW = 2
 """Answers in doubt after which nothing more is sent: something is wrong with the way to the gateway."""

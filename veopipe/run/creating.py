@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from veopipe.dialects.base import CreateAnswer, Outcome, Scope
+from veopipe.dialects.base import CreateAnswer, Outcome
 from veopipe.errors import ExitCode
 from veopipe.money import Budget, as_text
 from veopipe.plan.permission import Permission
@@ -26,7 +26,7 @@ from veopipe.run.events import Happening
 from veopipe.run.pace import after_throttling, after_trouble
 from veopipe.run.queue import Queue
 from veopipe.run.uploads import Held, Uploads
-from veopipe.takes.status import Status
+from veopipe.takes.status import Scope, Status
 from veopipe.takes.take import Take
 
 ANSWER_WAIT = 300.0

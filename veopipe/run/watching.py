@@ -77,8 +77,10 @@ class Watch:
 
     def is_news(self, answer: PollAnswer) -> bool:
         """Whether people must hear what the gateway says, and haven't in this run."""
+        if not answer.is_news or len(self._heard) >= MOST_NEWS:
+            return False
         said = without_ids(answer.message)
-        if not answer.is_news or said in self._heard or len(self._heard) >= MOST_NEWS:
+        if said in self._heard:
             return False
         self._heard.add(said)
         return True

@@ -31,6 +31,15 @@ class Status(StrEnum):
     VERIFIED = "verified"
 
 
+class Scope(StrEnum):
+    """What a refusal is about."""
+
+    SHOT = "shot"
+    ACCOUNT = "account"
+    GATEWAY = "gateway"
+    THROTTLE = "throttle"
+
+
 class Event(StrEnum):
     """What happened to an attempt."""
 

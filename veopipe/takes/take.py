@@ -15,13 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from veopipe.takes.order import Order, key_of
-from veopipe.takes.origin import is_local
+from veopipe.takes.origin import VIDEOS, is_local
 from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, Event, Status, after
-
-VIDEOS = "videos"
-"""The dialect of an attempt that names none: there was no other when state files began."""
-INTERACTIONS = "interactions"
-"""The dialect of Google's Interactions API."""
 
 
 @dataclass(frozen=True, slots=True)

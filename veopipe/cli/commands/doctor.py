@@ -45,7 +45,20 @@ CLOCK_TOLERANCE = 300.0
 LITTLE_ROOM = 2 << 30
 """Bytes; a night of 4K videos of some 100 MB needs more."""
 
-_LIBRARIES = ("httpx", "httpcore", "sniffio", "h11", "jsonschema", "pyyaml", "pymediainfo", "pillow", "click", "rich", "filelock", "jinja2")
+_LIBRARIES = (
+    "httpx",
+    "httpcore",
+    "sniffio",
+    "h11",
+    "jsonschema",
+    "pyyaml",
+    "pymediainfo",
+    "pillow",
+    "click",
+    "rich",
+    "filelock",
+    "jinja2",
+)
 _SIGNS = {"good": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "bold red")}
 _CODES = "0 everything that a run needs is there; 2 wrong usage; 6 something is missing"
 

@@ -46,6 +46,7 @@ class Progress:
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, widest: int = 0) -> None:
         self._console = console(stderr=True)
+        self._is_terminal = self._console.is_terminal
         self._quiet, self._verbose = quiet, verbose
         self._view: View | None = None
         self._began = time.monotonic()
@@ -95,13 +96,16 @@ class Progress:
 
     def _show(self, line: Text) -> None:
         with contextlib.suppress(OSError, ValueError):
-            if self._console.is_terminal:
+            if self._is_terminal:
                 self._console.print(line, no_wrap=True, overflow="ellipsis")
+            elif self._console.color_system is None:  # a log: one whole line, which nobody has to lay out
+                self._console.file.write(f"{line.plain}\n")
+                self._console.file.flush()
             else:
-                self._console.print(line, soft_wrap=True)  # a log: one whole line
+                self._console.print(line, soft_wrap=True)
 
     def _start(self, note: Note) -> None:
-        if self._console.is_terminal and not self._quiet:
+        if self._is_terminal and not self._quiet:
             self._view = View(self._console, note)
             with contextlib.suppress(OSError, ValueError):
                 self._view.live.start()
@@ -142,7 +146,7 @@ class Progress:
         """The shot, padded to the widest so far, so that what follows stands in columns; "" for a note about none."""
         if note.shot is None:
             return ""
-        most = max(12, self._console.width // 3) if self._console.is_terminal else _LONGEST_ID
+        most = max(12, self._console.width // 3) if self._is_terminal else _LONGEST_ID
         shot = printable(note.shot, most, own=True)
         if note.take is not None and note.take > 1:  # as its file is called: several takes of a shot may be under way
             shot = f"{shot}.{note.take:03d}"
@@ -150,4 +154,4 @@ class Progress:
         return shot.ljust(min(self._widest, most))
 
     def _clock(self, note: Note) -> str:
-        return minutes(time.monotonic() - self._began).rjust(5) if self._console.is_terminal else note.at
+        return minutes(time.monotonic() - self._began).rjust(5) if self._is_terminal else note.at

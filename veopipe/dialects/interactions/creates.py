@@ -13,10 +13,12 @@ from typing import Any
 
 from veopipe.dialects import outcomes
 from veopipe.dialects.addresses import is_about_address
-from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome, Scope, is_safe_id
+from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome
 from veopipe.dialects.bodies import code_of, parse_json, words_of, words_of_body
 from veopipe.dialects.heads import retry_after
 from veopipe.dialects.interactions.complaints import Complaint, complaint_of
+from veopipe.takes.origin import is_safe_id
+from veopipe.takes.status import Scope
 from veopipe.text import holds_secret, printable
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431})

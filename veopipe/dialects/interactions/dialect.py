@@ -22,7 +22,8 @@ from veopipe.dialects.base import (
 from veopipe.dialects.heads import judge_content
 from veopipe.dialects.interactions import body, creates, polls
 from veopipe.takes.order import Order
-from veopipe.takes.take import INTERACTIONS, Attempt
+from veopipe.takes.origin import INTERACTIONS
+from veopipe.takes.take import Attempt
 
 _JSON = {"Accept": "application/json"}
 _VIDEO = {"Accept": "video/mp4, */*;q=0.1"}

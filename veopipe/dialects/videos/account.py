@@ -16,9 +16,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from veopipe.dialects.base import Evidence, Request, is_safe_id
+from veopipe.dialects.base import Evidence, Request
 from veopipe.dialects.bodies import parse_json, words_of_body
 from veopipe.dialects.lookup import Page, Question, Record
+from veopipe.takes.origin import is_safe_id
 from veopipe.text import holds_secret
 
 _PATH = "/api/log/self"

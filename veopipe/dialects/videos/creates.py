@@ -12,10 +12,11 @@ from typing import Any
 
 from veopipe.dialects import outcomes
 from veopipe.dialects.addresses import is_about_address
-from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome, Scope
+from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome
 from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of, words_of_body
 from veopipe.dialects.heads import retry_after
 from veopipe.dialects.videos import jobs
+from veopipe.takes.status import Scope
 from veopipe.text import printable
 
 # The gateway decided before it accepted anything, envelope or not (docs/design.md, 6).

@@ -17,13 +17,13 @@ from veopipe.dialects.base import (
     Picture,
     PollAnswer,
     Request,
-    is_safe_id,
 )
 from veopipe.dialects.heads import judge_content
 from veopipe.dialects.videos import creates, form, polls
 from veopipe.dialects.videos.account import Log
 from veopipe.takes.order import Order
-from veopipe.takes.take import VIDEOS, Attempt
+from veopipe.takes.origin import VIDEOS, is_safe_id
+from veopipe.takes.take import Attempt
 
 _STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generations/{}"}
 _JSON = {"Accept": "application/json"}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from veopipe.dialects.base import is_safe_id
+from veopipe.takes.origin import is_safe_id
 from veopipe.text import holds_secret, printable
 
 _KEYS = ("status", "task_status", "taskStatus", "state", "job_status", "jobStatus", "task_state")
