@@ -272,7 +272,7 @@ def looked_up_first(yard: Yard, make: Make) -> list[str]:
 # --- bugs -------------------------------------------------------------------------------------------
 
 _SAVED = "        self.store.save(state.with_take(take))\n"
-_BODY = '        crashpoints.reach("body")\n        yield from self.body\n'
+_BODY = '        crashpoints.reach("body")\n        yield from _joined(self.body)\n'
 BUGS: dict[str, Bug] = {
     "the intent isn't synced": Bug(
         "run/create_call.py",
@@ -384,8 +384,8 @@ BUGS: dict[str, Bug] = {
     ),
     "the part isn't synced before it is recorded": Bug(
         "delivery/download.py",
-        "        await asyncio.to_thread(sink.sync)\n",
-        "",
+        "                files.sync(self._descriptor, self._part)\n",
+        "                pass\n",
         cut_at("measure", disks=(LOST,)),
         "no file on disk has these bytes",
     ),
@@ -419,7 +419,7 @@ BUGS: dict[str, Bug] = {
         "run/steps.py",
         '        crashpoints.reach("measure", path)\n',
         "        early = replace(take, file=replace(take.file, name=path.name))\n"
-        "        await asyncio.to_thread(self.shelf.publish, shot, early, ())\n"
+        "        await asyncio.to_thread(self.shelf.publish, path.name.split('.')[1], early, ())\n"
         '        crashpoints.reach("measure", path)\n',
         cut_at("measure", disks=(KILL,)),
         "before its take is verified",

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from veopipe import crashpoints, files
 from veopipe.delivery import boxes, wrapping
+from veopipe.delivery.boxes import Video
 from veopipe.dialects.base import Content
 from veopipe.dialects.bodies import A_PAGE, parse_json, words_of, words_of_body
 from veopipe.gateway.client import ContentStream, Gateway, Interrupted
@@ -80,6 +81,7 @@ class Part:
         retry_after: seconds that it asks to wait then, if it says.
         answered: somebody was reached and said that there is no video. Else this machine, its network or its own
             judgement is the reason, and the video may be there all the same.
+        video: what its boxes say, when complete.
     """
 
     fetched: Fetched
@@ -89,6 +91,7 @@ class Part:
     busy: bool = False
     retry_after: float | None = None
     answered: bool = True
+    video: Video | None = None
 
 
 Received = Callable[[int, int | None], None]
@@ -101,7 +104,7 @@ async def fetch(gateway: Gateway, attempt: Attempt, part: Path, received: Receiv
     Args:
         gateway: that has the task.
         attempt: which was accepted there.
-        part: replaced if it is there; its folder must exist.
+        part: replaced if it is there; its folder is made.
         received: called about once a mebibyte.
     """
     try:
@@ -212,14 +215,13 @@ async def _receive(
     length = arrival.stream.length
     if length is not None and length > LARGEST_VIDEO:  # a lie must not stop all downloads
         return Part(Fetched.CORRUPT, f"it claims {length:,} bytes")
-    lack = await asyncio.to_thread(_lack_of_room, part.parent, length or 0)
-    if lack:
-        return Part(Fetched.DISK, f"{_NO_ROOM}: {lack}")
-    await asyncio.to_thread(files.remove_quietly, part)
-    sink = _Sink(await asyncio.to_thread(files.create_exclusively, part), part)
+    sink = await asyncio.to_thread(_opened, part, length or 0)
+    if isinstance(sink, str):
+        return Part(Fetched.DISK, f"{_NO_ROOM}: {sink}")
     try:
-        await _write(arrival, opening, wrapped, sink, received)
-        await asyncio.to_thread(sink.sync)
+        last = await _write(arrival, opening, wrapped, sink, received)
+        cut = arrival.cut or ("" if wrapped.is_over else "it ends in the midst of what it is packed in")
+        found = await asyncio.to_thread(sink.finish, last, cut)
     except (wrapping.Unwrappable, Interrupted) as error:
         return await _dropped(part, Fetched.CORRUPT, str(error))
     except asyncio.CancelledError:  # the run is ended, perhaps because the disk is full
@@ -228,12 +230,19 @@ async def _receive(
         raise
     finally:
         sink.close()
-    await asyncio.to_thread(files.sync_folder, part.parent)
-    cut = arrival.cut or ("" if wrapped.is_over else "it ends in the midst of what it is packed in")
-    fault = await asyncio.to_thread(_fault_of, part, sink.size, cut)
-    if fault:
-        return await _dropped(part, Fetched.CORRUPT, fault)
-    return Part(Fetched.COMPLETE, sha256=sink.digest.hexdigest(), bytes=sink.size)
+    if isinstance(found, str):
+        return await _dropped(part, Fetched.CORRUPT, found)
+    return Part(Fetched.COMPLETE, sha256=sink.digest.hexdigest(), bytes=sink.size, video=found)
+
+
+def _opened(part: Path, wanted: int) -> _Sink | str:
+    """The part, new and empty; or what the disk lacks for so many bytes."""
+    files.make_folder(part.parent)
+    lack = _lack_of_room(part.parent, wanted)
+    if lack:
+        return lack
+    files.remove_quietly(part)
+    return _Sink(files.create_exclusively(part), part)
 
 
 class _Sink:
@@ -251,23 +260,41 @@ class _Sink:
     def write(self, piece: bytes) -> None:
         """Hash and write."""
         with self._turn:
-            if self._is_open:
-                self.digest.update(piece)
-                files.write_all(self._descriptor, piece, self._part)
-                self.size += len(piece)
+            self._write(piece)
 
-    def sync(self) -> None:
-        """Force it onto the disk."""
+    def _write(self, piece: bytes) -> None:
+        if self._is_open:
+            self.digest.update(piece)
+            files.write_all(self._descriptor, piece, self._part)
+            self.size += len(piece)
+
+    def finish(self, last: bytes, cut: str) -> Video | str:
+        """Write the last piece, force all onto the disk, and look at what is there.
+
+        Args:
+            last: may be empty.
+            cut: why there is no more, where there should be.
+
+        Returns:
+            What the video says of itself, or why it isn't whole.
+        """
         with self._turn:
+            self._write(last)
             if self._is_open:
                 files.sync(self._descriptor, self._part)
+            self._close()
+            files.sync_folder(self._part.parent)
+            return _looked_at(self._part, self.size, cut)
 
     def close(self) -> None:
         """Close the file; what a thread still wants to write is dropped."""
         with self._turn:
-            if self._is_open:
-                self._is_open = False
-                os.close(self._descriptor)
+            self._close()
+
+    def _close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            os.close(self._descriptor)
 
 
 @dataclass(slots=True)
@@ -290,31 +317,33 @@ class _Pace:
 
 async def _write(
     arrival: _Arrival, opening: bytes, wrapped: wrapping.Wrapping, sink: _Sink, received: Received
-) -> None:
-    """Write the video as it comes."""
-    waiting, chunk = bytearray(), opening or None
+) -> bytes:
+    """Write the video as it comes, but for its last piece, which is returned."""
+    waiting: list[bytes] = []
+    size, chunk = 0, opening or None
     while chunk is not None:
         for piece in wrapped.feed(chunk):
-            waiting += piece
-            if len(waiting) >= _PIECE:
-                await asyncio.to_thread(sink.write, bytes(waiting))
-                waiting.clear()
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _PIECE:
+                await asyncio.to_thread(sink.write, b"".join(waiting))
+                waiting, size = [], 0
                 received(sink.size, arrival.stream.length)
             if sink.size > LARGEST_VIDEO:
                 raise Interrupted(f"more than {LARGEST_VIDEO:,} bytes")
         chunk = None if arrival.cut else await arrival.next()
-    await asyncio.to_thread(sink.write, bytes(waiting))
+    return b"".join(waiting)
 
 
-def _fault_of(part: Path, size: int, cut: str) -> str | None:
-    """Why what arrived isn't whole. Its boxes decide, not the transport, unless more could have followed."""
+def _looked_at(part: Path, size: int, cut: str) -> Video | str:
+    """What arrived, or why it isn't whole. Its boxes decide, not the transport, unless more could have followed."""
     if size < SMALLEST_VIDEO:
         return cut or f"only {counted(size, 'byte')}"
     crashpoints.reach("walk", part)
     found = boxes.look(part)
     if isinstance(found, boxes.BoxFault):
         return cut or found.reason
-    return None if found.closed else cut or None
+    return cut if cut and not found.closed else found
 
 
 def _lack_of_room(folder: Path, wanted: int) -> str | None:

@@ -159,15 +159,16 @@ class Prober:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def measure(self, path: Path, *, walked: bool = False) -> Measured | Unmeasurable:
+    async def measure(self, path: Path, *, walked: bool = False, video: Video | None = None) -> Measured | Unmeasurable:
         """The facts of a file, or why there are none. Waits for its turn; never raises for a bad file.
 
         Args:
             path: the file.
             walked: `boxes.look` has just passed it, so it isn't refused for its boxes.
+            video: what it said; None: it is looked at again.
         """
         try:
-            looked = await asyncio.to_thread(look, path)
+            looked: Video | BoxFault = video if video is not None else await asyncio.to_thread(look, path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "no file can have that name"
             return Unmeasurable(f"the file can't be read: {reason}")
@@ -179,6 +180,10 @@ class Prober:
         if isinstance(looked, BoxFault) or isinstance(found, Unmeasurable):
             return found
         return reconciled(found, looked)
+
+    async def make_ready(self) -> None:
+        """Start the child before there is a file. What is in its way is told when a file is to be measured."""
+        await self.trouble()
 
     async def trouble(self) -> str | None:
         """Why nothing can be measured here, or None: a child that loads libmediainfo can be started."""

@@ -297,6 +297,8 @@ class Run:
             task.add_done_callback(self._look_for_bugs)
 
         def begin(shot: str, number: int) -> None:
+            if not settling:
+                follow(settler.steps.prober.make_ready())  # while videos render, not when the first one waits for it
             follow(self._settle(settler, by_take.get((shot, number)), shot, number))
 
         self._resume(plan, begin)

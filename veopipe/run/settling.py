@@ -9,8 +9,9 @@ Source: docs/design.md, 5 (Videos) and 6 (The loop).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from veopipe.delivery.shelf import Away, Shelf
 from veopipe.errors import ExitCode
@@ -49,8 +50,6 @@ class Settler:
                 take = await self._record(shot, take, step)
                 if step.wait and not await brakes.pause(step.wait):
                     return
-            if take.status is Status.VERIFIED and self.may_show(self.store.shots[shot], number):
-                await self._show(shot, take)
         except Away as away:  # nothing is asked for, fetched or recorded in its stead
             brakes.journal.note(Happening.MISSING, shot, number, str(away))
         except (NotRecorded, OSError) as error:
@@ -58,19 +57,43 @@ class Settler:
 
     async def _record(self, shot: str, take: Take, step: Step) -> Take:
         """The take as it stands after a step, on disk."""
-        if step.event is None:
-            if step.facts:
-                await asyncio.to_thread(self.store.change, shot, take.number, lambda old: _with(old, step))
+        if step.event is None and not step.facts:
             return self.store.shots[shot].take(take.number)
-        taken = await asyncio.to_thread(self.store.record, shot, take.number, step.event, **step.facts)
-        self.steps.brakes.journal.note(taken.status, shot, take.number, taken.last.message or "")
+        # One hand-over to a thread for all of it: each costs as much as a millisecond of work.
+        taken, shown = await asyncio.to_thread(self._put_down, shot, take, step)
+        if step.event is not None:
+            self.steps.brakes.journal.note(taken.status, shot, take.number, taken.last.message or "")
+        if isinstance(shown, OSError):
+            raise shown
+        self._tell(shot, take.number, shown)
         return taken
+
+    def _put_down(self, shot: str, take: Take, step: Step) -> tuple[Take, str | OSError | None]:
+        """Name a measured part, record what happened, let a verified take be shown; what became of the latter."""
+        facts = dict(step.facts)
+        if step.measured is not None:
+            facts["file"] = self.shelf.put_away(step.measured, facts["file"])
+        if step.event is None:
+            return self.store.change(shot, take.number, lambda old: _with(old, facts)), None
+        taken = self.store.record(shot, take.number, step.event, **facts)
+        if taken.status is not Status.VERIFIED or not self.may_show(self.store.shots[shot], take.number):
+            return taken, None
+        try:
+            return taken, self._publish(shot, taken)
+        except OSError as error:  # it is verified all the same
+            return taken, error
+
+    def _publish(self, shot: str, take: Take) -> str | None:
+        """Let the shot's finished name be this verified take; why it can't be, in words, or `OSError`."""
+        return self.shelf.publish(shot, take, self.store.every_take(shot))
+
+    def _tell(self, shot: str, number: int, left: str | None) -> None:
+        if left:
+            self.steps.brakes.journal.note(Happening.LEFT_ALONE, shot, number, left)
 
     async def _show(self, shot: str, take: Take) -> None:
         """Let the shot's finished name be this verified take; raises `OSError` where it can't be linked or copied."""
-        left = await asyncio.to_thread(self.shelf.publish, shot, take, self.store.every_take(shot))
-        if left:
-            self.steps.brakes.journal.note(Happening.LEFT_ALONE, shot, take.number, left)
+        self._tell(shot, take.number, await asyncio.to_thread(self._publish, shot, take))
 
     async def bring_back(self, shot: str, take: Take) -> None:
         """See that a verified take is on disk under both names; fetch it again if the gateway may have it.
@@ -99,11 +122,11 @@ class Settler:
             brakes.stop(f"{shot}: {_said(error)}", ExitCode.ENVIRONMENT)
 
 
-def _with(take: Take, step: Step) -> Take:
+def _with(take: Take, facts: Mapping[str, Any]) -> Take:
     """The take, where it stands, with what became known of it."""
-    facts = dict(step.facts)
-    file = facts.pop("file", take.file)
-    return replace(take, attempts=(*take.attempts[:-1], replace(take.last, **facts)), file=file)
+    of_attempt = {name: fact for name, fact in facts.items() if name != "file"}
+    last = replace(take.last, **of_attempt)
+    return replace(take, attempts=(*take.attempts[:-1], last), file=facts.get("file", take.file))
 
 
 def _said(error: Exception) -> str:

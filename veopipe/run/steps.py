@@ -13,9 +13,10 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from veopipe import clock, crashpoints, files
+from veopipe import clock, crashpoints
 from veopipe.delivery.download import Fetched, Part, fetch
 from veopipe.delivery.measure import Prober, Unmeasurable, judge
 from veopipe.delivery.shelf import Shelf
@@ -56,11 +57,13 @@ class Step:
         event: for the attempt table; None: the take stands where it stood.
         facts: fields of its newest attempt that become known; `file` is the take's.
         wait: seconds until its next step.
+        measured: the part that gets its final name before this is recorded.
     """
 
     event: Event | None
     facts: Mapping[str, Any] = field(default_factory=dict)
     wait: float = 0.0
+    measured: Path | None = None
 
 
 @dataclass(slots=True)
@@ -107,7 +110,7 @@ class Steps:
             return await self._poll(shot, take, watch)
         if take.status is Status.RENDERED:
             return await self._download(shot, take, watch)
-        return await self._measure(shot, take) if take.status is Status.DOWNLOADED else None
+        return await self._measure(take, watch) if take.status is Status.DOWNLOADED else None
 
     # --- rendering ---------------------------------------------------------------------------------
 
@@ -235,7 +238,6 @@ class Steps:
                 return Part(Fetched.DISK, "leaving")
             crashpoints.reach("download", shot)
             journal.note(Happening.DOWNLOADING, shot, take.number)
-            await asyncio.to_thread(files.make_folder, target.parent)
             part = await fetch(
                 self.gateway,
                 take.last,
@@ -252,6 +254,7 @@ class Steps:
         content = watch.content
         waited = content.count(is_corrupt=part.fetched is Fetched.CORRUPT, is_empty=part.fetched is Fetched.NOT_READY)
         if part.fetched is Fetched.COMPLETE:
+            content.whole = (self.shelf.part(shot, take.number), part.video) if part.video is not None else None
             return Step(Event.DELIVERED, {"file": self.shelf.expected(shot, take.number, part.sha256, part.bytes)})
         if part.fetched is Fetched.GONE:
             return Step(Event.GONE, {"reason": "gone", "message": f"paid, and gone at the gateway: {part.why}"})
@@ -267,21 +270,23 @@ class Steps:
 
     # --- downloaded --------------------------------------------------------------------------------
 
-    async def _measure(self, shot: str, take: Take) -> Step:
+    async def _measure(self, take: Take, watch: Watch) -> Step:
         """Measure the file that is on disk and compare it with the order."""
-        path = await asyncio.to_thread(self.shelf.locate, take)
+        whole, watch.content.whole = watch.content.whole, None
+        path, video = whole or (None, None)
+        if path is None:
+            path = await asyncio.to_thread(self.shelf.locate, take)
         if path is None or take.file is None:
             return Step(Event.PART_LOST, {"file": None, "message": "the downloaded file is gone or changed"})
         crashpoints.reach("measure", path)
-        measured = await self.prober.measure(path, walked=True)
+        measured = await self.prober.measure(path, walked=True, video=video)
         if isinstance(measured, Unmeasurable):
             return _parked("unmeasurable", f"the file can't be measured: {measured.reason}")
         verdict = judge(measured, take.order, self.pipeline.verify.duration_tolerance)
-        file = await asyncio.to_thread(self.shelf.put_away, path, take.file)
-        facts = {"file": measured.of(file), "message": verdict.text or None}
+        facts = {"file": measured.of(take.file), "message": verdict.text or None}
         if verdict.matches:
-            return Step(Event.MATCHES, facts)
-        return Step(Event.DIFFERS, {**facts, "reason": "mismatched"})
+            return Step(Event.MATCHES, facts, measured=path)
+        return Step(Event.DIFFERS, {**facts, "reason": "mismatched"}, measured=path)
 
     # --- verified ----------------------------------------------------------------------------------
 
@@ -303,7 +308,7 @@ class Steps:
                 return "what the gateway sends now is another video"
         fresh = self.shelf.expected(shot, take.number, part.sha256, part.bytes)
         again = replace(file, output=fresh.output, name=fresh.name, sha256=fresh.sha256, bytes=fresh.bytes)
-        return Step(None, {"file": await asyncio.to_thread(self.shelf.put_away, path, again)})
+        return Step(None, {"file": again}, measured=path)
 
 
 def _has_told(store: Store, gateway: str) -> bool:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from veopipe.delivery.boxes import Video
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.run.pace import Tempo, about, after_trouble
 from veopipe.text import without_ids
@@ -23,10 +25,12 @@ class Content:
     Attributes:
         corrupt: those whose body was damaged.
         was_empty: the last one brought no video.
+        whole: the part that the last one brought, hashed and looked at as it came, and what its boxes say.
     """
 
     corrupt: int = 0
     was_empty: bool = False
+    whole: tuple[Path, Video] | None = None
     _since: float | None = None
 
     def count(self, *, is_corrupt: bool, is_empty: bool) -> float:
