@@ -12,7 +12,7 @@ import contextlib
 import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ from veopipe.takes.status import Status
 from veopipe.takes.take import Take
 from veopipe.takes.verdict import Review, Verdict
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from veopipe.film.editing import Editing

@@ -17,9 +17,11 @@ Source: docs/design.md, 7 (Exit codes).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import IntEnum
 from typing import Literal
+
+from veopipe.values import dataclass
 
 
 class ExitCode(IntEnum):

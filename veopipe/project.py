@@ -10,7 +10,7 @@ import fnmatch
 import shlex
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from veopipe.takes.order import key_of
 from veopipe.takes.take import Attempt, attempts_of
 from veopipe.takes.verdict import Reviews
 from veopipe.text import counted, printable
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ import errno
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from veopipe.values import dataclass
 
 LARGEST = 1024
 """Bytes: a Git LFS pointer must be shorter (git-lfs, specification), and a git-annex pointer holds one name."""

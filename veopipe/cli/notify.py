@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -32,6 +32,7 @@ from veopipe.report.rows import Report
 from veopipe.takes.origin import is_loopback
 from veopipe.takes.status import UNKNOWN_OUTCOME, Status
 from veopipe.text import counted, hide, printable
+from veopipe.values import dataclass
 
 FINISHED, FAILED, IN_DOUBT = "finished", "failed", "in_doubt"
 

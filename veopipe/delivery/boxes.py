@@ -25,13 +25,14 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 from pathlib import Path
 
 from veopipe.delivery.mp4 import MAX_BOXES, Box, Damaged, Header, header_at
 from veopipe.delivery.samples import Movie, Span, Track, add_fragment, index_end, movie_of
 from veopipe.files import Irregular, open_regular
+from veopipe.values import dataclass
 
 MAX_TABLE_BYTES = 16 * 1024 * 1024
 """The largest `moov` or `moof` in bytes: it is held in memory. Eight seconds need less than 20 KB."""

@@ -17,11 +17,11 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _START_LIMIT_S = 30.0  # to load a library: 0.1 s here, but machines can be busy
 _GRACE_S = 2.0  # its own alarm rings so much later than ours

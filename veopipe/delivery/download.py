@@ -21,7 +21,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from veopipe.dialects.bodies import A_PAGE, parse_json, words_of, words_of_body
 from veopipe.gateway.client import ContentStream, Gateway, Interrupted
 from veopipe.takes.take import Attempt
 from veopipe.text import counted, printable
+from veopipe.values import dataclass
 
 LARGEST_VIDEO = 2 << 30
 """Bytes; 8 s of 4K are some 100 MB (docs/hazards.md, b)."""

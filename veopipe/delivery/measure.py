@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +21,7 @@ from veopipe.delivery.boxes import BoxFault, Video, look
 from veopipe.delivery.child import Answer, Child, Unready, asked_of
 from veopipe.takes.order import Order
 from veopipe.takes.take import Delivered
+from veopipe.values import dataclass
 
 LIMIT_S = 20.0
 """Seconds that one file may take (docs/hazards.md, e 25); a good one takes some milliseconds."""

@@ -10,7 +10,8 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from veopipe.values import dataclass
 
 MAX_BOXES = 10_000
 """Boxes in one container. An eight-second file with one fragment per sample has about 1,200."""

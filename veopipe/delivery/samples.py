@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
 from veopipe.delivery.mp4 import MAX_BOXES, Box, Damaged, first
+from veopipe.values import dataclass
 
 MAX_SAMPLES = 1_000_000
 """Samples of one track. Eight seconds have about 200 frames; of uncompressed sound, 400,000."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from veopipe import files, standins
@@ -20,6 +20,7 @@ from veopipe.ledger.paths import Places
 from veopipe.standins import StandIn
 from veopipe.takes.status import Status
 from veopipe.takes.take import Delivered, ShotState, Take
+from veopipe.values import dataclass
 
 
 class Away(Exception):

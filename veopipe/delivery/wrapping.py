@@ -16,12 +16,13 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import chain
 from typing import Protocol
 
 from veopipe.delivery.boxes import looks_like_mp4
+from veopipe.values import dataclass
 
 OPENING = 4 << 10
 """Bytes of a body that are looked at: what stands in front of a video is shorter."""

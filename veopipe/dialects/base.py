@@ -9,7 +9,7 @@ Source: docs/design.md, 2 and 6.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from veopipe.takes.order import Order
 from veopipe.takes.status import Scope
 from veopipe.takes.take import Attempt
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from veopipe.dialects.lookup import AccountLog

@@ -6,10 +6,11 @@ Source: docs/design.md, 2 and 5 (Which gateway).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from veopipe.takes.origin import INTERACTIONS, VIDEOS
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from veopipe.dialects.base import Dialect

@@ -10,11 +10,12 @@ Source: docs/design.md, 7 (resolve); docs/api-facts.md, i.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from veopipe.text import counted, printable
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from veopipe.dialects.base import Evidence, Request

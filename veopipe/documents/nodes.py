@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from veopipe.values import dataclass
 
 Plain = bool | int | float | str | list[Any] | dict[str, Any] | None
 

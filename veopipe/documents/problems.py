@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from veopipe.documents.nodes import Node, place
 from veopipe.errors import Problem, Severity
 from veopipe.text import counted, printable
+from veopipe.values import dataclass
 
 _NAMED = 10
 """How many shots, and how many `--only` options, a message names."""

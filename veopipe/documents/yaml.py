@@ -17,7 +17,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode,
 from veopipe.documents.problems import Rule
 from veopipe.errors import Problem
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 MAX_BYTES = 128 * 1024 * 1024
 """Size of a file: 100,000 shots with prompts of 1,000 characters fit."""

@@ -13,7 +13,6 @@ import array
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from veopipe.film.cutting import Film, Shown, timecode
 from veopipe.film.reel import BYTES_PER_SAMPLE, SAMPLES_PER_S, Reel
 from veopipe.film.screening import Screen, Unplayable, screened
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,7 +11,6 @@ import difflib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from veopipe.documents.problems import Findings, Place, Rule
 from veopipe.errors import InvalidInput, Problem, UsageError
 from veopipe.ledger.paths import Places
 from veopipe.text import counted, printable
+from veopipe.values import dataclass
 
 MAIN = "main"
 """The cut that is meant where none is named."""

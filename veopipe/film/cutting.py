@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from veopipe.takes.moment import FIRST, LAST, Moment
 from veopipe.takes.order import OrderedPicture
 from veopipe.takes.take import Take
 from veopipe.text import counted
+from veopipe.values import dataclass
 
 _FIRST, _LAST = "input_reference", "last_frame"  # the roles of the pictures that a shot begins and ends with
 _TALL, _WIDE = "portrait", "landscape"

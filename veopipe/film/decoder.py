@@ -20,12 +20,12 @@ import contextlib
 import io
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from veopipe.delivery.confinement import confine, opened, questions, say
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -11,7 +11,7 @@ Source: docs/design.md, 12 (Cuts).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from veopipe import files
@@ -28,6 +28,7 @@ from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Reviews, Verdict
+from veopipe.values import dataclass
 
 Counting = Callable[[Sequence[Path]], list[Footage | str]]
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable
 from veopipe.takes.order import SIZES
 from veopipe.takes.take import Delivered
+from veopipe.values import dataclass
 
 FILM = Fraction(24)
 """Frames per second where nothing says it: of a film without any video, and of takes that weren't measured."""

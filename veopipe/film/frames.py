@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from veopipe.delivery.shelf import Shelf, lack
 from veopipe.errors import EnvironmentFault
 from veopipe.takes.moment import Moment
 from veopipe.takes.take import Delivered
+from veopipe.values import dataclass
 
 LIMIT_S = 120.0
 """Seconds that one video may take. Eight seconds of 4K take some four on two cores, and a minute of it thirty."""

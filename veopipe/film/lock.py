@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from veopipe import files
@@ -18,6 +18,7 @@ from veopipe.film.cutting import Film, Shown
 from veopipe.ledger.paths import Places
 from veopipe.takes.verdict import name_of
 from veopipe.text import counted, printable
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

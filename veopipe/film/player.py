@@ -14,7 +14,6 @@ Source: docs/design.md, 12 (Cuts); docs/media-facts.md, e.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from types import ModuleType
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from veopipe.delivery.confinement import confine, questions, say
 from veopipe.film import decoder
 from veopipe.film.decoder import Answered, Seen, Shown, Unfit
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from av.container import InputContainer

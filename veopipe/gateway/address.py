@@ -11,11 +11,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from veopipe.errors import EnvironmentFault
 from veopipe.takes.origin import PORTS, SIMULATOR, is_local, is_loopback
+from veopipe.values import dataclass
 
 # One header value in ASCII: other characters make the HTTP library raise with the key in its message
 # (docs/hazards.md, e 39).

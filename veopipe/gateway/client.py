@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from email.utils import parsedate_to_datetime
 
 import httpcore
@@ -34,6 +34,7 @@ from veopipe.gateway.network import Network
 from veopipe.takes.origin import is_same_origin
 from veopipe.takes.take import Attempt
 from veopipe.text import hide
+from veopipe.values import dataclass
 
 MAX_REDIRECTS = 5
 """Hops from a content answer to a signed URL that are followed (docs/hazards.md, b)."""

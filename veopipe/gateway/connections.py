@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import httpcore
@@ -20,6 +20,7 @@ import httpx
 from veopipe.gateway import sockets
 from veopipe.gateway.network import Network
 from veopipe.gateway.proxies import Proxy
+from veopipe.values import dataclass
 
 KEEP_FOR = 30.0
 """Seconds that an idle connection is kept for the next poll: longer than the usual interval of 15 s."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from importlib import util
 from typing import Any
@@ -23,6 +23,7 @@ from veopipe.gateway import proxies, trust
 from veopipe.gateway.proxies import Proxies, Proxy
 from veopipe.gateway.trust import Trust
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 # Of httpx for creates, and of httpcore, which it is made of, for what is free.
 _PROXY_ERRORS = (httpx.ProxyError, httpcore.ProxyError)

@@ -15,7 +15,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote, urlsplit
 from veopipe.errors import EnvironmentFault
 from veopipe.takes.origin import PORTS, is_loopback
 from veopipe.text import hide
+from veopipe.values import dataclass
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]@]+)(?::([0-9]{0,5}))?")

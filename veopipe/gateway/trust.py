@@ -19,13 +19,13 @@ import re
 import ssl
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from veopipe.errors import EnvironmentFault
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _INSTEAD = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _BESIDES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

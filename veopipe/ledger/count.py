@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from veopipe.takes.take import ShotState
+from veopipe.values import dataclass
 
 
 @dataclass(slots=True)

@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from veopipe.ledger.reading import strict_json
 from veopipe.takes.order import KEY
+from veopipe.values import dataclass
 
 FORMAT = 1
 LARGEST = 64 << 20

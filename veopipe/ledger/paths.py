@@ -8,9 +8,10 @@ Source: docs/design.md, 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from veopipe import standins
 from veopipe.standins import StandIn
+from veopipe.values import dataclass
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

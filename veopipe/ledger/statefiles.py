@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from veopipe import files, standins
@@ -23,6 +23,7 @@ from veopipe.ledger.record import LARGEST, SHOT_ID, parse
 from veopipe.standins import StandIn
 from veopipe.takes.take import ShotState
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _ENDING = ".json"
 

@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from veopipe import files
@@ -30,6 +30,7 @@ from veopipe.ledger.record import dump
 from veopipe.ledger.statefiles import Unusable
 from veopipe.takes.status import Event
 from veopipe.takes.take import ShotState, Take, advance
+from veopipe.values import dataclass
 
 ASIDE = "aside-"
 """What the id begins with that a state has for a moment while shots change ids in a circle."""

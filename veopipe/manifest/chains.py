@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from veopipe.takes.chain import in_order
 from veopipe.takes.moment import FIRST, LAST, Moment
 from veopipe.takes.order import SIZES
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _OWN = "veopipe, Film craft"
 UNKNOWN = Rule("chain-unknown", "error", "`shot` is the id of a shot of this list", _OWN)

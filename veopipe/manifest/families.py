@@ -12,13 +12,14 @@ Source: docs/design.md, 3 (Families).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import Any, Protocol
 
 from veopipe.documents import schema
 from veopipe.documents.problems import Finding, Rule
 from veopipe.documents.schema import Schema
+from veopipe.values import dataclass
 
 _MOST_CACHED = 100_000
 _BOUNDS = ("minimum", "maximum")

@@ -6,7 +6,6 @@ A value that is wrong by itself isn't compared with others, so that one mistake 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from veopipe.manifest import rules
 from veopipe.manifest.families import ModelRules, ShotRules, default_values
 from veopipe.manifest.layers import sized
 from veopipe.profiles.profile import Model
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from veopipe.documents import schema
 from veopipe.manifest import rules
 from veopipe.manifest.families import ShotRules
 from veopipe.profiles.profile import Model
+from veopipe.values import dataclass
 
 _LONGEST = 60  # seconds that are tried
 _MOST_PICTURES = 12

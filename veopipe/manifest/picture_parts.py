@@ -17,8 +17,10 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO, Literal
+
+from veopipe.values import dataclass
 
 _MAX_PARTS = 50_000  # chunks of a PNG, segments of a JPEG's header; 20 MB in chunks of 1 KiB are 20,000
 _MAX_METADATA = 1 << 20  # bytes: read of one part, or unfolded from it

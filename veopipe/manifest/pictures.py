@@ -22,7 +22,6 @@ import re
 import stat
 import struct
 import warnings
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +30,7 @@ from veopipe import files, standins
 from veopipe.documents.problems import Rule
 from veopipe.manifest.picture_parts import NO_END, Parts, survey
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 MAX_BYTES = 20_000_000
 """The largest picture in bytes. Sources say "20 MB" and don't say which megabyte. A gateway that finds a picture too

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from veopipe.pipeline.pipeline import INSTEAD, Overrides
 from veopipe.profiles.profile import Model
 from veopipe.profiles.reading import built_in
 from veopipe.takes.order import Order, OrderedPicture
+from veopipe.values import dataclass
 
 Selects = Callable[[str, Sequence[str]], bool]
 """Whether a command is about a shot, by its id and tags."""

@@ -14,7 +14,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ from veopipe.documents.syntax import LINE_END
 from veopipe.errors import Problem
 from veopipe.pipeline.pipeline import Overrides
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _SENT = ("prompt", "negative_prompt")
 _KEYS = (*_SENT, "notes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from veopipe.dialects import choice
 from veopipe.documents.nodes import Layer, plain
 from veopipe.profiles.profile import KEPT_FOR, VEO, Model, Profile
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from veopipe.dialects.base import Dialect, Told

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from veopipe.profiles.prices import Price
 from veopipe.profiles.profile import Model, Profile, in_dialect
 from veopipe.takes.origin import VIDEOS
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 DEFAULT, REHEARSAL = "default", "rehearsal"
 _ENDINGS = (".yaml", ".yml")

@@ -9,7 +9,7 @@ Source: docs/design.md, 12 (Chains).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from veopipe.money import as_text
@@ -17,6 +17,7 @@ from veopipe.plan.plan import Action, Item, Source, Wanted
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import Status
 from veopipe.takes.take import ShotState, Take
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger.reading import strict_json
 from veopipe.plan.plan import Action, Cause, Item, Plan
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 FORMAT = 1
 LARGEST = 256 << 20

@@ -11,7 +11,7 @@ Source: docs/design.md, 5, 6 (What goes on, what is held) and 12.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ from veopipe.takes.origin import is_local
 from veopipe.takes.status import CARRIED_ON, Scope, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Reviews
+from veopipe.values import dataclass
 
 LOST = (
     "it was ordered before, and no state file here knows of it: bring the ledger's state/ back (from git, a backup, "

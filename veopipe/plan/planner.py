@@ -6,7 +6,7 @@ Source: docs/design.md, 5, 6 (What goes on, what is held) and 12 (Review).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 
 from veopipe.plan import chains
@@ -21,6 +21,7 @@ from veopipe.takes.order import Order, key_of
 from veopipe.takes.status import SETTLED, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Verdict, name_of
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Source: docs/design.md, 5, 6 (What goes on, what is held) and 12 (Takes).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from veopipe.plan import chains
 from veopipe.plan.chains import Resolved
@@ -17,6 +17,7 @@ from veopipe.takes.origin import SIMULATOR
 from veopipe.takes.status import CARRIED_ON, CHARGED, SETTLED, UNKNOWN_OUTCOME, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Verdict
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ Source: docs/design.md, 11 (Prices).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import ROUND_UP, Decimal
 
 from veopipe.money import as_text
 from veopipe.takes.order import Order
+from veopipe.values import dataclass
 
 _SMALLEST = Decimal("1e-9")  # as exact as a state file is
 

@@ -6,13 +6,14 @@ Source: docs/design.md, 11 (Profiles).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any
 
 from veopipe.profiles.prices import Price, Usage
 from veopipe.takes.order import Order
 from veopipe.takes.origin import VIDEOS
+from veopipe.values import dataclass
 
 VEO = "veo-3.1"
 """The family whose rules a model has that says nothing of its own: the API document's."""

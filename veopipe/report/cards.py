@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
 from veopipe.text import printable, without_ids
+from veopipe.values import dataclass
 
 _ROLES = {"input_reference": "first frame", "last_frame": "last frame", "reference_images": "reference"}
 _MODES = {

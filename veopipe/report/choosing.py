@@ -6,7 +6,7 @@ Source: docs/design.md, 12 (Review) and 12 (The page).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from veopipe.money import dollars, dollars_to_come
@@ -18,6 +18,7 @@ from veopipe.takes.status import Status
 from veopipe.takes.take import Take
 from veopipe.takes.verdict import DIGITS, Review, Reviews, Verdict, name_of
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _SAID_NOTHING = Review("", "")
 

@@ -15,7 +15,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -35,6 +35,7 @@ from veopipe.report.showing import Linker
 from veopipe.takes.status import Status
 from veopipe.takes.take import Spending, attempts_of, spending
 from veopipe.text import counted, printable
+from veopipe.values import dataclass
 
 _STYLES = ("report.css", "review.css", "seams.css")
 _SCRIPTS = ("sheet.js", "player.js", "review.js", "seams.js", "keys.js")  # in this order they make one script

@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from veopipe.errors import ExitCode
 from veopipe.takes.status import Status
+from veopipe.values import dataclass
 
 PENDING = "pending"
 """A shot that wants a take which isn't made yet."""

@@ -8,7 +8,7 @@ Source: docs/design.md, 7 (JSON) and 7 (Exit codes); `schemas/report.schema.json
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from veopipe.standins import StandIn
 from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Scope, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spending
 from veopipe.takes.verdict import Review, Reviews, Verdict
+from veopipe.values import dataclass
 
 _UNREVIEWED = Reviews()
 _SAID_MORE = {Action.HOLD: HELD, Action.WAIT: WAITING}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from veopipe.errors import InvalidInput, VeopipeError
 from veopipe.film.cutfile import MAIN
@@ -27,6 +27,7 @@ from veopipe.takes.moment import FIRST, LAST
 from veopipe.takes.order import OrderedPicture
 from veopipe.takes.take import Take
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _BEGINS, _ENDS = "input_reference", "last_frame"  # the roles of pictures that a video begins or ends with
 

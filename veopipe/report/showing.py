@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +15,7 @@ from veopipe.project import Project
 from veopipe.takes.status import SETTLED
 from veopipe.takes.take import Take
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _SHOWN_OF_TASK = 8
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.pipeline.pipeline import Limits
 from veopipe.run.pace import Rate, Tempo
+from veopipe.values import dataclass
 
 LONG = 3600.0
 """Seconds that stand for no deadline; the loop looks again after that."""

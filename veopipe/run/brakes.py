@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from veopipe.dialects.base import CreateAnswer
 from veopipe.errors import ExitCode
 from veopipe.run.events import Happening, Journal
 from veopipe.takes.status import Scope, Status
+from veopipe.values import dataclass
 
 DOUBTS_IN_A_ROW = 2
 """Answers in doubt after which nothing more is sent: something is wrong with the way to the gateway."""

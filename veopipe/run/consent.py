@@ -10,7 +10,6 @@ Source: docs/design.md, 4 (Consent), 5 (Whose ledger it is) and 7 (--plan).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
@@ -22,6 +21,7 @@ from veopipe.plan.words import bought_words, causes_words, elsewhere_words, pick
 from veopipe.project import OpenLedger
 from veopipe.run.events import Note
 from veopipe.text import counted
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

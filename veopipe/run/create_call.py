@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from veopipe import crashpoints
 from veopipe.clock import now
@@ -26,6 +26,7 @@ from veopipe.run.events import Journal
 from veopipe.run.uploads import Uploads
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, Sent, ShotState, Take
+from veopipe.values import dataclass
 
 _EVENTS = {Outcome.ACCEPTED: Event.ACCEPTED, Outcome.REFUSED: Event.REFUSED, Outcome.IN_DOUBT: Event.UNKNOWN}
 

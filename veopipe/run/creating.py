@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 
 from veopipe.dialects.base import CreateAnswer, Outcome
@@ -28,6 +28,7 @@ from veopipe.run.queue import Queue
 from veopipe.run.uploads import Held, Uploads
 from veopipe.takes.status import Scope, Status
 from veopipe.takes.take import Take
+from veopipe.values import dataclass
 
 ANSWER_WAIT = 300.0
 """Seconds that the run waits for the answer to a create; one that comes later still counts (docs/design.md, 6)."""

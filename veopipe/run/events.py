@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import TextIO, TypedDict, Unpack
 
 from veopipe.clock import now
 from veopipe.takes.status import Status
+from veopipe.values import dataclass
 
 KEPT_LOGS = 100
 """Event logs that are kept, this run's included: a quarter of a year of nights."""

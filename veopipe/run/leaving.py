@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.run import signals
@@ -18,6 +17,7 @@ from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.consent import Voice
 from veopipe.run.events import Happening
+from veopipe.values import dataclass
 
 ECHO = 0.05
 """Seconds in which two signals are one: `timeout`, among others, signals a process and then its whole group."""

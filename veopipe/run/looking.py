@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 from veopipe import clock
@@ -28,6 +28,7 @@ from veopipe.run.resolve import unresolved
 from veopipe.takes.status import CHARGED, UNKNOWN_OUTCOME, Event, Status
 from veopipe.takes.take import Attempt, Take
 from veopipe.text import hide
+from veopipe.values import dataclass
 
 TOKEN = "account token"
 NO_USER = "This gateway shows its log to who knows the account's number: provider.account_user is not set."

@@ -15,7 +15,9 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from veopipe.values import dataclass
 
 MINUTE = 60.0
 SLOWEST = 8.0

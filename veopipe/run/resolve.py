@@ -9,7 +9,7 @@ Source: docs/design.md, 6 and 7 (resolve); docs/hazards.md, c 8.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from veopipe.clock import now
@@ -24,6 +24,7 @@ from veopipe.takes import take as takes
 from veopipe.takes.status import UNKNOWN_OUTCOME, Event, Status
 from veopipe.takes.take import Take
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _OPEN = UNKNOWN_OUTCOME | {Status.PARKED}
 

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -48,6 +48,7 @@ from veopipe.run.uploads import Preparation
 from veopipe.takes.status import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.takes.take import attempts_of, spending
 from veopipe.text import counted
+from veopipe.values import dataclass
 
 THREADS = 128
 """Twice the polls at once (`gateway.client.POLLS_AT_ONCE`), each of which may look a name up. Made when needed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from veopipe.delivery.shelf import Away, Shelf
@@ -21,6 +21,7 @@ from veopipe.run.steps import Step, Steps
 from veopipe.run.watching import Watch
 from veopipe.takes.status import Status
 from veopipe.takes.take import ShotState, Take
+from veopipe.values import dataclass
 
 
 @dataclass(slots=True)

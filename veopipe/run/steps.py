@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from veopipe.run.watching import Content, Watch
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, Take, attempts_of
 from veopipe.text import counted
+from veopipe.values import dataclass
 
 CONFIRMATIONS = 3
 """Polls in a row that must say `failed`: a gateway takes it back after an upstream hiccup (docs/api-facts.md, c)."""

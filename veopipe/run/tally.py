@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass
 
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.project import OpenLedger
 from veopipe.run.brakes import Brakes
+from veopipe.values import dataclass
 
 PAUSE = 1.0
 """Seconds between two counts: with thousands of shots `ledger.json` is a long file."""

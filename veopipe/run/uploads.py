@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from veopipe import files
@@ -25,6 +25,7 @@ from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 from veopipe.takes.take import Sent, Take
 from veopipe.takes.verdict import Verdict
+from veopipe.values import dataclass
 
 
 class Held(Exception):

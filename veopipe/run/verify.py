@@ -9,7 +9,7 @@ Source: docs/design.md, 7 (verify).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from veopipe.clock import now
@@ -23,6 +23,7 @@ from veopipe.takes import take as takes
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Delivered, Take
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ Source: docs/design.md, 6; docs/hazards.md, b (Poll).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from veopipe.delivery.boxes import Video
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.run.pace import Tempo, about, after_trouble
 from veopipe.text import without_ids
+from veopipe.values import dataclass
 
 MOST_NEWS = 20
 """Different things that a gateway may say of one take in one run; one that says something else each time says noise."""

@@ -6,9 +6,10 @@ Source: docs/design.md, 12 (Frames).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+
+from veopipe.values import dataclass
 
 WORDS = ("first", "last")
 

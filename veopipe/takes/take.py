@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 from typing import Any
 
 from veopipe.takes.order import Order, key_of
 from veopipe.takes.origin import VIDEOS, is_local
 from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, Event, Status, after
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ Source: docs/design.md, 12 (Review).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from veopipe.takes.status import Status
 from veopipe.takes.take import Take
+from veopipe.values import dataclass
 
 DIGITS = 12
 """Hex digits of a file's sha256 that a review file holds: 48 bits, to tell the takes of one film apart."""

@@ -13,7 +13,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from importlib import metadata, util
 from pathlib import Path
@@ -38,6 +38,7 @@ from veopipe.run.looking import NO_USER, TOKEN
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
 CLOCK_TOLERANCE = 300.0

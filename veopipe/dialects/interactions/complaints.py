@@ -9,11 +9,11 @@ Source: docs/api-facts.md, h.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from veopipe.dialects.bodies import A_PAGE, parse_json, words_of_body
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 _KEY = re.compile(r"\bapi[ _]key (?:not valid|expired|invalid)|\bAPI_KEY_INVALID\b", re.IGNORECASE)
 _UNKNOWN = re.compile(r"\binvalid interaction name\b|\bmay not exist\b", re.IGNORECASE)

@@ -6,7 +6,6 @@ Source: docs/api-facts.md, h.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from veopipe.dialects.base import (
@@ -24,6 +23,7 @@ from veopipe.dialects.interactions import body, creates, polls
 from veopipe.takes.order import Order
 from veopipe.takes.origin import INTERACTIONS
 from veopipe.takes.take import Attempt
+from veopipe.values import dataclass
 
 _JSON = {"Accept": "application/json"}
 _VIDEO = {"Accept": "video/mp4, */*;q=0.1"}

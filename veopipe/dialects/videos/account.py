@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +20,7 @@ from veopipe.dialects.bodies import parse_json, words_of_body
 from veopipe.dialects.lookup import Page, Question, Record
 from veopipe.takes.origin import is_safe_id
 from veopipe.text import holds_secret
+from veopipe.values import dataclass
 
 _PATH = "/api/log/self"
 _JSON = {"Accept": "application/json"}

@@ -6,7 +6,7 @@ Source: API document, Create a Task, Poll Status, Compatibility Status Polling a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote
 
 from veopipe.dialects.base import (
@@ -24,6 +24,7 @@ from veopipe.dialects.videos.account import Log
 from veopipe.takes.order import Order
 from veopipe.takes.origin import VIDEOS, is_safe_id
 from veopipe.takes.take import Attempt
+from veopipe.values import dataclass
 
 _STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generations/{}"}
 _JSON = {"Accept": "application/json"}
