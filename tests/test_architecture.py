@@ -263,6 +263,18 @@ def test_pure_modules_know_neither_a_clock_nor_a_network_nor_a_disk() -> None:
     assert {(name, library) for name, library in used if library in worldly} == set()
 
 
+def test_values_are_made_in_one_place() -> None:
+    makers = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+        if any(alias.name == "dataclass" for alias in node.names)
+    }
+
+    assert {name for name in makers if not name.startswith("simulator.")} == {"values"}
+
+
 def test_packages_hold_no_code_of_their_own() -> None:
     for path in PACKAGE.rglob("__init__.py"):
         imported = set(imports(ast.parse(path.read_text("utf-8"))))

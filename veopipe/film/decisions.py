@@ -8,7 +8,7 @@ Source: docs/design.md, 12 (Review); `schemas/decisions.schema.json`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from veopipe.film.review import HASH, unreadable
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import DIGITS, Review, Reviews, Verdict, name_of
 from veopipe.text import printable
+from veopipe.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ from veopipe.film import shortform
 from veopipe.ledger.paths import Places
 from veopipe.takes.verdict import Review, Reviews, Verdict
 from veopipe.text import counted, printable
-from veopipe.values import dataclass
 
 HASH = "sha256:"
 """What stands in front of the digits of a file."""
