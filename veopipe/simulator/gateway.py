@@ -23,7 +23,7 @@ from veopipe.simulator.answers import Answer
 from veopipe.simulator.book import Book, Task
 from veopipe.simulator.delivery import Delivery
 from veopipe.simulator.faults import Fault, FaultOrder, Mischief, Stage, Target
-from veopipe.simulator.orders import State
+from veopipe.simulator.orders import Latency, State
 from veopipe.simulator.wire import ENTRY, cut, respond
 from veopipe.simulator.wirelog import Entry, WireLog
 
@@ -59,20 +59,20 @@ class Gateway:
         mischief: the faults that are ordered.
         wire: the log of all requests.
         delivery: makes the videos.
-        task_time: seconds from create to completion.
+        latency: how long tasks take.
         content_lag: seconds after completion in which there is no content yet.
         exhausted: the key's quota has ended.
     """
 
     def __init__(
-        self, book: Book, album: Album, dialect: Dialect, *, key: str | None, task_time: float, content_lag: float
+        self, book: Book, album: Album, dialect: Dialect, *, key: str | None, latency: Latency, content_lag: float
     ) -> None:
         self.book = book
         self.album = album
         self.mischief = Mischief(dialect.faults)
         self.wire = WireLog()
         self.delivery = Delivery(album)
-        self.task_time = task_time
+        self.latency = latency
         self.content_lag = content_lag
         self.exhausted = False
         self._dialect = dialect

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from random import Random
 
 DIMENSIONS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("360p", "16:9"): (640, 360),
@@ -28,6 +30,24 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long tasks take: a lognormal law, drawn from the same seed each time.
+
+    Attributes:
+        median: seconds.
+        spread: of the logarithms; 0: all alike.
+    """
+
+    median: float
+    spread: float = 0.0
+    _chance: Random = field(default_factory=lambda: Random(20_261_127))
+
+    def end(self, begin: float) -> float:
+        """When the next task ends that begins then."""
+        return begin + self.median * math.exp(self.spread * self._chance.gauss(0, 1) if self.spread else 0.0)
 
 
 @dataclass(frozen=True, slots=True)

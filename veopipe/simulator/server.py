@@ -30,7 +30,8 @@ class Options:
     """How a simulated gateway behaves.
 
     Attributes:
-        task_time: seconds from create to completion.
+        task_time: seconds from create to completion; of spread ones, the median.
+        spread: of the logarithms of these times, which are drawn one after the other from the same seed; 0: all alike.
         key: the only key accepted; None: any that isn't empty.
         folder: where its book is kept, so that a killed simulator goes on; None: in memory.
         wallet_usd: money at the start; None: no limit. A book that exists knows better.
@@ -50,6 +51,7 @@ class Options:
     account_token: str | None = None
     key_names: Mapping[str, str] = field(default_factory=dict)
     account_user: int | None = None
+    spread: float = 0.0
 
 
 class Simulator:
@@ -219,13 +221,14 @@ def _gateway(options: Options) -> Gateway:
     from veopipe.simulator.album import Album
     from veopipe.simulator.book import Book
     from veopipe.simulator.gateway import Gateway
+    from veopipe.simulator.orders import Latency
 
     return Gateway(
         Book(options.folder, options.wallet_usd),
         Album(options.folder / "frames" if options.folder is not None else None),
         _dialect(options),
         key=options.key,
-        task_time=options.task_time,
+        latency=Latency(options.task_time, options.spread),
         content_lag=options.content_lag,
     )
 

@@ -49,6 +49,13 @@ def _dollars(context: click.Context, option: click.Parameter, written: str | Non
     show_default=True,
     help="From create to completion.",
 )
+@click.option(
+    "--spread",
+    type=click.FloatRange(0, 3),
+    default=0.0,
+    show_default=True,
+    help="Of the logarithms of these times, which then have --task-time as median; 0.65 is like Veo.",
+)
 @click.option("--key", metavar="KEY", help="The only key accepted. Without it any key that isn't empty is.")
 @click.option("--wallet", metavar="USD", callback=_dollars, help="Money at the start. Without it there is no limit.")
 @click.option(
@@ -68,6 +75,7 @@ def command(
     *,
     port: int,
     task_time: float,
+    spread: float,
     key: str | None,
     wallet: Decimal | None,
     folder: Path | None,
@@ -100,7 +108,7 @@ def command(
     if key is not None and not key.strip():
         raise click.BadParameter("it must not be empty; leave it out to accept any key", param_hint="--key")
     user = ACCOUNT_USER if played.wants_account_user else None
-    options = Options(task_time, key, folder, wallet, dialect=played.dialect, account_user=user)
+    options = Options(task_time, key, folder, wallet, dialect=played.dialect, account_user=user, spread=spread)
     serve(options, port, partial(_announce, played))
     return 0
 

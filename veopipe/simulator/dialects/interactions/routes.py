@@ -189,7 +189,7 @@ class _Routes:
         return Task(
             task_id="v1_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(64)),
             created_at=now,
-            ready_at=now + self._gateway.task_time,
+            ready_at=self._gateway.latency.end(now),
             model=order.model,
             prompt=order.prompt,
             mode=order.mode,

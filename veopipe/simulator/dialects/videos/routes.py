@@ -172,7 +172,7 @@ class _Routes:
         return Task(
             task_id=mishaps.task_id(fault) or "task_" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(32)),
             created_at=now,
-            ready_at=now + self._gateway.task_time,
+            ready_at=self._gateway.latency.end(now),
             **asdict(order),
             fields=dict(form.fields),
             files=tuple(upload.facts for upload in form.uploads),
