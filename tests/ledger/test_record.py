@@ -247,6 +247,9 @@ DAMAGES = {
     "a charge below nothing": (set_in(*LAST, "charged_usd", "-1"), "is no amount of money"),
     "an echo below nothing": (set_in(*LAST, "echo_bytes", -1), "impossible size"),
     "an echo of gigabytes": (set_in(*LAST, "echo_bytes", 1 << 32), "impossible size"),
+    "a latency that ends before it begins": (set_in(*LAST, "rendered_s", [2, 1]), "impossible time"),
+    "a latency in three figures": (set_in(*LAST, "rendered_s", [1, 2, 3]), "impossible time"),
+    "a latency in words": (set_in(*LAST, "rendered_s", [1, "2"]), "impossible time"),
     "a picture with what isn't known": (set_in(*FRAME, "more", 1), "fingerprint of take 2 isn't that of its order"),
     **{
         f"a picture with {key} {value!r}": (reprinted(set_in(*FRAME, key, value)), "take 2 can't be understood")

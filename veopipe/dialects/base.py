@@ -202,11 +202,13 @@ class Told:
         content_url: where the video is, below the gateway's base URL; safe to ask for.
         tokens: what the task used.
         cost_usd: what it cost, US dollars.
+        completed_at: of a task that is completed: the gateway's own time of that, Unix seconds.
     """
 
     content_url: str | None = None
     tokens: Tokens | None = None
     cost_usd: Decimal | None = None
+    completed_at: int | None = None
 
 
 NOTHING_TOLD = Told()

@@ -35,6 +35,7 @@ _GATEWAY = re.compile(r"simulator|https?://[a-z0-9._-]+:[0-9]{1,5}|https?://\[[0
 _INSTANT = re.compile(r"(?:19[7-9]|[2-9][0-9]{2})[0-9](?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}Z")
 _BELOW = re.compile(r"/[A-Za-z0-9_.~:/-]{1,500}")
 _MOST_SENT = 1 << 28  # bytes; more than a gateway takes (docs/api-facts.md, h)
+_LONGEST_RENDER = 1e9  # seconds
 _NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a character
 _LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
 _DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
@@ -79,7 +80,7 @@ def _plain(content: Any) -> Any:
     if isinstance(content, Decimal):
         return money.as_text(content)
     if isinstance(content, tuple):
-        return [_dump_fields(entry) for entry in content]
+        return [_dump_fields(entry) if isinstance(entry, Sent) else entry for entry in content]
     return dict(content) if isinstance(content, Mapping) else content
 
 
@@ -245,7 +246,18 @@ def _parse_told(read: Reader, take: int) -> dict[str, Any]:
         "charged_usd": _price(charged) if charged is not None else None,
         "echo_bytes": echo,
         "sent": _parse_sent(read.maybe("sent", list), take),
+        "rendered_s": _parse_rendered(read.maybe("rendered_s", list), take),
     }
+
+
+def _parse_rendered(bounds: list[Any] | None, take: int) -> tuple[float, float] | None:
+    """Between which seconds a task was done."""
+    if bounds is None:
+        return None
+    are_two = len(bounds) == 2 and all(type(bound) in (int, float) for bound in bounds)
+    if not are_two or not 0 <= bounds[0] <= bounds[1] <= _LONGEST_RENDER:
+        raise Unreadable(f"an attempt of take {take} was done in an impossible time")
+    return bounds[0], bounds[1]
 
 
 def _parse_sent(frames: list[Any] | None, take: int) -> tuple[Sent, ...]:

@@ -96,6 +96,8 @@ class Attempt:
         charged_usd: what it cost, where an answer said so, US dollars; nothing else knows better.
         echo_bytes: how much of what was uploaded the answers about its task may repeat.
         sent: the frames of other shots' videos that went out with it.
+        rendered_s: seconds from its create between which it was there: at the last poll that said that it renders (0:
+            none did), and at the first that said that it is completed.
     """
 
     number: int
@@ -117,6 +119,7 @@ class Attempt:
     charged_usd: Decimal | None = None
     echo_bytes: int | None = None
     sent: tuple[Sent, ...] = ()
+    rendered_s: tuple[float, float] | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property

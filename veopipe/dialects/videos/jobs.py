@@ -68,7 +68,15 @@ def task_id_of(document: Any) -> str | None:
 
 def created_at(document: Mapping[str, Any]) -> int | None:
     """The gateway's own time of a task, Unix seconds, if it gives one that can be."""
-    said = document.get("created_at")
+    return _instant(document.get("created_at"))
+
+
+def completed_at(job: Mapping[str, Any]) -> int | None:
+    """The same of its end. Of a task that runs it means nothing (docs/api-facts.md, a)."""
+    return _instant(job.get("completed_at"))
+
+
+def _instant(said: Any) -> int | None:
     return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
 
 

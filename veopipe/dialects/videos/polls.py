@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from veopipe.dialects.addresses import is_about_address, is_of_router
-from veopipe.dialects.base import Asked, Evidence, PollAnswer, Progress
+from veopipe.dialects.base import Asked, Evidence, PollAnswer, Progress, Told
 from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of
 from veopipe.dialects.heads import retry_after
 from veopipe.dialects.videos import jobs
@@ -72,7 +72,7 @@ def _progress_of(job: Mapping[str, Any], document: Any) -> PollAnswer:
     word, percent = jobs.word_of(job), _percent(job.get("progress"))
     meaning = jobs.meaning_of(word)
     if meaning in jobs.DONE:
-        return PollAnswer(Progress.COMPLETED, percent=100)
+        return PollAnswer(Progress.COMPLETED, percent=100, told=Told(completed_at=jobs.completed_at(job)))
     words = words_of(job) or words_of(document)
     if meaning in jobs.FAILED:
         said = words or code_of(job) or "the gateway gave no reason"
