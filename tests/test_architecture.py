@@ -84,6 +84,10 @@ PURE = [
     "plan.renames",
     "plan.words",
     "manifest.layers",
+    "run.forecast",
+    "run.inspection",
+    "run.latency",
+    "run.ticks",
 ]
 SPEAKERS = ["cli."]
 HEAVY = (

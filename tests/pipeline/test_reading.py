@@ -98,7 +98,7 @@ provider:
   token_name: veopipe on the night machine
 limits: {in_flight: 9, creates_in_flight: 2, creates_per_minute: 0.5, downloads: 3, max_cost_usd: 25.10,
          deadline: 6h, retry_failed: 1, stop_after_failures: 7}
-poll: {interval: 250ms, timeout: 90}
+poll: {interval: 250ms, timeout: 90, adaptive: false}
 download: {not_ready_interval: 1.5s, not_ready_for: 2m}
 verify: {duration_tolerance: 0.5}
 notify: {on: [failed], command: ./tell.sh film, webhook_env: HOOK, timeout: 3s, simulated: true}
@@ -128,7 +128,7 @@ ledger: .l
         retry_failed=1,
         stop_after_failures=7,
     )
-    assert pipeline.poll == Poll(interval=0.25, timeout=90)
+    assert pipeline.poll == Poll(interval=0.25, timeout=90, adaptive=False)
     assert pipeline.download == Download(not_ready_interval=1.5, not_ready_for=120)
     assert pipeline.verify == Verify(duration_tolerance=0.5)
     assert pipeline.notify == Notify(

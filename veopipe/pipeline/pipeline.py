@@ -98,10 +98,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """How often a task is asked for, and how long one run asks."""
+    """How often a task is asked for, and how long one run asks.
+
+    Attributes:
+        interval: between two polls; of adaptive ones, on average.
+        timeout: of one run.
+        adaptive: polls come when results are expected.
+    """
 
     interval: Seconds
     timeout: Seconds
+    adaptive: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.events import Happening
 from veopipe.run.pace import Line
+from veopipe.run.waiting import Waits
 from veopipe.run.watching import Content, Watch
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, Take, attempts_of
@@ -80,6 +81,7 @@ class Steps:
         admission: hears what polls say, and knows how hard the gateway is asked.
         has_told: whether this gateway told of any task before, as far as is on record.
         downloads: where those wait that can't be fetched yet.
+        waits: whom to ask when.
     """
 
     gateway: Gateway | None
@@ -90,6 +92,7 @@ class Steps:
     admission: Admission
     has_told: Callable[[], bool]
     downloads: Line
+    waits: Waits
     _has_answered: bool = False
 
     @classmethod
@@ -103,7 +106,8 @@ class Steps:
 
         project = ledger.project
         line = Line(project.pipeline.limits.downloads)
-        return cls(gateway, prober, project.pipeline, project.shelf, brakes, admission, has_told, line)
+        waits = Waits.of(project.pipeline.poll, admission.tempo, brakes.leaving, ledger.store)
+        return cls(gateway, prober, project.pipeline, project.shelf, brakes, admission, has_told, line, waits)
 
     async def next(self, shot: str, take: Take, watch: Watch) -> Step | None:
         """Take the step of the take's status; None: there is nothing more that can be done for it now."""
@@ -119,19 +123,24 @@ class Steps:
         """Ask what became of the task."""
         if await self._has_file(take):
             return Step(Event.COMPLETED)
-        if not await self._rested():
+        key = shot, take.number
+        if not await self.waits.turn(key, take, watch.until) or not await self._rested():
             return None
         answer = await self._ask(take)
         self.admission.hear(shot, take.number, answer)
+        known = self.waits.hear(key, take, answer)
         decided = self._read(take, watch, answer)
         said = self._pass_on(shot, take, watch, answer)
+        if decided is None and watch.is_over():
+            decided = _overdue(watch, take, self.pipeline.provider.keeps(take.order.model))
         if decided is not None:
-            return decided
-        if watch.is_over():
-            return _overdue(watch, take, self.pipeline.provider.keeps(take.order.model))
+            self.waits.leave(key, take)
+            return replace(decided, facts={**decided.facts, **known})
         tempo = self.admission.tempo
         if answer.busy:
             tempo.slow_down(answer.retry_after)
+        if self.pipeline.poll.adaptive and answer.progress is Progress.RUNNING:
+            return Step(None, said)  # its next turn waits
         return Step(None, said, wait=watch.wait(answer, tempo))
 
     def _pass_on(self, shot: str, take: Take, watch: Watch, answer: PollAnswer) -> dict[str, str]:

@@ -90,6 +90,11 @@ class Watch:
         self._heard.add(said)
         return True
 
+    @property
+    def until(self) -> float:
+        """When this run asks for the last time, monotonic."""
+        return self.since + self.limit
+
     def is_over(self) -> bool:
         """Whether this run has asked for long enough."""
         return self.seconds() >= self.limit
