@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from veopipe.run import ticks
 from veopipe.run.inspection import CLOSEST, FARTHEST, Price, Schedule, schedule
 from veopipe.run.latency import Bounds, Law, fit, some_of
 from veopipe.run.ticks import Sighting, Ticks
+from veopipe.values import dataclass
 
 FEWEST = 4
 """Results before anything is believed."""

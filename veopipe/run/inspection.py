@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from veopipe.run.latency import Bounds, Law, density, tail
+from veopipe.values import dataclass
 
 CLOSEST = 1 / 15
 """Intervals between two looks at one take: a second at the usual 15 s."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from veopipe.values import dataclass
 
 USUAL_SPREAD = 0.65
 """Of logarithms: the API document's examples and users' reports (11 to 356 s around 51 s; docs/polls.md, 1)."""

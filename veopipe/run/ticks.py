@@ -10,8 +10,9 @@ Source: docs/polls.md, 4; docs/api-facts.md, c.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from veopipe.values import dataclass
 
 PERIODS = {60: 1e-4, 30: 1e-4, 20: 1e-4, 15: 1.5e-3, 10: 1e-4, 5: 1e-4}
 """Seconds that a loop may pause → the most that chance may explain before it is believed. The longest that fits is

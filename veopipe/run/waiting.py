@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from veopipe import clock
@@ -25,6 +25,7 @@ from veopipe.run.inspection import CLOSEST
 from veopipe.run.latency import Bounds
 from veopipe.run.pace import Tempo
 from veopipe.takes.take import Attempt, Take
+from veopipe.values import dataclass
 
 Kind = tuple[str, str, str, int]
 """What latencies depend on: gateway, model, resolution, seconds of video."""
