@@ -285,3 +285,17 @@ def test_ten_thousand_shots_are_composed_in_a_moment():
     start = time.process_time()
     assert read(data, "x").problems == ()
     assert time.process_time() - start < 3  # 0.5 s on an idle machine
+
+
+def test_exactly_what_yaml_calls_printable_may_stand_in_a_file():
+    """YAML 1.2, 5.1; besides, the noncharacters are ours (`characters`)."""
+    wide = [range(0xA0, 0xD800), range(0xE000, 0xFDD0), range(0xFDF0, 0xFFFE)]
+    allowed = [range(9, 11), range(13, 14), range(0x20, 0x7F), range(0x85, 0x86), *wide, range(0x10000, 0x110000)]
+    text = "".join("".join(map(chr, some)) for some in allowed)
+    refused = [chr(one) for one in range(0x10000) if not any(one in some for some in allowed)]
+
+    assert characters.decoded(text.encode()) == text
+    assert len(refused) == 95 + 0x800
+    for one in refused:
+        with pytest.raises(characters.Undecodable):
+            characters.decoded(one.encode("utf-8", "surrogatepass"))

@@ -93,10 +93,13 @@ _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 # So do more digits behind the point or in the exponent: an amount is shown as it was written, without exponent.
 _FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{0,17})?|\.[0-9]{1,17})(?:[eE][-+]?[0-9]{1,2})?")
 _NUMBER_START = frozenset("+-.0123456789")
+_ODD_START = _NUMBER_START | {text[:1] for text in _CONSTANTS}
 
 
 def resolved(text: str) -> bool | int | float | str | None:
     """A plain scalar's value (YAML 1.2 core, decimal only)."""
+    if text[:1] not in _ODD_START:
+        return text
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in _NUMBER_START:

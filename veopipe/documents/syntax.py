@@ -84,6 +84,7 @@ class Cuts:
 
     def __init__(self, text: str) -> None:
         self._comments = _comments(text)
+        self.has_comments = bool(self._comments)
         self._behind: dict[tuple[int, int], str] = {}
         self._unused: dict[str, tuple[int, int]] = {}  # anchors of texts that no alias has named so far
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from numbers import Number
 from typing import Any
 
@@ -61,7 +62,8 @@ def _all(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Number) and not isinstance(value, bool)
+    kind = type(value)  # the usual ones first: a look at an abstract class takes as long as the rest
+    return kind is int or kind is float or (isinstance(value, Number) and not isinstance(value, bool))
 
 
 def _is_integer(value: object) -> bool:
@@ -77,12 +79,25 @@ _TYPES: dict[str, Verdict] = {
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }
+# Of each type what nearly every value is that has it; the rest are asked one by one.
+_USUAL: dict[str, tuple[type, ...]] = {
+    "null": (type(None),),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "array": (list,),
+    "object": (dict,),
+}
 
 
 def _type(names: str | list[str], _schema: Schema, _refer: Refer) -> Verdict:
-    if unknown := {names} - _TYPES.keys() if isinstance(names, str) else set(names) - _TYPES.keys():
+    wanted = [names] if isinstance(names, str) else names
+    if unknown := set(wanted) - _TYPES.keys():
         raise ValueError(f"there is no type {min(unknown)}")
-    return _TYPES[names] if isinstance(names, str) else _any([_TYPES[name] for name in names])
+    usual = frozenset(kind for name in wanted for kind in _USUAL[name])
+    rest = _any([_TYPES[name] for name in wanted])
+    return lambda value: type(value) in usual or rest(value)
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -118,8 +133,10 @@ def _sized(kind: type[Any], wrong: Callable[[int, Any], bool]) -> Maker:
 
 
 def _pattern(pattern: str, schema: Schema, _refer: Refer) -> Verdict:
-    def verdict(value: Any) -> bool:  # compiled when a text meets it: few patterns are met by one list
-        return not isinstance(value, str) or re.fullmatch(pattern, value) is not None
+    form = cache(partial(re.compile, pattern))  # when a text meets it: one list meets few of all patterns
+
+    def verdict(value: Any) -> bool:
+        return not isinstance(value, str) or form().fullmatch(value) is not None
 
     if "x-not-blank" not in schema:
         return verdict

@@ -16,6 +16,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -38,6 +39,8 @@ MAX_NODES = 4_000_000
 """Keys and values as written: 100,000 shots of 16 keys fit."""
 MAX_DEPTH = 20
 """Levels of nesting, aliases included; a manifest needs five."""
+_REPEATED = 40
+"""Characters: a text as short is perhaps a key or a setting, and is kept once however often it stands there."""
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 FREE_EXPANSION, EXPANSION_RATIO = 100_000, 10
 """What aliases and merges may add: this many nodes, and ten for each that is written."""
@@ -255,7 +258,22 @@ class _Composer:
         if event.tags:
             self.report("yaml-tag", "a %TAG directive isn't allowed", *_from_one(mark))
 
-    def _scalar(self, event: yaml.ScalarEvent) -> None:
+    def _scalar(self, event: Any) -> None:
+        """Nearly every value is ASCII without anchor, tag and reference, and goes by here; the rest the long way."""
+        text = event.value
+        if event.anchor is not None or event.tag is not None or not text.isascii() or "${" in text or "\0" in text:
+            self._odd_scalar(event)
+            return
+        is_plain, mark = not event.style, event.start_mark
+        if len(text) <= _REPEATED:
+            text = sys.intern(text)
+        node = ScalarNode(resolved(text) if is_plain else text, text, mark.line + 1, mark.column + 1, is_plain)
+        if is_plain and self.cuts.has_comments:
+            self.cuts.look_at(node, event.end_mark, None)
+        self._size.write(node)
+        self._add(node, 1)
+
+    def _odd_scalar(self, event: Any) -> None:
         text, is_plain = event.value, not event.style
         if self._has_stand_ins:
             text = characters.as_written(text, in_double_quotes=event.style == '"')

@@ -22,6 +22,7 @@ from veopipe.documents.schema import Schema
 from veopipe.values import dataclass
 
 _MOST_CACHED = 100_000
+_SHORT = 40  # characters
 _BOUNDS = ("minimum", "maximum")
 
 UNDECLARED = Rule("picture-undeclared", "error", "the form field of a picture is known", "veopipe, Providers")
@@ -86,13 +87,13 @@ class _Values:
     """
 
     judge: Callable[[str, Any], tuple[Finding, ...]]
-    _kept: dict[tuple[str, type, object], tuple[Finding, ...]] = field(default_factory=dict)
+    _kept: dict[tuple[object, ...], tuple[Finding, ...]] = field(default_factory=dict)
 
     def of(self, key: str, value: Any) -> tuple[Finding, ...]:
         """What is wrong with the value of a key."""
-        known = (key, type(value), value) if _is_short(value) else None
-        if known in self._kept:
-            return self._kept[known]
+        known = _kept_as(key, value)
+        if known is not None and (kept := self._kept.get(known)) is not None:
+            return kept
         found = self.judge(key, value)
         if known is not None and len(self._kept) < _MOST_CACHED:
             self._kept[known] = found
@@ -283,8 +284,12 @@ def _as_number(key: str, value: Any) -> Any:
     return int(value) if key == "seconds" and isinstance(value, str) and value.isdecimal() else value
 
 
-def _is_short(value: object) -> bool:
-    return not isinstance(value, list | dict) and (not isinstance(value, str) or len(value) <= 40)
+def _kept_as(key: str, value: Any) -> tuple[object, ...] | None:
+    """What the verdict on a value is kept under; None: it isn't, as the value is long, or a list or mapping."""
+    kind = type(value)
+    if kind is str:  # a text is equal to texts only, where 1, 1.0 and true are equal to one another
+        return (key, value) if len(value) <= _SHORT else None
+    return None if kind is list or kind is dict else (key, kind, value)
 
 
 @dataclass(frozen=True, slots=True)
