@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from veopipe import __version__
 from veopipe.run import signals
 
 
@@ -26,6 +27,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if sys.argv[1:] == ["--version"] and _has_said(f"veopipe, version {__version__}"):
+        return
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)  # until there is somebody to answer (`cli.main`)
     from veopipe.cli.main import main as run_command_line
 
@@ -36,6 +39,18 @@ def main() -> None:
             signals.hush()  # all is said; while Python tidies up, a signal would only change the code
     _drop_what_nobody_takes()
     sys.exit(code)
+
+
+def _has_said(text: str) -> bool:
+    """Whether a line could be written. Scripts ask for the version first, and it needs no command line.
+
+    What is in the way otherwise is the command line's to say.
+    """
+    try:
+        os.write(1, f"{text}\n".encode())
+    except OSError:
+        return False
+    return True
 
 
 def _drop_what_nobody_takes() -> None:

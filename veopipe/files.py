@@ -18,7 +18,6 @@ import filecmp
 import hashlib
 import os
 import re
-import shutil
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -226,6 +225,8 @@ def _is_copy(source: Path, target: Path) -> bool:
 
 
 def _copy(source: Path, target: Path) -> None:
+    import shutil  # with its compressors; a copy is rare
+
     descriptor = create_exclusively(target, 0o644)
     with open(descriptor, "wb") as out, source.open("rb") as content:
         shutil.copyfileobj(content, out, 1 << 20)

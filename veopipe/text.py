@@ -65,6 +65,10 @@ def _any_of(characters: str) -> re.Pattern[str]:
     return re.compile(characters)
 
 
+def _is_ignorable(character: str) -> bool:
+    return not character.isascii() and _any_of(_IGNORABLE).match(character) is not None
+
+
 def _escaped(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _any_of(_UNSAFE).sub(_escape, text)
 
@@ -76,7 +80,7 @@ def dense(text: str) -> int:
 
 def is_blank(text: str) -> bool:
     """Whether nobody sees anything in a text."""
-    return all(unicodedata.category(character) in _EMPTY or _any_of(_IGNORABLE).match(character) for character in text)
+    return all(unicodedata.category(character) in _EMPTY or _is_ignorable(character) for character in text)
 
 
 def hide(secret: str, *, is_key: bool = True) -> None:

@@ -22,10 +22,9 @@ from veopipe.values import dataclass
 _KEY = re.compile(r"[\x21-\x7e]{1,512}")
 # Whole endpoints of the API at the end of an address that was copied from a program or a page: OpenAI's ends in /v1.
 # What goes on otherwise below /v1 is a gateway's own path.
-_API_PATH = re.compile(
+_API_PATH = (
     r"/+v1(?:/+(?:videos(?:/+[^/]+(?:/+content)?)?|video/+generations(?:/+[^/]+)?|(?:chat/+)?completions"
-    r"|responses|messages|models|files|images/+(?:generations|edits)|audio/+(?:speech|transcriptions)))?/*$",
-    re.IGNORECASE,
+    r"|responses|messages|models|files|images/+(?:generations|edits)|audio/+(?:speech|transcriptions)))?/*$"
 )
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
@@ -89,7 +88,7 @@ def parse_base_url(written: str) -> str:
 def _split_path(written: str) -> tuple[str, str]:
     """The path that a gateway stands under, and what of the API's own paths was written behind it."""
     path = written.rstrip("/")
-    while match := _API_PATH.search(path):
+    while match := re.search(_API_PATH, path, re.IGNORECASE):
         path = path[: match.start()].rstrip("/")
     if ".." in path or "//" in path:
         raise ValueError("the path of an address has no `..` and no empty part")

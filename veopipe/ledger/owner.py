@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from veopipe import clock, files, standins
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
@@ -29,6 +28,9 @@ from veopipe.ledger.ledgerfile import Ledger, larger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.reading import NotHere
 from veopipe.text import printable
+
+if TYPE_CHECKING:
+    import filelock
 
 LOCK_WAIT = 0.5
 """Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
@@ -297,6 +299,8 @@ def locked(places: Places, tell: Callable[[str], None] = _unheard) -> Iterator[N
         LedgerLocked: another process holds it.
         EnvironmentFault: the lock file can't be made or the disk has no locks, or somebody else may have written there.
     """
+    import filelock  # here, where a ledger is locked: plans and reports need none of its 20 modules
+
     try:
         try:
             lock = _acquired(places, tell)
@@ -325,6 +329,8 @@ def locked(places: Places, tell: Callable[[str], None] = _unheard) -> Iterator[N
 
 def _acquired(places: Places, tell: Callable[[str], None]) -> filelock.BaseFileLock:
     """The ledger's lock, held; its folders are made first."""
+    import filelock
+
     _make_folders(places)
     safekeeping.close_to_others(places, tell)
     lock = filelock.FileLock(_lock_file(places), timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False)
@@ -361,6 +367,8 @@ def is_locked(places: Places) -> bool:
     """Whether a run is on, for commands that only look."""
     if not (places.folder / "lock").exists():
         return False
+    import filelock
+
     try:
         with filelock.FileLock(places.folder / "lock", timeout=0, fallback_to_soft=False, thread_local=False):
             return False

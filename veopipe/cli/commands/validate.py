@@ -9,7 +9,6 @@ import click
 
 from veopipe.cli.options import LocalPath, example, pipeline_option
 from veopipe.cli.output import emit
-from veopipe.cli.terminal.problems import for_github, show_problems
 from veopipe.errors import ExitCode, InvalidInput, Problem
 from veopipe.film import cutfolder
 from veopipe.manifest.shots import Manifest, load_manifest
@@ -39,14 +38,22 @@ def command(manifests: tuple[Path, ...], pipeline: str | None, *, strict: bool, 
     code = ExitCode.INVALID if failed else ExitCode.OK
     if format_ == "json":
         emit({"exit_code": int(code), "problems": [problem.as_json() for problem in problems]})
-    elif format_ == "github":
-        for problem in problems:
-            click.echo(for_github(problem))
-    else:
-        show_problems(problems, stderr=False)
+    elif problems:
+        _show(problems, for_github=format_ == "github")
+    if format_ == "text":
         for line in lines:
             click.echo(line)
     return code
+
+
+def _show(problems: list[Problem], *, for_github: bool) -> None:
+    from veopipe.cli.terminal import problems as shown  # rich, when there is something to show
+
+    if not for_github:
+        shown.show_problems(problems, stderr=False)
+        return
+    for problem in problems:
+        click.echo(shown.for_github(problem))
 
 
 def _check(path: Path, wanted: str | None) -> tuple[Manifest | None, list[Problem]]:
