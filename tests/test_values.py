@@ -24,6 +24,14 @@ class Plain:
     made: int = field(init=False, default=7)
 
 
+class Partly:
+    """Hashed by a part of it."""
+
+    name: str
+    parts: dict[str, int] = field(default_factory=dict, hash=False)
+    note: str = field(default="", compare=False, hash=True)
+
+
 class Named:
     """Arguments by name."""
 
@@ -68,6 +76,7 @@ def both(cls: type, **more: bool) -> tuple[type, type]:
 
 CASES = [
     (Plain, {}, [("a",), ("a", 4), ("a", 4, [1]), ("a", 4, [1], "other")], {"name": "b"}),
+    (Partly, {}, [("a",), ("a", {"b": 1}), ("a", {}, "other")], {"name": "b"}),
     (Named, {"kw_only": True}, [{"size": 1}, {"size": 1, "name": "y"}], {"size": 2}),
     (Checked, {}, [(1,), (2,)], {"size": 5}),
     (Empty, {}, [()], {}),
@@ -126,6 +135,9 @@ def test_equal_values_have_one_hash_and_what_can_t_be_hashed_has_none():
     ours, _ = both(Checked)
 
     assert len({ours(1), ours(1), ours(2)}) == 2
+    for partly in both(Partly):
+        assert hash(partly("a", {"b": 1})) == hash(partly("a"))
+        assert hash(partly("a", note="other")) != hash(partly("a"))
     with pytest.raises(TypeError, match="unhashable"):
         hash(both(Plain)[0]("a"))
 

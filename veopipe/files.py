@@ -234,7 +234,7 @@ def _copy(source: Path, target: Path) -> None:
         sync(out.fileno(), target)
     with contextlib.suppress(OSError):
         status = source.stat()
-        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))  # by which `is_published` knows it again
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))  # by which `shows` knows it again
     protect(target)
 
 
@@ -252,15 +252,13 @@ def is_same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def is_published(source: Path, target: Path) -> bool:
-    """Whether `target` looks as `publish` leaves it: the same file, or a copy with its size and time. Reads neither.
+def shows(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether a name looks as `publish` leaves it: the same file, or a copy with its size and time.
 
-    Links are followed: a take may be one (git-annex).
+    Args:
+        one: what stands at the name; links are followed, since a take may be one (git-annex).
+        other: the take.
     """
-    try:
-        one, other = source.stat(), target.stat()
-    except OSError:
-        return False
     regular = stat.S_ISREG(one.st_mode) and stat.S_ISREG(other.st_mode)
     is_copy = regular and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
     return is_copy or os.path.samestat(one, other)
@@ -315,10 +313,18 @@ def read_bounded(path: Path, limit: int) -> bytes:
         OSError: it can't be read.
     """
     with open_regular(path) as content:
-        data = content.read(limit + 1)
+        data = read_until(content, limit + 1)
     if len(data) > limit:
         raise ValueError(f"is larger than {limit:,} bytes")
     return data
+
+
+def read_until(file: BufferedReader, most: int) -> bytes:
+    """At most so many bytes of an open file. Python makes room at once for what is asked for, so its size is first."""
+    size = os.fstat(file.fileno()).st_size
+    data = file.read(min(size + 1, most))
+    has_more = size < len(data) < most  # it grew, or it is a file that doesn't know its size
+    return data + file.read(most - len(data)) if has_more else data
 
 
 # --- paths as people write them

@@ -10,7 +10,7 @@ Source: https://docs.python.org/3/library/dataclasses.html; DECISIONS.md, 47.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, FrozenInstanceError
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -33,14 +33,14 @@ else:
 def _value(cls: type, *, kw_only: bool = False) -> type:
     bare: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
     fields: tuple[Field[Any], ...] = dataclasses.fields(bare)
-    compared = [field.name for field in fields if field.compare]
-    content = attrgetter(*compared) if compared else _nothing
+    content = _content(field.name for field in fields if field.compare)
+    hashed = _content(field.name for field in fields if (field.compare if field.hash is None else field.hash))
 
     def __eq__(self: object, other: object) -> Any:
         return content(self) == content(other) if other.__class__ is self.__class__ else NotImplemented
 
     def __hash__(self: object) -> int:
-        return hash((content(self),))
+        return hash((hashed(self),))
 
     methods: dict[str, Any] = {
         "__init__": _initializer(bare, fields),
@@ -98,6 +98,12 @@ def _given(field: Field[Any]) -> str:
     if field.default_factory is not MISSING:
         return f"_make_{name}() if {name} is _MISSING else {name}" if field.init else f"_make_{name}()"
     return name if field.init else f"_default_{name}"
+
+
+def _content(names: Iterable[str]) -> Callable[[object], Any]:
+    """What gives these fields of a value."""
+    known = tuple(names)
+    return attrgetter(*known) if known else _nothing
 
 
 def _nothing(_: object) -> None:

@@ -34,7 +34,6 @@ from veopipe.values import dataclass
 
 MAX_BYTES = 128 * 1024 * 1024
 """Size of a file: 100,000 shots with prompts of 1,000 characters fit."""
-_SMALL = 64 * 1024
 MAX_NODES = 4_000_000
 """Keys and values as written: 100,000 shots of 16 keys fit."""
 MAX_DEPTH = 20
@@ -130,9 +129,7 @@ class _Stop(Exception):
 def _bytes_of(path: Path) -> bytes:
     try:
         with files.open_regular(path) as file:
-            data = file.read(_SMALL)  # first, since room for what it asks for is made at once
-            if len(data) == _SMALL:
-                data += file.read(MAX_BYTES + 1 - _SMALL)
+            data = files.read_until(file, MAX_BYTES + 1)
     except files.Irregular as odd:
         said = os.strerror(errno.EISDIR) if stat.S_ISDIR(odd.mode) else "it is no regular file"
         raise ValueError(said) from None

@@ -108,6 +108,21 @@ class Reader:
             raise Unreadable(f"{key!r} of {self.where} has the wrong type")
         return found
 
+    def some(self, kinds: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+        """Those of these fields that are there, each of its kind. Long records have most fields seldom.
+
+        Raises:
+            Unreadable: one has another type.
+        """
+        if not isinstance(self.document, dict):
+            raise Unreadable(f"{self.where} isn't a JSON object")
+        self._seen.update(kinds)
+        found = {key: value for key, value in self.document.items() if value is not None and key in kinds}
+        for key, value in found.items():
+            if not isinstance(value, kinds[key]) or isinstance(value, bool):
+                raise Unreadable(f"{key!r} of {self.where} has the wrong type")
+        return found
+
     def rest(self) -> Mapping[str, Any]:
         """The fields that weren't asked for."""
         return {key: value for key, value in self.document.items() if key not in self._seen} or NOTHING

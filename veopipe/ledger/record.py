@@ -17,7 +17,7 @@ from typing import Any
 
 from veopipe import money
 from veopipe.dialects import choice
-from veopipe.ledger.reading import NOTHING, NotHere, Reader, Unreadable, strict_json
+from veopipe.ledger.reading import NotHere, Reader, Unreadable, strict_json
 from veopipe.takes.moment import Moment
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
 from veopipe.takes.origin import VIDEOS, is_safe_id
@@ -38,6 +38,20 @@ _MOST_SENT = 1 << 28  # bytes; more than a gateway takes (docs/api-facts.md, h)
 _LONGEST_RENDER = 1e9  # seconds
 _NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a character
 _LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
+_STATUSES = frozenset(Status)
+# What not every attempt, and not every file, has on record.
+_TOLD: Mapping[str, type] = {
+    **dict.fromkeys(("settled_at", "reason", "message", "scope", "request_id"), str),
+    **dict.fromkeys(("dialect", "content_url", "charged_usd"), str),
+    **dict.fromkeys(("created_at", "http_status", "echo_bytes"), int),
+    **dict.fromkeys(("sent", "rendered_s"), list),
+}
+_MEASURED: Mapping[str, type | tuple[type, ...]] = {
+    "width": int,
+    "height": int,
+    "duration_s": (int, float),
+    "measured": dict,
+}
 _DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
 
 
@@ -163,7 +177,9 @@ def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Or
         raise Unreadable(f"the order of take {take} can't be understood") from None
     if (order.resolution, order.aspect_ratio) not in SIZES:
         raise Unreadable(f"take {take} is of a size that this veopipe doesn't know")
-    if {fingerprint_of(document), fingerprint_of(order.as_json())} != {fingerprint}:
+    # What is written back has the same fingerprint if it is the same; only else is a second one made.
+    is_same = order.as_json() == document
+    if fingerprint_of(document) != fingerprint or not (is_same or order.fingerprint() == fingerprint):
         raise Unreadable(f"the fingerprint of take {take} isn't that of its order")
     return order
 
@@ -193,7 +209,7 @@ def _is_moment(text: str | None) -> bool:
 def _parse_attempt(document: Any, take: int) -> Attempt:
     read = Reader(document, f"an attempt of take {take}")
     status = read.take_out("status", str)
-    if status not in set(Status):
+    if status not in _STATUSES:
         raise Unreadable(f"an attempt of take {take} has the unknown status {status!r}")
     task_id = read.maybe("task_id", str)
     if task_id is None and Status(status) in CHARGED:
@@ -206,9 +222,7 @@ def _parse_attempt(document: Any, take: int) -> Attempt:
     submitted_at = read.take_out("submitted_at", str)
     if _INSTANT.fullmatch(submitted_at) is None:
         raise Unreadable(f"an attempt of take {take} has no time")
-    created_at = read.maybe("created_at", int)
-    if created_at is not None and not 0 <= created_at < 1 << 40:
-        raise Unreadable(f"an attempt of take {take} has an impossible time")
+    told = _parse_told(read, take)
     return Attempt(
         number=read.take_out("number", int),
         run=read.take_out("run", str),
@@ -216,54 +230,45 @@ def _parse_attempt(document: Any, take: int) -> Attempt:
         gateway=gateway,
         price_usd=_price(read.take_out("price_usd", str)),
         submitted_at=submitted_at,
-        settled_at=read.maybe("settled_at", str),
         task_id=task_id,
-        created_at=created_at,
-        reason=read.maybe("reason", str),
-        message=read.maybe("message", str),
-        scope=read.maybe("scope", str),
-        http_status=read.maybe("http_status", int),
-        request_id=read.maybe("request_id", str),
-        **_parse_told(read, take),
         unknown=read.rest(),
+        **told,
     )
 
 
 def _parse_told(read: Reader, take: int) -> dict[str, Any]:
-    """Who made the call, and what its answers told besides."""
-    dialect = read.maybe("dialect", str) or VIDEOS
-    if dialect not in choice.NAMES:
+    """What isn't there in every attempt: who made the call, what its answers told."""
+    told = read.some(_TOLD)
+    if not 0 <= told.get("created_at", 0) < 1 << 40:
+        raise Unreadable(f"an attempt of take {take} has an impossible time")
+    if told.setdefault("dialect", VIDEOS) not in choice.NAMES:
         raise Unreadable(f"an attempt of take {take} speaks a dialect that this veopipe doesn't know")
-    url, echo = read.maybe("content_url", str), read.maybe("echo_bytes", int)
+    url = told.get("content_url")
     if url is not None and (_BELOW.fullmatch(url) is None or ".." in url or "//" in url):
         raise Unreadable(f"an attempt of take {take} names an impossible address")
-    if echo is not None and not 0 <= echo <= _MOST_SENT:
+    if not 0 <= told.get("echo_bytes", 0) <= _MOST_SENT:
         raise Unreadable(f"an attempt of take {take} names an impossible size")
-    charged = read.maybe("charged_usd", str)
-    return {
-        "dialect": dialect,
-        "content_url": url,
-        "charged_usd": _price(charged) if charged is not None else None,
-        "echo_bytes": echo,
-        "sent": _parse_sent(read.maybe("sent", list), take),
-        "rendered_s": _parse_rendered(read.maybe("rendered_s", list), take),
-    }
+    if "charged_usd" in told:
+        told["charged_usd"] = _price(told["charged_usd"])
+    if "sent" in told:
+        told["sent"] = _parse_sent(told["sent"], take)
+    if "rendered_s" in told:
+        told["rendered_s"] = _parse_rendered(told["rendered_s"], take)
+    return told
 
 
-def _parse_rendered(bounds: list[Any] | None, take: int) -> tuple[float, float] | None:
+def _parse_rendered(bounds: list[Any], take: int) -> tuple[float, float]:
     """Between which seconds a task was done."""
-    if bounds is None:
-        return None
     are_two = len(bounds) == 2 and all(type(bound) in (int, float) for bound in bounds)
     if not are_two or not 0 <= bounds[0] <= bounds[1] <= _LONGEST_RENDER:
         raise Unreadable(f"an attempt of take {take} was done in an impossible time")
     return bounds[0], bounds[1]
 
 
-def _parse_sent(frames: list[Any] | None, take: int) -> tuple[Sent, ...]:
+def _parse_sent(frames: list[Any], take: int) -> tuple[Sent, ...]:
     """The frames that went out with a call."""
     found = []
-    for document in frames or ():
+    for document in frames:
         read = Reader(document, f"a frame that was sent for take {take}")
         texts = {
             key: read.take_out(key, str) for key in ("role", "shot", "frame", "source_sha256", "sha256", "made_by")
@@ -291,18 +296,10 @@ def _parse_delivered(document: Any, take: int) -> Delivered:
     sha256 = read.take_out("sha256", str)
     if not _is_digest(sha256):
         raise Unreadable(f"the file of take {take} has an impossible sha256")
-    duration = read.maybe("duration_s", (int, float))
-    return Delivered(
-        output=output,
-        name=name,
-        sha256=sha256,
-        bytes=read.take_out("bytes", int),
-        width=read.maybe("width", int),
-        height=read.maybe("height", int),
-        duration_s=float(duration) if duration is not None else None,
-        measured=read.maybe("measured", dict) or NOTHING,
-        unknown=read.rest(),
-    )
+    size, measured = read.take_out("bytes", int), read.some(_MEASURED)
+    if "duration_s" in measured:
+        measured["duration_s"] = float(measured["duration_s"])
+    return Delivered(output, name, sha256, size, unknown=read.rest(), **measured)
 
 
 def _price(text: str) -> Decimal:

@@ -305,12 +305,14 @@ def _said(item: Item, take: Take) -> str | None:
 def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
     if take.file is None or take.status not in SETTLED:
         return None
+    if shelf.is_shown(shot, take.file):
+        return shelf.shown_finished(shot)
     finished, path = shelf.finished(shot), shelf.path(take.file)
     if not _has_size(path, take.file.bytes):  # of two names in Git LFS one may have been pulled
         only = take.status is Status.VERIFIED and _has_size(finished, take.file.bytes)
         return shelf.shown(finished) if only else None
     try:
-        same = shelf.is_shown(shot, take.file) or finished.samefile(path)
+        same = finished.samefile(path)
     except OSError:
         same = False
     return shelf.shown(finished if same else path)
