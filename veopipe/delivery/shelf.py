@@ -50,10 +50,6 @@ class Shelf:
         """A path as reports give it: relative to the manifest's folder."""
         return os.path.relpath(path, self.places.manifest.parent)
 
-    def shown_finished(self, shot: str) -> str:
-        """The name under which a shot's verified take is found, as reports give it."""
-        return f"{_relative(self.places.output, self.places.manifest.parent)}/{shot}.mp4"
-
     def finished(self, shot: str) -> Path:
         """The name under which a shot's verified take is found."""
         return self.places.output / f"{shot}.mp4"
@@ -61,7 +57,7 @@ class Shelf:
     def is_shown(self, shot: str, file: Delivered) -> bool:
         """Whether a take is whole on disk and the finished name shows it (two looks at the folder, no reading)."""
         try:
-            take = os.stat(self._spelt(file))
+            take = os.stat(_spelt(self.places, file))
             return take.st_size == file.bytes and files.shows(os.stat(f"{self.places.output}/{shot}.mp4"), take)
         except OSError:
             return False
@@ -69,13 +65,9 @@ class Shelf:
     def is_whole(self, file: Delivered) -> bool:
         """Whether a take is on disk with its size (one look, no reading)."""
         try:
-            return os.stat(self._spelt(file)).st_size == file.bytes
+            return os.stat(_spelt(self.places, file)).st_size == file.bytes
         except OSError:
             return False
-
-    def _spelt(self, file: Delivered) -> str:
-        """`path` as a text: long lists ask for each, and paths take ten times as long to make."""
-        return f"{self.places.takes_of(file.output)}/{file.name}"
 
     def locate(self, take: Take) -> Path | None:
         """The downloaded file of a take that isn't judged yet: its part, or its final name after a crash.
@@ -238,6 +230,16 @@ def lack(path: Path, file: Delivered) -> StandIn | str | None:
     if size == 0:
         return "empty: a copy that failed, perhaps"
     return standins.without_blocks(path) or "not the file that was delivered any more"
+
+
+def shown_finished(places: Places, shot: str) -> str:
+    """The name under which a shot's verified take is found, as reports give it."""
+    return f"{_relative(places.output, places.manifest.parent)}/{shot}.mp4"
+
+
+def _spelt(places: Places, file: Delivered) -> str:
+    """`Shelf.path` as a text: long lists ask for each, and paths take ten times as long to make."""
+    return f"{places.takes_of(file.output)}/{file.name}"
 
 
 @lru_cache(64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any
@@ -243,18 +243,21 @@ def _parse_told(read: Reader, take: int) -> dict[str, Any]:
         raise Unreadable(f"an attempt of take {take} has an impossible time")
     if told.setdefault("dialect", VIDEOS) not in choice.NAMES:
         raise Unreadable(f"an attempt of take {take} speaks a dialect that this veopipe doesn't know")
-    url = told.get("content_url")
-    if url is not None and (_BELOW.fullmatch(url) is None or ".." in url or "//" in url):
+    if not _is_below(told.get("content_url", "/content")):
         raise Unreadable(f"an attempt of take {take} names an impossible address")
     if not 0 <= told.get("echo_bytes", 0) <= _MOST_SENT:
         raise Unreadable(f"an attempt of take {take} names an impossible size")
-    if "charged_usd" in told:
-        told["charged_usd"] = _price(told["charged_usd"])
-    if "sent" in told:
-        told["sent"] = _parse_sent(told["sent"], take)
-    if "rendered_s" in told:
-        told["rendered_s"] = _parse_rendered(told["rendered_s"], take)
-    return told
+    made: dict[str, Callable[[Any], Any]] = {
+        "charged_usd": _price,
+        "sent": lambda frames: _parse_sent(frames, take),
+        "rendered_s": lambda bounds: _parse_rendered(bounds, take),
+    }
+    return {key: made[key](value) if key in made else value for key, value in told.items()}
+
+
+def _is_below(url: str) -> bool:
+    """Whether an address of a video is a path below a gateway's own."""
+    return _BELOW.fullmatch(url) is not None and ".." not in url and "//" not in url
 
 
 def _parse_rendered(bounds: list[Any], take: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from veopipe.delivery.shelf import Shelf
+from veopipe.delivery.shelf import Shelf, shown_finished
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.manifest.shots import Scalar
@@ -306,7 +306,7 @@ def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
     if take.file is None or take.status not in SETTLED:
         return None
     if shelf.is_shown(shot, take.file):
-        return shelf.shown_finished(shot)
+        return shown_finished(shelf.places, shot)
     finished, path = shelf.finished(shot), shelf.path(take.file)
     if not _has_size(path, take.file.bytes):  # of two names in Git LFS one may have been pulled
         only = take.status is Status.VERIFIED and _has_size(finished, take.file.bytes)

@@ -75,7 +75,7 @@ def create(server: FaultServer, folder: Path, timeouts: Timeouts, upload: int = 
 
     async def ask() -> CreateAnswer:
         asker = Asker("run-1", ledger.store, gateway, Journal(lambda note: None))
-        answer = await asker.ask(item, Uploads([picture])).wait(WAIT if timeouts is HURRIED else 30)
+        answer = await asker.ask(item, Uploads([picture]), lambda: None).wait(WAIT if timeouts is HURRIED else 30)
         await gateway.close()
         return answer
 
