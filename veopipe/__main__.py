@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     if sys.argv[1:] == ["--version"] and _has_said(f"veopipe, version {__version__}"):
         return
+    gc.disable()  # a command that reads and ends leaves nothing to collect; the others turn it on (`cli.main`, `run`)
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.ENDING)  # until there is somebody to answer (`cli.main`)
     from veopipe.cli.main import main as run_command_line
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import importlib
 import os
 import signal
@@ -48,6 +49,8 @@ COMMANDS = {
 COMPLETING = "_VEOPIPE_COMPLETE"
 """The environment variable with which a shell asks click what may follow."""
 
+_READERS = frozenset({"validate", "plan", "run", "status", "review", "report", "import", "profiles", "schema"})
+"""Commands that read, write a result and end; `run` turns the collector on when it has read."""
 _MODULES = {"import": "import_"}
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 # Errors about a file or folder that the system names: no bug of veopipe.
@@ -85,6 +88,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"veopipe.cli.commands.{_MODULES.get(cmd_name, cmd_name)}")
+        if cmd_name not in _READERS:
+            gc.enable()
         command: click.Command = module.command
         return command
 

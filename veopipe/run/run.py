@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
@@ -83,6 +84,9 @@ def run(
         frames.require()
     gateway = connect(ledger.project, plan, environ)
     budget = current.make_ready(plan)
+    if not gc.isenabled():  # the command line reads without it (`__main__`)
+        gc.freeze()  # list, plan and ledger stay as long as the run: no need to go through them again and again
+        gc.enable()
     try:
         with current.leaving.hearing() if hears_signals else contextlib.nullcontext():
             asyncio.run(current.go(plan, gateway, budget, permission))
