@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from veopipe.money import as_text
+from veopipe.money import dollars_to_come
 from veopipe.plan.plan import Action, Item, Source, Wanted
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import Status
@@ -227,9 +227,11 @@ def _priced(
     if not price:
         return item
     also = [shot for shot in _after(item.shot, consumers) if shot in whole]
-    words = f"again ${as_text(price)}"
+    words = f"again {dollars_to_come(price)}"
     if also:
-        words += f", with {len(also):,} after it ${as_text(price + sum((whole[shot] for shot in also), Decimal(0)))}"
+        words += (
+            f", with {len(also):,} after it {dollars_to_come(price + sum((whole[shot] for shot in also), Decimal(0)))}"
+        )
     return replace(item, reason=f"{item.reason}; {words} (--refresh)")
 
 

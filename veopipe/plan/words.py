@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
-from veopipe.money import as_text
+from veopipe.money import dollars, dollars_to_come
 from veopipe.plan.plan import Plan
 from veopipe.text import counted
 
@@ -18,12 +18,12 @@ def bought_words(plan: Plan) -> str | None:
     again = plan.again
     if not again:
         return None
-    total = as_text(sum((item.price_usd for item in again), Decimal(0)))
+    total = dollars_to_come(sum((item.price_usd for item in again), Decimal(0)))
     reasons = list(dict.fromkeys(item.reason for item in again))
     shown = "; ".join(reasons[:3]) + ("; …" if len(reasons) > 3 else "")
     shots = len({item.shot for item in again})
     were, them = ("was", "it") if shots == 1 else ("were", "them")
-    return f"{counted(shots, 'shot')} {were} already bought; this buys {them} again: ${total} ({shown})"
+    return f"{counted(shots, 'shot')} {were} already bought; this buys {them} again: {total} ({shown})"
 
 
 def causes_words(plan: Plan) -> list[str]:
@@ -35,7 +35,9 @@ def causes_words(plan: Plan) -> list[str]:
         are, stay = ("is", "stays") if cause.staying == 1 else ("are", "stay")
         more = f"; {cause.staying:,} more {are} picked and {stay}" if cause.staying else ""
         changed = " and ".join(cause.changes)
-        found.append(f"{changed} changed: {counted(cause.shots, 'shot')}, ${as_text(cause.cost_usd)}, {use}{more}")
+        found.append(
+            f"{changed} changed: {counted(cause.shots, 'shot')}, {dollars_to_come(cause.cost_usd)}, {use}{more}"
+        )
     return found
 
 
@@ -43,13 +45,13 @@ def elsewhere_words(plan: Plan) -> list[str]:
     """A sentence for each key of `Plan.elsewhere`: `3 shots were already bought at http://localhost:3000, …`."""
     found = []
     for (gateway, kept_there), items in plan.elsewhere.items():
-        total = as_text(sum((item.price_usd for item in items), Decimal(0)))
+        total = dollars_to_come(sum((item.price_usd for item in items), Decimal(0)))
         were, them, they_are = ("was", "it", "it is") if len(items) == 1 else ("were", "them", "they are")
         bought, billed = ("bought", "") if kept_there else ("ordered", "perhaps billed, ")
         kept = f"; with --base-url {gateway} {they_are} kept" if kept_there else ""
         found.append(
             f"{counted(len(items), 'shot')} {were} already {bought} at {gateway}, {billed}perhaps the same gateway "
-            f"under another name: this buys {them} again for ${total}{kept} "
+            f"under another name: this buys {them} again for {total}{kept} "
             f"(if that was `veopipe simulate`, nothing was paid)"
         )
     return found
@@ -79,9 +81,9 @@ def _locked_words(plan: Plan) -> str | None:
     locked = [item for item in plan.items if item.spared_usd]
     if not locked:
         return None
-    spared = as_text(sum((item.spared_usd for item in locked), Decimal(0)))
+    spared = dollars(sum((item.spared_usd for item in locked), Decimal(0)))
     were, stay = ("was", "it stays") if len(locked) == 1 else ("were", "they stay")
-    return f"{counted(len(locked), 'picked shot')} {were} edited since: {stay}, and ${spared} isn't spent"
+    return f"{counted(len(locked), 'picked shot')} {were} edited since: {stay}, and {spared} isn't spent"
 
 
 def _departed_words(plan: Plan) -> str | None:

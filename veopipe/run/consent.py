@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
 from veopipe.ledger import owner, safekeeping
-from veopipe.money import as_text
+from veopipe.money import dollars_left, dollars_to_come
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words, picks_words, retired_words
@@ -167,7 +167,7 @@ def _check_permission(creates: list[Item], permission: Permission) -> None:
 def _question(plan: Plan, cap: Decimal | None) -> str:
     creates = plan.creates
     again = "\n".join(line for line in (bought_words(plan), *causes_words(plan), *elsewhere_words(plan)) if line)
-    limit = f" (no more than ${as_text(cap)} of it: the cap)" if cap is not None else ""
-    worst = f", at worst ${as_text(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
-    sentence = f"Buy {counted(len(creates), 'video')} for ${as_text(plan.cost_usd)}{worst}{limit}"
+    limit = f" (no more than {dollars_left(cap)} of it: the cap)" if cap is not None else ""
+    worst = f", at worst {dollars_to_come(plan.worst_usd)}" if plan.worst_usd != plan.cost_usd else ""
+    sentence = f"Buy {counted(len(creates), 'video')} for {dollars_to_come(plan.cost_usd)}{worst}{limit}"
     return f"{again}\n{sentence}?" if again else f"{sentence}?"

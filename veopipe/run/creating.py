@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from veopipe.dialects.base import CreateAnswer, Outcome
 from veopipe.errors import ExitCode
-from veopipe.money import Budget, as_text
+from veopipe.money import Budget, as_text, dollars, dollars_left, dollars_to_come
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item
 from veopipe.run.admission import Admission
@@ -133,8 +133,8 @@ class Creator:
 
     def _out_of_budget(self, item: Item) -> None:
         self.queue.put_back(item)
-        spent, cap = as_text(self.budget.spent), as_text(self.budget.cap or Decimal(0))
-        why = f"the budget is used up: ${spent} of ${cap}, and the next create costs ${as_text(item.price_usd)}"
+        spent, cap = dollars(self.budget.spent), dollars_left(self.budget.cap or Decimal(0))
+        why = f"the budget is used up: {spent} of {cap}, and the next create costs {dollars_to_come(item.price_usd)}"
         self.brakes.stop(why, ExitCode.BUDGET)
 
     async def _await_late(self, item: Item, call: Call, asked_at: float) -> None:

@@ -27,7 +27,7 @@ from veopipe.film.frames import Frames
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
 from veopipe.ledger import owner, rescue
-from veopipe.money import Budget, as_text
+from veopipe.money import Budget, as_text, dollars, dollars_to_come
 from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import elsewhere_words
@@ -216,7 +216,7 @@ class Run:
         made = attempts_of(ledger.store.shots.values())
         budget = Budget(project.cap, spending(attempt for attempt in made if attempt.run in before).total)
         if before and budget.spent:
-            self.voice.tell(f"the run before was killed; the ${as_text(budget.spent)} it spent count in this run")
+            self.voice.tell(f"the run before was killed; the {dollars(budget.spent)} it spent count in this run")
         open_runs = (*before, self.id) if plan.worst_usd else before
         ledger.write(open_runs=open_runs, starts=True)
         files.make_folder(project.places.state)
@@ -234,7 +234,7 @@ class Run:
     def _note_start(self, plan: Plan, budget: Budget) -> None:
         self.journal.note(
             Happening.STARTED,
-            message=f"{counted(len(plan.creates), 'create')}, ${as_text(plan.cost_usd)}",
+            message=f"{counted(len(plan.creates), 'create')}, {dollars_to_come(plan.cost_usd)}",
             takes=sum(item.buys or item.action is Action.CONTINUE for item in plan.items),
             spent_usd=as_text(budget.spent),
             cap_usd=as_text(budget.cap) if budget.cap is not None else None,
