@@ -17,8 +17,13 @@ import pytest
 
 pytest.register_assert_rewrite("tests.harness")
 
+from tests.harness import bytecode  # noqa: E402
+
+bytecode.make_once()
+
 from tests.harness.film import LIMIT, Film, environment_of  # noqa: E402  its asserts are to be explained
 from tests.harness.fork import Zygote  # noqa: E402
+from tests.harness.order import shared  # noqa: E402
 from veopipe.simulator.footage import Cut, clip  # noqa: E402
 from veopipe.simulator.server import Options, Simulator, start  # noqa: E402
 from veopipe.simulator.slate import Slate  # noqa: E402
@@ -34,6 +39,13 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two processors with `-n auto`: tests wait for processes and clocks, too."""
     return (os.cpu_count() or 1) * 3 // 2
+
+
+@pytest.hookimpl(trylast=True)  # when it is known which of them are wanted
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the workers begin with the long tests, each with its share of them."""
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        items[:] = shared([(item.nodeid, item) for item in items], workers)
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.harness.bugs import BUGS
 from tests.harness.fuzzing import MEASURED, NIGHTLY, PUSH, WALKED
+from tests.harness.order import LONG, shared
 from tests.harness.points import ON_FILES, STEPS
 from tests.harness.wire.answers import BEHAVIOURS
 
@@ -53,11 +55,13 @@ MORE = {"18": 2, "19": 2, "25": 2, "27": 2, "37": 3}
 """Attacks that more than one test shows."""
 
 
+@cache
 def shown() -> Counter[str]:
     """What the tests are marked with, and how many of them."""
     found = Counter[str]()
     for path in TESTS.rglob("test_*.py"):
-        for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+        source = path.read_text("utf-8")
+        for function in ast.walk(ast.parse(source)) if "mark.shows" in source else ():
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and function.name.startswith("test_"):
                 marks = [mark for mark in function.decorator_list if isinstance(mark, ast.Call)]
                 shows = (mark for mark in marks if ast.unparse(mark.func) == "pytest.mark.shows")
@@ -98,3 +102,19 @@ def test_the_crash_harness_names_files_and_steps_that_veopipe_has() -> None:
 
     assert [name for name in ON_FILES if not (PACKAGE / name).is_file()] == []
     assert STEPS - reached == set()
+
+
+def test_the_long_tests_that_workers_begin_with_are_there_and_none_gets_lost() -> None:
+    strays = [
+        f"{file}::{name}"
+        for file, names in LONG.items()
+        for name in names
+        if f"\ndef {name}(" not in (TESTS / file).read_text("utf-8")
+    ]
+    assert strays == []
+    several = [f"tests/{file}::{name}[{case}]" for file, names in LONG.items() for name in names for case in "abc"]
+    ids = [f"tests/test_x.py::test_{number}" for number in range(40)] + several
+    for workers in (1, 2, 3, 7):
+        order = shared([(name, name) for name in ids], workers)
+        assert sorted(order) == sorted(ids)
+        assert order[0] == next(name for name in several if "every_point_a_new_shot" in name)

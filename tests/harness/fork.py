@@ -75,7 +75,7 @@ class Zygote:
         self._process = subprocess.Popen(
             [*(["nice"] if nice else []), sys.executable, "-P", "-m", "tests.harness.zygote", str(theirs.fileno())],
             cwd=package,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
