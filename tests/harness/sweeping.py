@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Make = Callable[[Yard, Simulator], "Film"]
 Kinds = tuple[str, ...]
 NOTHING = Count(0, 0)
+WHOLE = slice(None)
 AT_ONCE = 2
 PROMPTS = {"a": "the first", "b": "the second", "c": "the third"}
 
@@ -139,6 +140,13 @@ def points_of(yard: Yard, make: Make) -> list[Point]:
     return ended.points
 
 
+def some_of(points: list[Point]) -> list[int]:
+    """The places around a create, all of them; before and after it the first one of each kind."""
+    begin, end = (next(point.n for point in points if point.kind == kind) for kind in ("connect", "poll"))
+    firsts = {(point.n > begin, point.kind): point.n for point in reversed(points) if not begin <= point.n <= end}
+    return sorted({*range(begin, end + 1), *firsts.values()})
+
+
 def sweep_new(yard: Yard, make: Make, places: Iterable[int], kinds: Kinds, *, once_more: bool = False) -> list[Trial]:
     """A shot of which nothing was taken, stopped at each place; `once_more`: only the run after the next sends it."""
 
@@ -152,7 +160,13 @@ def sweep_new(yard: Yard, make: Make, places: Iterable[int], kinds: Kinds, *, on
 
 
 def sweep_resumed(
-    yard: Yard, ready: Film, simulator: Simulator, world: World, kinds: Kinds, until: str = "exit"
+    yard: Yard,
+    ready: Film,
+    simulator: Simulator,
+    world: World,
+    kinds: Kinds,
+    until: str = "exit",
+    part: slice = WHOLE,
 ) -> list[Trial]:
     """A shot that was ordered before, stopped at each place of the run that goes on. Nothing more may be sent.
 
@@ -163,6 +177,7 @@ def sweep_resumed(
         world: what happened before.
         kinds: of disks.
         until: the last place is the first of that kind.
+        part: which of the places.
     """
 
     def one(at: int) -> list[Trial]:
@@ -172,7 +187,7 @@ def sweep_resumed(
         return go_on(yard, simulator, stopped, kinds, world)
 
     last = next(point.n for point in watched(yard, ready, world.command).points if point.kind == until)
-    return yard.each(one, range(1, last + 1))
+    return yard.each(one, range(1, last + 1)[part])
 
 
 def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds, make: Callable[..., Film] = several) -> list[Trial]:
@@ -190,7 +205,9 @@ def sweep_several(yard: Yard, places: Iterable[int], kinds: Kinds, make: Callabl
     return yard.each(one, places)
 
 
-def sweep_several_resumed(yard: Yard, ready: Film, simulator: Simulator, kinds: Kinds) -> list[Trial]:
+def sweep_several_resumed(
+    yard: Yard, ready: Film, simulator: Simulator, kinds: Kinds, part: slice = WHOLE
+) -> list[Trial]:
     """Several shots that were paid before, stopped at each place of the run that goes on."""
 
     def one(at: int) -> list[Trial]:
@@ -199,7 +216,7 @@ def sweep_several_resumed(yard: Yard, ready: Film, simulator: Simulator, kinds: 
         stopped = stop(yard, yard.at(ready, folder), simulator, at)
         return go_on_with_all(yard, simulator, stopped, kinds)
 
-    return yard.each(one, range(1, len(watched(yard, ready).points) + 1))
+    return yard.each(one, range(1, len(watched(yard, ready).points) + 1)[part])
 
 
 def watched(yard: Yard, ready: Film, words: list[str] | None = None) -> Ended:

@@ -5,7 +5,7 @@ of the list, files that vanish, decisions of a person, clocks that jump. `tests.
 true after each step. The clock jumps by what the records say of the time: a clock that is a day ahead and a record
 that is a day old are the same to a program that starts.
 
-About half of the nights are spent at a gateway of each dialect. Per push there are 40, always the same;
+About half of the nights are spent at a gateway of each dialect. Per push there are 24, always the same;
 `VEOPIPE_LONG=1` tries 400 longer ones, others each time.
 """
 
@@ -35,7 +35,7 @@ from tests.harness.sold import SOLD
 from veopipe.simulator.server import Options, start
 
 LONG = os.environ.get("VEOPIPE_LONG") == "1"
-NIGHTS, STEPS = (int(os.environ.get("VEOPIPE_NIGHTS", "100")), 20) if LONG else (40, 8)
+NIGHTS, STEPS = (int(os.environ.get("VEOPIPE_NIGHTS", "100")), 20) if LONG else (24, 8)
 PARTS = 4 if LONG else 1
 """So often the test is made, so that several processes can share the nights."""
 CENTS = 30
