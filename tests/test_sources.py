@@ -36,6 +36,8 @@ _CITED = re.compile(rf"(?P<document>docs/[\w-]+\.md|DECISIONS\.md)(?:,\s+(?P<pla
 # A page names its neighbours without the folder.
 _IN_PAGES = re.compile(rf"\b(?P<document>(?:design|api-facts|hazards|DECISIONS)\.md)\)?,\s+(?P<places>{_PLACES})")
 _SOURCE = re.compile(r"\bSources?:\s+(.*?)(?=\n\s*\n|\Z)", re.DOTALL)
+# What each of these, and of those below, begins with or holds.
+_CITING = re.compile(r"Source|\.md\b|api-facts|DECISIONS|esign|\([a-i]\s")
 _STRAY = {
     "write docs/ in front": r"(?<!docs/)\b(?:design|api-facts|hazards|reliability)\.md\b",
     "name the document": r"\bapi-facts\b(?!\.md)|\bDECISIONS\b(?!\.md)|\([a-i]\s[0-9]",
@@ -129,10 +131,11 @@ def comments(text: str) -> Iterator[tuple[int, str]]:
 
 
 def spoken(path: Path) -> Iterator[tuple[int, str]]:
-    """Docstrings and comments of a file."""
+    """Docstrings and comments of a file; nothing where no word of it could be of a citation."""
     text = path.read_text("utf-8")
-    yield from docstrings(text)
-    yield from comments(text)
+    if _CITING.search(text):
+        yield from docstrings(text)
+        yield from comments(text)
 
 
 def name(path: Path) -> str:

@@ -228,9 +228,10 @@ def functions_that(call: str) -> set[str]:
     package, found = Path(veopipe.__file__).parent, set()
     for path in package.rglob("*.py"):
         name = ".".join(path.relative_to(package).with_suffix("").parts)
-        if name.startswith("simulator."):
+        source = path.read_text("utf-8")
+        if name.startswith("simulator.") or call.rpartition(".")[2] not in source:
             continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 calls: list[Any] = [part.func for part in ast.walk(node) if isinstance(part, ast.Call)]
                 found |= {f"{name}.{node.name}" for func in calls if ast.unparse(func) == call}

@@ -22,12 +22,20 @@ WITHOUT = (
 CHAINED = {"prompt": "a boat", "input_reference": {"shot": "SC01-pier", "frame": "last"}}
 
 
+@pytest.fixture(scope="module")
+def keep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the film is kept once it was bought, for the other tests of this file."""
+    return tmp_path_factory.mktemp("keep") / "film"
+
+
 @pytest.fixture
-def bought(film: Film) -> Film:
+def bought(film: Film, keep: Path) -> Film:
     """Two shots that are verified, the second one made from the last frame of the first; of a third one two takes."""
-    film.list({"SC01-pier": "a pier", "SC02-boat": CHAINED, "SC03-sea": {"prompt": "the sea", "takes": 2}})
-    assert film.run().code == 0
-    (film.folder / "cuts").mkdir()
+    with film.kept(keep) as is_new:
+        if is_new:
+            film.list({"SC01-pier": "a pier", "SC02-boat": CHAINED, "SC03-sea": {"prompt": "the sea", "takes": 2}})
+            assert film.run().code == 0
+            (film.folder / "cuts").mkdir()
     return film
 
 

@@ -23,11 +23,19 @@ WITHOUT_AV = (
 )
 
 
+@pytest.fixture(scope="module")
+def keep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the film is kept once it was bought, for the other tests of this file."""
+    return tmp_path_factory.mktemp("keep") / "film"
+
+
 @pytest.fixture
-def bought(film: Film) -> Film:
+def bought(film: Film, keep: Path) -> Film:
     """A list of two shots, both verified."""
-    film.list({"SC01-pier": "a pier", "SC02-boat": "a boat"})
-    assert film.run().code == 0
+    with film.kept(keep) as is_new:
+        if is_new:
+            film.list({"SC01-pier": "a pier", "SC02-boat": "a boat"})
+            assert film.run().code == 0
     return film
 
 

@@ -71,17 +71,11 @@ def seen(path: Path) -> Seen:
         video, audio = film.streams.video[0], film.streams.audio[0]
         lasts = [Fraction(stream.duration * stream.time_base) for stream in (video, audio)]
         assert (video.start_time, audio.start_time) == (0, 0)
-        numbers = [numbered.number_of(png(frame)) for frame in film.decode(video)]
+        numbers = [numbered.number_in(frame) for frame in film.decode(video)]
         size, rate = (video.width, video.height), Fraction(video.average_rate)
     with av.open(str(path)) as film:
         loudness = list(_loudness(film))
     return Seen(numbers, *lasts, loudness, size, rate)
-
-
-def png(frame: av.VideoFrame) -> bytes:
-    made = io.BytesIO()
-    frame.to_image().save(made, "PNG")
-    return made.getvalue()
 
 
 def _loudness(film: av.container.InputContainer) -> Iterator[float]:
@@ -266,7 +260,7 @@ def test_names_and_numbers_are_burnt_into_the_lowest_lines_only(portrait: bool, 
 
 def as_png(picture: object) -> bytes:
     made = io.BytesIO()
-    picture.save(made, "PNG")  # type: ignore[attr-defined]
+    picture.save(made, "PNG", compress_level=1)  # type: ignore[attr-defined]
     return made.getvalue()
 
 

@@ -17,16 +17,24 @@ from tests.harness.film import Film, Result
 from veopipe import files
 
 
+@pytest.fixture(scope="module")
+def keep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the film is kept once it was bought, for the other tests of this file."""
+    return tmp_path_factory.mktemp("keep") / "film"
+
+
 @pytest.fixture
-def bought(film: Film) -> Film:
+def bought(film: Film, keep: Path) -> Film:
     """A shot that is verified, one that isn't, and two files: one without sound, one of 30 frames per second."""
-    film.list({"SC01-pier": "a pier", "SC02-boat": "a boat [simulate: failed_with_error times=all]"})
-    assert film.run().code == 1
-    for folder in ("cuts", "post card"):
-        (film.folder / folder).mkdir()
-    pictures = [numbered.picture(number) for number in range(48)]
-    (film.folder / "post card/title.mp4").write_bytes(numbered.clip(pictures))
-    (film.folder / "fast.mp4").write_bytes(numbered.clip(pictures, rate=Fraction(30), sound_s=1.6))
+    with film.kept(keep) as is_new:
+        if is_new:
+            film.list({"SC01-pier": "a pier", "SC02-boat": "a boat [simulate: failed_with_error times=all]"})
+            assert film.run().code == 1
+            for folder in ("cuts", "post card"):
+                (film.folder / folder).mkdir()
+            pictures = [numbered.picture(number) for number in range(48)]
+            (film.folder / "post card/title.mp4").write_bytes(numbered.clip(pictures))
+            (film.folder / "fast.mp4").write_bytes(numbered.clip(pictures, rate=Fraction(30), sound_s=1.6))
     return film
 
 

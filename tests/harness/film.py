@@ -9,9 +9,11 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 from PIL import Image
 
 from tests.harness.canary import KEY, holds_key
+from tests.harness.disks import copy
 from tests.harness.fork import First, Forked, Zygote
 from tests.harness.sold import SOLD
 
@@ -132,6 +135,21 @@ class Film:
         path = self.folder / name
         path.write_text(json.dumps({"version": 1, "defaults": defaults, "shots": entries, **top}, indent=1), "utf-8")
         return path
+
+    @contextmanager
+    def kept(self, keep: Path) -> Iterator[bool]:
+        """Have in the folder what is kept there; the first time (True), what is put into the folder will be kept.
+
+        Takes that were fetched and verified ask their gateway nothing, so they are the same at another one.
+        """
+        is_new = not keep.exists()
+        yield is_new
+        if is_new:
+            copy(self.folder, keep)
+        else:
+            shutil.rmtree(self.folder)
+            copy(keep, self.folder)
+            self.pipeline()
 
     def pipeline(self, name: str = "quick.yaml", **settings: Any) -> Path:
         """Write a pipeline: `QUICK` and `settings`, where `__` stands for the dot."""

@@ -5,6 +5,7 @@ A number is nine large squares in the picture, black or white: it survives every
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import struct
@@ -23,7 +24,7 @@ X264 = {"preset": "veryfast", "crf": "20", "bf": "3", "g": "250"}
 
 def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
     """A coloured picture with its number in squares."""
-    made = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    made = _ground(width, height).copy()
     pen, side = ImageDraw.Draw(made), width // (BITS + 1)
     for bit in range(BITS):
         left = side // 2 + bit * side
@@ -31,12 +32,27 @@ def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> Image.Imag
     return made
 
 
+@functools.cache
+def _ground(width: int, height: int) -> Image.Image:
+    return Image.linear_gradient("L").resize((width, height)).convert("RGB")
+
+
 def number_of(content: bytes) -> int:
     """The number that a picture's squares say."""
     with Image.open(io.BytesIO(content)) as shown:
         grey = shown.convert("L")
-    side = grey.width // (BITS + 1)
-    return sum((grey.getpixel((side + bit * side, side * 3 // 2)) > 127) << bit for bit in range(BITS))
+    return _number(grey.tobytes(), grey.width, grey.width)
+
+
+def number_in(frame: av.VideoFrame) -> int:
+    """The number that the squares of a decoded picture say, which has its brightness in a plane of its own."""
+    plane = frame.planes[0]
+    return _number(bytes(plane), plane.width, plane.line_size)
+
+
+def _number(grey: bytes, width: int, line: int) -> int:
+    side = width // (BITS + 1)
+    return sum((grey[side * 3 // 2 * line + side + bit * side] > 127) << bit for bit in range(BITS))
 
 
 def clip(
@@ -82,8 +98,9 @@ def clip(
         if tags is not None:
             tags(context)
         sound = out.add_stream("aac", rate=sound_rate, layout=layout) if sound_s else None
+        graph = _graph(context.width, context.height, pixels, matrix, levels)
         for at, shown in zip(range(len(pictures)) if times is None else times, pictures, strict=True):
-            frame = _encodable(shown, pixels, matrix, levels)
+            frame = _encodable(shown, graph)
             frame.pts, frame.time_base = at, 1 / rate
             out.mux(video.encode(frame))
         for packet in video.encode(None):
@@ -97,13 +114,18 @@ def clip(
     return made.getvalue()
 
 
-def _encodable(shown: Image.Image, pixels: str, matrix: str, levels: str) -> av.VideoFrame:
-    """A picture as an encoder wants it, rounded exactly."""
-    source, graph = av.VideoFrame.from_image(shown), av.filter.Graph()
-    begin = graph.add_buffer(width=shown.width, height=shown.height, format=source.format, time_base=Fraction(1, 24))
+def _graph(width: int, height: int, pixels: str, matrix: str, levels: str) -> av.filter.Graph:
+    """What makes pictures as an encoder wants them, rounded exactly."""
+    graph = av.filter.Graph()
+    begin = graph.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, 24))
     exact = f"out_color_matrix={matrix}:out_range={levels}:flags=bicubic+accurate_rnd+full_chroma_int"
     graph.link_nodes(begin, graph.add("scale", exact), graph.add("format", pixels), graph.add("buffersink"))
     graph.configure()
+    return graph
+
+
+def _encodable(shown: Image.Image, graph: av.filter.Graph) -> av.VideoFrame:
+    source = av.VideoFrame.from_image(shown)
     source.pts = 0
     graph.push(source)
     made = graph.pull()
@@ -117,13 +139,18 @@ def error(one: bytes, other: bytes) -> float:
         return sum(ImageStat.Stat(ImageChops.difference(first.convert("RGB"), second.convert("RGB"))).mean) / 3
 
 
+@functools.cache
+def _wave(rate: int, begin: int) -> bytes:
+    return struct.pack("<1024f", *(0.05 * math.sin(2 * math.pi * 440 * (begin + n) / rate) for n in range(1024)))
+
+
 def tone(seconds: float, rate: int = 48000, layout: str = "mono") -> Iterator[av.AudioFrame]:
     """A quiet 440 Hz."""
+    period = rate // math.gcd(rate, 440)  # samples after which it begins anew
     for start in range(0, round(seconds * rate), 1024):
         frame = av.AudioFrame(format="fltp", layout=layout, samples=1024)
-        wave = [0.05 * math.sin(2 * math.pi * 440 * (start + n) / rate) for n in range(1024)]
         for plane in frame.planes:
-            plane.update(struct.pack("<1024f", *wave))
+            plane.update(_wave(rate, start % period))
         frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         yield frame
 
@@ -158,6 +185,7 @@ def uneven() -> list[int]:
     return [number + 2 * (number // 4) for number in range(COUNT)]
 
 
+@functools.cache
 def film(name: str) -> bytes:
     """A clip of the table in docs/media-facts.md, a."""
     if name == "edit list ends early":

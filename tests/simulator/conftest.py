@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -62,6 +63,7 @@ def task(create: Create) -> str:
 def picture() -> Callable[..., bytes]:
     """A picture's bytes in the format asked for."""
 
+    @cache
     def make(kind: str = "PNG", size: tuple[int, int] = (1280, 720)) -> bytes:
         out = io.BytesIO()
         Image.linear_gradient("L").resize(size).convert("RGB").save(out, kind)
