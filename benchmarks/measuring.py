@@ -34,10 +34,16 @@ class Weighed:
     err: str
 
 
+def own_environment() -> dict[str, str]:
+    """The environment of what is measured: no proxy, a key, this checkout, and compiled modules as people have them."""
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | {"VEOPIPE_API_KEY": "sk-benchmark", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
+
+
 def weigh(arguments: Sequence[str], folder: Path, **environment: str) -> Weighed:
     """Run a command to its end, and weigh it."""
-    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    kept |= {"VEOPIPE_API_KEY": "sk-benchmark", "NO_COLOR": "1", "PYTHONPATH": str(ROOT), **environment}
+    kept = {**own_environment(), **environment}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(arguments, cwd=folder, env=kept, stdin=subprocess.DEVNULL, stdout=out, stderr=err)

@@ -28,7 +28,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import ROOT, VEOPIPE, Table, scratch, server
+from benchmarks.measuring import ROOT, VEOPIPE, Table, own_environment, scratch, server
 
 SHOTS, PLACES, INTERVAL_S = 100, 25, 0.5
 PEERS = {"ruler": None, "doit_threads": "doit", "script": "requests", "sdk": "openai"}
@@ -130,8 +130,7 @@ def lap(name: str, task_s: float, megabytes: int) -> Lap:
 
 
 def _weighed(words: Sequence[str], folder: Path) -> tuple[float, Any, float]:
-    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    kept |= {"VEOPIPE_API_KEY": "sk-benchmark", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
+    kept = own_environment()
     with (folder / "output").open("wb") as out:
         began = time.perf_counter()
         process = subprocess.Popen(words, cwd=folder, env=kept, stdin=subprocess.DEVNULL, stdout=out, stderr=out)

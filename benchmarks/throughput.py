@@ -8,9 +8,10 @@ larger, so a busy machine flatters the ratio. `strict` is the ratio to the round
 the creates of later rounds can overlap with tasks; it has no limit.
 
 With `--flood N` instead: N takes in flight, polled every 200 ms, tasks so long (20 s and 50 ms for each take) that all
-are on their way together, to see what polling costs; nothing is required of it.
+are on their way together, to see what polling costs. The gateway is `benchmarks.vault` then, which needs less of the
+machine than the simulator; the best five seconds count.
 
-Limit (issue 2): 1.3 times the ideal.
+Limits: 1.3 times the ideal (issue 2); 1,500 polls a second on one core (issue 11).
 
     python -m benchmarks.throughput [--flood 2000]
 """
@@ -39,7 +40,7 @@ def _write(folder: Path, shots: int, in_flight: int) -> None:
     pipeline: dict[str, Any] = {
         "version": 1,
         "limits": {"in_flight": in_flight, "creates_per_minute": 60_000},
-        "poll": {"interval": "200ms", "timeout": "10m"},
+        "poll": {"interval": "200ms", "timeout": "10m", "adaptive": False},
     }
     (folder / "quick.yaml").write_text(json.dumps(pipeline))
 
@@ -78,17 +79,36 @@ def _row(table: Table, shots: int, in_flight: int, task_s: float) -> tuple[float
     return found.wall_s, found.wall_s / ideal
 
 
+def flood(takes: int) -> None:
+    """So many takes in flight, each asked every 200 ms."""
+    task_s = FLOOD_TASK_S + takes * FLOOD_CREATE_S
+    with scratch() as folder:
+        _write(folder, takes, takes)
+        vault = [sys.executable, "-m", "benchmarks.vault", "--task-time", f"{task_s:g}"]
+        with server(vault, folder) as base_url:
+            words = ["run", "shots.yaml", "-p", "quick.yaml", "--base-url", base_url, "--yes", "--format", "json"]
+            found = weigh([*VEOPIPE, *words], folder)
+            if found.code != 0:
+                sys.exit(f"exit code {found.code}:\n{found.out[-1000:]}\n{found.err[-1000:]}")
+            with urllib.request.urlopen(f"{base_url}/figures") as answer:
+                seen = json.load(answer)
+    table = Table(("takes in flight", "s", "CPU s", "polls", "polls a second", "in the best 5 s", "MB"))
+    rates = (round(seen["polls_a_second"]), round(seen["most_polls_a_second"]))
+    table.add(takes, found.wall_s, found.cpu_s, seen["polls"], *rates, round(found.peak_mb))
+    table.require("1,500 by the polls a second", 1500 / max(seen["most_polls_a_second"], 1), 1.0)
+    table.close()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--flood", type=int, metavar="N")
-    flood = options.parse_args().flood
+    takes = options.parse_args().flood
+    if takes:
+        flood(takes)
     timing, polling = ("s", "ideal s", "ratio", "strict", "create ms", "CPU s"), ("polls", "polls/s", "TCP", "MB")
     table = Table(("shots", "in flight", *timing, *polling))
-    if flood:
-        _row(table, flood, flood, FLOOD_TASK_S + flood * FLOOD_CREATE_S)
-    else:
-        _, ratio = min(_row(table, SHOTS, IN_FLIGHT, TASK_S) for _ in range(3))  # the quickest
-        table.require("quickest of 3, times the ideal", ratio, LIMIT)
+    _, ratio = min(_row(table, SHOTS, IN_FLIGHT, TASK_S) for _ in range(3))  # the quickest
+    table.require("quickest of 3, times the ideal", ratio, LIMIT)
     table.close()
 
 

@@ -73,7 +73,9 @@ def of_a_false_start(project: Project) -> Iterator[None]:
 
 def of_report(project: Project, report: Report) -> None:
     """Tell how a run ended, unless a person ended it."""
-    if report.exit_code != ExitCode.INTERRUPTED:
+    wanted = project.pipeline.notify
+    is_anybody_told = wanted.command or wanted.webhook_env is not None
+    if is_anybody_told and report.exit_code != ExitCode.INTERRUPTED:
         _send(project, _about_report(report))
 
 
