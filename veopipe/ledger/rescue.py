@@ -57,7 +57,7 @@ def record_paid(store: Store, shot: str, number: int, event: Event, **facts: Any
         return store.record(shot, number, event, **facts)
     except NotRecorded:
         if not _recorded_in_reserve(store, shot, number, event, facts):
-            with store.exclusively():
+            with store.turn(shot):
                 attempt = store.shots[shot].take(number).last.number
             _rescue(store.places, {"shot": shot, "take": number, "attempt": attempt, "event": event.name, **facts})
         raise

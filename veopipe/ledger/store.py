@@ -2,7 +2,8 @@
 
 * What `Store` holds in memory for a shot is what its file holds: memory follows the disk, not the other
   way round. A save that fails leaves both as they were.
-* Saves come from the event loop and from the threads that create; one lock orders them.
+* Saves come from the event loop and from many threads. Those of one shot come one after the other; those of several
+  go to the disk together, which takes them for hardly more than one: 25 takes that end at once don't wait in line.
 * A file that can't be relied on (`unusable`) holds its shot, and an order that was made more often than is on record
   (`Count.lost`) is made no more; the other shots go on.
 * Once the lock is given up nothing is written in its place any more (`close`): another process may have changed the
@@ -57,16 +58,22 @@ class Store:
     unusable: Unusable = field(default_factory=Unusable)
     count: Count = field(default_factory=Count)
     is_closed: bool = False
-    _writing: threading.RLock = field(default_factory=threading.RLock)
+    _turns: dict[str, threading.RLock] = field(default_factory=dict)
+    _handing_out: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
         """Leave the state files to others: what was under way is written, and nothing after it."""
-        with self._writing:
-            self.is_closed = True
+        self.is_closed = True
+        with self._handing_out:
+            turns = list(self._turns.values())
+        for turn in turns:
+            with turn:  # whoever had it before has written
+                pass
 
-    def exclusively(self) -> AbstractContextManager[object]:
-        """Keep other threads from changing anything between a look at a state and its save."""
-        return self._writing
+    def turn(self, shot: str) -> AbstractContextManager[object]:
+        """Keep other threads from changing a shot between a look at its state and its save."""
+        with self._handing_out:
+            return self._turns.setdefault(shot, threading.RLock())
 
     def save(self, shot: ShotState) -> None:
         """Put `shot` on disk, then in memory.
@@ -74,7 +81,7 @@ class Store:
         Raises:
             NotRecorded: it isn't on disk; memory is unchanged.
         """
-        with self._writing:
+        with self.turn(shot.shot):
             if self.is_closed:
                 raise NotRecorded(f"{self.places.state_of(shot.shot)} is another process's business now")
             try:
@@ -84,9 +91,10 @@ class Store:
             self._hold(shot)
 
     def _hold(self, shot: ShotState) -> None:
-        """Have a state in memory, and its attempts counted."""
-        if shot.shot in self.shots:
-            self._drop(shot.shot)
+        """Have a state in memory, and its attempts counted. Who looks meanwhile sees the old one or the new one."""
+        before = self.shots.get(shot.shot)
+        if before is not None:
+            self.count.remove(before)
         self.shots[shot.shot] = shot
         self.count.add(shot)
 
@@ -101,7 +109,7 @@ class Store:
         Raises:
             NotRecorded: it isn't on disk; memory is unchanged.
         """
-        with self._writing:
+        with self.turn(shot):
             state = self.shots[shot]
             changed = step(state.take(number))
             self.save(state.with_take(changed))
@@ -147,7 +155,7 @@ class Store:
         Raises:
             NotRecorded: the file has its old name, or its new one with the old id inside (which is read as well).
         """
-        with self._writing:
+        with self.turn(old), self.turn(new):
             try:
                 files.rename(self.places.state_of(old), self.places.state_of(new))
             except OSError as error:
