@@ -129,7 +129,8 @@ class Waits:
         waiting = [key for key in forecast.waiting if key in self._limits] if is_news else ()
         for key in waiting:
             limit, until = self._limits[key]
-            limit.reschedule(min(self._due(forecast, key), until))
+            if not limit.expired():  # else it is this one's turn already, and its task hasn't come to it yet
+                limit.reschedule(min(self._due(forecast, key), until))
 
     def _due(self, forecast: Forecast, key: Key) -> float:
         """When to ask for a take, at the pace that the gateway bears; who is late by the news is spread a little."""
