@@ -2,7 +2,8 @@
 
 veopipe's values are such classes. Before Python 3.13 the library compiles six functions for each of them one by one,
 and that was a third of what a short command took. Here one is compiled; the others are the same for all values.
-They differ in nothing else: fields, defaults, `__post_init__`, `replace`, equality, hash and order of arguments.
+They differ in nothing else: fields, defaults, `__post_init__`, `replace`, equality, hash and order of arguments; only
+`InitVar` isn't known.
 
 Source: https://docs.python.org/3/library/dataclasses.html; DECISIONS.md, 47.
 """
@@ -103,6 +104,9 @@ def _given(field: Field[Any]) -> str:
 def _content(names: Iterable[str]) -> Callable[[object], Any]:
     """What gives these fields of a value."""
     known = tuple(names)
+    if len(known) == 1:
+        only = attrgetter(*known)
+        return lambda value: (only(value),)
     return attrgetter(*known) if known else _nothing
 
 

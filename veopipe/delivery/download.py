@@ -284,8 +284,8 @@ class _Sink:
             if self._is_open:
                 files.sync(self._descriptor, self._part)
             self._close()
-            files.sync_folder(self._part.parent)
-            return _looked_at(self._part, self.size, cut)
+        files.sync_folder(self._part.parent)  # without the turn: who closes meanwhile needn't wait for this
+        return _looked_at(self._part, self.size, cut)
 
     def close(self) -> None:
         """Close the file; what a thread still wants to write is dropped."""

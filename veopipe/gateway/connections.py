@@ -83,8 +83,10 @@ class Connections:
                 yield response
             finally:
                 await response.aclose()
-        finally:
-            way.idle.append((time.monotonic(), carrier))
+        except BaseException:  # cancelled in its midst, it may never be ready again
+            await carrier.aclose()
+            raise
+        way.idle.append((time.monotonic(), carrier))
 
     def _way(self, url: str) -> _Way:
         """How a URL is reached; known by heart, since a take's is asked again and again."""
@@ -105,7 +107,7 @@ class Connections:
             await idle.popleft()[1].aclose()
         while idle:
             found = idle.pop()[1]
-            if not (isinstance(found, httpcore.AsyncHTTPConnection) and (found.is_closed() or found.has_expired())):
+            if isinstance(found, httpcore.AsyncConnectionPool) or (found.is_idle() and not found.has_expired()):
                 return found
             await found.aclose()
         context, backend = self.network.context(way.url, way.proxy), sockets.Backend()

@@ -42,15 +42,21 @@ class Network:
 
     proxies: Proxies
     _environ: Mapping[str, str] = field(repr=False)
+    _is_plain: bool = False  # the gateway is reached without TLS
 
     @cached_property
     def trust(self) -> Trust:
         """Whose certificates are believed. Read where TLS is first spoken: it takes 30 ms, and 3 MB.
 
         Raises:
-            EnvironmentFault: a variable that names them can't be used.
+            EnvironmentFault: a variable that names them can't be used, and the gateway needs it.
         """
-        return trust.read(self._environ)
+        try:
+            return trust.read(self._environ)
+        except EnvironmentFault:
+            if not self._is_plain:
+                raise
+            return trust.read({})  # as this machine has it
 
     def context(self, url: str, proxy: Proxy | None) -> ssl.SSLContext:
         """What TLS on the way to `url` goes by; without TLS on it, a context that believes nobody."""
@@ -92,7 +98,8 @@ class Network:
         if isinstance(error, VeopipeError):
             return _in_one(error)
         host = urlsplit(url).hostname or ""
-        words = self.trust.refusal(error, host) or printable(str(error) or type(error).__name__)
+        refused = self.trust.refusal(error, host) if trust.is_about_tls(error) else None
+        words = refused or printable(str(error) or type(error).__name__)
         proxy = None if arrived else self._suspect(error, url)
         return words if proxy is None else _said_of(proxy, error, printable(host), words)
 
@@ -139,10 +146,11 @@ def for_url(url: str, environ: Mapping[str, str]) -> Network:
     carrier = found.carrier(url)
     if carrier is not None:
         _require_library(carrier)
-    made = Network(found, environ)
     if url.startswith("https:"):
+        made = Network(found, environ)
         _ = made.trust
-    return made
+        return made
+    return Network(found, environ, _is_plain=True)
 
 
 def _require_library(proxy: Proxy) -> None:

@@ -79,6 +79,13 @@ _REFUSALS = {
 }
 
 
+def is_about_tls(error: BaseException | None) -> bool:
+    """Whether an exception comes from TLS, however it is wrapped."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _said(error: ssl.SSLCertVerificationError) -> str:
     return f"isn't accepted: {printable(error.verify_message)}; SSL_CERT_FILE names the authorities that are believed"
 

@@ -241,7 +241,8 @@ def _parse_told(read: Reader, take: int) -> dict[str, Any]:
     told = read.some(_TOLD)
     if not 0 <= told.get("created_at", 0) < 1 << 40:
         raise Unreadable(f"an attempt of take {take} has an impossible time")
-    if told.setdefault("dialect", VIDEOS) not in choice.NAMES:
+    told["dialect"] = told.get("dialect") or VIDEOS
+    if told["dialect"] not in choice.NAMES:
         raise Unreadable(f"an attempt of take {take} speaks a dialect that this veopipe doesn't know")
     if not _is_below(told.get("content_url", "/content")):
         raise Unreadable(f"an attempt of take {take} names an impossible address")
@@ -301,8 +302,15 @@ def _parse_delivered(document: Any, take: int) -> Delivered:
         raise Unreadable(f"the file of take {take} has an impossible sha256")
     size, measured = read.take_out("bytes", int), read.some(_MEASURED)
     if "duration_s" in measured:
-        measured["duration_s"] = float(measured["duration_s"])
+        measured["duration_s"] = _seconds(measured["duration_s"], take)
     return Delivered(output, name, sha256, size, unknown=read.rest(), **measured)
+
+
+def _seconds(number: float, take: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise Unreadable(f"the file of take {take} lasts impossibly long") from None
 
 
 def _price(text: str) -> Decimal:

@@ -20,6 +20,8 @@ CLOSEST = 1 / 15
 """Intervals between two looks at one take: a second at the usual 15 s."""
 FARTHEST = 4.0
 """Intervals between two looks: a minute at the usual 15 s, in case that the law is wrong."""
+SPAREST = 2.0
+"""Times the interval that even spacing may be where a law that was wrong cost more than it should have."""
 LAWS_OWN = 8.0
 """Results that the law counts for where the price is reckoned: with few results it knows better than they."""
 OUTLIERS = 0.005
@@ -100,7 +102,9 @@ def schedule(law: Law, price: Price, known: Sequence[Bounds]) -> Schedule:
     for _ in range(TRIES):
         found = Schedule(price.interval, ages, _counts(ages, [min(max(scale * root, sparse), dense) for root in roots]))
         scale *= min(allowed / _expected(ages, found.counts, known), 100.0)
-    return found if _gains(found, known) and not _is_outlasted(law, known) else Schedule(price.interval)
+    if _gains(found, known) and not _is_outlasted(law, known):
+        return found
+    return Schedule(price.interval / max(price.thrift, 1 / SPAREST))  # what a wrong law spent is given back
 
 
 def _is_outlasted(law: Law, known: Sequence[Bounds]) -> bool:

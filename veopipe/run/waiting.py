@@ -110,7 +110,7 @@ class Waits:
             self._tell(forecast, is_news=forecast.renders(key, now, random.random()))
         elif answer.progress is Progress.COMPLETED:
             self._tell(forecast, is_news=forecast.ended(key, now, answer.told.completed_at))
-            if one.teaches:
+            if one.teaches and take.last.rendered_s is None:
                 return {"rendered_s": (round(one.age, 2), round(now - one.began, 2))}
         return {}
 
