@@ -1,7 +1,7 @@
 """When to look whether a take is there: an inspection schedule for a known law of latencies. Pure.
 
 Looks lie as dense as the root of the hazard asks for, so that each of them is worth the same. How dense they are in
-all is the price: on average a take is looked for no more often than at even spacing.
+all is the price: on average a take is looked for about as often as at even spacing.
 
 Source: docs/polls.md, 3.
 """
