@@ -7,11 +7,9 @@ and by what lies on disk, and shares no code with veopipe. A create costs 30 cen
 from __future__ import annotations
 
 import hashlib
-import http.client
 import io
 import json
 import os
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,6 +22,7 @@ from tests.harness.canary import holds_key, leaks_below
 from tests.harness.film import environment_of
 from tests.harness.fork import Mishap, Zygote
 from tests.harness.sold import Sold
+from tests.harness.trials import until_quiet
 from veopipe.simulator.server import Simulator
 
 LIMIT = 60.0
@@ -218,7 +217,7 @@ class World:
         waits = [self.start(*order, mishap=mishap if number == 0 else None) for number in range(at_once)]
         ended = [wait() for wait in waits]
         self.runs += at_once
-        self._until_quiet()
+        until_quiet(self.gateway)
         spent = self.paid_usd() - before
         if cap is not None and at_once == 1:
             assert spent == 0 or spent + self.debt <= Decimal(cap) / 100, (spent, self.debt, cap)
@@ -260,17 +259,6 @@ class World:
     def _names(self) -> list[str]:
         folder = self.output / "takes"
         return [path.name for path in folder.iterdir()] if folder.is_dir() else []
-
-    def _until_quiet(self) -> None:
-        """Wait until the gateway is through with every request, those of a killed run too."""
-        desk = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=LIMIT)
-        end = time.monotonic() + LIMIT
-        while time.monotonic() < end:
-            desk.request("GET", "/_simulator/faults")
-            desk.getresponse().read()
-            if all(entry["status"] is not None for entry in self.gateway.wire if entry["method"] == "POST"):
-                break
-        desk.close()
 
     # --- what must be true at any time -------------------------------------------------------------
 

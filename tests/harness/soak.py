@@ -32,6 +32,7 @@ import psutil
 from tests.harness.canary import leaks_below
 from tests.harness.film import environment_of
 from tests.harness.sold import SOLD
+from tests.harness.trials import until_quiet
 from veopipe.simulator.server import Options, Simulator, start
 
 FAULTS = {
@@ -216,9 +217,7 @@ class Soak:
 
     def _resolve(self, gateway: Simulator) -> None:
         """Look up what is in doubt, and say it; not before the gateway is through with what a killed run sent."""
-        end, pause = time.monotonic() + LIMIT, threading.Event()
-        while any(entry["status"] is None for entry in gateway.wire) and time.monotonic() < end:
-            pause.wait(0.1)
+        until_quiet(gateway)
         for doubt in self._command("resolve", "shots.yaml")["takes"]:
             if doubt["status"] != "in_doubt":
                 continue

@@ -6,10 +6,12 @@ was paid. A complaint is a sentence; no complaint is a pass.
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import re
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +128,22 @@ class Yard:
             return [result for results in pool.map(work, items) for result in results]
 
 
+def until_quiet(gateway: Simulator) -> None:
+    """Wait until a gateway is through with every create that was sent to it.
+
+    What a process sent before it died may still lie in the kernel, or be half written into the gateway's book. A
+    connection made now is accepted after all earlier ones, so its answer says that none of theirs is unknown.
+    """
+    desk = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=LIMIT)
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        desk.request("GET", "/_simulator/faults")
+        desk.getresponse().read()
+        if all(entry["status"] is not None for entry in gateway.wire if entry["method"] == "POST"):
+            break
+    desk.close()
+
+
 @dataclass(frozen=True)
 class Count:
     """What a gateway saw so far; a create counts as posted when its whole body arrived."""
@@ -135,7 +153,8 @@ class Count:
 
     @classmethod
     def of(cls, gateway: Simulator) -> Count:
-        """Now."""
+        """Of everything that was sent before now, by a process that has died too."""
+        until_quiet(gateway)
         return cls(len(gateway.charged), sum(bool(entry["form"]) for entry in gateway.wire))
 
     def __sub__(self, other: Count) -> Count:
