@@ -261,7 +261,7 @@ class Project:
         found = asyncio.run(frames.picture_of(path, moment, largest_png=largest))
         if isinstance(found, frames.NoFrame):
             raise UsageError(f"{shot} take {chosen.number} gives no such frame: {found.reason}")
-        return Still(shot, chosen, moment, self.loaded.shelf.shown(path), found)
+        return Still(shot, chosen, moment, shelf.shown(self.loaded.places, path), found)
 
     def resolve(
         self,

@@ -15,7 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from veopipe import standins
-from veopipe.delivery.shelf import Shelf, strays
+from veopipe.delivery.output import Output, output_of
+from veopipe.delivery.shelf import Shelf
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
 from veopipe.film import review
 from veopipe.gateway.address import Address, parse_base_url
@@ -123,8 +124,8 @@ class Project:
 
     @property
     def shelf(self) -> Shelf:
-        """The output folders."""
-        return Shelf(self.places)
+        """Where its takes lie, for commands that only look."""
+        return output_of(self.places).shelf
 
     @property
     def cap(self) -> Decimal | None:
@@ -142,7 +143,7 @@ class Project:
         """
         head = owner.look_up(self.places)
         store = open_store(self.places, None if self.places.simulated else head.attempts)
-        return OpenLedger(self, head, store, review.read(self.places))
+        return OpenLedger(self, head, store, output_of(self.places), review.read(self.places))
 
 
 @dataclass(slots=True)
@@ -153,19 +154,27 @@ class OpenLedger:
         project: whose.
         head: what `ledger.json` says.
         store: its state files.
+        output: where its takes go.
         reviews: what people said of its takes.
     """
 
     project: Project
     head: Ledger
     store: Store
+    output: Output
     reviews: Reviews = field(default_factory=Reviews)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
         """The lock is given up: threads that still run write no state file any more."""
+        self.output.close()
         with self._writing:
             self.store.close()
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where its takes are put, and found again."""
+        return self.output.shelf
 
     @property
     def where(self) -> str:
@@ -200,6 +209,10 @@ class OpenLedger:
             EnvironmentFault: their folder can't be read.
         """
         self.reviews = review.read(self.project.places)
+
+    def look_at_output(self) -> None:
+        """See what lies where its takes go; raises as `Output.look` does."""
+        self.head = self.output.look(self.head)
 
     def take_in_rescued(self) -> list[str]:
         """Bring answers that were rescued into their state files; a sentence for each.
@@ -260,7 +273,7 @@ class OpenLedger:
             unreadable=store.unusable.unreadable,
             missing=store.unusable.missing,
             lost=store.count.lost,
-            strays=strays(project.places, store.shots, project.wanted),
+            strays=self.output.strays(store.shots, project.wanted),
             gateway=None if anywhere else project.address.name,
             retry_all=project.choices.retry_failed,
             retry_failed=project.pipeline.limits.retry_failed,

@@ -19,7 +19,7 @@ from tests.harness import numbered
 from tests.harness.breadth import cases
 from veopipe import files
 from veopipe.delivery.child import Child
-from veopipe.delivery.shelf import Shelf, strays
+from veopipe.delivery.shelf import FolderShelf, strays
 from veopipe.film.frames import LARGEST_PNG, Frame, Frames, NoFrame, picture_of
 from veopipe.ledger.paths import Places
 from veopipe.takes.moment import FIRST, LAST, Moment
@@ -327,15 +327,15 @@ def test_the_decoder_knows_no_key_and_has_its_limits(monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
+def shelf(tmp_path: Path) -> FolderShelf:
     """The folders of a list."""
     places = Places(tmp_path / "shots.yaml", ".veopipe", "renders")
     places.takes_of("renders").mkdir(parents=True)
-    return Shelf(places)
+    return FolderShelf(places)
 
 
 @pytest.fixture
-def delivered(shelf: Shelf) -> Delivered:
+def delivered(shelf: FolderShelf) -> Delivered:
     """A take of two pictures a second."""
     content = numbered.clip([numbered.picture(number) for number in range(8)], rate=Fraction(2))
     file = Delivered("renders", "SC01.002.mp4", files.sha256_of_bytes(content), len(content))
@@ -343,7 +343,7 @@ def delivered(shelf: Shelf) -> Delivered:
     return file
 
 
-def test_a_frame_is_kept_beside_the_take_it_is_of(shelf: Shelf, delivered: Delivered, tmp_path: Path) -> None:
+def test_a_frame_is_kept_beside_the_take_it_is_of(shelf: FolderShelf, delivered: Delivered, tmp_path: Path) -> None:
     async def take_all() -> list[Frame | NoFrame]:
         frames = Frames(shelf)
         return [await frames.frame_of(delivered, at) for at in (LAST, FIRST, Moment.of("1.250"))]
@@ -363,7 +363,9 @@ def test_a_frame_is_kept_beside_the_take_it_is_of(shelf: Shelf, delivered: Deliv
         assert stat.S_IMODE(path.stat().st_mode) == 0o444
 
 
-def test_a_frame_is_taken_once_and_again_only_if_its_file_is_another_one(shelf: Shelf, delivered: Delivered) -> None:
+def test_a_frame_is_taken_once_and_again_only_if_its_file_is_another_one(
+    shelf: FolderShelf, delivered: Delivered
+) -> None:
     async def look() -> None:
         frames = Frames(shelf)
         path = frames.path(delivered, LAST)
@@ -386,7 +388,7 @@ def test_a_frame_is_taken_once_and_again_only_if_its_file_is_another_one(shelf: 
     asyncio.run(look())
 
 
-def test_a_file_that_isn_t_the_take_any_more_gives_no_frame(shelf: Shelf, delivered: Delivered) -> None:
+def test_a_file_that_isn_t_the_take_any_more_gives_no_frame(shelf: FolderShelf, delivered: Delivered) -> None:
     other = replace(delivered, sha256="0" * 64)
     gone = replace(delivered, name="SC01.003.mp4")
 
@@ -399,7 +401,7 @@ def test_a_file_that_isn_t_the_take_any_more_gives_no_frame(shelf: Shelf, delive
     ]
 
 
-def test_frames_are_no_takes_that_no_state_file_knows(shelf: Shelf, delivered: Delivered) -> None:
+def test_frames_are_no_takes_that_no_state_file_knows(shelf: FolderShelf, delivered: Delivered) -> None:
     asyncio.run(Frames(shelf).frame_of(delivered, LAST))
     shelf.path(delivered).with_name("SC01.002.last.png").write_bytes(b"moved here by hand")
     shelf.path(delivered).unlink()

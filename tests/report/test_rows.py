@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from veopipe.delivery.shelf import Shelf
+from veopipe.delivery.shelf import FolderShelf
 from veopipe.errors import ExitCode
 from veopipe.files import sha256_of_bytes
 from veopipe.ledger.paths import Places
@@ -43,12 +43,12 @@ def take(*attempts: Attempt, order: Order = ORDER, number: int = 1, file: Delive
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(Places(tmp_path / "shots.yaml", ".veopipe", "renders"))
+def shelf(tmp_path: Path) -> FolderShelf:
+    return FolderShelf(Places(tmp_path / "shots.yaml", ".veopipe", "renders"))
 
 
 def rows_of(
-    shelf: Shelf, *takes: Take, order: Order = ORDER, world: dict[str, Any] | None = None, **more: Any
+    shelf: FolderShelf, *takes: Take, order: Order = ORDER, world: dict[str, Any] | None = None, **more: Any
 ) -> tuple[Row, ...]:
     """The rows of a list with the one shot `hero`."""
     states = {"hero": ShotState("hero", takes)} if takes else {}
@@ -61,7 +61,7 @@ def rows_of(
     return make_rows(plan, Store(shelf.places, states, Unusable(unreadable)), **more)
 
 
-def row_of(shelf: Shelf, *takes: Take, **more: Any) -> Row:
+def row_of(shelf: FolderShelf, *takes: Take, **more: Any) -> Row:
     [row] = rows_of(shelf, *takes, **more)
     return row
 
@@ -69,14 +69,14 @@ def row_of(shelf: Shelf, *takes: Take, **more: Any) -> Row:
 # --- rows ------------------------------------------------------------------------------------------
 
 
-def test_a_shot_never_tried_is_pending(shelf: Shelf) -> None:
+def test_a_shot_never_tried_is_pending(shelf: FolderShelf) -> None:
     row = row_of(shelf)
 
     assert (row.status, row.reason, row.take, row.wanted, row.made) == ("pending", "new", 1, True, None)
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.SUBMITTING}))
-def test_a_row_says_where_its_take_stands(shelf: Shelf, status: Status) -> None:
+def test_a_row_says_where_its_take_stands(shelf: FolderShelf, status: Status) -> None:
     row = row_of(shelf, take(attempt(status, message="because")))
 
     assert row.status == status
@@ -85,39 +85,39 @@ def test_a_row_says_where_its_take_stands(shelf: Shelf, status: Status) -> None:
         assert row.reason == "because"
 
 
-def test_a_take_that_was_being_asked_for_is_in_doubt_unless_a_run_is_on(shelf: Shelf) -> None:
+def test_a_take_that_was_being_asked_for_is_in_doubt_unless_a_run_is_on(shelf: FolderShelf) -> None:
     asking = take(attempt(Status.SUBMITTING))
 
     assert row_of(shelf, asking).status == "in_doubt"
     assert row_of(shelf, asking, running=True).status == "submitting"
 
 
-def test_a_take_that_was_only_throttled_is_pending(shelf: Shelf) -> None:
+def test_a_take_that_was_only_throttled_is_pending(shelf: FolderShelf) -> None:
     assert row_of(shelf, take(attempt(Status.REFUSED, scope="throttle"))).status == "pending"
     assert row_of(shelf, take(attempt(Status.REFUSED, scope="account"))).status == "refused"
 
 
-def test_an_unreadable_shot_says_why(shelf: Shelf) -> None:
+def test_an_unreadable_shot_says_why(shelf: FolderShelf) -> None:
     row = row_of(shelf, world={"unreadable": {"hero": "it isn't JSON"}})
 
     assert row.status == "unreadable"
     assert "it isn't JSON" in str(row.reason)
 
 
-def test_what_creating_was_stopped_for_is_the_reason_of_what_is_pending(shelf: Shelf) -> None:
+def test_what_creating_was_stopped_for_is_the_reason_of_what_is_pending(shelf: FolderShelf) -> None:
     ending = Ending("r1", Plan(()), notes=("the budget is used up", "interrupted"))
 
     assert row_of(shelf, ending=ending).reason == "the budget is used up"
     assert row_of(shelf, ending=replace(ending, held={"hero": "a.png was changed"})).reason == "a.png was changed"
 
 
-def test_a_take_of_another_gateway_names_it(shelf: Shelf) -> None:
+def test_a_take_of_another_gateway_names_it(shelf: FolderShelf) -> None:
     row = row_of(shelf, take(attempt(Status.RENDERING, gateway="https://other.example:443")))
 
     assert "--base-url https://other.example:443" in str(row.reason)
 
 
-def test_what_is_in_doubt_is_shown_before_what_is_wanted(shelf: Shelf) -> None:
+def test_what_is_in_doubt_is_shown_before_what_is_wanted(shelf: FolderShelf) -> None:
     verified = take(attempt(Status.VERIFIED), file=FILE)
     doubt = take(attempt(Status.IN_DOUBT), order=EDITED, number=2)
 
@@ -126,7 +126,7 @@ def test_what_is_in_doubt_is_shown_before_what_is_wanted(shelf: Shelf) -> None:
     assert (row.status, row.take, row.wanted) == ("in_doubt", 2, False)
 
 
-def test_what_is_wanted_is_shown_before_what_is_merely_open(shelf: Shelf) -> None:
+def test_what_is_wanted_is_shown_before_what_is_merely_open(shelf: FolderShelf) -> None:
     row = row_of(shelf, take(attempt(Status.RENDERING)), order=EDITED)
 
     assert (row.status, row.take, row.wanted, row.reason) == (
@@ -135,7 +135,7 @@ def test_what_is_wanted_is_shown_before_what_is_merely_open(shelf: Shelf) -> Non
     )
 
 
-def test_a_row_has_the_measured_facts_and_the_finished_name(shelf: Shelf) -> None:
+def test_a_row_has_the_measured_facts_and_the_finished_name(shelf: FolderShelf) -> None:
     made = take(attempt(Status.VERIFIED), file=FILE)
     shelf.path(FILE).parent.mkdir(parents=True)
     shelf.path(FILE).write_bytes(b"video")
@@ -149,7 +149,9 @@ def test_a_row_has_the_measured_facts_and_the_finished_name(shelf: Shelf) -> Non
 
 
 @pytest.mark.parametrize("content", [None, b"vide"], ids=["gone", "cut"])
-def test_a_verified_take_whose_file_is_gone_stays_verified_without_a_file(shelf: Shelf, content: bytes | None) -> None:
+def test_a_verified_take_whose_file_is_gone_stays_verified_without_a_file(
+    shelf: FolderShelf, content: bytes | None
+) -> None:
     if content is not None:
         shelf.path(FILE).parent.mkdir(parents=True)
         shelf.path(FILE).write_bytes(content)
@@ -159,7 +161,7 @@ def test_a_verified_take_whose_file_is_gone_stays_verified_without_a_file(shelf:
     assert (row.status, row.file) == ("verified", None)
 
 
-def test_a_file_that_is_not_judged_yet_is_not_shown(shelf: Shelf) -> None:
+def test_a_file_that_is_not_judged_yet_is_not_shown(shelf: FolderShelf) -> None:
     shelf.path(FILE).parent.mkdir(parents=True)
     shelf.path(FILE).write_bytes(b"video")
 
@@ -167,7 +169,7 @@ def test_a_file_that_is_not_judged_yet_is_not_shown(shelf: Shelf) -> None:
     assert row_of(shelf, take(attempt(Status.MISMATCHED), file=FILE)).file == "renders/shots/takes/hero.001.mp4"
 
 
-def test_the_json_is_the_contract(shelf: Shelf) -> None:
+def test_the_json_is_the_contract(shelf: FolderShelf) -> None:
     rows = rows_of(shelf, take(attempt(Status.VERIFIED), file=FILE))
     money = money_of(Plan(()), [], None)
 
@@ -258,13 +260,13 @@ CODES = {
 
 
 @pytest.mark.parametrize("status", Status)
-def test_each_status_has_its_code(shelf: Shelf, status: Status) -> None:
+def test_each_status_has_its_code(shelf: FolderShelf, status: Status) -> None:
     rows = rows_of(shelf, take(attempt(status), file=FILE))
 
     assert code_of(rows, set()) == CODES[status]
 
 
-def test_a_shot_not_made_yet_is_pending(shelf: Shelf) -> None:
+def test_a_shot_not_made_yet_is_pending(shelf: FolderShelf) -> None:
     assert code_of(rows_of(shelf), set()) is ExitCode.PENDING
     assert code_of(rows_of(shelf, take(attempt(Status.REFUSED, scope="throttle"))), set()) is ExitCode.PENDING
     assert code_of(rows_of(shelf), {ExitCode.BUDGET}) is ExitCode.BUDGET
@@ -273,14 +275,14 @@ def test_a_shot_not_made_yet_is_pending(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     "world", [{"unreadable": {"hero": "torn"}}, {"strays": {"hero": "takes/hero.001.mp4"}}], ids=str
 )
-def test_a_held_shot_is_a_matter_of_the_environment(shelf: Shelf, world: dict[str, Any]) -> None:
+def test_a_held_shot_is_a_matter_of_the_environment(shelf: FolderShelf, world: dict[str, Any]) -> None:
     rows = rows_of(shelf, world=world)
 
     assert rows[0].item.action is Action.HOLD
     assert code_of(rows, set()) is ExitCode.ENVIRONMENT
 
 
-def test_doubt_outweighs_failure_budget_and_pending(shelf: Shelf) -> None:
+def test_doubt_outweighs_failure_budget_and_pending(shelf: FolderShelf) -> None:
     doubt = rows_of(shelf, take(attempt(Status.IN_DOUBT)))
     failed = rows_of(shelf, take(attempt(Status.FAILED)))
 
@@ -289,7 +291,7 @@ def test_doubt_outweighs_failure_budget_and_pending(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.REFUSED, Status.FAILED, Status.ABANDONED, Status.MISMATCHED])
-def test_a_take_that_nobody_wants_any_more_spoils_no_run(shelf: Shelf, status: Status) -> None:
+def test_a_take_that_nobody_wants_any_more_spoils_no_run(shelf: FolderShelf, status: Status) -> None:
     row = row_of(shelf, take(attempt(status)))
     row = replace(row, item=replace(row.item, order=None))
 
@@ -297,7 +299,9 @@ def test_a_take_that_nobody_wants_any_more_spoils_no_run(shelf: Shelf, status: S
 
 
 @pytest.mark.parametrize(("gateway", "code"), [(REAL, 4), ("https://other.example:443", 0)])
-def test_a_paid_take_that_this_run_could_settle_keeps_the_run_pending(shelf: Shelf, gateway: str, code: int) -> None:
+def test_a_paid_take_that_this_run_could_settle_keeps_the_run_pending(
+    shelf: FolderShelf, gateway: str, code: int
+) -> None:
     older, wanted = take(attempt(Status.PARKED)), take(attempt(Status.VERIFIED), order=EDITED, number=2, file=FILE)
     rows = rows_of(shelf, older, wanted, order=EDITED, world={"gateway": gateway})
 
@@ -305,7 +309,7 @@ def test_a_paid_take_that_this_run_could_settle_keeps_the_run_pending(shelf: She
     assert code_of(rows, set()) == code
 
 
-def test_a_report_holds_what_a_run_said(shelf: Shelf) -> None:
+def test_a_report_holds_what_a_run_said(shelf: FolderShelf) -> None:
     report = Report("shots.yaml", (), money_of(Plan(()), [], None), notes=("it stopped",), warnings=("be warned",))
 
     assert report.as_json()["notes"] == ["be warned", "it stopped"]

@@ -61,6 +61,15 @@ class Measured:
         return replace(file, width=self.width, height=self.height, duration_s=self.duration_s, measured=measured)
 
 
+def recalled(file: Delivered) -> Measured | None:
+    """What was measured of a file, by its record; None: it wasn't measured."""
+    if file.width is None or file.height is None or file.duration_s is None:
+        return None
+    facts = {name: file.measured.get(name) for name in ("fps", "video_codec", "audio_codec")}
+    container = str(file.measured.get("container", ""))
+    return Measured(file.width, file.height, file.duration_s, container=container, **facts)
+
+
 @dataclass(frozen=True, slots=True)
 class Unmeasurable:
     """Why a file has no facts; `reason` is for people: "the file is cut off: …"."""

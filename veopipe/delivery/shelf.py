@@ -1,5 +1,7 @@
-"""Takes and finished names on disk: immutable takes, and one name per shot that points at the right one.
+"""Takes and finished names: immutable takes, and one name per shot that shows the right one.
 
+* `Shelf` is what the rest of veopipe asks for; `FolderShelf` has them in a folder beside the list. What lies where, and
+  how a file is had that lies elsewhere, is known behind it only.
 * A take is named once, made read-only and never overwritten; where something else has its name, it gets another one.
 * `<shot>.mp4` holds a take of the shot, or it is the user's and stays as it is.
 
@@ -14,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from veopipe import files, standins
 from veopipe.errors import EnvironmentFault
 from veopipe.ledger.paths import Places
 from veopipe.standins import StandIn
-from veopipe.takes.status import Status
+from veopipe.takes.status import SETTLED, Status
 from veopipe.takes.take import Delivered, ShotState, Take
 from veopipe.values import dataclass
 
@@ -28,8 +31,124 @@ class Away(Exception):
     """The bytes of a take are kept elsewhere; the text says what lies in their place, and what brings them."""
 
 
+class Absent(Exception):
+    """The file of a take can't be had here.
+
+    Attributes:
+        where: it was looked for, as reports give it.
+        why: what is there instead, for people: `missing`.
+    """
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where} is {why}")
+        self.where, self.why = where, why
+
+
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Shown:
+    """What became of a finished name.
+
+    Attributes:
+        file: the record of the take that was to be shown, with what became known of it.
+        left: why the name was left alone, for people; None: it shows the take.
+    """
+
+    file: Delivered | None
+    left: str | None = None
+
+
+class Shelf(Protocol):
+    """Where the takes of one list are put, named and found again.
+
+    A record says itself where its take lies (`Delivered.output`), which need not be where new ones go.
+    """
+
+    @property
+    def places(self) -> Places:
+        """The folders of the list."""
+
+    def part(self, shot: str, number: int) -> Path:
+        """Where the take is downloaded to, on this disk."""
+
+    def expected(self, shot: str, number: int, sha256: str, size: int) -> Delivered:
+        """The record of a take that was downloaded and will get this name."""
+
+    def locate(self, take: Take) -> Path | Delivered | None:
+        """A downloaded take that isn't judged yet: its file on this disk, or the record of it where it was put.
+
+        None if it is neither here nor there.
+
+        Raises:
+            Away: there is only a stand-in for it.
+            OSError: it couldn't be looked for.
+        """
+
+    def put_away(self, source: Path, take: Take, file: Delivered) -> Delivered:
+        """Give a measured part its place and its final name. Blocks.
+
+        Args:
+            source: the part, on this disk; gone afterwards.
+            take: whose it is.
+            file: its record, with what was measured.
+
+        Returns:
+            The record with the name it got. Another sha256: another delivery of this task has its place already, and
+            this is its record.
+
+        Raises:
+            OSError: it couldn't be named; the part is still there.
+        """
+
+    def publish(self, shot: str, take: Take, others: Iterable[Take]) -> Shown:
+        """Let the shot's finished name show this take. Blocks.
+
+        Args:
+            shot: the shot's id.
+            take: a verified take whose file is there.
+            others: all takes of the ledger, the shot's first, to tell an older result, or that of a shot which had
+                this id before, from a file of the user's. Asked only if there is a file.
+
+        Raises:
+            OSError: the name is what it was before.
+        """
+
+    def restore(self, shot: str, take: Take) -> bool:
+        """Whether a take's file is there, taken back from the finished name if only that is left. Blocks.
+
+        Raises:
+            OSError: it couldn't be taken back.
+        """
+
+    def instead(self, shot: str, take: Take) -> StandIn | None:
+        """What lies in the place of a take's file and only stands for it. Large files aren't read for it."""
+
+    def is_shown(self, shot: str, file: Delivered) -> bool:
+        """Whether a take is in its place, whole, and the finished name shows it. Nothing is read for it."""
+
+    def is_whole(self, file: Delivered) -> bool:
+        """Whether a take is in its place with its size. Nothing is read for it."""
+
+    def found(self, shot: str, take: Take) -> str | None:
+        """Where people find the file of a settled take, as reports give it; None: nowhere. Nothing is read for it."""
+
+    def address(self, file: Delivered) -> str:
+        """The place of a take, as reports give it."""
+
+    def bring(self, file: Delivered, shot: str | None = None, *, exactly: bool = True) -> Path:
+        """The file of a delivered take, whole, on this disk. Blocks.
+
+        Args:
+            file: its record.
+            shot: where the finished name of this shot may serve, too.
+            exactly: read it; else its size is enough.
+
+        Raises:
+            Absent: it can't be had.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FolderShelf:
     """The output folders of one manifest."""
 
     places: Places
@@ -48,7 +167,7 @@ class Shelf:
 
     def shown(self, path: Path) -> str:
         """A path as reports give it: relative to the manifest's folder."""
-        return os.path.relpath(path, self.places.manifest.parent)
+        return shown(self.places, path)
 
     def finished(self, shot: str) -> Path:
         """The name under which a shot's verified take is found."""
@@ -80,7 +199,7 @@ class Shelf:
         if take.file is None:
             return None
         away = []
-        for path in self._names(take.file):
+        for path in _names(self, take.file):
             found = lack(path, take.file)
             if found is None:
                 return path
@@ -89,28 +208,19 @@ class Shelf:
             raise Away(str(away[0]))
         return None
 
-    def _names(self, file: Delivered) -> tuple[Path, Path]:
-        """The final name and the part, by the shot's id at that time; it may have another one now."""
-        final = self.path(file)
-        return final, final.with_name(f".{final.stem}.part")
-
     def instead(self, shot: str, take: Take) -> StandIn | None:
         """What lies in the place of a take's file and only stands for it. Large files aren't read for it."""
         if take.file is None:
             return None
-        names = [*self._names(take.file), *([self.finished(shot)] if take.status is Status.VERIFIED else [])]
+        names = [*_names(self, take.file), *([self.finished(shot)] if take.status is Status.VERIFIED else [])]
         for path in names:
             found = standins.of(path)
             if found is not None and found.may_be(take.file.sha256):
                 return found
         return None
 
-    def put_away(self, source: Path, file: Delivered) -> Delivered:
-        """Give a measured part its final name, read-only where that can be had; the record says which name it got.
-
-        Raises:
-            OSError: it couldn't be named; the part is still there.
-        """
+    def put_away(self, source: Path, _take: Take, file: Delivered) -> Delivered:
+        """Give a measured part its final name, read-only where that can be had; as `Shelf` says."""
         target = self.path(file)
         if files.is_same_file(source, target):
             return file
@@ -125,53 +235,18 @@ class Shelf:
         files.rename(source, free)
         return replace(file, name=free.name)
 
-    def publish(self, shot: str, take: Take, others: Iterable[Take]) -> str | None:
-        """Let `<shot>.mp4` name this take.
-
-        Args:
-            shot: the shot's id.
-            take: a verified take whose file is there.
-            others: all takes of the ledger, the shot's first, to tell an older result, or that of a shot which had
-                this id before, from a file of the user's. Asked only if there is a file.
-
-        Returns:
-            Why the name was left alone, or None.
-
-        Raises:
-            OSError: the name is what it was before.
-        """
+    def publish(self, shot: str, take: Take, others: Iterable[Take]) -> Shown:
+        """Let `<shot>.mp4` be this take's file; as `Shelf` says."""
         if take.file is None:
-            return None
+            return Shown(None)
         source, target = self.path(take.file), self.finished(shot)
         if files.is_same_file(source, target) or _lead_to_one(source, target):
-            return None
-        if os.path.lexists(target) and (reason := self._objection(shot, take.file, others)) is not None:
-            return reason
+            return Shown(take.file)
+        if os.path.lexists(target) and (reason := _objection(self, shot, take.file, others)) is not None:
+            return Shown(take.file, reason)
         files.make_folder(target.parent)
         files.publish(source.resolve(), target)  # of a link the file: from here a relative link leads elsewhere
-        return None
-
-    def _objection(self, shot: str, file: Delivered, others: Iterable[Take]) -> str | None:
-        """Why what has a shot's finished name keeps it; None: the name may go to `file`."""
-        source, target = self.path(file), self.finished(shot)
-        found = standins.of(target)
-        if not self._is_ours(target, found, others):
-            words = f": {found}" if found and found.sha256 else f" holds none of the takes of {shot}"
-            return f"{self.shown(target)}{words}: left alone"
-        fault = lack(source, file)
-        if fault is None:
-            return None  # the take is whole: what is there isn't all that is left of it
-        return f"{self.shown(target)} is left alone, since {self.shown(source)} is {fault}"
-
-    def _is_ours(self, target: Path, found: StandIn | None, takes: Iterable[Take]) -> bool:
-        """Whether what has a finished name is one of the takes, or stands for one."""
-        size = os.lstat(target).st_size
-        if found is not None:
-            return any(file.sha256 == found.sha256 for file in _files(takes))
-        alike = [file for file in _files(takes) if file.bytes == size]
-        if any(files.is_same_file(self.path(file), target) for file in alike):
-            return True
-        return not target.is_symlink() and any(holds(target, file) for file in alike)
+        return Shown(take.file)
 
     def restore(self, shot: str, take: Take) -> bool:
         """Whether a take's file is there, taken back from the finished name if only that is left.
@@ -191,22 +266,78 @@ class Shelf:
         files.publish(finished, path)
         return True
 
+    def found(self, shot: str, take: Take) -> str | None:
+        """Its finished name where that shows it, else its own; as `Shelf` says."""
+        file = take.file
+        if file is None or take.status not in SETTLED:
+            return None
+        if self.is_shown(shot, file):
+            return shown_finished(self.places, shot)
+        finished, path = self.finished(shot), self.path(file)
+        if not _has_size(path, file.bytes):  # of two names in Git LFS one may have been pulled
+            only = take.status is Status.VERIFIED and _has_size(finished, file.bytes)
+            return self.shown(finished) if only else None
+        try:
+            same = finished.samefile(path)
+        except OSError:
+            same = False
+        return self.shown(finished if same else path)
+
+    def address(self, file: Delivered) -> str:
+        """The path of a take; as `Shelf` says."""
+        return self.shown(self.path(file))
+
+    def bring(self, file: Delivered, shot: str | None = None, *, exactly: bool = True) -> Path:
+        """The file under its own name, or under the finished one; as `Shelf` says."""
+        own = self.path(file)
+        for path in (own, *([self.finished(shot)] if shot is not None else [])):
+            if holds(path, file) if exactly else _has_size(path, file.bytes):
+                return path
+        raise Absent(self.shown(own), str(lack(own, file)))
+
+
+def _names(shelf: FolderShelf, file: Delivered) -> tuple[Path, Path]:
+    """The final name and the part, by the shot's id at that time; it may have another one now."""
+    final = shelf.path(file)
+    return final, final.with_name(f".{final.stem}.part")
+
+
+def _objection(shelf: FolderShelf, shot: str, file: Delivered, others: Iterable[Take]) -> str | None:
+    """Why what has a shot's finished name keeps it; None: the name may go to `file`."""
+    source, target = shelf.path(file), shelf.finished(shot)
+    found = standins.of(target)
+    if not _is_ours(shelf, target, found, others):
+        words = f": {found}" if found and found.sha256 else f" holds none of the takes of {shot}"
+        return f"{shelf.shown(target)}{words}: left alone"
+    fault = lack(source, file)
+    if fault is None:
+        return None  # the take is whole: what is there isn't all that is left of it
+    return f"{shelf.shown(target)} is left alone, since {shelf.shown(source)} is {fault}"
+
+
+def _is_ours(shelf: FolderShelf, target: Path, found: StandIn | None, takes: Iterable[Take]) -> bool:
+    """Whether what has a finished name is one of the takes, or stands for one."""
+    size = os.lstat(target).st_size
+    if found is not None:
+        return any(file.sha256 == found.sha256 for file in _files(takes))
+    alike = [file for file in _files(takes) if file.bytes == size]
+    if any(files.is_same_file(shelf.path(file), target) for file in alike):
+        return True
+    return not target.is_symlink() and any(holds(target, file) for file in alike)
+
 
 def find(shelf: Shelf, shot: str, take: Take) -> Path:
     """The file of a delivered take, whole: under its own name, or under the finished one.
 
     Raises:
-        EnvironmentFault: neither holds what was delivered.
+        EnvironmentFault: it can't be had.
     """
     if take.file is None:
         raise EnvironmentFault(f"{shot} take {take.number} has no file")
-    path, finished = shelf.path(take.file), shelf.finished(shot)
-    fault = lack(path, take.file)
-    if fault is None:
-        return path
-    if holds(finished, take.file):
-        return finished
-    raise EnvironmentFault(f"{shot} take {take.number} isn't on this disk: {shelf.shown(path)} is {fault}")
+    try:
+        return shelf.bring(take.file, shot)
+    except Absent as absent:
+        raise EnvironmentFault(f"{shot} take {take.number} isn't on this disk: {absent}") from None
 
 
 def holds(path: Path, file: Delivered) -> bool:
@@ -232,13 +363,25 @@ def lack(path: Path, file: Delivered) -> StandIn | str | None:
     return standins.without_blocks(path) or "not the file that was delivered any more"
 
 
+def shown(places: Places, path: Path) -> str:
+    """A path as reports give it: relative to the manifest's folder."""
+    return os.path.relpath(path, places.manifest.parent)
+
+
 def shown_finished(places: Places, shot: str) -> str:
     """The name under which a shot's verified take is found, as reports give it."""
     return f"{_relative(places.output, places.manifest.parent)}/{shot}.mp4"
 
 
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
 def _spelt(places: Places, file: Delivered) -> str:
-    """`Shelf.path` as a text: long lists ask for each, and paths take ten times as long to make."""
+    """`FolderShelf.path` as a text: long lists ask for each, and paths take ten times as long to make."""
     return f"{places.takes_of(file.output)}/{file.name}"
 
 

@@ -15,7 +15,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from veopipe import files
-from veopipe.delivery.shelf import Shelf, lack
+from veopipe.delivery.shelf import Absent, Shelf
 from veopipe.documents import neighbours
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import UsageError
@@ -151,13 +151,10 @@ class Editing:
         """Why a take's file can't be shown, or where it lies."""
         if take.file is None:
             return f"take {take.number} has no file", None
-        found: str | None = None
-        for path in (self.shelf.path(take.file), self.shelf.finished(shot)):
-            is_there = lack(path, take.file) is None if exactly else _has_size(path, take.file.bytes)
-            if is_there:
-                return None, path
-            found = found or f"{self.shelf.shown(path)} is {lack(path, take.file)}"
-        return found, None
+        try:
+            return None, self.shelf.bring(take.file, shot, exactly=exactly)
+        except Absent as absent:
+            return str(absent), None
 
     def _of_file(self, written: str, *, exactly: bool) -> Material:
         path = neighbours.find(self.shelf.places.manifest.parent, written, "video")
@@ -172,13 +169,6 @@ class Editing:
         paths = {made.path: None for made in found if made is not None and made.take is None and made.path is not None}
         held = dict(zip(paths, footage.measured(list(paths)), strict=True))
         return _replaced(cut, found, held)
-
-
-def _has_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
 
 
 def _no_file(written: str, why: str) -> Finding:

@@ -22,7 +22,7 @@ from typing import Any
 from veopipe import files
 from veopipe.delivery import boxes
 from veopipe.delivery.child import Answer, Child, Unready, asked_of
-from veopipe.delivery.shelf import Shelf, lack
+from veopipe.delivery.shelf import Absent, Shelf
 from veopipe.errors import EnvironmentFault
 from veopipe.takes.moment import Moment
 from veopipe.takes.take import Delivered
@@ -204,10 +204,10 @@ class Frames:
         return replace(frame, png=png) if files.sha256_of_bytes(png) == sha256 else None
 
     async def _taken(self, key: tuple[str, str], file: Delivered, at: Moment) -> Frame | NoFrame:
-        source = self._shelf.path(file)
-        fault = await asyncio.to_thread(lack, source, file)
-        if fault is not None:
-            return NoFrame(f"{self._shelf.shown(source)} is {fault}")
+        try:
+            source = await asyncio.to_thread(self._shelf.bring, file)
+        except Absent as absent:
+            return NoFrame(str(absent))
         frame = await picture_of(source, at)
         if isinstance(frame, NoFrame):
             return frame

@@ -117,7 +117,7 @@ def _candidate(take: Take, row: Row, clean: Cleaner, linker: Linker) -> Candidat
 
 def _video(take: Take, row: Row, linker: Linker) -> str | None:
     if take is row.made and row.file is not None:
-        return linker.to(linker.project.places.manifest.parent / row.file)
+        return linker.to_shown(row.file)
     return linker.to_take(take)
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from veopipe.delivery.shelf import Shelf, shown_finished
+from veopipe.delivery.output import output_of
+from veopipe.delivery.shelf import Shelf
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.manifest.shots import Scalar
@@ -22,7 +22,7 @@ from veopipe.plan.plan import Action, Choice, Item, Plan
 from veopipe.project import Ending, OpenLedger
 from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, WAITING, Standing
 from veopipe.standins import StandIn
-from veopipe.takes.status import SETTLED, UNKNOWN_OUTCOME, Scope, Status
+from veopipe.takes.status import UNKNOWN_OUTCOME, Scope, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spending
 from veopipe.takes.verdict import Review, Reviews, Verdict
 from veopipe.values import dataclass
@@ -205,7 +205,7 @@ def make_rows(
     plan: Plan, store: Store, ending: Ending | None = None, *, running: bool = False, reviews: Reviews = _UNREVIEWED
 ) -> tuple[Row, ...]:
     """One row per shot: what is in doubt before the chosen take, before others that are wanted or merely open."""
-    view = _View(store, Shelf(store.places), ending, running, reviews)
+    view = _View(store, output_of(store.places).shelf, ending, running, reviews)
     by_shot: dict[str, list[Row]] = {}
     for item in plan.items:
         by_shot.setdefault(item.shot, []).append(view.row(item))
@@ -252,7 +252,7 @@ class _View:
         row = Row(item, state, take, self.status(item, take), reason=self.reason(item, take), judged=self.judged(state))
         if take is None:
             return row
-        if (shown := _file_shown(item.shot, take, self.shelf)) is not None:
+        if (shown := self.shelf.found(item.shot, take)) is not None:
             return replace(row, file=shown)
         away = self.shelf.instead(item.shot, take)
         return replace(row, away=away, reason=str(away)) if away is not None else row
@@ -300,29 +300,6 @@ def _said(item: Item, take: Take) -> str | None:
     if take.status is Status.REFUSED and take.last.reason in _GONE and item.retired is not None:
         return f"{said} ({take.order.model} was {item.retired.in_words()})"
     return said
-
-
-def _file_shown(shot: str, take: Take, shelf: Shelf) -> str | None:
-    if take.file is None or take.status not in SETTLED:
-        return None
-    if shelf.is_shown(shot, take.file):
-        return shown_finished(shelf.places, shot)
-    finished, path = shelf.finished(shot), shelf.path(take.file)
-    if not _has_size(path, take.file.bytes):  # of two names in Git LFS one may have been pulled
-        only = take.status is Status.VERIFIED and _has_size(finished, take.file.bytes)
-        return shelf.shown(finished) if only else None
-    try:
-        same = finished.samefile(path)
-    except OSError:
-        same = False
-    return shelf.shown(finished if same else path)
-
-
-def _has_size(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
 
 
 def money_of(plan: Plan, attempts: Iterable[Attempt], run: str | None) -> Money:

@@ -40,9 +40,13 @@ class Linker:
         """A link to a take's file, if it is on this disk."""
         if take.file is None or take.status not in SETTLED:
             return None
-        path = self.project.shelf.path(take.file)
-        there = path.is_file() and path.stat().st_size == take.file.bytes  # a Git LFS pointer shows nothing
-        return self.to(path) if there else None
+        shelf = self.project.shelf
+        there = shelf.is_whole(take.file)  # a Git LFS pointer shows nothing
+        return self.to_shown(shelf.address(take.file)) if there else None
+
+    def to_shown(self, shown: str) -> str:
+        """A link to a file that a report names."""
+        return self.to(self.project.places.manifest.parent / shown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from veopipe.film import frames
 from veopipe.film.frames import Frames
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
-from veopipe.ledger import owner, rescue
+from veopipe.ledger import rescue
 from veopipe.money import Budget, as_text, dollars, dollars_to_come
 from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
@@ -73,6 +73,7 @@ def run(
     """
     current = Run.of(ledger, voice)
     current.look()
+    ledger.look_at_output()
     denied = current.look_up(environ)
     plan = ledger.plan()
     for finding in denied:  # after the plan: what wasn't charged is sent by the next run
@@ -106,7 +107,7 @@ def _is_there(ledger: OpenLedger, plan: Plan, item: Item) -> bool:
     """Whether a verified take is on disk, the chosen one under both names (two looks at the folder, no reading)."""
     if item.status is not Status.VERIFIED or not item.wanted:
         return True
-    state, shelf = ledger.store.shots[item.shot], ledger.project.shelf
+    state, shelf = ledger.store.shots[item.shot], ledger.shelf
     file = state.take(item.number).file
     if file is None or not plan.may_show(state, item.number):
         return file is not None and shelf.is_whole(file)
@@ -220,7 +221,7 @@ class Run:
         open_runs = (*before, self.id) if plan.worst_usd else before
         ledger.write(open_runs=open_runs, starts=True)
         files.make_folder(project.places.state)
-        owner.claim_output(project.places, ledger.head)
+        ledger.output.claim(ledger.head)
         self.journal.open(project.places.runs / f"{self.id}.jsonl")
         self._note_start(plan, budget)
         if plan.worst_usd:
@@ -244,7 +245,7 @@ class Run:
 
     def _take_over(self, plan: Plan) -> None:
         """Let shots that got other ids have their states; raises `NotRecorded`."""
-        store, shelf = self.ledger.store, self.ledger.project.shelf
+        store, shelf = self.ledger.store, self.ledger.shelf
         for shot in plan.moves.values():
             for take in store.shots[shot].takes:
                 if take.file is None:  # half a download has no place under the new id
@@ -265,7 +266,7 @@ class Run:
         counting = asyncio.create_task(tally.keep_up())
         counting.add_done_callback(self._look_for_bugs)
         steps = Steps.of(self.ledger, gateway, prober, self.brakes, self.admission)
-        settler = Settler(self.ledger.store, self.ledger.project.shelf, steps, plan.may_show)
+        settler = Settler(self.ledger.store, self.ledger.output, steps, plan.may_show)
         if gateway is not None:
             asker = Asker(self.id, self.ledger.store, gateway, self.journal, tally.count)
             self.creator = self._creator(plan, asker, budget, permission, settler)
@@ -280,7 +281,7 @@ class Run:
     def _creator(
         self, plan: Plan, asker: Asker, budget: Budget, permission: Permission | None, settler: Settler
     ) -> Creator:
-        preparation = Preparation(self.ledger, Frames(self.ledger.project.shelf), settler.bring_back)
+        preparation = Preparation(self.ledger, Frames(self.ledger.shelf), settler.bring_back)
         return Creator(
             asker=asker,
             admission=self.admission,

@@ -11,17 +11,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from veopipe.delivery.shelf import Away, Shelf
+from veopipe.delivery.output import Output
+from veopipe.delivery.shelf import Away
 from veopipe.errors import ExitCode
 from veopipe.ledger.store import NotRecorded, Store
+from veopipe.run import naming
 from veopipe.run.events import Happening
 from veopipe.run.steps import Step, Steps
 from veopipe.run.watching import Watch
 from veopipe.takes.status import Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.values import dataclass
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -30,13 +34,13 @@ class Settler:
 
     Attributes:
         store: where takes stand.
-        shelf: the output folders.
+        output: where they are put.
         steps: say what happens to a take.
         may_show: whether the finished name of a shot may go to its take of a number (`Plan.may_show`).
     """
 
     store: Store
-    shelf: Shelf
+    output: Output
     steps: Steps
     may_show: Callable[[ShotState, int], bool]
     _turns: dict[tuple[str, int], asyncio.Lock] = field(default_factory=dict)
@@ -61,7 +65,7 @@ class Settler:
         if step.event is None and not step.facts:
             return self.store.shots[shot].take(take.number)
         # One hand-over to a thread for all of it: each costs as much as a millisecond of work.
-        taken, shown = await asyncio.to_thread(self._put_down, shot, take, step)
+        taken, shown = await self._in_a_thread(self._put_down, shot, take, step)
         if step.event is not None:
             self.steps.brakes.journal.note(taken.status, shot, take.number, taken.last.message or "")
         if isinstance(shown, OSError):
@@ -69,11 +73,18 @@ class Settler:
         self._tell(shot, take.number, shown)
         return taken
 
+    async def _in_a_thread(self, work: Callable[..., _T], *of: Any) -> _T:
+        """Do what may put something into the output; where that takes its time, it has threads of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self.output.threads, work, *of)
+
     def _put_down(self, shot: str, take: Take, step: Step) -> tuple[Take, str | OSError | None]:
         """Name a measured part, record what happened, let a verified take be shown; what became of the latter."""
         facts = dict(step.facts)
         if step.measured is not None:
-            facts["file"] = self.shelf.put_away(step.measured, facts["file"])
+            measured = facts["file"]
+            facts["file"] = self.output.shelf.put_away(step.measured, take, measured)
+            if facts["file"].sha256 != measured.sha256:  # what lies there is the take, so that is judged next
+                return self.store.change(shot, take.number, lambda old: _with(old, facts)), None
         if step.event is None:
             return self.store.change(shot, take.number, lambda old: _with(old, facts)), None
         taken = self.store.record(shot, take.number, step.event, **facts)
@@ -86,7 +97,7 @@ class Settler:
 
     def _publish(self, shot: str, take: Take) -> str | None:
         """Let the shot's finished name be this verified take; why it can't be, in words, or `OSError`."""
-        return self.shelf.publish(shot, take, self.store.every_take(shot))
+        return naming.show(self.store, self.output.shelf, shot, take)
 
     def _tell(self, shot: str, number: int, left: str | None) -> None:
         if left:
@@ -94,7 +105,7 @@ class Settler:
 
     async def _show(self, shot: str, take: Take) -> None:
         """Let the shot's finished name be this verified take; raises `OSError` where it can't be linked or copied."""
-        self._tell(shot, take.number, await asyncio.to_thread(self._publish, shot, take))
+        self._tell(shot, take.number, await self._in_a_thread(self._publish, shot, take))
 
     async def bring_back(self, shot: str, take: Take) -> None:
         """See that a verified take is on disk under both names; fetch it again if the gateway may have it.
@@ -107,8 +118,9 @@ class Settler:
     async def _bring_back(self, shot: str, take: Take) -> None:
         brakes = self.steps.brakes
         try:
-            if not self.shelf.restore(shot, take):
-                if (away := self.shelf.instead(shot, take)) is not None:
+            shelf = self.output.shelf
+            if not await self._in_a_thread(shelf.restore, shot, take):
+                if (away := shelf.instead(shot, take)) is not None:
                     brakes.journal.note(Happening.MISSING, shot, take.number, str(away))
                     return
                 step = await self.steps.fetch_again(shot, take)

@@ -18,7 +18,7 @@ from typing import Any
 
 from veopipe import clock, crashpoints
 from veopipe.delivery.download import Fetched, Part, fetch
-from veopipe.delivery.measure import Prober, Unmeasurable, judge
+from veopipe.delivery.measure import Measured, Prober, Unmeasurable, judge, recalled
 from veopipe.delivery.shelf import Shelf
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.errors import ExitCode
@@ -33,7 +33,7 @@ from veopipe.run.pace import Line
 from veopipe.run.waiting import Waits
 from veopipe.run.watching import Content, Watch
 from veopipe.takes.status import Event, Status
-from veopipe.takes.take import Attempt, Take, attempts_of
+from veopipe.takes.take import Attempt, Delivered, Take, attempts_of
 from veopipe.text import counted
 from veopipe.values import dataclass
 
@@ -107,7 +107,7 @@ class Steps:
         project = ledger.project
         line = Line(project.pipeline.limits.downloads)
         waits = Waits.of(project.pipeline.poll, admission.tempo, brakes.leaving, ledger.store)
-        return cls(gateway, prober, project.pipeline, project.shelf, brakes, admission, has_told, line, waits)
+        return cls(gateway, prober, project.pipeline, ledger.shelf, brakes, admission, has_told, line, waits)
 
     async def next(self, shot: str, take: Take, watch: Watch) -> Step | None:
         """Take the step of the take's status; None: there is nothing more that can be done for it now."""
@@ -283,20 +283,24 @@ class Steps:
     async def _measure(self, take: Take, watch: Watch) -> Step:
         """Measure the file that is on disk and compare it with the order."""
         whole, watch.content.whole = watch.content.whole, None
+        tolerance = self.pipeline.verify.duration_tolerance
+        path: Path | Delivered | None
         path, video = whole or (None, None)
-        if path is None:
-            path = await asyncio.to_thread(self.shelf.locate, take)
+        path = path or await asyncio.to_thread(self.shelf.locate, take)
         if path is None or take.file is None:
             return Step(Event.PART_LOST, {"file": None, "message": "the downloaded file is gone or changed"})
+        if isinstance(path, Delivered):  # it was put away, and that wasn't recorded any more
+            known = recalled(path)
+            return (
+                _judged(take, known, path, tolerance)
+                if known
+                else _parked("unmeasurable", "nothing is known of its file")
+            )
         crashpoints.reach("measure", path)
         measured = await self.prober.measure(path, walked=True, video=video)
         if isinstance(measured, Unmeasurable):
             return _parked("unmeasurable", f"the file can't be measured: {measured.reason}")
-        verdict = judge(measured, take.order, self.pipeline.verify.duration_tolerance)
-        facts = {"file": measured.of(take.file), "message": verdict.text or None}
-        if verdict.matches:
-            return Step(Event.MATCHES, facts, measured=path)
-        return Step(Event.DIFFERS, {**facts, "reason": "mismatched"}, measured=path)
+        return replace(_judged(take, measured, measured.of(take.file), tolerance), measured=path)
 
     # --- verified ----------------------------------------------------------------------------------
 
@@ -339,6 +343,13 @@ def _ended(watch: Watch, answer: PollAnswer, cost: Decimal | None) -> Step | Non
     if answer.progress is Progress.FAILED and watch.failed >= CONFIRMATIONS:
         return Step(Event.FAILED, {"reason": "failed", "message": answer.message, **told})
     return None
+
+
+def _judged(take: Take, measured: Measured, file: Delivered, tolerance: float) -> Step:
+    """What the measured facts of its file make of a take."""
+    verdict = judge(measured, take.order, tolerance)
+    facts = {"file": file, "message": verdict.text or None}
+    return Step(Event.MATCHES, facts) if verdict.matches else Step(Event.DIFFERS, {**facts, "reason": "mismatched"})
 
 
 def _parked(reason: str, message: str) -> Step:

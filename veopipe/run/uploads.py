@@ -106,7 +106,7 @@ class Preparation:
     async def _frame(self, source: Source) -> tuple[Picture, Sent]:
         """A frame, and what is recorded of it."""
         take = self._usable(source)
-        if take.file is not None and not self.ledger.project.shelf.is_whole(take.file):
+        if take.file is not None and not self.ledger.shelf.is_whole(take.file):
             await self.bring_back(source.shot, take)
             take = self._usable(source)  # it may have another name, or other bytes
         if take.file is None:

@@ -14,11 +14,12 @@ from typing import Any
 
 from veopipe.clock import now
 from veopipe.delivery.measure import Prober, Unmeasurable, judge
-from veopipe.delivery.shelf import lack
+from veopipe.delivery.shelf import Absent
 from veopipe.errors import ExitCode
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Plan
 from veopipe.project import OpenLedger
+from veopipe.run import naming
 from veopipe.takes import take as takes
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Delivered, Take
@@ -73,18 +74,19 @@ async def inspect(ledger: OpenLedger) -> list[Finding]:
 async def _inspect(ledger: OpenLedger, prober: Prober, shot: str, take: Take, plan: Plan) -> Finding:
     if take.file is None:
         raise ValueError("only delivered takes are inspected")
-    store, shelf = ledger.store, ledger.project.shelf
-    path = shelf.path(take.file)
-    shown = shelf.shown(path)
-    if (found := lack(path, take.file)) is not None:
-        return Finding(shot, take.number, shown, fine=False, said=str(found))
+    store, shelf = ledger.store, ledger.shelf
+    shown = shelf.address(take.file)
+    try:
+        path = shelf.bring(take.file)
+    except Absent as absent:
+        return Finding(shot, take.number, shown, fine=False, said=absent.why)
     measured = await prober.measure(path)
     if isinstance(measured, Unmeasurable):
         return Finding(shot, take.number, shown, fine=False, said=f"can't be measured: {measured.reason}")
     verdict = judge(measured, take.order, ledger.project.pipeline.verify.duration_tolerance)
     changed = _record(store, shot, take.number, measured.of(take.file, measured_at=now()), matches=verdict.matches)
     if changed.status is not take.status and plan.may_show(store.shots[shot], take.number):
-        shelf.publish(shot, changed, store.every_take(shot))
+        naming.show(store, shelf, shot, changed)
     facts = f"{measured.width}x{measured.height}, {measured.duration_s:.2f} s"
     said = f"{facts}; {verdict.text}" if verdict.text else facts
     return Finding(shot, take.number, shown, fine=verdict.matches, said=said)

@@ -15,6 +15,7 @@ from veopipe.cli.options import LocalPath, example, format_option, pipeline_opti
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.clips import show_clips
 from veopipe.cli.terminal.screen import say
+from veopipe.delivery import shelf
 from veopipe.errors import ExitCode, UsageError
 from veopipe.film import export, lock
 from veopipe.film.cutting import Film, Shown
@@ -135,7 +136,7 @@ def _clip(shown: Shown, room: Editing) -> dict[str, Any]:
         "kind": shown.kind,
         "shot": shown.clip.shot,
         "take": material.take.number if material is not None and material.take is not None else None,
-        "file": room.shelf.shown(path) if path is not None else None,
+        "file": shelf.shown(room.shelf.places, path) if path is not None else None,
         "sha256": material.sha256 if material is not None else None,
         "missing": printable(material.missing, None) if material is not None and material.missing is not None else None,
         "picked": material is not None and material.is_picked,
