@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from veopipe.clock import between, in_words, minutes, now, parse_duration, since
+from veopipe.clock import between, in_words, minutes, now, parse_duration, roughly, since
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,20 @@ def test_between_two_times_lie_seconds_unless_one_is_damaged(end, seconds):
 )
 def test_people_read_a_duration_in_its_largest_unit(seconds, said):
     assert in_words(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (63, "63 s"),
+        (100, "2 min"),
+        (5_000, "83 min"),
+        (9_000, "2.5 h"),
+        (151_200, "42 h"),
+        (390_000, "4.5 days"),
+        (1_000_000, "12 days"),
+    ],
+)
+def test_a_duration_that_nobody_knows_exactly_has_two_digits(seconds, words):
+    assert roughly(seconds) == words

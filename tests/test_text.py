@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from veopipe.text import SHOWN, counted, printable, without_keys
+from veopipe.text import SHOWN, counted, printable, sized, without_keys
 
 HARMFUL = {
     "window title": "\x1b]0;owned\x07",
@@ -159,3 +159,18 @@ def test_a_plural_of_its_own() -> None:
 )
 def test_the_login_of_an_address_is_masked(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0.0 kB"),
+        (640_000, "640 kB"),
+        (3_300_000, "3.3 MB"),
+        (75e9, "75 GB"),
+        (1.3e12, "1.3 TB"),
+        (5e15, "5,000 TB"),
+    ],
+)
+def test_bytes_are_said_as_on_disks(size: float, words: str) -> None:
+    assert sized(size) == words

@@ -65,6 +65,18 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h" if seconds >= 3600 and not seconds % 3600 else f"{seconds:g} s"
 
 
+def roughly(seconds: float) -> str:
+    """A duration that nobody knows exactly: `40 s`, `12 min`, `2.5 h`, `42 h`, `4.5 days`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    if hours < 72:
+        return f"{hours:.0f} h" if hours >= 10 else f"{hours:.1f} h"
+    return f"{hours / 24:.0f} days" if hours >= 240 else f"{hours / 24:.1f} days"
+
+
 def unix(instant: float | str | None) -> float | None:
     """Unix seconds of a time as state files write it, or of such seconds; None where nothing can be understood."""
     try:

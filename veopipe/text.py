@@ -134,6 +134,17 @@ def _escape(match: re.Match[str]) -> str:
     return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(match[0], f"\\u{ord(match[0]):04x}")
 
 
+def sized(size: float) -> str:
+    """Bytes as people know them from disks: `640 kB`, `21 MB`, `4.2 GB`, `1.3 TB`."""
+    units = ("kB", "MB", "GB", "TB")
+    size /= 1000
+    for unit in units:
+        if size < 1000 or unit == units[-1]:
+            break
+        size /= 1000
+    return f"{size:.1f} {unit}" if size < 10 else f"{size:,.0f} {unit}"
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 shot`, `2 shots`, `10,000 shots`; `plural` where an s isn't enough."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -50,6 +50,7 @@ def full_state() -> ShotState:
         echo_bytes=1_400,
         sent=(SENT,),
         rendered_s=(42.6, 51.25),
+        fetched_s=2.5,
     )
     first = take(attempt(Status.FAILED, 1), attempt(Status.REFUSED, 2, scope="account"), everything, file=FILE)
     second = Take(2, CHAINED.fingerprint(), CHAINED, (attempt(Status.IN_DOUBT, reason="no_answer"),))

@@ -250,6 +250,8 @@ DAMAGES = {
     "a latency that ends before it begins": (set_in(*LAST, "rendered_s", [2, 1]), "impossible time"),
     "a latency in three figures": (set_in(*LAST, "rendered_s", [1, 2, 3]), "impossible time"),
     "a latency in words": (set_in(*LAST, "rendered_s", [1, "2"]), "impossible time"),
+    "a download that ends before it begins": (set_in(*LAST, "fetched_s", -0.1), "impossible time"),
+    "a download of a lifetime": (set_in(*LAST, "fetched_s", 1e10), "impossible time"),
     "a picture with what isn't known": (set_in(*FRAME, "more", 1), "fingerprint of take 2 isn't that of its order"),
     **{
         f"a picture with {key} {value!r}": (reprinted(set_in(*FRAME, key, value)), "take 2 can't be understood")

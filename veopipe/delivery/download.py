@@ -17,7 +17,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +25,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from veopipe import crashpoints, files
-from veopipe.delivery import boxes, wrapping
+from veopipe.delivery import boxes, room, wrapping
 from veopipe.delivery.boxes import Video
 from veopipe.dialects.base import Content
 from veopipe.dialects.bodies import A_PAGE, parse_json, words_of, words_of_body
@@ -42,8 +41,6 @@ SMALLEST_VIDEO = 1 << 10
 SLOWEST_WINDOW = 64 << 10
 """Bytes that must arrive in each minute (`Timeouts.read`); slower, the half hour that a download has brings less
 than 2 MB (docs/hazards.md, b)."""
-ROOM_TO_LEAVE = 64 << 20
-"""Bytes that a download leaves free on the disk, for the ledger (docs/hazards.md, b)."""
 _PIECE = 1 << 20
 _WORDS = 64 << 10  # bytes of a text that is no video
 # No text for people: a thousand bytes without a blank, or lines of base64 one after the other (RFC 2045, 6.8).
@@ -83,6 +80,7 @@ class Part:
         answered: somebody was reached and said that there is no video. Else this machine, its network or its own
             judgement is the reason, and the video may be there all the same.
         video: what its boxes say, when complete.
+        seconds: that it took.
     """
 
     fetched: Fetched
@@ -93,6 +91,7 @@ class Part:
     retry_after: float | None = None
     answered: bool = True
     video: Video | None = None
+    seconds: float = 0.0
 
 
 Received = Callable[[int, int | None], None]
@@ -239,8 +238,7 @@ async def _receive(
 def _opened(part: Path, wanted: int) -> _Sink | str:
     """The part, new and empty; or what the disk lacks for so many bytes."""
     files.make_folder(part.parent)
-    lack = _lack_of_room(part.parent, wanted)
-    if lack:
+    if (lack := room.lack(part.parent, wanted)) is not None:
         return lack
     files.remove_quietly(part)
     return _Sink(files.create_exclusively(part), part)
@@ -345,13 +343,6 @@ def _looked_at(part: Path, size: int, cut: str) -> Video | str:
     if isinstance(found, boxes.BoxFault):
         return cut or found.reason
     return cut if cut and not found.closed else found
-
-
-def _lack_of_room(folder: Path, wanted: int) -> str | None:
-    free = shutil.disk_usage(folder).free
-    if free >= wanted + ROOM_TO_LEAVE:
-        return None
-    return f"{free >> 20:,} MiB free in {folder}, {(wanted + ROOM_TO_LEAVE) >> 20:,} MiB needed"
 
 
 async def _dropped(part: Path, fetched: Fetched, why: str) -> Part:

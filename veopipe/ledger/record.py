@@ -40,11 +40,12 @@ _NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a c
 _LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
 _STATUSES = frozenset(Status)
 # What not every attempt, and not every file, has on record.
-_TOLD: Mapping[str, type] = {
+_TOLD: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("settled_at", "reason", "message", "scope", "request_id"), str),
     **dict.fromkeys(("dialect", "content_url", "charged_usd"), str),
     **dict.fromkeys(("created_at", "http_status", "echo_bytes"), int),
     **dict.fromkeys(("sent", "rendered_s"), list),
+    "fetched_s": (int, float),
 }
 _MEASURED: Mapping[str, type | tuple[type, ...]] = {
     "width": int,
@@ -252,6 +253,7 @@ def _parse_told(read: Reader, take: int) -> dict[str, Any]:
         "charged_usd": _price,
         "sent": lambda frames: _parse_sent(frames, take),
         "rendered_s": lambda bounds: _parse_rendered(bounds, take),
+        "fetched_s": lambda seconds: _parse_fetched(seconds, take),
     }
     return {key: made[key](value) if key in made else value for key, value in told.items()}
 
@@ -267,6 +269,13 @@ def _parse_rendered(bounds: list[Any], take: int) -> tuple[float, float]:
     if not are_two or not 0 <= bounds[0] <= bounds[1] <= _LONGEST_RENDER:
         raise Unreadable(f"an attempt of take {take} was done in an impossible time")
     return bounds[0], bounds[1]
+
+
+def _parse_fetched(seconds: float, take: int) -> float:
+    """How long a download took."""
+    if not 0 <= seconds <= _LONGEST_RENDER:
+        raise Unreadable(f"an attempt of take {take} was fetched in an impossible time")
+    return seconds
 
 
 def _parse_sent(frames: list[Any], take: int) -> tuple[Sent, ...]:

@@ -32,12 +32,12 @@ def has_work(plan: Plan) -> bool:
     return any(item.action not in {Action.KEEP, Action.STALE, Action.WAIT, Action.HOLD} for item in plan.items)
 
 
-def document(plan: Plan, head: Mapping[str, str], *, charged: Decimal, cap: Decimal | None) -> dict[str, Any]:
+def document(plan: Plan, head: Mapping[str, Any], *, charged: Decimal, cap: Decimal | None) -> dict[str, Any]:
     """The plan as JSON.
 
     Args:
         plan: what a run would do.
-        head: what stands above it: whose plan it is and when it was made.
+        head: what stands above it: whose plan it is, when it was made, and what its run will need.
         charged: US dollars, of what was accepted before.
         cap: US dollars, or None.
     """

@@ -41,6 +41,7 @@ from veopipe.run.creating import Creator
 from veopipe.run.events import Happening, Journal
 from veopipe.run.leaving import Leaving
 from veopipe.run.pace import Tempo
+from veopipe.run.prospect import prospect
 from veopipe.run.queue import Queue
 from veopipe.run.settling import Settler
 from veopipe.run.steps import Steps
@@ -78,6 +79,8 @@ def run(
     plan = ledger.plan()
     for finding in denied:  # after the plan: what wasn't charged is sent by the next run
         looking.record(ledger.store, finding)
+    for sentence in prospect(ledger, plan).sentences():
+        voice.tell(sentence)
     permission = agree(plan, ledger, terms, voice)
     if not changes_anything(ledger, plan):
         return current.finish(plan, left=None if denied else plan)

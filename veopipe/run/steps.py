@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from decimal import Decimal
@@ -248,12 +249,14 @@ class Steps:
                 return Part(Fetched.DISK, "leaving")
             crashpoints.reach("download", shot)
             journal.note(Happening.DOWNLOADING, shot, take.number)
+            began = time.monotonic()
             part = await fetch(
                 self.gateway,
                 take.last,
                 target,
                 lambda size, length: journal.note(Happening.RECEIVED, shot, take.number, bytes=size, length=length),
             )
+        part = replace(part, seconds=time.monotonic() - began)
         if part.fetched is Fetched.KEY_REFUSED and (await self._ask(take)).progress is not Progress.KEY_REFUSED:
             return replace(part, fetched=Fetched.NOT_READY)  # new-api: `403 request blocked` is about this video
         if part.fetched is Fetched.DISK and not self.brakes.is_leaving:
@@ -265,7 +268,8 @@ class Steps:
         waited = content.count(is_corrupt=part.fetched is Fetched.CORRUPT, is_empty=part.fetched is Fetched.NOT_READY)
         if part.fetched is Fetched.COMPLETE:
             content.whole = (self.shelf.part(shot, take.number), part.video) if part.video is not None else None
-            return Step(Event.DELIVERED, {"file": self.shelf.expected(shot, take.number, part.sha256, part.bytes)})
+            file = self.shelf.expected(shot, take.number, part.sha256, part.bytes)
+            return Step(Event.DELIVERED, {"file": file, "fetched_s": round(part.seconds, 2)})
         if part.fetched is Fetched.GONE:
             return Step(Event.GONE, {"reason": "gone", "message": f"paid, and gone at the gateway: {part.why}"})
         if part.fetched is Fetched.KEY_REFUSED:

@@ -24,18 +24,16 @@ from veopipe.run.forecast import Forecast
 from veopipe.run.inspection import CLOSEST
 from veopipe.run.latency import Bounds
 from veopipe.run.pace import Tempo
+from veopipe.takes.kinds import Kind, kind_of, rendered_by_kind
 from veopipe.takes.take import Attempt, Take
 from veopipe.values import dataclass
-
-Kind = tuple[str, str, str, int]
-"""What latencies depend on: gateway, model, resolution, seconds of video."""
 
 CUT = 1.0
 """Seconds that a time in a state file may be too early: it is cut to whole ones."""
 
 
-def _kind(take: Take, attempt: Attempt) -> Kind:
-    return attempt.gateway, take.order.model, take.order.resolution, take.order.seconds
+def _kind(take: Take) -> Kind:
+    return kind_of(take.last.gateway, take.order)
 
 
 @dataclass(slots=True)
@@ -62,15 +60,10 @@ class Waits:
     @classmethod
     def of(cls, poll: Poll, tempo: Tempo, leaving: asyncio.Event, store: Store) -> Waits:
         """Those of a run that begins."""
-        takes = [take for state in store.shots.values() for take in state.takes]
-        seen: dict[Kind, list[tuple[str, Bounds]]] = {}
-        for take in takes:
-            for attempt in take.attempts:
-                if attempt.rendered_s is not None:
-                    found = attempt.submitted_at, Bounds(*attempt.rendered_s)
-                    seen.setdefault(_kind(take, attempt), []).append(found)
-        earlier = {kind: [bounds for _, bounds in sorted(each, key=lambda one: one[0])] for kind, each in seen.items()}
-        return cls(poll, tempo, leaving, earlier, frozenset(take.last.task_id for take in takes if take.last.task_id))
+        states = store.shots.values()
+        earlier = {kind: [Bounds(*each) for each in found] for kind, found in rendered_by_kind(states).items()}
+        tasks = (take.last.task_id for state in states for take in state.takes)
+        return cls(poll, tempo, leaving, earlier, frozenset(task for task in tasks if task))
 
     async def turn(self, key: Key, take: Take, until: float) -> bool:
         """Wait until a take should be asked for; whether the run goes on.
@@ -82,7 +75,7 @@ class Waits:
             take: as it is recorded.
             until: when to ask at the latest, monotonic.
         """
-        forecast = self._forecast(_kind(take, take.last))
+        forecast = self._forecast(_kind(take))
         is_new, is_fresh = key not in forecast.waiting, take.last.task_id not in self.known
         if is_new:
             began = time.monotonic() - self._age(take.last, is_fresh=is_fresh)
@@ -101,7 +94,7 @@ class Waits:
 
     def hear(self, key: Key, take: Take, answer: PollAnswer) -> dict[str, Any]:
         """Take an answer into account; what becomes known of the attempt."""
-        forecast = self._forecast(_kind(take, take.last))
+        forecast = self._forecast(_kind(take))
         one = forecast.waiting.get(key)
         if one is None:
             return {}
@@ -116,7 +109,7 @@ class Waits:
 
     def leave(self, key: Key, take: Take) -> None:
         """A take isn't asked for any more."""
-        self._forecast(_kind(take, take.last)).drop(key)
+        self._forecast(_kind(take)).drop(key)
 
     def _forecast(self, kind: Kind) -> Forecast:
         if kind not in self._forecasts:

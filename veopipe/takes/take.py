@@ -98,6 +98,7 @@ class Attempt:
         sent: the frames of other shots' videos that went out with it.
         rendered_s: seconds from its create between which it was there: at the last poll that said that it renders (0:
             none did), and at the first that said that it is completed.
+        fetched_s: seconds that the download of its video took.
     """
 
     number: int
@@ -120,6 +121,7 @@ class Attempt:
     echo_bytes: int | None = None
     sent: tuple[Sent, ...] = ()
     rendered_s: tuple[float, float] | None = None
+    fetched_s: float | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
@@ -25,6 +24,7 @@ from veopipe import __version__
 from veopipe.cli.options import example, format_option, pipeline_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import show_fact
+from veopipe.delivery import room
 from veopipe.delivery.measure import Prober
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput
@@ -33,11 +33,12 @@ from veopipe.gateway.address import Address, read_key
 from veopipe.gateway.client import Gateway
 from veopipe.pipeline.pipeline import INSTEAD, Pipeline, Provider
 from veopipe.pipeline.reading import load_pipeline
+from veopipe.plan.volume import BYTES_A_SECOND
 from veopipe.project import address_typed
 from veopipe.run.looking import NO_USER, TOKEN
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
-from veopipe.text import printable
+from veopipe.text import printable, sized
 from veopipe.values import dataclass
 
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
@@ -45,6 +46,7 @@ CLOCK_TOLERANCE = 300.0
 """Seconds. A clock that is further off makes messages and the 48 h rule wrong, and TLS fail in the end."""
 LITTLE_ROOM = 2 << 30
 """Bytes; a night of 4K videos of some 100 MB needs more."""
+_LONG = 8  # seconds; the longest video that most models make
 
 _LIBRARIES = (
     "httpx",
@@ -171,8 +173,12 @@ def _simulator() -> Check:
 
 
 def _disk(folder: Path) -> Check:
-    free = shutil.disk_usage(folder).free
-    found = f"{free / 1e9:.1f} GB free in {printable(str(folder))}"
+    free, where = room.free(folder), printable(str(folder))
+    if free is None:
+        return Check("disk", "note", f"nobody can say how much is free in {where}", "see that there is room for videos")
+    fits = max(free - room.ROOM_TO_LEAVE, 0)
+    videos = " or ".join(f"{fits // (_LONG * BYTES_A_SECOND[size]):,} in {size}" for size in ("1080p", "4k"))
+    found = f"{sized(free)} free in {where}: about {videos} of {_LONG} s each"
     return Check("disk", "good", found) if free >= LITTLE_ROOM else Check("disk", "note", found, "make room for videos")
 
 

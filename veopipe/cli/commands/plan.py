@@ -21,6 +21,7 @@ from veopipe.plan import permission
 from veopipe.plan.plan import Plan
 from veopipe.plan.words import picks_words, retired_words
 from veopipe.project import Choices, OpenLedger
+from veopipe.run.prospect import Prospect, prospect
 from veopipe.takes.take import spending
 from veopipe.text import counted
 
@@ -40,7 +41,8 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     loaded, ledger = film.loaded, film.look()
     plan = ledger.plan()
     code = ExitCode.CHANGES if detailed_exitcode and permission.has_work(plan) else ExitCode.OK
-    document = _document(ledger, plan)
+    ahead = prospect(ledger, plan)
+    document = _document(ledger, plan, ahead)
     for remark in ledger.remarks:
         say(remark)
     if output:
@@ -50,28 +52,30 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
         return code
     show_problems(film.problems)
     if not loaded.choices.simulate:
-        _warn(ledger, plan)
-    show_plan(plan, loaded.cap)
+        _warn(ledger, plan, ahead)
+    show_plan(plan, loaded.cap, ahead.time_words())
     if output:
         words = loaded.choices.words(selecting=True)
         say(f"written to {output}; carry it out with: veopipe run {words} --plan {shlex.quote(str(output))}")
     return code
 
 
-def _warn(ledger: OpenLedger, plan: Plan) -> None:
+def _warn(ledger: OpenLedger, plan: Plan, ahead: Prospect) -> None:
     """Say what should be known before the price."""
     if ledger.head.is_new and plan.creates:
         say(f"no ledger here: {counted(plan.bought_shots, 'shot')} will be bought")
-    for sentence in (*picks_words(plan), *retired_words(plan, ledger.project.pipeline.overrides.model)):
+    retired = retired_words(plan, ledger.project.pipeline.overrides.model)
+    for sentence in (*picks_words(plan), *retired, *ahead.warnings()):
         say(f"warning: {sentence}")
 
 
-def _document(ledger: OpenLedger, plan: Plan) -> dict[str, Any]:
+def _document(ledger: OpenLedger, plan: Plan, ahead: Prospect) -> dict[str, Any]:
     project = ledger.project
     head = {
         "manifest": str(project.choices.manifest),
         "made_at": now(),
         "pipeline": project.pipeline.name,
         "gateway": project.address.name,
+        **ahead.as_json(),
     }
     return permission.document(plan, head, charged=spending(ledger.attempts()).certain, cap=project.cap)

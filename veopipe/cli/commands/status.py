@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
 from veopipe.project import Choices
+from veopipe.run.prospect import unfetched
 
 
 @click.command(
@@ -25,7 +27,8 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
     film = Project.of(Choices(manifest, **options), os.environ, say)
     ledger = film.look()
-    report = film.report_of(ledger)
+    late = unfetched(ledger)
+    report = replace(film.report_of(ledger), warnings=(late.words(),) if late is not None else ())
     for remark in ledger.remarks:
         say(remark)
     if format_ == "json":
@@ -33,5 +36,7 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
         return 0
     if report.running:
         say("a run is on")
+    for warning in report.warnings:
+        say(f"warning: {warning}")
     show_report(report)
     return 0

@@ -36,8 +36,14 @@ _NAMED = 12
 _LEAST_SHOT, _LEAST_WHY = 16, 30  # cells; where they aren't left, a shot takes several lines
 
 
-def show_plan(plan: Plan, cap: Decimal | None) -> None:
-    """What a run would do, on stdout: what is in doubt first, then what is bought again, then shot by shot."""
+def show_plan(plan: Plan, cap: Decimal | None, time: str | None = None) -> None:
+    """What a run would do, on stdout: what is in doubt first, then what is bought again, then shot by shot.
+
+    Args:
+        plan: what it would do.
+        cap: US dollars, or None.
+        time: how long it takes, for people.
+    """
     console = screen(stderr=False)
     for item in plan.items:
         if item.status in UNKNOWN_OUTCOME:
@@ -52,6 +58,8 @@ def show_plan(plan: Plan, cap: Decimal | None) -> None:
         _show_blocks(console, plan.items, rows)
     for line in _totals(plan, cap):
         console.print(line)
+    if time is not None:
+        console.print(Text(f"Time: {time}"))
 
 
 def _show_again(console: Console, plan: Plan) -> None:
