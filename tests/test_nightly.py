@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from veopipe.gateway.client import Timeouts
+from veopipe.gateway.reads import Timeouts
 from veopipe.pipeline.reading import load_pipeline
 
 pytestmark = pytest.mark.slow  # many situations of one kind; each promise has faster tests

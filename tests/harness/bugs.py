@@ -488,7 +488,7 @@ BUGS: dict[str, Bug] = {
         makes=(google,),
     ),
     "a take is carried on in whatever dialect is spoken now": Bug(
-        "gateway/client.py",
+        "gateway/reads.py",
         "        return self.dialect if attempt.dialect == self.dialect.name else choice.dialect(attempt.dialect)\n",
         "        return self.dialect\n",
         moved_elsewhere,

@@ -29,7 +29,7 @@ from veopipe.delivery import boxes, room, wrapping
 from veopipe.delivery.boxes import Video
 from veopipe.dialects.base import Content
 from veopipe.dialects.bodies import A_PAGE, parse_json, words_of, words_of_body
-from veopipe.gateway.client import ContentStream, Gateway, Interrupted
+from veopipe.gateway.reads import ContentStream, Interrupted, Reads
 from veopipe.takes.take import Attempt
 from veopipe.text import counted, printable
 from veopipe.values import dataclass
@@ -98,7 +98,7 @@ Received = Callable[[int, int | None], None]
 """Called with the bytes that are here, and with those that there will be, if the gateway says so."""
 
 
-async def fetch(gateway: Gateway, attempt: Attempt, part: Path, received: Received) -> Part:
+async def fetch(gateway: Reads, attempt: Attempt, part: Path, received: Received) -> Part:
     """Download the video of an attempt's task into `part`, whole or not at all. Blocks nothing.
 
     Args:

@@ -53,7 +53,7 @@ from veopipe.text import counted
 from veopipe.values import dataclass
 
 THREADS = 128
-"""Twice the polls at once (`gateway.client.POLLS_AT_ONCE`), each of which may look a name up. Made when needed."""
+"""Twice the polls at once (`gateway.reads.POLLS_AT_ONCE`), each of which may look a name up. Made when needed."""
 
 
 def run(

@@ -18,7 +18,8 @@ from tests.harness.wire.server import FaultServer
 from veopipe.delivery.download import Part, fetch
 from veopipe.dialects.base import CreateAnswer, Outcome, Picture, PollAnswer
 from veopipe.gateway.address import Address
-from veopipe.gateway.client import Gateway, Timeouts
+from veopipe.gateway.client import Gateway
+from veopipe.gateway.reads import Timeouts
 from veopipe.ledger import record
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store
