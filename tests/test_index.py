@@ -44,6 +44,7 @@ REQUIREMENTS = {
     "wallet empty, key exhausted or refused in the middle": 3,
     "429 and Retry-After: creates and polls slow down together, and recover": 4,
     "disk space before a download; a full disk": 2,
+    "disk space before a create; a full disk": 2,
     "48 hours": 3,
     "a profile file that tries paths, huge numbers or terminal escapes": 4,
     "300 s: a late answer still counts": 2,

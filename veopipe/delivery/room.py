@@ -26,6 +26,14 @@ def free(folder: Path) -> int | None:
     return None
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def lack(folder: Path, wanted: int) -> str | None:
     """Why there is no room for so many bytes, for people; None: there is, or nobody can say."""
     here = free(folder)

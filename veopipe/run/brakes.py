@@ -63,6 +63,7 @@ class Brakes:
         codes: exit codes that the reasons ask for.
         notes: every reason, in the order in which it came.
         leaving: set when nothing new may be started and what waits should end.
+        is_full: the disk takes no video any more, so no download is begun either.
     """
 
     journal: Journal
@@ -71,6 +72,7 @@ class Brakes:
     codes: set[ExitCode] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    is_full: bool = False
     _streaks: _Streaks = field(default_factory=_Streaks)
 
     def stop_quietly(self, why: str, code: ExitCode | None = None) -> bool:

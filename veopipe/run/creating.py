@@ -25,6 +25,7 @@ from veopipe.run.create_call import Asker, Call
 from veopipe.run.events import Happening
 from veopipe.run.pace import after_throttling, after_trouble
 from veopipe.run.queue import Queue
+from veopipe.run.storage import NoRoom
 from veopipe.run.uploads import Held, Uploads
 from veopipe.takes.status import Scope, Status
 from veopipe.takes.take import Take
@@ -43,7 +44,7 @@ class Creator:
         admission: says when the next create may go.
         brakes: say whether any may.
         budget: of the run.
-        prepare: makes an item's pictures ready; raises `Held` if it may not be sent as it is.
+        prepare: makes an item's pictures ready; raises `Held` if it may not be sent as it is, and `NoRoom`.
         permission: what may be created; None: all that the pipeline allows.
         queue: what is still to be created.
         held: shot → why it can't be created as it was planned.
@@ -115,6 +116,10 @@ class Creator:
             self.brakes.codes.add(error.code)
             self.queue.ended(item.shot, item.number, usable=False)
             journal.note(Happening.HELD, item.shot, item.number, str(error))
+            return
+        except NoRoom as error:
+            self.queue.put_back(item)
+            self.brakes.stop(str(error), ExitCode.ENVIRONMENT)
             return
         if self.brakes.are_on or self.admission.rest_of_time() <= 0:  # while the pictures were made ready
             self.queue.put_back(item)

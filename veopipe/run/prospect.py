@@ -2,7 +2,7 @@
 
 It decides nothing. Of rehearsals nothing is said: their gateway has times and videos of its own.
 
-Source: docs/outlook.md, 1 to 3.
+Source: docs/outlook.md, 1, 2 and 4.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Room:
             how = "by those on record"
         return (
             f"{self.folder} has {sized(self.free or 0)} free, and {videos} to come need about "
-            f"{sized(self.volume.bytes)} ({how})"
+            f"{sized(self.volume.bytes)} ({how}): a run stops buying when no more of them fit"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -45,8 +45,9 @@ from veopipe.run.prospect import prospect
 from veopipe.run.queue import Queue
 from veopipe.run.settling import Settler
 from veopipe.run.steps import Steps
+from veopipe.run.storage import Storage
 from veopipe.run.tally import Tally
-from veopipe.run.uploads import Preparation
+from veopipe.run.uploads import Preparation, Uploads
 from veopipe.takes.status import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.takes.take import attempts_of, spending
 from veopipe.text import counted
@@ -285,12 +286,18 @@ class Run:
         self, plan: Plan, asker: Asker, budget: Budget, permission: Permission | None, settler: Settler
     ) -> Creator:
         preparation = Preparation(self.ledger, Frames(self.ledger.shelf), settler.bring_back)
+        storage = Storage.of(self.ledger, plan, self.admission, self.brakes)
+
+        async def prepare(item: Item) -> Uploads:
+            await storage.make_sure(item)
+            return await preparation.uploads(item)
+
         return Creator(
             asker=asker,
             admission=self.admission,
             brakes=self.brakes,
             budget=budget,
-            prepare=preparation.uploads,
+            prepare=prepare,
             permission=permission,
             queue=Queue.of(plan),
         )

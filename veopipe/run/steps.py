@@ -245,8 +245,8 @@ class Steps:
             return Part(Fetched.NOT_READY, "no gateway")
         target, journal = self.shelf.part(shot, take.number), self.brakes.journal
         async with self.downloads.turn(take.last.submitted_at):  # what the gateway forgets first comes first
-            if self.brakes.is_leaving:
-                return Part(Fetched.DISK, "leaving")
+            if self.brakes.is_leaving or self.brakes.is_full:
+                return Part(Fetched.DISK, "nothing is fetched any more in this run")
             crashpoints.reach("download", shot)
             journal.note(Happening.DOWNLOADING, shot, take.number)
             began = time.monotonic()
@@ -259,7 +259,8 @@ class Steps:
         part = replace(part, seconds=time.monotonic() - began)
         if part.fetched is Fetched.KEY_REFUSED and (await self._ask(take)).progress is not Progress.KEY_REFUSED:
             return replace(part, fetched=Fetched.NOT_READY)  # new-api: `403 request blocked` is about this video
-        if part.fetched is Fetched.DISK and not self.brakes.is_leaving:
+        if part.fetched is Fetched.DISK and not (self.brakes.is_leaving or self.brakes.is_full):
+            self.brakes.is_full = True
             self.brakes.stop(f"{shot}: {part.why}", ExitCode.ENVIRONMENT)
         return part
 
@@ -274,8 +275,6 @@ class Steps:
             return Step(Event.GONE, {"reason": "gone", "message": f"paid, and gone at the gateway: {part.why}"})
         if part.fetched is Fetched.KEY_REFUSED:
             return self._key_refused(part.why)
-        if part.fetched is Fetched.DISK:
-            self.brakes.leaving.set()
         if part.fetched is Fetched.CORRUPT and content.corrupt > CORRUPT_AGAIN:
             return _parked("corrupt_content", f"{content.corrupt} downloads were damaged, the last one: {part.why}")
         if part.fetched is Fetched.NOT_READY and waited >= self.pipeline.download.not_ready_for:
