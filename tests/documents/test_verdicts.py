@@ -178,6 +178,25 @@ def test_both_have_the_same_verdict_on_shots_by_chance_and_on_advice(figures: Ca
     figures(inputs=SHOTS_TRIED)
 
 
+def test_what_is_said_of_a_broken_comparison_is_what_jsonschema_finds(figures: Callable[..., None]) -> None:
+    """These findings are made without it: advice meets lists that are right."""
+    rules = [(entry, schema._comparison(entry)) for entry in RULES]
+    short = [(schema._validator_of(entry), found) for entry, found in rules if found is not None]
+    chance, right, said = Chance("manifest", random.randrange(2**32) if LONG else 3), [{"model": "m"}], Counter[str]()
+    for _ in range(SHOTS_TRIED):
+        shot = chance.changed(right[-1]) if chance.tosses() else chance.value(SHOT)
+        if isinstance(shot, dict) and shot:
+            right.append(shot)
+        for full, findings in short:
+            if expected := [schema._finding(error) for error in full.iter_errors(shot)]:
+                assert findings(shot) == expected, shot
+                said.update(each.rule for each in expected)
+
+    assert len(short) > 0.5 * len(RULES)
+    assert len(said) > 0.8 * len({schema.rule_of(entry).id for entry, found in rules if found is not None})
+    figures(inputs=SHOTS_TRIED)
+
+
 # --- what isn't known, and what isn't loaded -----------------------------------------------------------------
 
 
@@ -232,8 +251,8 @@ print(code, *(name for name in ("jsonschema", "referencing", "rpds", "attr") if 
 
 @pytest.mark.parametrize(
     ("prompt", "ends"),
-    [("A lighthouse at sunset", "0"), ("' '", "2 jsonschema referencing rpds attr")],
-    ids=["right", "wrong"],
+    [("A lighthouse at sunset", "0"), ("A lighthouse, seconds: 4", "0"), ("' '", "2 jsonschema referencing rpds attr")],
+    ids=["right", "advised", "wrong"],
 )
 @pytest.mark.parametrize("command", ["validate", "plan"])
 def test_jsonschema_is_loaded_only_when_something_is_wrong(

@@ -116,7 +116,31 @@ def check(name: str, value: object, *steps: str) -> list[Finding]:
 def checker(entry: Schema) -> Check:
     """A function that says what is wrong with a value by one entry; the entry refers to no other."""
     is_right, validator = verdicts.made(entry, _refused), cache(partial(_validator_of, entry))
+    findings = _comparison(entry)
+    if findings is not None:  # advice meets many lists that are right; its words are known without jsonschema
+        return lambda value: [] if is_right(value) else findings(value)
     return lambda value: [] if is_right(value) else [_finding(error) for error in validator().iter_errors(value)]
+
+
+def _comparison(entry: Schema) -> Check | None:
+    """What says what is wrong by a rule that only restricts values of some keys, each in one way; None: it is another.
+
+    The rule must be broken by the value, which is a mapping.
+    """
+    then: Schema = entry.get("then", {})
+    limits: Schema = then.get("properties", {})
+    ways = [said.keys() - {"errorMessage"} for said in limits.values()]
+    is_one = {"x-rule", "if", "then"} <= entry.keys() and set(verdicts.asserted(entry)) == {"if"}
+    if not is_one or then.keys() != {"properties"} or any(way not in ({"enum"}, {"type"}) for way in ways):
+        return None
+    rule, reads = rule_of(entry), frozenset(keys_read(entry))
+    rights = [(key, verdicts.made(said, _refused)) for key, said in limits.items()]
+
+    def findings(value: Any) -> list[Finding]:
+        wrong = (key for key, right in rights if key in value and not right(value[key]))
+        return [rule.finding(rule.message, (key,), reads=reads) for key in wrong]
+
+    return findings
 
 
 @cache

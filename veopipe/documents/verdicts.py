@@ -39,10 +39,15 @@ def made(schema: Any, refer: Refer) -> Verdict:
     """
     if isinstance(schema, bool):
         return lambda _: schema
-    rules = [(key, said) for key, said in schema.items() if key not in _SAYS_NOTHING and not key.startswith("x-")]
-    if unknown := [key for key, _ in rules if key not in _MAKERS]:
+    rules = asserted(schema)
+    if unknown := [key for key in rules if key not in _MAKERS]:
         raise ValueError(f"`{unknown[0]}` of a schema isn't known here: add it, and a case of it to the tests")
-    return _all([_MAKERS[key](said, schema, refer) for key, said in rules])
+    return _all([_MAKERS[key](schema[key], schema, refer) for key in rules])
+
+
+def asserted(schema: Schema) -> list[str]:
+    """The keywords of a schema that can be broken."""
+    return [key for key in schema if key not in _SAYS_NOTHING and not key.startswith("x-")]
 
 
 def _all(verdicts: Sequence[Verdict]) -> Verdict:
