@@ -34,6 +34,8 @@ _NO_FOLDER_SYNC = _LACKING | {errno.EBADF, errno.EISDIR}
 # No hard links at all, or not between these two places.
 _NO_LINKS = _LACKING | {errno.EXDEV, errno.EMLINK}
 
+_MORE = 64 << 10  # bytes that are asked for at a time of what a file holds beyond its size
+
 # What a written path may be that means a place elsewhere.
 _DRIVE = re.compile(r"[A-Za-z]:(?:\S|$)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.@_-]*:(?=\S|$)")  # s3:, and name@host: as scp and rclone write it
@@ -298,22 +300,34 @@ def open_regular(path: Path, flags: int = 0) -> BufferedReader:
         Irregular: it is something else.
         OSError: it can't be opened.
     """
+    return open(_regular(path, flags)[0], "rb")
+
+
+def _regular(path: Path | str, flags: int = 0) -> tuple[int, int]:
+    """The descriptor of a regular file, open for reading, and its size."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
-    if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise Irregular(mode)
-    return open(descriptor, "rb")
+        raise Irregular(status.st_mode)
+    return descriptor, status.st_size
 
 
-def read_bounded(path: Path, limit: int) -> bytes:
+def read_bounded(path: Path | str, limit: int) -> bytes:
     """The content of a regular file of at most `limit` bytes.
 
     Raises:
         ValueError: it is no regular file, or longer.
         OSError: it can't be read.
     """
-    with open_regular(path) as content:
-        data = read_until(content, limit + 1)
+    descriptor, size = _regular(path)  # no file object: a ledger has a file for each shot
+    try:
+        data = more = os.read(descriptor, min(size, limit) + 1)
+        while more and len(data) <= limit:  # until nothing comes: a read may bring less, and a file may grow
+            more = os.read(descriptor, min(limit + 1 - len(data), _MORE))
+            data += more
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise ValueError(f"is larger than {limit:,} bytes")
     return data

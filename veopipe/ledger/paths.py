@@ -33,7 +33,7 @@ class Places:
     @property
     def name(self) -> str:
         """The name of the ledger's and the output's folder."""
-        return self.manifest.stem + (".simulated" if self.simulated else "")
+        return _name(self.manifest, self.simulated)
 
     @property
     def folder(self) -> Path:
@@ -94,6 +94,11 @@ class Places:
     def frames_of(self, base: str) -> Path:
         """Where single pictures of those takes are kept; they can be made again."""
         return _folder(self.manifest, base, self.name, "frames")
+
+
+@lru_cache(maxsize=64)
+def _name(manifest: Path, simulated: bool) -> str:  # noqa: FBT001
+    return manifest.stem + (".simulated" if simulated else "")
 
 
 @lru_cache(maxsize=64)

@@ -8,17 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import field
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from veopipe import standins
 from veopipe.standins import StandIn
 from veopipe.values import dataclass
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-_T = TypeVar("_T")
 
 
 class NotHere(ValueError):
@@ -47,12 +44,8 @@ def strict_json(text: bytes) -> Any:
     if (found := standins.of_bytes(text)) is not None:
         raise NotHere(found)
     try:
-        return json.loads(
-            text.decode("utf-8-sig"),  # given bytes, Python guesses: zeros that a power cut left would be UTF-32
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            object_pairs_hook=_without_duplicates,
-        )
+        # Given bytes, Python guesses: zeros that a power cut left would be UTF-32.
+        return _STRICT.decode(text.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -75,54 +68,49 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-@dataclass(slots=True)
-class Reader:
-    """Takes known fields out of a JSON object, strictly; what is left is unknown and kept."""
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_without_duplicates)
 
-    document: Any
-    where: str
-    _seen: set[str] = field(default_factory=set)
 
-    def take_out(self, key: str, kind: type[_T]) -> _T:
-        """The field, which must be there.
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The known fields of a kind of JSON object, each with the types that its value may have.
 
-        Raises:
-            Unreadable: it isn't, or has another type.
-        """
-        found = self.maybe(key, kind)
-        if found is None:
-            raise Unreadable(f"{self.where} has no {key!r}")
-        return found
+    Attributes:
+        must: names of those that must be there.
+        kinds: name → types; null stands for a field that isn't there.
+    """
 
-    def maybe(self, key: str, kind: type[_T] | tuple[type[_T], ...]) -> _T | None:
-        """The field, or None.
+    must: tuple[str, ...]
+    kinds: Mapping[str, tuple[type, ...]]
 
-        Raises:
-            Unreadable: it has another type.
-        """
-        if not isinstance(self.document, dict):
-            raise Unreadable(f"{self.where} isn't a JSON object")
-        self._seen.add(key)
-        found = self.document.get(key)
-        if found is not None and (not isinstance(found, kind) or isinstance(found, bool)):
-            raise Unreadable(f"{key!r} of {self.where} has the wrong type")
-        return found
+    @classmethod
+    def of(cls, must: Mapping[str, type], may: Mapping[str, type | tuple[type, ...]] = NOTHING) -> Fields:
+        """Those that must be there and those that may."""
+        kinds = {**must, **may}
+        return cls(tuple(must), {key: kind if isinstance(kind, tuple) else (kind,) for key, kind in kinds.items()})
 
-    def some(self, kinds: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
-        """Those of these fields that are there, each of its kind. Long records have most fields seldom.
+    def read(self, document: Any, where: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """The known fields that an object has, and the unknown ones, which are kept.
+
+        Args:
+            document: as `strict_json` gives it.
+            where: what it is, for people.
 
         Raises:
-            Unreadable: one has another type.
+            Unreadable: it is no object, lacks a field, or has one of another type.
         """
-        if not isinstance(self.document, dict):
-            raise Unreadable(f"{self.where} isn't a JSON object")
-        self._seen.update(kinds)
-        found = {key: value for key, value in self.document.items() if value is not None and key in kinds}
-        for key, value in found.items():
-            if not isinstance(value, kinds[key]) or isinstance(value, bool):
-                raise Unreadable(f"{key!r} of {self.where} has the wrong type")
-        return found
-
-    def rest(self) -> Mapping[str, Any]:
-        """The fields that weren't asked for."""
-        return {key: value for key, value in self.document.items() if key not in self._seen} or NOTHING
+        if not isinstance(document, dict):
+            raise Unreadable(f"{where} isn't a JSON object")
+        known, rest = {}, {}
+        for key, value in document.items():
+            kinds = self.kinds.get(key)
+            if kinds is None:
+                rest[key] = value
+            elif type(value) in kinds:  # exactly: true is no number
+                known[key] = value
+            elif value is not None:
+                raise Unreadable(f"{key!r} of {where} has the wrong type")
+        for key in self.must:
+            if key not in known:
+                raise Unreadable(f"{where} has no {key!r}")
+        return known, rest or NOTHING

@@ -17,7 +17,7 @@ from typing import Any
 
 from veopipe import money
 from veopipe.dialects import choice
-from veopipe.ledger.reading import NotHere, Reader, Unreadable, strict_json
+from veopipe.ledger.reading import Fields, NotHere, Unreadable, strict_json
 from veopipe.takes.moment import Moment
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
 from veopipe.takes.origin import VIDEOS, is_safe_id
@@ -38,21 +38,35 @@ _MOST_SENT = 1 << 28  # bytes; more than a gateway takes (docs/api-facts.md, h)
 _LONGEST_RENDER = 1e9  # seconds
 _NO_NAME = re.compile("[\0\ud800-\udfff]")  # in no file's name: a NUL, half a character
 _LONGEST_NAME, _LONGEST_OUTPUT, _LARGEST_NUMBER = 200, 1_000, 999_999
-_STATUSES = frozenset(Status)
-# What not every attempt, and not every file, has on record.
-_TOLD: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("settled_at", "reason", "message", "scope", "request_id"), str),
-    **dict.fromkeys(("dialect", "content_url", "charged_usd"), str),
-    **dict.fromkeys(("created_at", "http_status", "echo_bytes"), int),
-    **dict.fromkeys(("sent", "rendered_s"), list),
-    "fetched_s": (int, float),
-}
-_MEASURED: Mapping[str, type | tuple[type, ...]] = {
-    "width": int,
-    "height": int,
-    "duration_s": (int, float),
-    "measured": dict,
-}
+_STATUSES = {status.value: status for status in Status}
+_STATE = Fields.of({"format": int, "shot": str, "takes": list})
+_TAKE = Fields.of({"take": int, "status": str, "fingerprint": str, "order": dict, "attempts": list}, {"file": dict})
+_TEXTS = ("model", "prompt", "resolution", "aspect_ratio")
+_ORDER = Fields.of(
+    {**dict.fromkeys(_TEXTS, str), "seconds": int, "pictures": list, "take": int},
+    {"negative_prompt": str, "seed": int},
+)
+_PICTURE = Fields.of({"role": str}, dict.fromkeys(("sha256", "frame", "of"), str))
+_ATTEMPT = Fields.of(
+    {"number": int, **dict.fromkeys(("run", "status", "gateway", "price_usd", "submitted_at"), str)},
+    {
+        **dict.fromkeys(("task_id", "settled_at", "reason", "message", "scope", "request_id"), str),
+        **dict.fromkeys(("dialect", "content_url", "charged_usd"), str),
+        **dict.fromkeys(("created_at", "http_status", "echo_bytes"), int),
+        **dict.fromkeys(("sent", "rendered_s"), list),
+        "fetched_s": (int, float),
+    },
+)
+_SENT = Fields.of(
+    {
+        **dict.fromkeys(("role", "shot", "frame", "source_sha256", "sha256", "made_by"), str),
+        **dict.fromkeys(("take", "bytes"), int),
+    }
+)
+_FILE = Fields.of(
+    {"name": str, "output": str, "sha256": str, "bytes": int},
+    {"width": int, "height": int, "duration_s": (int, float), "measured": dict},
+)
 _DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
 
 
@@ -111,40 +125,43 @@ def parse(text: bytes) -> ShotState:
         raise Unreadable(str(error)) from None
     except ValueError as error:
         raise Unreadable(f"it isn't JSON ({error})") from None
-    read = Reader(document, "the file")
-    if read.take_out("format", int) != FORMAT:
-        raise Unreadable(f"its format is {document.get('format')!r}; this veopipe knows {FORMAT}")
-    shot = read.take_out("shot", str)
-    takes = tuple(_parse_take(item) for item in read.take_out("takes", list))
+    found = document.get("format") if isinstance(document, dict) else FORMAT
+    if type(found) is int and found != FORMAT:  # first: the rest may be of other types there
+        raise Unreadable(f"its format is {found!r}; this veopipe knows {FORMAT}")
+    known, unknown = _STATE.read(document, "the file")
+    takes = tuple(_parse_take(item) for item in known["takes"])
     if not takes:
         raise Unreadable("it has no take")
     if len({take.number for take in takes}) != len(takes):
         raise Unreadable("two takes have the same number")
-    return ShotState(shot, tuple(sorted(takes, key=lambda take: take.number)), read.rest())
+    return ShotState(known["shot"], tuple(sorted(takes, key=lambda take: take.number)), unknown)
 
 
 def _parse_take(document: Any) -> Take:
-    read = Reader(document, "a take")
-    number = read.take_out("take", int)
-    read.where = f"take {number}"
-    attempts = _parse_attempts(read, number)
-    fingerprint = read.take_out("fingerprint", str)
-    order = _parse_order(read.take_out("order", dict), number, fingerprint)
-    file = read.maybe("file", dict)
+    known, unknown = _TAKE.read(document, _named(document))
+    number, fingerprint, file = known["take"], known["fingerprint"], known.get("file")
+    attempts = _parse_attempts(known["attempts"], known["status"], number)
+    order = _parse_order(known["order"], number, fingerprint)
     if file is None and attempts[-1].status in _DELIVERED:
         raise Unreadable(f"take {number} is {attempts[-1].status} but names no file")
     delivered = _parse_delivered(file, number) if file is not None else None
-    return Take(number, fingerprint, order, attempts, delivered, read.rest())
+    return Take(number, fingerprint, order, attempts, delivered, unknown)
 
 
-def _parse_attempts(read: Reader, take: int) -> tuple[Attempt, ...]:
+def _named(document: Any) -> str:
+    """A take as people know it, as far as its number can be read."""
+    number = document.get("take") if isinstance(document, dict) else None
+    return f"take {number}" if type(number) is int else "a take"
+
+
+def _parse_attempts(documents: list[Any], status: str, take: int) -> tuple[Attempt, ...]:
     """The attempts of a take: the last one has the take's status, all others are settled."""
-    attempts = tuple(_parse_attempt(item, take) for item in read.take_out("attempts", list))
+    attempts = tuple(_parse_attempt(item, take) for item in documents)
     if not attempts:
         raise Unreadable(f"take {take} has no attempt")
     if not 1 <= take <= _LARGEST_NUMBER or any(attempt.status not in SETTLED for attempt in attempts[:-1]):
         raise Unreadable(f"take {take} has an open attempt before its last")
-    if read.take_out("status", str) != attempts[-1].status:
+    if status != attempts[-1].status:
         raise Unreadable(f"take {take} says another status than its last attempt")
     numbers = [attempt.number for attempt in attempts]
     if numbers != sorted(set(numbers)):
@@ -158,24 +175,14 @@ def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Or
     A fingerprint that a single flipped bit changed would let the next run buy the same order again, and one that is
     not of what is written back would make the next file unreadable.
     """
-    read = Reader(document, f"the order of take {take}")
     if not document.keys() >= set(FINGERPRINTED):  # written back, it would be another order
         raise Unreadable(f"the order of take {take} can't be understood")
     try:
-        order = Order(
-            model=read.take_out("model", str),
-            prompt=read.take_out("prompt", str),
-            seconds=read.take_out("seconds", int),
-            resolution=read.take_out("resolution", str),
-            aspect_ratio=read.take_out("aspect_ratio", str),
-            negative_prompt=read.maybe("negative_prompt", str),
-            seed=read.maybe("seed", int),
-            pictures=tuple(_parse_picture(item, read.where) for item in read.take_out("pictures", list)),
-            take=read.take_out("take", int),
-            unknown=read.rest(),
-        )
+        known, unknown = _ORDER.read(document, f"the order of take {take}")
+        pictures = tuple(_parse_picture(item, take) for item in known.pop("pictures"))
     except Unreadable:
         raise Unreadable(f"the order of take {take} can't be understood") from None
+    order = Order(**{"negative_prompt": None, "seed": None, **known}, pictures=pictures, unknown=unknown)
     if (order.resolution, order.aspect_ratio) not in SIZES:
         raise Unreadable(f"take {take} is of a size that this veopipe doesn't know")
     # What is written back has the same fingerprint if it is the same; only else is a second one made.
@@ -185,14 +192,15 @@ def _parse_order(document: Mapping[str, Any], take: int, fingerprint: str) -> Or
     return order
 
 
-def _parse_picture(document: Any, where: str) -> OrderedPicture:
-    read = Reader(document, f"a picture of {where}")
-    role, sha256, frame, of = read.take_out("role", str), *(read.maybe(key, str) for key in ("sha256", "frame", "of"))
+def _parse_picture(document: Any, take: int) -> OrderedPicture:
+    where = f"a picture of take {take}"
+    known, unknown = _PICTURE.read(document, where)
+    sha256, frame, of = known.get("sha256"), known.get("frame"), known.get("of")
     is_file = _is_digest(sha256) and (frame, of) == (None, None)
     is_frame = sha256 is None and _is_moment(frame) and _is_digest(of)
     if not (is_file or is_frame):
-        raise Unreadable(f"a picture of {where} is neither a file nor a frame")
-    return OrderedPicture(role, sha256, frame, of, read.rest())
+        raise Unreadable(f"{where} is neither a file nor a frame")
+    return OrderedPicture(known["role"], sha256, frame, of, unknown)
 
 
 def _is_digest(text: str | None) -> bool:
@@ -208,54 +216,35 @@ def _is_moment(text: str | None) -> bool:
 
 
 def _parse_attempt(document: Any, take: int) -> Attempt:
-    read = Reader(document, f"an attempt of take {take}")
-    status = read.take_out("status", str)
+    known, unknown = _ATTEMPT.read(document, f"an attempt of take {take}")
+    status = known["status"]
     if status not in _STATUSES:
         raise Unreadable(f"an attempt of take {take} has the unknown status {status!r}")
-    task_id = read.maybe("task_id", str)
-    if task_id is None and Status(status) in CHARGED:
+    known["status"], task_id = _STATUSES[status], known.get("task_id")
+    if task_id is None and known["status"] in CHARGED:
         raise Unreadable(f"an attempt of take {take} is {status} but has no task id")
     if task_id is not None and not is_safe_id(task_id):
         raise Unreadable(f"an attempt of take {take} has an impossible task id")
-    gateway = read.take_out("gateway", str)
-    if _GATEWAY.fullmatch(gateway) is None:
+    if _GATEWAY.fullmatch(known["gateway"]) is None:
         raise Unreadable(f"an attempt of take {take} names no gateway")
-    submitted_at = read.take_out("submitted_at", str)
-    if _INSTANT.fullmatch(submitted_at) is None:
+    if _INSTANT.fullmatch(known["submitted_at"]) is None:
         raise Unreadable(f"an attempt of take {take} has no time")
-    told = _parse_told(read, take)
-    return Attempt(
-        number=read.take_out("number", int),
-        run=read.take_out("run", str),
-        status=Status(status),
-        gateway=gateway,
-        price_usd=_price(read.take_out("price_usd", str)),
-        submitted_at=submitted_at,
-        task_id=task_id,
-        unknown=read.rest(),
-        **told,
-    )
+    _check_told(known, take)
+    made = {key: make(known[key], take) for key, make in _MADE.items() if key in known}
+    return Attempt(**{**known, **made}, unknown=unknown)
 
 
-def _parse_told(read: Reader, take: int) -> dict[str, Any]:
+def _check_told(known: dict[str, Any], take: int) -> None:
     """What isn't there in every attempt: who made the call, what its answers told."""
-    told = read.some(_TOLD)
-    if not 0 <= told.get("created_at", 0) < 1 << 40:
+    if not 0 <= known.get("created_at", 0) < 1 << 40:
         raise Unreadable(f"an attempt of take {take} has an impossible time")
-    told["dialect"] = told.get("dialect") or VIDEOS
-    if told["dialect"] not in choice.NAMES:
+    known["dialect"] = known.get("dialect") or VIDEOS
+    if known["dialect"] not in choice.NAMES:
         raise Unreadable(f"an attempt of take {take} speaks a dialect that this veopipe doesn't know")
-    if not _is_below(told.get("content_url", "/content")):
+    if "content_url" in known and not _is_below(known["content_url"]):
         raise Unreadable(f"an attempt of take {take} names an impossible address")
-    if not 0 <= told.get("echo_bytes", 0) <= _MOST_SENT:
+    if not 0 <= known.get("echo_bytes", 0) <= _MOST_SENT:
         raise Unreadable(f"an attempt of take {take} names an impossible size")
-    made: dict[str, Callable[[Any], Any]] = {
-        "charged_usd": _price,
-        "sent": lambda frames: _parse_sent(frames, take),
-        "rendered_s": lambda bounds: _parse_rendered(bounds, take),
-        "fetched_s": lambda seconds: _parse_fetched(seconds, take),
-    }
-    return {key: made[key](value) if key in made else value for key, value in told.items()}
 
 
 def _is_below(url: str) -> bool:
@@ -282,12 +271,8 @@ def _parse_sent(frames: list[Any], take: int) -> tuple[Sent, ...]:
     """The frames that went out with a call."""
     found = []
     for document in frames:
-        read = Reader(document, f"a frame that was sent for take {take}")
-        texts = {
-            key: read.take_out(key, str) for key in ("role", "shot", "frame", "source_sha256", "sha256", "made_by")
-        }
-        number, size = read.take_out("take", int), read.take_out("bytes", int)
-        sent = Sent(**texts, take=number, bytes=size, unknown=read.rest())
+        known, unknown = _SENT.read(document, f"a frame that was sent for take {take}")
+        sent = Sent(**known, unknown=unknown)
         if not _is_possible(sent):
             raise Unreadable(f"a frame that was sent for take {take} is an impossible one")
         found.append(sent)
@@ -300,19 +285,16 @@ def _is_possible(sent: Sent) -> bool:
 
 
 def _parse_delivered(document: Any, take: int) -> Delivered:
-    read = Reader(document, f"the file of take {take}")
-    name = read.take_out("name", str)
-    output = read.take_out("output", str)
+    known, unknown = _FILE.read(document, f"the file of take {take}")
+    name, output = known["name"], known["output"]
     odd = "/" in name or name in {"", ".", ".."} or output.startswith("/") or len(name) > _LONGEST_NAME
     if odd or _NO_NAME.search(name + output) or len(output) > _LONGEST_OUTPUT:
         raise Unreadable(f"the file of take {take} has an impossible name")
-    sha256 = read.take_out("sha256", str)
-    if not _is_digest(sha256):
+    if not _is_digest(known["sha256"]):
         raise Unreadable(f"the file of take {take} has an impossible sha256")
-    size, measured = read.take_out("bytes", int), read.some(_MEASURED)
-    if "duration_s" in measured:
-        measured["duration_s"] = _seconds(measured["duration_s"], take)
-    return Delivered(output, name, sha256, size, unknown=read.rest(), **measured)
+    if "duration_s" in known:
+        known["duration_s"] = _seconds(known["duration_s"], take)
+    return Delivered(**known, unknown=unknown)
 
 
 def _seconds(number: float, take: int) -> float:
@@ -322,8 +304,18 @@ def _seconds(number: float, take: int) -> float:
         raise Unreadable(f"the file of take {take} lasts impossibly long") from None
 
 
-def _price(text: str) -> Decimal:
+def _price(text: str, _take: int) -> Decimal:
     try:
         return money.parse(text)
     except ValueError as error:
         raise Unreadable(str(error)) from None
+
+
+_MADE: Mapping[str, Callable[[Any, int], Any]] = {
+    "price_usd": _price,
+    "charged_usd": _price,
+    "sent": _parse_sent,
+    "rendered_s": _parse_rendered,
+    "fetched_s": _parse_fetched,
+}
+"""What of an attempt isn't the value as JSON has it → what makes it."""

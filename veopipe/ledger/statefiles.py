@@ -104,7 +104,7 @@ def read_all(folder: Path) -> tuple[dict[str, ShotState], Unusable]:
     states, unreadable = {}, {}
     for shot in found.shots:
         try:
-            states[shot] = _read(folder / f"{shot}{_ENDING}")
+            states[shot] = _read(f"{folder}/{shot}{_ENDING}")  # of 10,000 files a text each, no path
         except Unreadable as error:
             unreadable[shot] = str(error)
     copies, missing = {}, {shot: f"isn't here: {what}" for shot, what in found.away}
@@ -116,11 +116,15 @@ def read_all(folder: Path) -> tuple[dict[str, ShotState], Unusable]:
                 f"has a copy, {copy}.json, that knows of attempts which it doesn't know: write them into one file, "
                 f'or keep both and let "shot" in the copy be "{copy}"'
             )
-    own = {shot: replace(state, shot=shot) for shot, state in states.items() if shot not in missing}
+    own = {
+        shot: state if state.shot == shot else replace(state, shot=shot)
+        for shot, state in states.items()
+        if shot not in missing
+    }
     return own, Unusable(unreadable, missing, found.strange, copies)
 
 
-def _read(path: Path) -> ShotState:
+def _read(path: str) -> ShotState:
     """The state that a file holds.
 
     Raises:
@@ -132,7 +136,7 @@ def _read(path: Path) -> ShotState:
         raise Unreadable(printable(str(error))) from None
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
-        away = standins.of(path)
+        away = standins.of(Path(path))
         raise Unreadable(str(away) if away else f"it can't be read ({printable(said or '')})") from None
 
 

@@ -90,7 +90,7 @@ class _Planner:
         """A planner for the selected shots."""
         links = {shot: one.frames_of for shot, one in wanted.items() if one.frames_of}
         ordered = in_order({shot: links.get(shot, ()) for shot in wanted}) if links else wanted
-        keys = {shot: tuple(order.fingerprint() for order in wanted[shot].orders()) for shot in ordered}
+        keys = {shot: _fingerprints_of(wanted[shot].orders(), world.states.get(shot)) for shot in ordered}
         return cls(world, chaining, keys, links)
 
     def __post_init__(self) -> None:
@@ -140,7 +140,8 @@ class _Planner:
         """What becomes of the wanted results of a shot, and of its pick."""
         picks = self.world.picks(state)
         resolved = chains.resolve(wanted, self.producers)
-        wanted = replace(wanted, order=resolved.order)
+        if resolved.order is not wanted.order:
+            wanted = replace(wanted, order=resolved.order)
         items = self._results(wanted, resolved, state, refreshes=refreshes and not picks)
         if (why := self._lacks_draft(wanted, state)) is not None:
             items = [_waits(item, why) for item in items]
@@ -218,6 +219,15 @@ class _Planner:
         for take in state.takes:
             if take.status not in SETTLED and take.number not in shown:
                 yield open_item(self.world, take, unwanted(take, state.shot))
+
+
+def _fingerprints_of(wanted: Iterable[Order], state: ShotState | None) -> tuple[str, ...]:
+    """The fingerprints of orders. A take has its order's, which was checked when it was read: it isn't made again."""
+    known = state.takes if state is not None else ()
+    return tuple(
+        next((take.fingerprint for take in known if take.order == order), None) or order.fingerprint()
+        for order in wanted
+    )
 
 
 _UNCHAINED = Chaining()

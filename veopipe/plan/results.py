@@ -164,18 +164,16 @@ class Result:
 
     def _settled(self, take: Take, item: Item) -> Item:
         """The item of a wanted take that is settled: kept as it is, or tried again."""
-        item = replace(item, action=Action.KEEP)
         why = take.last.message or take.last.reason or ""
         if take.status is Status.VERIFIED:
-            return replace(item, reason="verified")
-        if take.status is Status.MISMATCHED:
-            return replace(item, reason=f"mismatched: {why}; raise take to order another")
-        if take.status is Status.ABANDONED:
-            return replace(item, reason=f"abandoned: {why}; raise take to order another")
+            return replace(item, action=Action.KEEP, reason="verified")
+        if take.status in {Status.MISMATCHED, Status.ABANDONED}:
+            return replace(item, action=Action.KEEP, reason=f"{take.status}: {why}; raise take to order another")
         if self.world.tries_again(take):
             paid = self.world.has_cost(take)
             return replace(item, action=Action.RETRY, reason=f"{take.status}: {why}", bought_before=paid)
-        return replace(item, reason=f"{take.status}: {why}; --retry-failed orders another attempt")
+        reason = f"{take.status}: {why}; --retry-failed orders another attempt"
+        return replace(item, action=Action.KEEP, reason=reason)
 
 
 def open_item(world: World, take: Take, item: Item) -> Item:

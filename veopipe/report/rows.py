@@ -192,7 +192,8 @@ def make(ledger: OpenLedger, plan: Plan, ending: Ending | None = None, *, runnin
     choices = ledger.project.choices
     rows = make_rows(plan, ledger.store, ending, running=running, reviews=ledger.reviews)
     listed = ledger.project.manifest.shots
-    rows = tuple(replace(row, info=listed[row.shot].info) if row.shot in listed else row for row in rows)
+    told = {shot: settings.info for shot, settings in listed.items() if settings.info}
+    rows = tuple(replace(row, info=told[row.shot]) if row.shot in told else row for row in rows)
     money = money_of(plan, ledger.attempts(), ending.run if ending else None)
     report = Report(str(choices.manifest), rows, money, simulated=choices.simulate, running=running)
     if ending is None:
@@ -249,11 +250,11 @@ class _View:
 
     def row(self, item: Item) -> Row:
         state, take = self.made_for(item)
-        row = Row(item, state, take, self.status(item, take), reason=self.reason(item, take), judged=self.judged(state))
-        if take is None:
+        shown = self.shelf.found(item.shot, take) if take is not None else None
+        status, reason, judged = self.status(item, take), self.reason(item, take), self.judged(state)
+        row = Row(item, state, take, status, shown, reason=reason, judged=judged)
+        if take is None or shown is not None:
             return row
-        if (shown := self.shelf.found(item.shot, take)) is not None:
-            return replace(row, file=shown)
         away = self.shelf.instead(item.shot, take)
         return replace(row, away=away, reason=str(away)) if away is not None else row
 

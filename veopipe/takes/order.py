@@ -42,6 +42,7 @@ FINGERPRINTED = (
 KEY = 16
 """Hex digits of a fingerprint that stand for an order: 64 bits, so that of a million orders no two are alike."""
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _WORDS = {"aspect_ratio": "aspect ratio", "negative_prompt": "negative prompt"}
 
 
@@ -148,8 +149,7 @@ def fingerprint_of(order: Mapping[str, Any]) -> str:
     Fields that this version doesn't know are no part of it: a newer veopipe may have added them.
     """
     known = {key: order[key] for key in FINGERPRINTED if key in order}
-    canonical = json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    text = f"{FINGERPRINT_VERSION}:{canonical}"
+    text = f"{FINGERPRINT_VERSION}:{_CANONICAL.encode(known)}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
