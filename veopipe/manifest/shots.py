@@ -290,9 +290,10 @@ class _Reader:
             self._defaults = _Defaults(defaults.items, self._check_keys(defaults, None))
         if isinstance(shots, MappingNode):
             self._check_ids(shots)
-            for shot, node in shots.items.items():
-                self._read_shot(shot, Place(self._file, *shots.keys[shot]), node)
-            self._chains.judge(list(shots.items), self.shots, self._chosen)
+            ids = list(shots.items)
+            for shot in ids:  # a shot's nodes go as it is read, so that a long list isn't there twice
+                self._read_shot(shot, Place(self._file, *shots.keys[shot]), shots.items.pop(shot))
+            self._chains.judge(ids, self.shots, self._chosen)
         for finding, where in self._defaults.wrong_unused(self._file, self._judge):
             self._findings.add(finding, where)
         budget = root.items.get("budget_usd")
@@ -424,7 +425,7 @@ class _Reader:
             takes=int(full.get("takes", 1)),
             tags=tuple(full.get("tags", ())),
             notes=full.get("notes"),
-            info=full.get("info", {}),
+            info=full.get("info", _NO_INFO),
             uses=texts.uses(judged.nodes),
         )
 
@@ -438,6 +439,7 @@ class _Reader:
         return tuple(found[path] for path in in_order)
 
 
+_NO_INFO: Mapping[str, Any] = {}
 # Shots as the first check sees them: each effective one is asked for its model and its prompt later.
 _SHOTS = {"a": {"model": "a", "prompt": "a"}}
 

@@ -46,6 +46,7 @@ UNUSED = Rule("text-unused", "info", "a text of the list is used in it", _OWN)
 RULES = (UNKNOWN, UNUSED)
 
 _Wrong = tuple[Finding, Place]
+_NONE: frozenset[str] = frozenset()  # one for all: each would have 216 bytes of its own
 
 
 @dataclass(slots=True)
@@ -57,7 +58,8 @@ class WrittenOut(ScalarNode):
 
 def uses(shot: Layer) -> frozenset[str]:
     """The names of the texts in what is ordered for a shot."""
-    return frozenset(name for key in _SENT if isinstance(node := shot.get(key), WrittenOut) for name in node.uses)
+    found = [name for key in _SENT if isinstance(node := shot.get(key), WrittenOut) for name in node.uses]
+    return frozenset(found) if found else _NONE
 
 
 @dataclass(frozen=True, slots=True)
