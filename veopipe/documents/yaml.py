@@ -214,7 +214,6 @@ class _Composer:
         self._size = _Size()
         self._documents = 0
         self._has_stand_ins = False
-        self._line = 0
 
     def report(self, rule: str, message: str, line: int, column: int) -> None:
         self.problems.append(_problem(self.file, rule, message, line, column))
@@ -265,9 +264,7 @@ class _Composer:
         is_plain, mark = not event.style, event.start_mark
         if len(text) <= _REPEATED:
             text = sys.intern(text)
-        if self._line != mark.line + 1:
-            self._line = mark.line + 1  # one number for all nodes of a line
-        node = ScalarNode(resolved(text) if is_plain else text, text, self._line, mark.column + 1, is_plain)
+        node = ScalarNode(resolved(text) if is_plain else text, text, mark.line + 1, mark.column + 1, is_plain)
         if is_plain and self.cuts.has_comments:
             self.cuts.look_at(node, event.end_mark, None)
         self._size.write(node)
@@ -363,7 +360,8 @@ class _Composer:
             return
         top.merged.discard(name)
         mapping.items[name] = value
-        mapping.keys[name] = (key.line, key.column)
+        line = value.line if value.line == key.line else key.line  # one object for both: there are 1,600,000
+        mapping.keys[name] = (line, key.column)
 
     def _merge(self, top: _Open, mapping: MappingNode, key: ScalarNode, value: Node) -> None:
         """Merge: a key that the mapping itself writes wins, then the first mapping of the list that has it."""
