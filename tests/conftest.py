@@ -24,6 +24,7 @@ bytecode.make_once()
 from tests.harness.film import LIMIT, Film, environment_of  # noqa: E402  its asserts are to be explained
 from tests.harness.fork import Zygote  # noqa: E402
 from tests.harness.order import shared  # noqa: E402
+from tests.harness.store import BUCKET, Proxy, Store, proxied, started  # noqa: E402
 from veopipe.simulator.footage import Cut, clip  # noqa: E402
 from veopipe.simulator.server import Options, Simulator, start  # noqa: E402
 from veopipe.simulator.slate import Slate  # noqa: E402
@@ -81,6 +82,26 @@ def make_film(zygote: Zygote, gateway: Simulator, tmp_path: Path) -> Callable[[s
 def film(make_film: Callable[[str], Film]) -> Film:
     """One such folder."""
     return make_film("film")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store of this process of pytest."""
+    with started(tmp_path_factory.mktemp("store")) as running:
+        yield running
+
+
+@pytest.fixture
+def prefix(store: Store) -> str:
+    """The address of a prefix of that store which this test alone has."""
+    return f"s3://{BUCKET}/{os.urandom(6).hex()}"
+
+
+@pytest.fixture
+def proxy(store: Store) -> Iterator[Proxy]:
+    """That store behind a proxy of this test's own, which makes trouble."""
+    with proxied(store) as running:
+        yield running
 
 
 @pytest.fixture

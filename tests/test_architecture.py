@@ -64,6 +64,7 @@ OWNERS = {
     "httpx": ["gateway."],
     "httpcore": ["gateway."],
     "pymediainfo": ["delivery.probe"],
+    "obstore": ["delivery.objects"],
     "PIL": ["manifest.pictures", "film.decoder", "film.slates", "simulator."],
     "aiohttp": ["simulator."],
     "av": ["film.decoder", "film.player", "film.reel", "simulator."],
@@ -95,7 +96,7 @@ PURE = [
 SPEAKERS = ["cli."]
 HEAVY = (
     *("httpx", "httpcore", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2"),
-    "opentimelineio",
+    *("opentimelineio", "obstore"),
 )
 
 

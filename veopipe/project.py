@@ -143,7 +143,8 @@ class Project:
         """
         head = owner.look_up(self.places)
         store = open_store(self.places, None if self.places.simulated else head.attempts)
-        return OpenLedger(self, head, store, output_of(self.places), review.read(self.places))
+        output = output_of(self.places, head.id, self.pipeline.limits.downloads)
+        return OpenLedger(self, head, store, output, review.read(self.places))
 
 
 @dataclass(slots=True)

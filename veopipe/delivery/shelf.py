@@ -414,19 +414,37 @@ def strays(places: Places, states: Mapping[str, ShotState], ids: Iterable[str]) 
     Raises:
         EnvironmentFault: the folder can't be read, so what it holds isn't known.
     """
+    where = f"{places.output_base}/{places.name}/takes"
+    found = strange(names_in(places.takes_of(places.output_base)), states, ids)
+    return {shot: f"{where}/{name}" for shot, name in found.items()}
+
+
+def strange(names: Iterable[str], states: Mapping[str, ShotState], ids: Iterable[str]) -> dict[str, str]:
+    """Shots of which there are takes or parts that no state file knows, with the first name of each.
+
+    Args:
+        names: of what lies there.
+        states: what the state files know.
+        ids: the shots of the manifest.
+    """
     takes = [(shot, take) for shot, state in states.items() for take in state.takes]
     known = {(shot, take.number) for shot, take in takes}
     known |= {_named(file.name)[:2] for file in _files(take for _, take in takes)}
     wanted = set(ids)
-    strange: dict[str, str] = {}
-    for name in _names_in(places.takes_of(places.output_base)):
+    found: dict[str, str] = {}
+    for name in names:
         shot, number, kind = _named(name)
         if kind in {"mp4", "part"} and shot in wanted and (shot, number) not in known:
-            strange.setdefault(shot, f"{places.output_base}/{places.name}/takes/{name}")
-    return strange
+            found.setdefault(shot, name)
+    return found
 
 
-def _names_in(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted; none where it isn't there.
+
+    Raises:
+        EnvironmentFault: it can't be read, so what it holds isn't known.
+    """
     try:
         return sorted(entry.name for entry in os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):

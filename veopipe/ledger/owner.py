@@ -26,6 +26,7 @@ from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
 from veopipe.ledger import ledgerfile, safekeeping, statefiles
 from veopipe.ledger.ledgerfile import Ledger, larger
 from veopipe.ledger.paths import Places
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.reading import NotHere
 from veopipe.text import printable
 
@@ -120,7 +121,9 @@ def _free(path: Path) -> Path:
 
 
 def _check_output(places: Places, ledger: Ledger) -> None:
-    """See that the output folder is this ledger's, or nobody's."""
+    """See that the output folder is this ledger's, or nobody's. A store isn't asked here: a run does that."""
+    if is_prefix(places.output_base):
+        return
     owner = _owner_of(places.output, ledger.id)
     if owner is None or owner == ledger.id:
         return
@@ -163,7 +166,7 @@ def _owner_of(output: Path, guess: str | None = None) -> str | None:
 
 def _lost_id(places: Places) -> str | None:
     """The id that state files without a `ledger.json` had, as far as their output remembers it."""
-    return _owner_of(places.output) if _has_state(places) else None
+    return _owner_of(places.output) if _has_state(places) and not is_prefix(places.output_base) else None
 
 
 def _has_state(places: Places) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.values import dataclass
 
 
@@ -93,7 +94,14 @@ class Places:
 
     def frames_of(self, base: str) -> Path:
         """Where single pictures of those takes are kept; they can be made again."""
+        if is_prefix(base):
+            return self.scratch / "frames"
         return _folder(self.manifest, base, self.name, "frames")
+
+    @property
+    def scratch(self) -> Path:
+        """Where files lie that are on their way to a store, or were brought from there; git leaves it out."""
+        return self.folder / "scratch"
 
 
 @lru_cache(maxsize=64)

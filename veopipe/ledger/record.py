@@ -65,7 +65,7 @@ _SENT = Fields.of(
 )
 _FILE = Fields.of(
     {"name": str, "output": str, "sha256": str, "bytes": int},
-    {"width": int, "height": int, "duration_s": (int, float), "measured": dict},
+    {"width": int, "height": int, "duration_s": (int, float), "measured": dict, "stored": dict},
 )
 _DELIVERED = frozenset({Status.DOWNLOADED, Status.MISMATCHED, Status.VERIFIED})
 
@@ -294,7 +294,13 @@ def _parse_delivered(document: Any, take: int) -> Delivered:
         raise Unreadable(f"the file of take {take} has an impossible sha256")
     if "duration_s" in known:
         known["duration_s"] = _seconds(known["duration_s"], take)
+    if not _are_texts(known.get("stored", {})):
+        raise Unreadable(f"the file of take {take} has an impossible place in a store")
     return Delivered(**known, unknown=unknown)
+
+
+def _are_texts(stored: Mapping[str, Any]) -> bool:
+    return all(isinstance(text, str) for text in stored.values())
 
 
 def _seconds(number: float, take: int) -> float:

@@ -9,8 +9,10 @@ Source: docs/design.md, 5; docs/hazards.md, c 6.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +22,7 @@ from typing import Any
 from veopipe import files
 from veopipe.clock import now
 from veopipe.ledger.paths import Places
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.record import FORMAT, LARGEST, dump, parse
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.takes.status import UNKNOWN_OUTCOME, Event, IllegalTransition
@@ -78,9 +81,10 @@ def _recorded_in_reserve(store: Store, shot: str, number: int, event: Event, fac
 def _rescue(places: Places, record: Mapping[str, Any]) -> None:
     line = json.dumps({"format": FORMAT, "at": now(), **record})
     name = f"{record['shot']}.{os.urandom(4).hex()}.json"
-    for path in (places.rescue / name, places.output / f".rescue-{name}"):
+    for path in (places.rescue / name, _second_place(places) / f".rescue-{name}"):
         with suppress(OSError):
             files.make_folder(path.parent, 0o700)
+            _refuse_if_planted(places, path.parent)
             files.replace(path, line.encode())
             return
     # As Terraform does: a person can paste it into rescue/ or use `resolve --task-id`.
@@ -109,8 +113,33 @@ def merge(store: Store) -> list[str]:
 
 def _rescue_files(places: Places) -> list[Path]:
     inside = sorted(places.rescue.glob("*.json")) if places.rescue.is_dir() else []
-    beside = sorted(places.output.glob(".rescue-*.json")) if places.output.is_dir() else []
-    return inside + beside
+    second = _second_place(places)
+    try:
+        _refuse_if_planted(places, second)
+    except OSError:
+        return inside
+    return inside + (sorted(second.glob(".rescue-*.json")) if second.is_dir() else [])
+
+
+def _second_place(places: Places) -> Path:
+    """Where an answer goes that finds no room with the ledger: the output folder, or where a system keeps such things.
+
+    The latter is everybody's, so it has a folder of its own, named by the list's.
+    """
+    if not is_prefix(places.output_base):
+        return places.output
+    import tempfile
+
+    whose = files.sha256_of_bytes(os.fsencode(places.folder))[:16]
+    return Path(tempfile.gettempdir()) / f"veopipe-{os.geteuid()}-{whose}"
+
+
+def _refuse_if_planted(places: Places, folder: Path) -> None:
+    """See that nobody else wrote what a folder holds that lies where everybody may make one; raises `OSError`."""
+    if is_prefix(places.output_base) and folder != places.rescue:
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise PermissionError(errno.EACCES, "somebody else may have written there", str(folder))
 
 
 def _merged(store: Store, record: Mapping[str, Any]) -> bool:

@@ -33,6 +33,7 @@ class Delivered:
         height: measured, in pixels.
         duration_s: measured, in seconds.
         measured: whatever else was measured (fps, codecs).
+        stored: in a store, the `etag` of the take and that of the copy under the `finished` name; None: in a folder.
     """
 
     output: str
@@ -43,6 +44,7 @@ class Delivered:
     height: int | None = None
     duration_s: float | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, str] | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
 

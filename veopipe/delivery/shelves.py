@@ -1,0 +1,107 @@
+"""The shelves of one list beside each other: new takes go to one, older ones stay where their records say.
+
+A list may have begun with a folder and go on with a bucket, or the other way round. Nothing moves by that, and nothing
+is bought; finished names are given where the pipeline's output is, to the takes that lie there.
+
+Source: docs/scale.md, a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import field
+from pathlib import Path
+
+from veopipe.delivery.bucket import Bucket
+from veopipe.delivery.bucketshelf import BucketShelf
+from veopipe.delivery.shelf import FolderShelf, Shelf, Shown
+from veopipe.ledger.paths import Places
+from veopipe.ledger.prefixes import is_prefix
+from veopipe.standins import StandIn
+from veopipe.takes.take import Delivered, Take
+from veopipe.values import dataclass
+
+
+@dataclass(slots=True)
+class Shelves:
+    """A `Shelf` that asks the one on which a take lies.
+
+    Attributes:
+        here: where new takes go.
+        folder: for takes that lie in a folder.
+    """
+
+    here: FolderShelf | BucketShelf
+    folder: FolderShelf
+    _others: dict[str, BucketShelf] = field(default_factory=dict)
+
+    @property
+    def places(self) -> Places:
+        """The folders of the list."""
+        return self.here.places
+
+    def _of(self, file: Delivered) -> Shelf:
+        """Where a take lies."""
+        if not is_prefix(file.output):
+            return self.folder
+        if file.output == self.places.output_base:
+            return self.here
+        if file.output not in self._others:
+            bucket = Bucket(file.output, self.places.name)
+            self._others[file.output] = BucketShelf(self.places, bucket)
+        return self._others[file.output]
+
+    def _is_elsewhere(self, file: Delivered) -> bool:
+        """Whether names that are given here can't show it: it lies in a store, or they do."""
+        stored, here = is_prefix(file.output), is_prefix(self.places.output_base)
+        return stored != here or (stored and file.output != self.places.output_base)
+
+    def part(self, shot: str, number: int) -> Path:
+        """Where new takes go."""
+        return self.here.part(shot, number)
+
+    def expected(self, shot: str, number: int, sha256: str, size: int) -> Delivered:
+        """The record of a take that goes where new ones go."""
+        return self.here.expected(shot, number, sha256, size)
+
+    def locate(self, take: Take) -> Path | Delivered | None:
+        """Where the record expected it."""
+        return self._of(take.file).locate(take) if take.file is not None else None
+
+    def put_away(self, source: Path, take: Take, file: Delivered) -> Delivered:
+        """Where the record expected it."""
+        return self._of(file).put_away(source, take, file)
+
+    def publish(self, shot: str, take: Take, others: Iterable[Take]) -> Shown:
+        """Here; nothing is done for a take that lies elsewhere."""
+        if take.file is not None and self._is_elsewhere(take.file):
+            return Shown(take.file)
+        return self.here.publish(shot, take, others)
+
+    def restore(self, shot: str, take: Take) -> bool:
+        """Where it lies."""
+        return take.file is not None and self._of(take.file).restore(shot, take)
+
+    def instead(self, shot: str, take: Take) -> StandIn | None:
+        """Where it lies."""
+        return self._of(take.file).instead(shot, take) if take.file is not None else None
+
+    def is_shown(self, shot: str, file: Delivered) -> bool:
+        """Here; a take that lies elsewhere is shown nowhere, and nothing is to be done about it."""
+        return self._is_elsewhere(file) or self.here.is_shown(shot, file)
+
+    def is_whole(self, file: Delivered) -> bool:
+        """Where it lies."""
+        return self._of(file).is_whole(file)
+
+    def found(self, shot: str, take: Take) -> str | None:
+        """Where it lies."""
+        return self._of(take.file).found(shot, take) if take.file is not None else None
+
+    def address(self, file: Delivered) -> str:
+        """Where it lies."""
+        return self._of(file).address(file)
+
+    def bring(self, file: Delivered, shot: str | None = None, *, exactly: bool = True) -> Path:
+        """From where it lies."""
+        return self._of(file).bring(file, shot, exactly=exactly)
