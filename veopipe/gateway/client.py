@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 
-import httpx
-
 from veopipe import crashpoints
 from veopipe.dialects.base import Evidence, Request
 from veopipe.gateway.connections import lowered
+from veopipe.gateway.library import httpx
 from veopipe.gateway.reads import Interrupted, Reads, Untranslated, unpacked
 from veopipe.values import dataclass
 

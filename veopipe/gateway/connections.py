@@ -15,9 +15,9 @@ from dataclasses import field
 from typing import Any
 
 import httpcore
-import httpx
 
 from veopipe.gateway import sockets
+from veopipe.gateway.library import httpx
 from veopipe.gateway.network import Network
 from veopipe.gateway.proxies import Proxy
 from veopipe.values import dataclass

@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 
 from veopipe.errors import EnvironmentFault, VeopipeError
 from veopipe.gateway import proxies, trust
+from veopipe.gateway.library import httpx
 from veopipe.gateway.proxies import Proxies, Proxy
 from veopipe.gateway.trust import Trust
 from veopipe.text import printable

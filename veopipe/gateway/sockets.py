@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import httpcore
 
-_MOST_WAITING = 1 << 18
+_MOST_WAITING = 1 << 16
 """Bytes that arrived and weren't fetched, above which the network is left to wait: a download needs no more."""
 _SECOND_ADDRESS_AFTER = 0.25
 """Seconds until a name's next address is tried beside the first one (RFC 8305, 5)."""
@@ -101,14 +101,11 @@ class _Wire(asyncio.Protocol):
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
 
-    def fetch(self, most: int) -> bytes:
-        """The next bytes; none at the end."""
+    def fetch(self) -> bytes:
+        """The next bytes, as they arrived; none at the end."""
         if not self._arrived:
             return b""
         found = self._arrived.popleft()
-        if len(found) > most:
-            self._arrived.appendleft(found[most:])
-            found = found[:most]
         if self._size > _MOST_WAITING >= self._size - len(found) and not self.is_over:
             self.transport.resume_reading()
         self._size -= len(found)
@@ -122,7 +119,11 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._wire = wire
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """The next bytes, none at the end; raises `httpcore.ReadError` or `httpcore.ReadTimeout`."""
+        """The next bytes, none at the end; raises `httpcore.ReadError` or `httpcore.ReadTimeout`.
+
+        They are those of one arrival, 256 KiB at most, be it more than `max_bytes`: to part them would copy each of
+        them twice, and HTTP's reader takes as many as come.
+        """
         wire = self._wire
         if not wire.has_news:
             try:
@@ -130,7 +131,7 @@ class _Stream(httpcore.AsyncNetworkStream):
                     await wire.arrival()
             except TimeoutError as error:
                 raise httpcore.ReadTimeout from error
-        found = wire.fetch(max_bytes)
+        found = wire.fetch()
         if not found and wire.fault is not None:
             raise httpcore.ReadError(_words(wire.fault)) from wire.fault
         return found

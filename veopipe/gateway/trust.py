@@ -21,9 +21,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
-
 from veopipe.errors import EnvironmentFault
+from veopipe.gateway.library import httpx
 from veopipe.text import printable
 from veopipe.values import dataclass
 
