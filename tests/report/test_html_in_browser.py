@@ -201,3 +201,32 @@ def test_five_hundred_shots_are_quick(film, window):
     page.keys("/", "s49")
     page.until("return document.getElementById('shown').textContent === '10 of 500 shots'")
     assert page.complaints() == []
+
+
+def test_a_report_of_two_pages_is_read_like_one(film, window):
+    """Links lead to shots of the other page, filters are about this one, and each page saves its own decisions."""
+    shots = {f"S{at:04d}": f"shot number {at}" for at in range(1_002)}
+    shots["S1000"] += " [simulate: 400_google]"
+    film.list(shots)
+    film.run("--only", "S0003", "--only", "S100[01]")
+    page = Page(window, written(film))
+    assert page.run("return document.getElementById('shown').parentElement.innerText").startswith(
+        "1000 shots on this page"
+    )
+    page.run("document.querySelector('#shot-S0003 .take [data-act=reject]').click()")
+    assert page.run("return document.querySelector('.bar-of-review p').innerText").startswith(
+        "On this page: 1 take decided"
+    )
+    page.run("document.querySelector('.shots a').click()")
+    page.until("return document.title.endsWith(', page 2') && document.documentElement.dataset.ready === 'yes'")
+    assert page.run("return document.activeElement.id") == "shot-S1000"
+    assert page.run("return location.hash") == "#shot-S1000"
+    assert "1 take is decided on other pages" in page.run("return document.getElementById('elsewhere').innerText")
+    assert page.run("return document.getElementById('bar').hidden")
+    page.run("document.querySelector('[data-status=verified]').click()")
+    page.until("return document.getElementById('shown').innerText === '1 of 2 shots'")
+    page.run("document.querySelector('.pages.turn a[rel=prev]').click()")
+    page.until("return !document.title.endsWith(', page 2') && document.documentElement.dataset.ready === 'yes'")
+    assert page.run("return document.querySelector('#shot-S0003 .take').dataset.verdict") == "reject"
+    assert page.run("return document.getElementById('elsewhere').hidden")
+    assert page.complaints() == []

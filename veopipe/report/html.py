@@ -1,6 +1,6 @@
-"""The report as one HTML page for a browser, and the only module that knows Jinja2.
+"""The report as HTML for a browser, a page or several, and the only module that knows Jinja2.
 
-* One file, no network: style and script are inside, allowed by their hashes; the policy forbids the rest.
+* No network: style and script are inside, allowed by their hashes; the policy forbids the rest.
 * Videos are linked from the report's own folder, never embedded.
 * Every value is escaped by the template engine; nothing from outside reaches the script, which reads
   the finished page only.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from importlib.resources import files
@@ -29,6 +29,7 @@ from veopipe.money import as_text, dollars, dollars_to_come
 from veopipe.project import OpenLedger, Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
 from veopipe.report.legend import LEGEND, Standing
+from veopipe.report.pages import parts_of, seams_by_part
 from veopipe.report.rows import Report
 from veopipe.report.seams import seams_of
 from veopipe.report.showing import Linker
@@ -39,7 +40,8 @@ from veopipe.values import dataclass
 
 _STYLES = ("report.css", "review.css", "seams.css")
 _SCRIPTS = ("sheet.js", "player.js", "review.js", "seams.js", "keys.js")  # in this order they make one script
-_TEMPLATES = ("report.html", "take.html", "seams.html", "seam.html")
+_SCRIPTS_OF_PAGES = (*_SCRIPTS[:-1], "pages.js", _SCRIPTS[-1])
+_TEMPLATES = ("report.html", "pages.html", "take.html", "seams.html", "seam.html")
 _DAY = 86_400
 
 
@@ -54,7 +56,7 @@ class Segment:
 
 
 def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
-    """The page.
+    """The report as one page, however long it is.
 
     Args:
         ledger: of the manifest.
@@ -62,40 +64,88 @@ def render(ledger: OpenLedger, report: Report, folder: Path, at: str) -> str:
         folder: where the page will lie.
         at: when it is made, UTC, ISO 8601.
     """
-    project = ledger.project
-    cards = make_cards(project, report, folder)
-    seams = seams_of(ledger, report.rows, Linker(project, folder.resolve()))
+    return next(pages(ledger, report, folder, at))[1]
+
+
+def pages(
+    ledger: OpenLedger, report: Report, folder: Path, at: str, name: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """The pages of the report, each with the name of its file; one at a time, since each is long.
+
+    Args:
+        ledger: of the manifest.
+        report: its report.
+        folder: where the pages will lie.
+        at: when they are made, UTC, ISO 8601.
+        name: of the first page's file; None: all of it is one page.
+    """
+    cards = make_cards(ledger.project, report, folder)
+    seams = seams_of(ledger, report.rows, Linker(ledger.project, folder.resolve()))
     groups = for_people(cards)
-    last, cap = _last_run(ledger), project.cap
-    style, script = "\n".join(map(_read, _STYLES)).strip(), _whole("\n".join(map(_read, _SCRIPTS)))
+    parts = parts_of(cards, name, {shot for group in groups for cause in group.causes for shot in cause.shots})
     page = _environment().get_template("report.html")
-    return page.render(
-        title=_title(project),
-        manifest=printable(report.manifest, 200, own=True),
-        pipeline=printable(project.pipeline.name, 80, own=True),
-        simulated=project.choices.simulate,
-        at=at.replace("T", " ").replace("Z", " UTC"),
-        running=report.running,
-        version=__version__,
-        verdict=_verdict(cards, groups),
-        segments=_segments(cards),
-        money=report.money,
-        last=last,
-        cap=cap,
-        widths=_widths(last, cap),
-        groups=groups,
-        about=project.choices.words().split(),
-        review=_Review.of(ledger, cards, at),
-        cards=cards,
-        mixed=len({len(card.choosing.takes) > 1 for card in cards}) > 1,
-        seams=seams,
-        seams_by_shot=seams.by_shot(),
-        tags=Counter(tag for card in cards for tag in card.brief.tags).most_common(),
-        notes=[printable(note, None) for note in report.notes],
-        style=Markup(style),  # our own file, as the next
-        script=Markup(script),
-        policy=_policy(style, script),
-    )
+    overview = _overview(ledger, report, cards, groups, at)
+    own = _Own.of(is_one=len(parts) == 1)
+    for part, joints in zip(parts, seams_by_part(parts, seams), strict=True):
+        yield (
+            part.file or name or "",
+            page.render(
+                **overview,
+                style=Markup(own.style),
+                script=Markup(own.script),
+                policy=own.policy,
+                part=part,
+                cards=part.cards,
+                here=_segments(part.cards),
+                review=_Review.of(ledger, part.cards, at),
+                mixed=len({len(card.choosing.takes) > 1 for card in part.cards}) > 1,
+                seams=joints,
+                seams_by_shot=joints.by_shot(),
+                tags=Counter(tag for card in part.cards for tag in card.brief.tags).most_common(),
+            ),
+        )
+
+
+def _overview(
+    ledger: OpenLedger, report: Report, cards: Sequence[Card], groups: Sequence[Group], at: str
+) -> dict[str, object]:
+    """What is about all shots, on whichever page."""
+    project, last = ledger.project, _last_run(ledger)
+    return {
+        "title": _title(project),
+        "manifest": printable(report.manifest, 200, own=True),
+        "pipeline": printable(project.pipeline.name, 80, own=True),
+        "simulated": project.choices.simulate,
+        "at": at.replace("T", " ").replace("Z", " UTC"),
+        "running": report.running,
+        "version": __version__,
+        "verdict": _verdict(cards, groups),
+        "segments": _segments(cards),
+        "total": len(cards),
+        "money": report.money,
+        "last": last,
+        "cap": project.cap,
+        "widths": _widths(last, project.cap),
+        "groups": groups,
+        "about": project.choices.words().split(),
+        "notes": [printable(note, None) for note in report.notes],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Our own style and script, and the policy that allows nothing else."""
+
+    style: str
+    script: str
+    policy: str
+
+    @classmethod
+    def of(cls, *, is_one: bool) -> _Own:
+        """Those of a report that is one page, or one of several."""
+        styles, scripts = (_STYLES, _SCRIPTS) if is_one else ((*_STYLES, "pages.css"), _SCRIPTS_OF_PAGES)
+        style, script = "\n".join(map(_read, styles)).strip(), _whole("\n".join(map(_read, scripts)))
+        return cls(style, script, _policy(style, script))
 
 
 def _environment() -> jinja2.Environment:

@@ -20,7 +20,7 @@ from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger.paths import Places
 from veopipe.project import Choices, OpenLedger
 from veopipe.report.rows import Report
-from veopipe.text import printable
+from veopipe.text import counted, printable
 
 _ENDINGS = {
     ".html": "html",
@@ -30,6 +30,7 @@ _ENDINGS = {
     ".md": "markdown",
     ".markdown": "markdown",
 }
+_OURS, _HEAD = b'<meta name="generator" content="veopipe ', 4 << 10  # what a page of ours has in its first bytes
 
 
 @click.command(
@@ -51,7 +52,8 @@ _ENDINGS = {
 def command(manifest: Path, format_: str | None, *, output: Path | None, open_: bool, **options: Any) -> int:
     """Write a report of what MANIFEST's ledger holds. Reads only, also while a run is on.
 
-    html is a contact sheet: one file, to be kept where its videos are. junit and markdown are for CI.
+    html is a contact sheet, to be kept where its videos are: one file, or several above 1,000 shots. junit and markdown
+    are for CI.
     """
     film = Project.of(Choices(manifest, **options), os.environ)
     kind, output = _chosen(film.loaded.places, format_, output, open_=open_)
@@ -60,15 +62,18 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
     if kind == "text":
         _show(report, output)
         return 0
-    text = _text_of(kind, ledger, report, output.absolute().parent if output is not None else Path.cwd())
     if output is None:
+        text = _text_of(kind, ledger, report)
         click.echo(text, nl=not text.endswith("\n"))
         return 0
-    _write(output, text)
+    written = _write_pages(output, ledger, report) if kind == "html" else [output]
+    if kind != "html":
+        _write(output, _text_of(kind, ledger, report, output.absolute().parent))
     if format_ == "json":
         emit({"exit_code": 0, "file": str(output)})
     else:
-        say(f"written to {output}")
+        others = f" and {counted(len(written) - 1, 'more page')}, up to {written[-1].name}" if written[1:] else ""
+        say(f"written to {output}{others}")
     if open_ and not webbrowser.open(output.absolute().as_uri()):
         say("no browser was found; open the file yourself")
     return 0
@@ -115,8 +120,42 @@ def _show(report: Report, output: Path | None) -> None:
     show_report(report)
 
 
-def _text_of(kind: str, ledger: OpenLedger, report: Report, folder: Path) -> str:
-    """The report as a document of its kind, with paths from `folder`."""
+def _write_pages(output: Path, ledger: OpenLedger, report: Report) -> list[Path]:
+    """Write the HTML report, a long one as several files beside each other; which these are.
+
+    The first page comes last: it never leads to what isn't there yet.
+    """
+    from veopipe.report import html, pages  # with a template engine
+
+    names = pages.files_of(output.name, len(report.rows))
+    for name in names[1:]:
+        if not _may_be_replaced(output.with_name(name)):
+            raise UsageError(f"{printable(name)} is no page of a report: left alone", hint="choose another name for -o")
+    found = html.pages(ledger, report, output.absolute().parent, now(), output.name)
+    first = next(found)[1]
+    for name, text in found:
+        _write(output.with_name(name), text)
+    _write(output, first)
+    left = output.with_name(pages.file_of(output.name, len(names) + 1))
+    if os.path.lexists(left) and _may_be_replaced(left):
+        say(f"{left.name} is left over from a longer report")
+    return [output.with_name(name) for name in names]
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether nothing lies there, or a page of ours: nobody named this file."""
+    if not os.path.lexists(path):
+        return True
+    try:
+        with path.open("rb") as file:
+            return _OURS in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+def _text_of(kind: str, ledger: OpenLedger, report: Report, folder: Path | None = None) -> str:
+    """The report as one document of its kind, with paths from `folder`, or from here."""
+    folder = folder or Path.cwd()
     if kind == "json":
         return text_of(report.as_json()) + "\n"
     if kind == "html":
