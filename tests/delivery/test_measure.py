@@ -14,7 +14,9 @@ from random import Random
 
 import psutil
 import pytest
+from pymediainfo import MediaInfo
 
+from veopipe.delivery import probe
 from veopipe.delivery.boxes import Video
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Verdict, judge, reconciled
 from veopipe.takes.order import Order
@@ -49,6 +51,13 @@ def child() -> psutil.Process:
 
 def test_the_facts_of_a_file_are_those_it_was_made_with() -> None:
     assert measure(GOOD) == Measured(320, 180, 2.0, 24.0, "AVC", "AAC", "MPEG-4")
+
+
+@pytest.mark.parametrize("path", [*WHOLE, *sorted((MEDIA / "odd").glob("*.mp4"))], ids=lambda path: path.stem)
+def test_a_quick_look_finds_what_a_long_one_finds(path: Path) -> None:
+    with path.open("rb") as quick, path.open("rb") as long:
+        found = [MediaInfo.parse(quick, parse_speed=probe.SPEED), MediaInfo.parse(long)]
+    assert probe._facts(found[0]) == probe._facts(found[1])
 
 
 def test_every_whole_file_is_measured() -> None:
