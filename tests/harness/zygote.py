@@ -20,15 +20,24 @@ import time
 from typing import Any, TextIO
 
 SCRIPTS = {"veopipe.__main__", "veopipe.delivery.probe", "veopipe.film.decoder"}
+LATER = (
+    *("anyio._backends._asyncio", "httpcore._backends.anyio", "filelock", "secrets"),
+    *("encodings.ascii", "encodings.idna", "encodings.unicode_escape"),
+)
+"""What commands import in their midst: a child would do it again each time."""
+WARM = """version: 1
+shots:
+  a: {prompt: a cat, model: veo-3.1-fast-generate-preview}
+  b: {prompt: a cat, model: gemini-omni-1.2-flash}
+"""
 
 
 def load() -> None:
     """Import and build all that a command needs, without starting a thread."""
-    import anyio._backends._asyncio  # noqa: F401  what httpx imports at its first request
-    import httpcore._backends.anyio  # noqa: F401
-
     import veopipe
 
+    for name in LATER:
+        importlib.import_module(name)
     for module in pkgutil.walk_packages(veopipe.__path__, "veopipe."):
         if ".simulator" not in module.name and module.name not in SCRIPTS:
             importlib.import_module(module.name)
@@ -37,8 +46,8 @@ def load() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "warm.yaml")
         with open(path, "w", encoding="utf-8") as file:
-            file.write("version: 1\nshots: {a: {prompt: a cat, model: veo-3.1-fast-generate-preview}}\n")
-        for words in (["validate", path], ["plan", path, "--format", "json"], ["status", path]):
+            file.write(WARM)
+        for words in (["profiles"], ["validate", path], ["plan", path, "--format", "json"], ["status", path]):
             cli.main(words)
     assert threading.active_count() == 1, "a fork would copy half of a process"
     gc.collect()
