@@ -11,12 +11,21 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.harness.film import AUTHORITY
 from veopipe.simulator.server import Options, Simulator, start
 
 FAST = "veo-3.1-fast-generate-preview"
 PLAIN = {"model": FAST, "prompt": "A lighthouse at sunset", "seconds": "8"}
 
 Create = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_authority() -> Iterator[None]:
+    """To read all authorities of a machine takes a client longer than most of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", AUTHORITY)
+        yield
 
 
 @pytest.fixture(scope="module")
