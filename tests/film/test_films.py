@@ -108,6 +108,7 @@ def cut(film: Film, clips: str, videos: Mapping[str, bytes], *words: str, fps: s
 # --- pictures and sound ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.shows("film 29")
 def test_seams_are_exact_and_one_silent_clip_costs_no_other_its_sound(table: Film) -> None:
     """The first clip decides nothing: it is the silent one. Its neighbours are mono, at 44.1 kHz, and too short."""

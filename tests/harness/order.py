@@ -40,7 +40,6 @@ LONG: dict[str, dict[str, int]] = {
         "test_a_take_that_a_person_wrote_off_stays_so": 26,
     },
     "acceptance/test_disks.py": {"test_what_needs_no_working_folder_works_without_one": 14},
-    "film/test_films.py": {"test_seams_are_exact_and_one_silent_clip_costs_no_other_its_sound": 9},
     "test_nightly.py": {"test_the_end_of_a_nights_time_lets_the_create_under_way_be_answered": 13},
     "test_api.py": {"test_the_page_is_as_typed": 10},
 }

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness.breadth import cases
 from tests.harness.figures import LONG
 from veopipe.plan.plan import Action, Chaining, Item, Plan, Wanted, World
 from veopipe.plan.planner import make_plan
@@ -580,10 +581,10 @@ def act(pair: Pair, chance: random.Random) -> None:
         pair.prices_are_true()
 
 
-@pytest.mark.parametrize("seed", range(44 if LONG else 4))
+@cases("seed", range(44 if LONG else 4), quick=1)
 @pytest.mark.shows("film model")
 def test_whatever_people_do_a_plan_is_what_the_rules_say(seed: int) -> None:
-    """500 acts for each seed: 2,000 per push, 22,000 in the nightly form."""
+    """500 acts for each seed: 500 in the fast suite, 2,000 per push, 22,000 in the nightly form."""
     chance, pair = random.Random(seed), Pair()
     for _ in range(10):
         pair = Pair()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.polls import HOSTILE, World, measure, seen_before
+from tests.harness.breadth import cases
 from veopipe.run.forecast import FEWEST, Forecast
 from veopipe.run.inspection import CLOSEST, FARTHEST
 
@@ -81,7 +82,7 @@ def test_waits_keep_their_bounds_at_any_age(asked: float) -> None:
     assert CLOSEST * INTERVAL - 1e-6 * asked <= wait <= FARTHEST * INTERVAL + 1e-6 * asked
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@cases("name", HOSTILE, quick=4)
 def test_no_law_makes_it_much_worse_than_even_spacing(name: str) -> None:
     evenly, late, _ = measure(World("even", HOSTILE[name]), 6)
     polls, delay, _ = measure(World("forecast", HOSTILE[name]), 6)
