@@ -48,7 +48,8 @@ class Duration:
 
     Attributes:
         by: limit → seconds after which the run would end if nothing else held it; the rate is always there.
-        longest_chain: how many takes the longest chain has.
+        takes: how many are to come.
+        longest_chain: how many of them the longest chain has.
         take: seconds from a create to the file, on average.
         on_record: takes of these kinds that say so; 0: it is assumed.
         missed: creates that the deadline leaves to the next run.
@@ -56,6 +57,7 @@ class Duration:
     """
 
     by: Mapping[Limit, float]
+    takes: int
     longest_chain: int
     take: float
     on_record: int
@@ -130,7 +132,8 @@ def duration(takes: Sequence[Coming], known: Mapping[Kind, Experience], pace: Pa
     if length > 1:
         by[Limit.CHAIN] = chain
     on_record = sum(known.get(kind, _NOTHING).rendered.count for kind in {one.kind for one in takes})
-    return Duration(by, length, usual, on_record, _missed(creates, max(by.values()) - usual, pace), pace)
+    missed = _missed(creates, max(by.values()) - usual, pace)
+    return Duration(by, len(takes), length, usual, on_record, missed, pace)
 
 
 def _places(needs: Sequence[_Needs], usual: float, pace: Pace) -> dict[Limit, float]:

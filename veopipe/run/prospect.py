@@ -12,6 +12,7 @@ from typing import Any
 
 from veopipe import clock
 from veopipe.delivery import room
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.plan.coming import coming
 from veopipe.plan.duration import Duration, Pace, duration
 from veopipe.plan.plan import Plan
@@ -107,8 +108,7 @@ class Prospect:
 
     def time_words(self) -> str | None:
         """How long it takes, for people; None: at most one take is to come, and that is no news."""
-        is_news = self.room is not None and self.room.volume.takes > 1
-        return self.duration.words() if is_news and self.duration is not None else None
+        return self.duration.words() if self.duration is not None and self.duration.takes > 1 else None
 
     def warnings(self) -> Iterator[str]:
         """What may go wrong, a sentence for each."""
@@ -150,8 +150,10 @@ def prospect(ledger: OpenLedger, plan: Plan) -> Prospect:
         interval=project.pipeline.poll.interval,
         deadline=limits.deadline,
     )
-    kinds = [one.kind for one in takes]
-    there = Room(volume(kinds, known), room.free(project.places.output), printable(project.pipeline.output, own=True))
+    there = None
+    if not is_prefix(project.places.output_base):  # how much a store takes, nobody can say
+        shown = printable(project.pipeline.output, own=True)
+        there = Room(volume((one.kind for one in takes), known), room.free(project.places.output), shown)
     return Prospect(duration(takes, known, pace), there, unfetched(ledger))
 
 

@@ -9,9 +9,11 @@ Source: docs/outlook.md, 3; docs/hazards.md, b (Download).
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 
 from veopipe.delivery import room
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.plan.coming import coming
 from veopipe.plan.plan import Item, Plan
 from veopipe.plan.volume import size_of
@@ -39,6 +41,7 @@ class Storage:
         brakes: end the waiting.
         known: what is on record.
         largest: bytes of the largest video that the run brings, about.
+        passing: how many videos lie on this disk at once at most; None: all of them stay here.
     """
 
     ledger: OpenLedger
@@ -46,6 +49,7 @@ class Storage:
     brakes: Brakes
     known: Mapping[Kind, Experience]
     largest: int
+    passing: int | None = None
 
     @classmethod
     def of(cls, ledger: OpenLedger, plan: Plan, admission: Admission, brakes: Brakes) -> Storage:
@@ -53,7 +57,9 @@ class Storage:
         states, gateway = ledger.store.shots, ledger.project.address.name
         known = experience(states.values())
         sizes = (size_of(one.kind, known) for one in coming(plan, states, gateway))
-        return cls(ledger, admission, brakes, known, max(sizes, default=0))
+        goes_on = is_prefix(ledger.project.places.output_base)  # to a store: each leaves before the next one needs room
+        passing = admission.limits.downloads if goes_on else None
+        return cls(ledger, admission, brakes, known, max(sizes, default=0), passing)
 
     async def make_sure(self, item: Item) -> None:
         """See that the video of an item could be stored; may wait until sizes are known. Raises `NoRoom`."""
@@ -73,10 +79,13 @@ class Storage:
         """What lacks for the video of an item, which is of that kind, beside what is under way; None: nothing."""
         admission, folder = self.admission, self.ledger.shelf.part(item.shot, item.number).parent
         asking = max(admission.asking, 1)
-        if room.lack(folder, self.largest * (asking + len(admission.flight.under_way))) is None:
+        at_once = min(asking + len(admission.flight.under_way), self.passing or sys.maxsize)
+        if room.lack(folder, self.largest * at_once) is None:
             return None  # which is mostly so, and needs no look at each
         if not self._is_known(kind):
             self.known = experience(list(self.ledger.store.shots.values()))
+        if self.passing is not None:
+            return room.lack(folder, size_of(kind, self.known) * at_once)
         under_way = sum(map(self._to_come, list(admission.flight.under_way)))
         return room.lack(folder, size_of(kind, self.known) * asking + under_way)
 
