@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from veopipe import project
 from veopipe.delivery import shelf
+from veopipe.delivery.objects import StoreFault
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, Problem, UsageError
 from veopipe.film import review
 from veopipe.film.decisions import Decision, decide
@@ -212,8 +213,11 @@ class Project:
             there = replace(self.loaded, address=Address(simulator.base_url, simulated=True))
             yield replace(self, loaded=there, environ={there.pipeline.provider.api_key_env: REHEARSAL_KEY})
 
-    def verify(self) -> Verification:
+    def verify(self, *, content: bool = False) -> Verification:
         """Measure the takes on disk again, compare them with their orders, and record what they are.
+
+        Args:
+            content: read takes that lie in a store, too; else its list and what was measured before say what they are.
 
         Raises:
             LedgerLocked: a run is on.
@@ -227,9 +231,10 @@ class Project:
             for remark in ledger.remarks:
                 self.tell(remark)
             try:
-                findings = asyncio.run(verify.inspect(ledger))
+                findings = asyncio.run(verify.inspect(ledger, content=content))
             except OSError as error:
-                raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
+                what = "used" if isinstance(error, StoreFault) else "written"
+                raise EnvironmentFault(f"{error.filename} can't be {what}: {error.strerror}") from None
         report = rows.make(ledger, ledger.plan(anywhere=True))
         gaps = ledger.store.unusable.missing or ledger.store.count.lost
         torn = bool(gaps) or any(row.status == UNREADABLE for row in report.rows)

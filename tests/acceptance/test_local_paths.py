@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from tests.harness.film import Film
     from veopipe.simulator.server import Simulator
 
-ADDRESS = "s3://bucket/film"
+ADDRESS, OTHER = "s3://bucket/film", "sftp://host/film"
 
 
 @pytest.mark.parametrize("key", ["output", "ledger"])
-@pytest.mark.parametrize("written", [ADDRESS, "C:\\films", "$HOME/films"])
+@pytest.mark.parametrize("written", [OTHER, "C:\\films", "$HOME/films"])
 def test_a_folder_that_is_meant_elsewhere_stops_every_command_with_its_place(
     key: str, written: str, film: Film, gateway: Simulator
 ) -> None:
@@ -27,8 +27,8 @@ def test_a_folder_that_is_meant_elsewhere_stops_every_command_with_its_place(
         (problem,) = shown.document["problems"]
         assert problem["rule"] == f"{key}-folder"
         assert (problem["line"], problem["column"]) > (1, 1)
-        if (key, written) == ("output", ADDRESS):
-            assert "object storage doesn't exist yet" in problem["message"]
+        if (key, written) == ("output", OTHER):
+            assert "of stores s3://, gs:// and az:// are known" in problem["message"]
     assert sorted(film.folder.rglob("*")) == before
     assert gateway.wire == []
 

@@ -296,9 +296,7 @@ def _remove(place: Place, name: str) -> None:
     if place.store is None:
         (place.places.output / name).unlink()
     else:
-        import obstore  # the tests' own hand
-
-        obstore.delete(Objects(place.url)._quick, name)
+        place.store.remove(place.url, name)
 
 
 # --- what only a bucket has -------------------------------------------------------------------------

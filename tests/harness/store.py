@@ -67,6 +67,13 @@ class Store:
         with _set(environment_of(self.endpoint)):
             Objects(url).put(name, content, about=about)
 
+    def remove(self, url: str, name: str) -> None:
+        """Take an object away, as a person does: there is no such thing in veopipe."""
+        import obstore
+
+        with _set(environment_of(self.endpoint)):
+            obstore.delete(Objects(url)._quick, name)
+
 
 @contextmanager
 def _set(variables: Mapping[str, str]) -> Iterator[None]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from veopipe import crashpoints, files
 from veopipe.delivery.bucket import Bucket, Mark, Thing
 from veopipe.delivery.objects import StoreFault
-from veopipe.delivery.shelf import Absent, Shown, holds, lack
+from veopipe.delivery.shelf import Absent, Elsewhere, Shown, holds, lack
 from veopipe.ledger.paths import Places
 from veopipe.standins import StandIn
 from veopipe.takes.status import SETTLED
@@ -123,7 +123,7 @@ class BucketShelf:
         if holds(target, file) if exactly else target.is_file() and target.stat().st_size == file.bytes:
             return target
         if not exactly:
-            raise Absent(self.address(file), "in a store, not on this disk")
+            raise Elsewhere(self.address(file), "in a store, not on this disk")
         make_scratch(self.places)
         coming = target.with_name(f"{files.TEMPORARY_PREFIX}{os.urandom(6).hex()}")
         try:

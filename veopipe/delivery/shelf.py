@@ -44,6 +44,10 @@ class Absent(Exception):
         self.where, self.why = where, why
 
 
+class Elsewhere(Absent):
+    """It lies in a store, and would have to be fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What became of a finished name.
@@ -143,7 +147,7 @@ class Shelf(Protocol):
             exactly: read it; else its size is enough.
 
         Raises:
-            Absent: it can't be had.
+            Absent: it can't be had. `Elsewhere`: not without reading it.
         """
 
 

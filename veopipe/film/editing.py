@@ -15,7 +15,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from veopipe import files
-from veopipe.delivery.shelf import Absent, Shelf
+from veopipe.delivery.shelf import Absent, Elsewhere, Shelf
 from veopipe.documents import neighbours
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import UsageError
@@ -153,6 +153,8 @@ class Editing:
             return f"take {take.number} has no file", None
         try:
             return None, self.shelf.bring(take.file, shot, exactly=exactly)
+        except Elsewhere:
+            return None, None
         except Absent as absent:
             return str(absent), None
 

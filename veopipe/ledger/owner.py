@@ -226,11 +226,13 @@ def refuse_if_renamed(places: Places) -> None:
         move = [_move(places, places.folder, places.ledger_base, other.name)]
         if (places.output.parent / other.name).is_dir():
             move.append(_move(places, places.output, places.output_base, other.name))
+        hint = f"move its ledger: {' && '.join(move)}"
+        if is_prefix(places.output_base):
+            hint += f", and copy {places.output_base}/{other.name} to {places.output_base}/{places.name} in the store"
         raise LedgerRefused(
             f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
             f"{_whose(places, found)} Then nothing needs to be bought again",
-            hint=f"move its ledger: {' && '.join(move)}\n"
-            "if this is a new list, start a ledger of its own: add --new-ledger",
+            hint=f"{hint}\nif this is a new list, start a ledger of its own: add --new-ledger",
         )
 
 

@@ -24,6 +24,7 @@ from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem, UsageError
 from veopipe.files import is_no_path, meant_elsewhere
 from veopipe.gateway.address import parse_base_url
+from veopipe.ledger.prefixes import fault, is_prefix
 from veopipe.pipeline.pipeline import (
     After,
     Download,
@@ -272,8 +273,11 @@ def _folder_findings(root: Node) -> list[Finding]:
     """Findings about folders that are meant elsewhere; they say more than a pattern can."""
     found = []
     for key in ("output", "ledger"):
-        if (why := meant_elsewhere(checks.text_at(root, (key,)))) is not None:
-            yet = "; output to object storage doesn't exist yet" if key == "output" and "an address" in why else ""
+        written = checks.text_at(root, (key,))
+        if key == "output" and is_prefix(written):
+            found += [checks.wrong("pipeline", (key,), f"`{key}` {why}")] if (why := fault(written)) else []
+        elif (why := meant_elsewhere(written)) is not None:
+            yet = "; of stores s3://, gs:// and az:// are known" if key == "output" and "an address" in why else ""
             found.append(checks.wrong("pipeline", (key,), f"`{key}` {why}{yet}"))
     return found
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from veopipe.clock import between, minutes
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.manifest import shots
 from veopipe.manifest.shots import Scalar
 from veopipe.money import as_text, dollars, dollars_to_come
@@ -323,6 +324,8 @@ def _reason(row: Row) -> str:
 def _note(row: Row) -> str:
     if not row.wanted:
         return "The list doesn't want this take any more."
+    if row.file is not None and is_prefix(row.file):
+        return f"It lies at {row.file}"
     if row.status == Status.VERIFIED and row.file is None:
         return f"Its file isn't on this disk: {row.away}." if row.away else "Its file isn't on this disk."
     return ""

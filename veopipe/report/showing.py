@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.project import Project
 from veopipe.takes.status import SETTLED
 from veopipe.takes.take import Take
@@ -44,8 +45,10 @@ class Linker:
         there = shelf.is_whole(take.file)  # a Git LFS pointer shows nothing
         return self.to_shown(shelf.address(take.file)) if there else None
 
-    def to_shown(self, shown: str) -> str:
-        """A link to a file that a report names."""
+    def to_shown(self, shown: str) -> str | None:
+        """A link to a file that a report names; None: it lies in a store, where no page reaches it."""
+        if is_prefix(shown):
+            return None
         return self.to(self.project.places.manifest.parent / shown)
 
 

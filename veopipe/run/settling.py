@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import Any, TypeVar
 
+from veopipe.delivery.objects import Passing, Refused
 from veopipe.delivery.output import Output
 from veopipe.delivery.shelf import Away
 from veopipe.errors import ExitCode
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.run import naming
 from veopipe.run.events import Happening
-from veopipe.run.steps import Step, Steps
+from veopipe.run.steps import Step, Steps, not_stored
 from veopipe.run.watching import Watch
 from veopipe.takes.status import Status
 from veopipe.takes.take import ShotState, Take
@@ -51,27 +52,44 @@ class Settler:
         brakes = self.steps.brakes
         take = self.store.shots[shot].take(number)
         try:
-            while not brakes.is_leaving and (step := await self.steps.next(shot, take, watch)) is not None:
-                take = await self._record(shot, take, step)
+            while not brakes.is_leaving and (step := await self._next(shot, take, watch)) is not None:
+                take = self.store.shots[shot].take(number)
                 if step.wait and not await brakes.pause(step.wait):
                     return
         except Away as away:  # nothing is asked for, fetched or recorded in its stead
             brakes.journal.note(Happening.MISSING, shot, number, str(away))
         except (NotRecorded, OSError) as error:
-            brakes.stop(f"{shot}: {_said(error)}", ExitCode.ENVIRONMENT)
+            self._stop(shot, error)
 
-    async def _record(self, shot: str, take: Take, step: Step) -> Take:
-        """The take as it stands after a step, on disk."""
+    async def _next(self, shot: str, take: Take, watch: Watch) -> Step | None:
+        """Take the next step and record it; None: there is nothing more that can be done for the take now."""
+        try:
+            step = await self.steps.next(shot, take, watch)
+            if step is not None:
+                await self._record(shot, take, step)
+        except Passing as trouble:  # the part is where it was, and nothing was recorded
+            self.steps.brakes.journal.note(Happening.WAITING, shot, take.number, f"the store: {trouble.strerror}")
+            step = not_stored(watch.content, trouble.strerror or "", self.steps.pipeline.download.not_ready_interval)
+            await self._record(shot, take, step)
+        return step
+
+    def _stop(self, shot: str, error: Exception) -> None:
+        """Make no further create: what is paid couldn't be put down. A store says the same of every shot."""
+        said = f"the store refuses: {error.strerror}" if isinstance(error, Refused) else f"{shot}: {_said(error)}"
+        self.steps.brakes.stop(said, ExitCode.ENVIRONMENT)
+
+    async def _record(self, shot: str, take: Take, step: Step) -> None:
+        """Put down what a step says of a take."""
         if step.event is None and not step.facts:
-            return self.store.shots[shot].take(take.number)
+            return
         # One hand-over to a thread for all of it: each costs as much as a millisecond of work.
         taken, shown = await self._in_a_thread(self._put_down, shot, take, step)
         if step.event is not None:
             self.steps.brakes.journal.note(taken.status, shot, take.number, taken.last.message or "")
         if isinstance(shown, OSError):
-            raise shown
-        self._tell(shot, take.number, shown)
-        return taken
+            self._stop(shot, shown)
+        else:
+            self._tell(shot, take.number, shown)
 
     async def _in_a_thread(self, work: Callable[..., _T], *of: Any) -> _T:
         """Do what may put something into the output; where that takes its time, it has threads of its own."""
@@ -132,7 +150,7 @@ class Settler:
             if self.may_show(self.store.shots[shot], take.number):
                 await self._show(shot, self.store.shots[shot].take(take.number))
         except (NotRecorded, OSError) as error:
-            brakes.stop(f"{shot}: {_said(error)}", ExitCode.ENVIRONMENT)
+            self._stop(shot, error)
 
 
 def _with(take: Take, facts: Mapping[str, Any]) -> Take:

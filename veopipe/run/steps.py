@@ -294,11 +294,9 @@ class Steps:
             return Step(Event.PART_LOST, {"file": None, "message": "the downloaded file is gone or changed"})
         if isinstance(path, Delivered):  # it was put away, and that wasn't recorded any more
             known = recalled(path)
-            return (
-                _judged(take, known, path, tolerance)
-                if known
-                else _parked("unmeasurable", "nothing is known of its file")
-            )
+            if known is None:
+                return _parked("unmeasurable", "nothing is known of its file")
+            return _judged(take, known, path, tolerance)
         crashpoints.reach("measure", path)
         measured = await self.prober.measure(path, walked=True, video=video)
         if isinstance(measured, Unmeasurable):
@@ -353,6 +351,14 @@ def _judged(take: Take, measured: Measured, file: Delivered, tolerance: float) -
     verdict = judge(measured, take.order, tolerance)
     facts = {"file": file, "message": verdict.text or None}
     return Step(Event.MATCHES, facts) if verdict.matches else Step(Event.DIFFERS, {**facts, "reason": "mismatched"})
+
+
+def not_stored(content: Content, why: str, interval: float) -> Step:
+    """What becomes of a take that couldn't be put into its store now: tried again, as often as a download."""
+    content.unsent += 1
+    if content.unsent > CORRUPT_AGAIN:
+        return _parked("not_stored", f"it couldn't be put into the store {content.unsent} times, the last one: {why}")
+    return Step(None, wait=interval)
 
 
 def _parked(reason: str, message: str) -> Step:

@@ -26,11 +26,13 @@ class Content:
     Attributes:
         corrupt: those whose body was damaged.
         was_empty: the last one brought no video.
+        unsent: how often it couldn't be put into its store.
         whole: the part that the last one brought, hashed and looked at as it came, and what its boxes say.
     """
 
     corrupt: int = 0
     was_empty: bool = False
+    unsent: int = 0
     whole: tuple[Path, Video] | None = None
     _since: float | None = None
 

@@ -26,11 +26,13 @@ from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import show_fact
 from veopipe.delivery import room
 from veopipe.delivery.measure import Prober
+from veopipe.delivery.probing import prove
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput
 from veopipe.gateway import proxies, trust
 from veopipe.gateway.address import Address, read_key
 from veopipe.gateway.client import Gateway
+from veopipe.ledger.prefixes import is_prefix
 from veopipe.pipeline.pipeline import INSTEAD, Pipeline, Provider
 from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.volume import BYTES_A_SECOND
@@ -44,6 +46,7 @@ from veopipe.values import dataclass
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
 CLOCK_TOLERANCE = 300.0
 """Seconds. A clock that is further off makes messages and the 48 h rule wrong, and TLS fail in the end."""
+_SKEW = 300.0  # seconds; S3 refuses what is signed with a time 15 minutes off
 LITTLE_ROOM = 2 << 30
 """Bytes; a night of 4K videos of some 100 MB needs more."""
 _LONG = 8  # seconds; the longest video that most models make
@@ -130,6 +133,7 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         _proxy(pipeline, environ),
         _certificates(pipeline, environ),
         *_account(pipeline, environ),
+        *_store(pipeline),
     ]
     try:
         key = read_key(pipeline.provider.api_key_env, environ)
@@ -180,6 +184,30 @@ def _disk(folder: Path) -> Check:
     videos = " or ".join(f"{fits // (_LONG * BYTES_A_SECOND[size]):,} in {size}" for size in ("1080p", "4k"))
     found = f"{sized(free)} free in {where}: about {videos} of {_LONG} s each"
     return Check("disk", "good", found) if free >= LITTLE_ROOM else Check("disk", "note", found, "make room for videos")
+
+
+def _store(pipeline: Pipeline) -> Iterator[Check]:
+    """Whether videos can be put into the store, where that is the output."""
+    if not is_prefix(pipeline.output):
+        return
+    where = printable(pipeline.output)
+    try:
+        proof = prove(pipeline.output)
+    except EnvironmentFault as error:
+        yield Check("store", "bad", error.message, error.hint or "")
+        return
+    if proof.refused is not None:
+        remedy = "docs/scale.md says which rights are needed, and what the environment is to have"
+        yield Check("store", "bad", f"{where} can't be used: {proof.refused}", remedy)
+        return
+    yield Check("store", "good", f"{where} can be listed, read and written")
+    if proof.keeps_creates and proof.keeps_updates:
+        yield Check("conditions", "good", "it gives no name twice, and replaces nothing that was changed meanwhile")
+    else:
+        found = "it says yes where a condition forbids it; veopipe looks before it puts, so one run at a time is safe"
+        yield Check("conditions", "note", found, "let nothing else write there")
+    remedy = "set this machine's clock: stores refuse what is signed with another time" if proof.off > _SKEW else ""
+    yield Check("store's clock", "note" if remedy else "good", f"{proof.off:.0f} s from this machine's", remedy)
 
 
 def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:

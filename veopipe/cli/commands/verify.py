@@ -23,9 +23,13 @@ _CODES = """0 every take on disk is as delivered and as ordered; 1 one differs o
 @click.command("verify", epilog=example("veopipe verify shots.yaml", _CODES))
 @about_manifest
 @simulate_option()
-def command(manifest: Path, format_: str, **options: Any) -> int:
-    """Measure the takes of MANIFEST on disk again and compare them with their orders."""
-    found = Project.of(Choices(manifest, **options), os.environ, say).verify()
+@click.option("--content", is_flag=True, help="Read takes that lie in a store, too; its owner may charge for that.")
+def command(manifest: Path, format_: str, *, content: bool, **options: Any) -> int:
+    """Measure the takes of MANIFEST on disk again and compare them with their orders.
+
+    Takes in a store are compared with its list, and judged by what was measured before they were put there.
+    """
+    found = Project.of(Choices(manifest, **options), os.environ, say).verify(content=content)
     report = found.report
     if format_ == "json":
         noted = replace(report, notes=tuple(str(finding) for finding in found.findings if not finding.fine))

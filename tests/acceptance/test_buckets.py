@@ -1,0 +1,478 @@
+"""A list whose output is a bucket: real commands, a real store, and a network between them that makes trouble."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.canary import leaks_below, traces_of
+from tests.harness.film import Film, Result
+from tests.harness.fork import Mishap, hurried
+from tests.harness.store import SECRET, Proxy, Store, times
+from veopipe.simulator.server import Simulator
+
+pytestmark = pytest.mark.engine
+
+
+class Remote:
+    """A film whose output is a bucket behind a proxy."""
+
+    def __init__(self, film: Film, store: Store, proxy: Proxy, prefix: str) -> None:
+        self.film, self.store, self.proxy, self.prefix = film, store, proxy, prefix
+        film.environment.update(proxy.environment)
+        self.outputs: list[str] = []
+        film.pipeline(output=prefix)
+
+    @property
+    def url(self) -> str:
+        return f"{self.prefix}/shots"
+
+    def run(self, *words: str) -> Result:
+        done = self.film.run(*words)
+        self.outputs += [done.out, done.err]
+        return done
+
+    def objects(self) -> dict[str, Any]:
+        """Name → what the metadata says, without `.ledger`."""
+        found = self.store.objects(self.url)
+        return {name: json.loads(mark or "null") for name, mark in found.items() if name != ".ledger"}
+
+    def files(self) -> list[str]:
+        """What lies in the scratch folder."""
+        scratch = self.film.folder / ".veopipe/shots/scratch"
+        return sorted(path.name for path in scratch.iterdir()) if scratch.exists() else []
+
+    def take(self, shot: str = "a") -> dict[str, Any]:
+        """A shot's last take, as its state file has it."""
+        found: dict[str, Any] = self.film.state(shot)["takes"][-1]
+        return found
+
+
+@pytest.fixture
+def remote(film: Film, store: Store, proxy: Proxy, prefix: str, tmp_path: Path) -> Iterator[Remote]:
+    made = Remote(film, store, proxy, prefix)
+    yield made
+    for trace in traces_of(SECRET):
+        assert not any(trace.decode() in text for text in made.outputs), "the secret was printed"
+        hits = [path for path in tmp_path.rglob("*") if path.is_file() and trace in path.read_bytes()]
+        assert not hits, f"the secret stands in {hits}"
+    assert not leaks_below(tmp_path)
+
+
+def test_a_list_is_delivered_into_a_bucket(remote: Remote, gateway: Simulator) -> None:
+    remote.film.list({"a": "a lighthouse", "b": "a pier"})
+
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified", "b": "verified"})
+    assert done.shots["a"]["file"] == f"{remote.url}/takes/a.001.mp4"
+    objects = remote.objects()
+    assert sorted(objects) == ["a.mp4", "b.mp4", "takes/a.001.mp4", "takes/b.001.mp4"]
+    take = remote.take()
+    mark = objects["takes/a.001.mp4"]
+    assert mark == objects["a.mp4"]
+    assert (mark["task_id"], mark["sha256"]) == (take["attempts"][0]["task_id"], take["file"]["sha256"])
+    assert take["file"]["output"] == remote.prefix
+    assert take["file"]["stored"].keys() == {"etag", "finished"}
+    assert remote.files() == [".gitignore"]
+    assert not (remote.film.folder / "renders").exists()
+    assert not (remote.film.folder / "s3:").exists()
+    assert len(gateway.charged) == 2
+
+
+def test_a_run_that_has_nothing_to_do_lists_once_and_writes_nothing(remote: Remote) -> None:
+    remote.film.list({"a": "a lighthouse", "b": "a pier"})
+    remote.run()
+    before = {path: path.read_bytes() for path in remote.film.folder.rglob("*") if path.is_file()}
+    remote.proxy.asked.clear()
+
+    done = remote.run()
+
+    assert done.code == 0
+    assert [method for method, _ in remote.proxy.asked] == ["GET", "GET"]  # the list, and `.ledger`
+    after = {path: path.read_bytes() for path in remote.film.folder.rglob("*") if path.is_file()}
+    assert {path for path in after if path.name != "lock" and before.get(path) != after[path]} == set()
+
+
+def test_what_only_looks_asks_no_store(remote: Remote) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    remote.proxy.asked.clear()
+
+    plan = remote.film.command("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json")
+    status = remote.film.command("status", "shots.yaml", "-p", "quick.yaml", "--format", "json")
+    page = remote.film.command("report", "shots.yaml", "-p", "quick.yaml", "-o", "page.html")
+    cut = remote.film.command("cut", "shots.yaml", "-p", "quick.yaml", "--format", "json")
+
+    assert (plan.code, status.code, page.code, cut.code) == (0, 0, 0, 0)
+    assert status.shots["a"]["file"] == f"{remote.url}/takes/a.001.mp4"
+    html = (remote.film.folder / "page.html").read_text("utf-8")
+    assert f"It lies at {remote.url}/takes/a.001.mp4" in html
+    assert "<video" not in html
+    assert remote.proxy.asked == []
+
+
+def test_takes_that_nobody_knows_hold_their_shots(remote: Remote, gateway: Simulator) -> None:
+    """As in a checkout with an older ledger."""
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    (remote.film.folder / ".veopipe/shots/state/a.json").unlink()
+    (remote.film.folder / ".veopipe/shots/runs/ledger.json").unlink()
+    ledger = remote.film.folder / ".veopipe/shots/ledger.json"
+    ledger.write_text(json.dumps({**json.loads(ledger.read_text()), "attempts": {}}))
+
+    done = remote.run()
+
+    assert done.code == 6
+    assert f"{remote.url}/takes/a.001.mp4" in done.shots["a"]["reason"]
+    assert len(gateway.charged) == 1
+
+
+def test_a_prefix_of_another_ledger_is_refused_before_anything_is_sent(remote: Remote, gateway: Simulator) -> None:
+    remote.store.put(remote.url, ".ledger", b"1234567890abcdef\n")
+    remote.film.list({"a": "a lighthouse"})
+
+    done = remote.film.run()
+
+    assert done.code == 2
+    assert "belongs to another ledger (its .ledger says 1234567890ab…)" in done.document["error"]
+    assert gateway.charged == []
+
+
+def test_a_ledger_that_lost_its_head_takes_its_id_from_the_store(remote: Remote, gateway: Simulator) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    head = remote.film.folder / ".veopipe/shots/ledger.json"
+    before = json.loads(head.read_text())["id"]
+    head.unlink()
+    remote.film.list({"a": "a lighthouse", "b": "a pier"})
+
+    done = remote.run()
+
+    assert done.code == 0
+    assert json.loads(head.read_text())["id"] == before
+    assert len(gateway.charged) == 2
+
+
+def test_what_is_not_ours_keeps_its_names(remote: Remote) -> None:
+    remote.store.put(remote.url, "a.mp4", b"mine")
+    remote.store.put(remote.url, "b.mp4", b"mine")
+    remote.film.list({"a": "a lighthouse"})
+
+    done = remote.run()
+
+    assert done.code == 0
+    assert remote.store.content(remote.url, "a.mp4") == b"mine"
+    assert f"{remote.url}/a.mp4 holds none of the takes of a: left alone" in done.err
+    assert remote.film.command("verify", "shots.yaml", "-p", "quick.yaml").code == 0
+
+
+# --- trouble ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["cut", "503", "lost", "flip", "slow=0.5"])
+def test_what_may_pass_is_tried_again(remote: Remote, gateway: Simulator, what: str) -> None:
+    remote.proxy.trouble = times(2, what, "PUT", "/takes/")
+    remote.film.list({"a": "a lighthouse"})
+
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert sorted(remote.objects()) == ["a.mp4", "takes/a.001.mp4"]
+    assert remote.proxy.puts() == ["a.001.mp4"] * (1 if what in {"lost", "slow=0.5"} else 3)
+    assert len(gateway.charged) == 1
+
+
+def test_what_does_not_pass_is_parked_with_its_part_and_goes_on_later(remote: Remote, gateway: Simulator) -> None:
+    remote.proxy.trouble = times(99, "cut", "PUT", "/takes/")
+    remote.film.list({"a": "a lighthouse"})
+    parked = remote.run()
+    remote.proxy.trouble = lambda _method, _path: None
+    fetched = sum(entry["path"].endswith("/content") for entry in gateway.wire)
+
+    done = remote.run()
+
+    assert (parked.code, parked.statuses) == (4, {"a": "parked"})
+    assert "couldn't be put into the store 4 times" in parked.shots["a"]["reason"]
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert sum(entry["path"].endswith("/content") for entry in gateway.wire) == fetched == 1
+    assert len(gateway.charged) == 1
+
+
+@pytest.mark.parametrize("what", ["403", "507"])
+def test_a_store_that_refuses_ends_creating_and_keeps_the_part(remote: Remote, gateway: Simulator, what: str) -> None:
+    remote.film.pipeline(output=remote.prefix, limits__in_flight=1)
+    remote.proxy.trouble = times(99, what, "PUT", "/takes/")
+    remote.film.list({shot: f"a lighthouse {shot}" for shot in "abcd"})
+
+    refused = remote.run()
+
+    assert refused.code == 6
+    assert "the store refuses: " in refused.err
+    assert len(gateway.charged) == 1
+    assert remote.take()["status"] == "downloaded"
+    assert remote.files() == [".a.001.part", ".gitignore"]
+
+    remote.proxy.trouble = lambda _method, _path: None
+    done = remote.run()
+
+    assert (done.code, set(done.statuses.values())) == (0, {"verified"})
+    assert len(gateway.charged) == 4
+
+
+def test_on_a_store_that_ignores_conditions_nothing_is_overwritten_either(remote: Remote, gateway: Simulator) -> None:
+    """A stranger's file is there when the take is to be put, and wasn't yet when the run looked."""
+    strangers = iter(["takes/a.001.mp4", "takes/a.001-2.mp4"])
+
+    def trouble(method: str, path: str) -> str | None:
+        if method == "HEAD" and "/takes/" in path and (name := next(strangers, None)) is not None:
+            remote.store.put(remote.url, name, b"older")
+        return "deaf" if method == "PUT" else None
+
+    remote.proxy.trouble = trouble
+    remote.film.list({"a": "a lighthouse"})
+
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert remote.take()["file"]["name"] == "a.001-3.mp4"
+    assert remote.store.content(remote.url, "takes/a.001.mp4") == b"older"
+    assert remote.store.content(remote.url, "takes/a.001-2.mp4") == b"older"
+    assert remote.objects()["a.mp4"] == remote.objects()["takes/a.001-3.mp4"]
+    assert len(gateway.charged) == 1
+
+
+@pytest.mark.parametrize("trouble", ["403", "slow=30"])
+def test_a_store_that_is_not_there_at_the_start_costs_nothing(remote: Remote, gateway: Simulator, trouble: str) -> None:
+    remote.proxy.trouble = times(99, trouble, "GET", "")
+    remote.film.list({"a": "a lighthouse"})
+
+    hurry = hurried("delivery.objects.ANSWER_WAIT=2")
+    done = remote.film.start(*remote.film.arguments(), first=hurry).result()
+
+    assert done.code == 6
+    assert f"{remote.url} can't be used: " in done.document["error"]
+    assert gateway.charged == []
+
+
+# --- ends -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["put", "stored", "copy", "measure"])
+def test_killed_at_any_step_of_a_delivery_the_same_command_goes_on(
+    remote: Remote, gateway: Simulator, step: str
+) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    killed = remote.film.start(*remote.film.arguments(), first=Mishap("kill", step)).result()
+
+    done = remote.run()
+
+    assert killed.code == -9
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert sorted(remote.objects()) == ["a.mp4", "takes/a.001.mp4"]
+    assert len(gateway.charged) == 1
+    assert len(remote.proxy.puts()) == 1
+    assert sum(entry["path"].endswith("/content") for entry in gateway.wire) == 1
+    assert remote.files() == [".gitignore"]
+
+
+def test_a_run_that_ends_while_a_video_is_on_its_way_reports_and_leaves(
+    remote: Remote, gateway: Simulator, until: Callable[[Callable[[], object]], None]
+) -> None:
+    remote.proxy.trouble = times(1, "slow=20", "PUT", "/takes/")
+    remote.film.list({"a": "a lighthouse"})
+    started = remote.film.start(*remote.film.arguments())
+    until(lambda: remote.proxy.puts())
+    started.signal(signal.SIGINT)
+
+    ended = started.result(limit=10)
+
+    assert ended.code == 130
+    assert ended.statuses == {"a": "downloaded"}
+    assert remote.film.run().statuses == {"a": "verified"}
+    assert sorted(remote.objects()) == ["a.mp4", "takes/a.001.mp4"]
+    assert len(gateway.charged) == 1
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_short_runs_end_with_the_right_code(remote: Remote, rounds: int) -> None:
+    remote.film.list({"a": "a lighthouse"})
+
+    codes = [remote.run().code for _ in range(rounds)]
+
+    assert codes == [0] * rounds
+
+
+# --- one after the other ----------------------------------------------------------------------------
+
+
+def test_a_list_goes_on_in_a_bucket_where_it_began_in_a_folder(remote: Remote, gateway: Simulator) -> None:
+    film = remote.film
+    film.pipeline()
+    film.list({"a": "a lighthouse"})
+    assert film.run().code == 0
+    film.pipeline(output=remote.prefix)
+    film.list({"a": "a lighthouse", "b": "a pier"})
+
+    done = remote.run()
+
+    assert done.code == 0
+    assert {shot: row["file"] for shot, row in done.shots.items()} == {
+        "a": "renders/shots/takes/a.001.mp4",
+        "b": f"{remote.url}/takes/b.001.mp4",
+    }
+    assert sorted(remote.objects()) == ["b.mp4", "takes/b.001.mp4"]
+    film.pipeline()
+    back = film.run()
+    assert back.code == 0
+    assert {shot: row["file"] for shot, row in back.shots.items()} == {
+        "a": "renders/shots/a.mp4",
+        "b": f"{remote.url}/takes/b.001.mp4",
+    }
+    assert sorted(path.name for path in (film.folder / "renders/shots").glob("*.mp4")) == ["a.mp4"]
+    assert len(gateway.charged) == 2
+
+
+def test_a_pick_moves_the_finished_name_with_the_next_run(remote: Remote) -> None:
+    remote.film.list({"a": {"prompt": "a lighthouse", "takes": 2}})
+    remote.run()
+    said = remote.film.command("review", "shots.yaml", "a", "--pick", "1", "-p", "quick.yaml")
+    assert said.code == 0
+    assert "a.mp4" not in remote.objects()
+
+    remote.run()
+    first = remote.objects()
+    remote.film.command("review", "shots.yaml", "a", "--pick", "2", "-p", "quick.yaml")
+    remote.run()
+
+    assert first["a.mp4"] == first["takes/a.001.mp4"]
+    assert remote.objects()["a.mp4"] == first["takes/a.002.mp4"]
+
+
+def test_a_rehearsal_has_a_prefix_of_its_own(remote: Remote) -> None:
+    remote.film.list({"a": "a lighthouse"})
+
+    done = remote.film.run("--simulate")
+
+    assert done.code == 0
+    assert remote.objects() == {}
+    assert sorted(remote.store.objects(f"{remote.prefix}/shots.simulated")) == [".ledger", "a.mp4", "takes/a.001.mp4"]
+
+
+def test_a_take_that_is_gone_from_the_bucket_is_brought_back(remote: Remote, gateway: Simulator) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    remote.store.remove(remote.url, "takes/a.001.mp4")
+    copied = remote.run()
+    assert sorted(remote.objects()) == ["a.mp4", "takes/a.001.mp4"]
+    assert "a.001.mp4" in remote.proxy.puts()
+    remote.store.remove(remote.url, "takes/a.001.mp4")
+    remote.store.remove(remote.url, "a.mp4")
+
+    fetched = remote.run()
+
+    assert (copied.code, fetched.code) == (0, 0)
+    assert sorted(remote.objects()) == ["a.mp4", "takes/a.001.mp4"]
+    assert len(gateway.charged) == 1
+
+
+def test_a_chain_takes_its_frames_from_the_bucket(remote: Remote, gateway: Simulator) -> None:
+    remote.film.list(
+        {"a": "a lighthouse", "b": {"prompt": "on it goes", "input_reference": {"shot": "a", "frame": "last"}}}
+    )
+
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified", "b": "verified"})
+    assert remote.files() == [".gitignore", "a.001.mp4", "frames"]
+    assert len(gateway.charged) == 2
+    cut = remote.film.command("cut", "shots.yaml", "-p", "quick.yaml", "-o", "film.mp4")
+    assert cut.code == 0
+    assert (remote.film.folder / "film.mp4").stat().st_size > 1000
+    still = remote.film.command("frame", "shots.yaml", "b", "-p", "quick.yaml", "-o", "b.png")
+    assert still.code == 0
+
+
+# --- looking again ----------------------------------------------------------------------------------
+
+
+def checked(remote: Remote, *words: str) -> dict[str, Any]:
+    done = remote.film.command("verify", "shots.yaml", "-p", "quick.yaml", "--format", "json", *words)
+    remote.outputs += [done.out, done.err]
+    return {finding["shot"]: (finding["fine"], finding["said"]) for finding in done.document["checked"]}
+
+
+def test_verify_judges_by_the_list_and_reads_only_when_asked(remote: Remote) -> None:
+    remote.film.list({shot: f"a lighthouse {shot}" for shot in "abcd"})
+    remote.run()
+    content = remote.store.content(remote.url, "takes/a.001.mp4")
+    remote.store.remove(remote.url, "takes/b.001.mp4")
+    remote.store.put(remote.url, "takes/c.001.mp4", b"short")
+    mark = json.dumps(remote.objects()["takes/d.001.mp4"])
+    remote.store.put(remote.url, "takes/d.001.mp4", content[:-1] + b"?", {"veopipe": mark})
+    remote.proxy.asked.clear()
+
+    by_list = checked(remote)
+    gets = [path for method, path in remote.proxy.asked if method == "GET" and "/takes/" in path]
+    by_content = checked(remote, "--content")
+
+    assert by_list["a"][0]
+    assert not by_list["b"][0]
+    assert "missing" in by_list["b"][1]
+    assert not by_list["c"][0]
+    assert by_list["d"][0]  # its metadata lies, and only reading it shows that
+    assert gets == []
+    assert {shot: fine for shot, (fine, _) in by_content.items()} == {"a": True, "b": False, "c": False, "d": False}
+    assert remote.files() == [".gitignore"]
+
+
+def test_verify_without_its_store_is_an_error_of_the_surroundings(remote: Remote) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    remote.proxy.trouble = times(99, "403", "GET", "")
+
+    done = remote.film.command("verify", "shots.yaml", "-p", "quick.yaml")
+
+    assert done.code == 6
+    assert "HTTP 403 AccessDenied" in done.err
+
+
+# --- doctor -----------------------------------------------------------------------------------------
+
+
+def doctor(remote: Remote) -> dict[str, tuple[str, str]]:
+    words = ("doctor", "-p", "quick.yaml", "--base-url", remote.film.base_url, "--format", "json")
+    done = remote.film.command(*words)
+    remote.outputs += [done.out, done.err]
+    return {check["name"]: (check["state"], check["found"]) for check in done.document["checks"]}
+
+
+def test_doctor_proves_that_a_store_can_be_written_keeps_conditions_and_has_the_time(remote: Remote) -> None:
+    first, second = doctor(remote), doctor(remote)
+
+    for checks in (first, second):
+        assert checks["store"] == ("good", f"{remote.prefix} can be listed, read and written")
+        assert checks["conditions"][0] == "good"
+        assert checks["store's clock"][0] == "good"
+    assert list(remote.store.objects(remote.prefix)) == [".doctor"]
+
+
+def test_doctor_says_that_a_store_ignores_conditions(remote: Remote) -> None:
+    remote.proxy.trouble = lambda method, _path: "deaf" if method == "PUT" else None
+
+    assert doctor(remote)["conditions"][0] == "note"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_doctor_says_what_a_store_refuses(remote: Remote, method: str) -> None:
+    remote.proxy.trouble = times(99, "403", method, "")
+
+    state, found = doctor(remote)["store"]
+
+    assert state == "bad"
+    assert "HTTP 403 AccessDenied: not today" in found

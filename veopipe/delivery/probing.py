@@ -1,0 +1,63 @@
+"""Whether a store will do: that it can be written, that it keeps conditions, and how far its clock is off.
+
+One small object is put for that, `.doctor`, and stays: nothing is ever deleted.
+
+Source: docs/scale.md, b.
+"""
+
+from __future__ import annotations
+
+import time
+
+from veopipe.delivery.objects import NEW, Objects, StoreFault, Taken
+from veopipe.values import dataclass
+
+NAME = ".doctor"
+_CONTENT = b"veopipe doctor put this here, to see that it can. It may be removed.\n"
+_STALE = '"00000000000000000000000000000000"'
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found out about a store.
+
+    Attributes:
+        refused: why it can't be used, for people; None: it can.
+        keeps_creates: a name that is taken isn't given twice.
+        keeps_updates: what was changed meanwhile isn't replaced.
+        off: seconds by which its clock differs from this machine's.
+    """
+
+    refused: str | None = None
+    keeps_creates: bool = False
+    keeps_updates: bool = False
+    off: float = 0.0
+
+
+def prove(url: str) -> Proof:
+    """Put an object at a prefix, and try to put it where a condition forbids it.
+
+    Args:
+        url: `s3://bucket/film`.
+
+    Raises:
+        EnvironmentFault: the extra isn't installed, or the environment names no usable store.
+    """
+    there = Objects(url)
+    try:
+        there.list()
+        before = there.look(NAME)
+        there.put(NAME, _CONTENT, NEW if before is None else before[0].etag)
+        after = there.look(NAME)
+        off = abs(time.time() - after[0].at) if after is not None else 0.0
+        return Proof(None, _is_refused(there, NEW), _is_refused(there, _STALE), off)
+    except StoreFault as fault:
+        return Proof(fault.strerror or "it refuses")
+
+
+def _is_refused(there: Objects, condition: str) -> bool:
+    try:
+        there.put(NAME, _CONTENT, condition)
+    except Taken:
+        return True
+    return False
