@@ -5,10 +5,10 @@ the start of the program to its end, CPU with all its children, memory the large
 of its processes, looked at four times a second. `late` is how long after a task's end its video was fetched, `polls`
 how often a shot was asked for; both by the gateway. Rounds go through all contestants in turn; the median counts.
 
-Peers: the bare ruler (asyncio streams), doit, the API document's script, the official SDK; what isn't installed
-(`pip install doit openai requests`) is left out.
+Peers: the bare ruler (asyncio streams), doit, the API document's script, the official SDK, Luigi, Snakemake; what isn't
+installed (`pip install doit openai requests luigi snakemake`) is left out.
 
-    python -m benchmarks.race [--rounds 3] [--task-time 3] [--mb 1] [--only ruler,veopipe]
+    python -m benchmarks.race [--rounds 3] [--shots 100] [--task-time 3] [--mb 1] [--only ruler,veopipe]
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from typing import Any
 
 from benchmarks.measuring import ROOT, VEOPIPE, Table, own_environment, scratch, server
 
-SHOTS, PLACES, INTERVAL_S = 100, 25, 0.5
+PLACES, INTERVAL_S = 25, 0.5
 PEERS = {"ruler": None, "doit_threads": "doit", "script": "requests", "sdk": "openai"}
+PEERS |= {"luigi_workers": "luigi", "snakemake_jobs": "snakemake"}
 """Program → library that it needs."""
 LIMIT_WALL, LIMIT_CPU, LIMIT_PSS = 1.05, 0.8, 50.0
 _LOOKS_S = 0.25
@@ -48,14 +49,24 @@ class Lap:
     polls: float
 
 
-def words_of(name: str, folder: Path, base_url: str, megabytes: int) -> list[str]:
+@dataclass(frozen=True)
+class Case:
+    """What is raced for: so many shots, seconds that a task takes, MB that a file has."""
+
+    shots: int
+    task_s: float
+    megabytes: int
+
+
+def words_of(name: str, folder: Path, base_url: str, case: Case) -> list[str]:
     """The command line of a contestant, with what it needs in its folder."""
     if name == "veopipe":
-        return _veopipe(folder, base_url, megabytes)
+        return _veopipe(folder, base_url, case)
     program = ROOT / "benchmarks" / "peers" / f"{name}.py"
     if name == "script":
         program = _with_the_example(folder, base_url, program)
-    return [sys.executable, str(program), base_url, str(SHOTS), str(PLACES), str(megabytes), str(INTERVAL_S)]
+    figures = (case.shots, PLACES, case.megabytes, INTERVAL_S)
+    return [sys.executable, str(program), base_url, *map(str, figures)]
 
 
 def _with_the_example(folder: Path, base_url: str, loop: Path) -> Path:
@@ -67,8 +78,8 @@ def _with_the_example(folder: Path, base_url: str, loop: Path) -> Path:
     return folder / "batch.py"
 
 
-def _veopipe(folder: Path, base_url: str, megabytes: int) -> list[str]:
-    shots = {f"SC{number:04d}": {"prompt": f"{megabytes} MB, shot {number}"} for number in range(SHOTS)}
+def _veopipe(folder: Path, base_url: str, case: Case) -> list[str]:
+    shots = {f"SC{number:04d}": {"prompt": f"{case.megabytes} MB, shot {number}"} for number in range(case.shots)}
     defaults = {"model": "veo-3.1-fast-generate-preview", "resolution": "720p", "seconds": 4}
     limits = {"in_flight": PLACES, "creates_per_minute": 60_000, "downloads": PLACES}
     pipeline = {"version": 1, "limits": limits, "poll": {"interval": f"{INTERVAL_S * 1000:g}ms"}}
@@ -115,18 +126,18 @@ def _pss_mb(pid: int) -> float:
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:")), 0.0)
 
 
-def lap(name: str, task_s: float, megabytes: int) -> Lap:
+def lap(name: str, case: Case) -> Lap:
     """One contestant at a gateway of its own."""
-    vault = [sys.executable, "-m", "benchmarks.vault", "--task-time", f"{task_s:g}"]
+    vault = [sys.executable, "-m", "benchmarks.vault", "--task-time", f"{case.task_s:g}"]
     with scratch() as folder, scratch() as elsewhere, server(vault, elsewhere) as base_url:
-        words = words_of(name, folder, base_url, megabytes)
+        words = words_of(name, folder, base_url, case)
         took, usage, most = _weighed(words, folder)
         with urllib.request.urlopen(f"{base_url}/figures") as answer:
             seen: dict[str, Any] = json.load(answer)
-        if (seen["creates"], seen["videos"]) != (SHOTS, SHOTS):
+        if (seen["creates"], seen["videos"]) != (case.shots, case.shots):
             raise SystemExit(f"{name}: {seen}\n{(folder / 'output').read_text()[-2000:]}")
         cpu_s = usage.ru_utime + usage.ru_stime
-        return Lap(took, cpu_s * 1000 / SHOTS, most, seen["late_s"], seen["polls"] / SHOTS)
+        return Lap(took, cpu_s * 1000 / case.shots, most, seen["late_s"], seen["polls"] / case.shots)
 
 
 def _weighed(words: Sequence[str], folder: Path) -> tuple[float, Any, float]:
@@ -148,15 +159,17 @@ def main() -> None:
     """Race, print the medians, judge veopipe beside the ruler and the SDK."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--shots", type=int, default=100)
     options.add_argument("--task-time", type=float, default=3.0, metavar="S")
     options.add_argument("--mb", type=int, default=1)
     options.add_argument("--only", default=",".join([*PEERS, "veopipe"]))
     chosen = options.parse_args()
+    case = Case(chosen.shots, chosen.task_time, chosen.mb)
     here = [name for name in chosen.only.split(",") if _is_here(PEERS.get(name))]
     laps: dict[str, list[Lap]] = {name: [] for name in here}
     for _ in range(chosen.rounds):
         for name in here:
-            laps[name].append(lap(name, chosen.task_time, chosen.mb))
+            laps[name].append(lap(name, case))
     table = Table(("contestant", "wall s", "times the ruler", "CPU ms a shot", "PSS MB", "late s", "polls a shot"))
     _judge(table, {name: _middle(found) for name, found in laps.items()})
     table.close()
