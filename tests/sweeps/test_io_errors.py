@@ -105,7 +105,7 @@ def test_on_a_disk_that_is_really_full_it_stops_in_time_and_goes_on_when_there_i
 ) -> None:
     """From no room at all to room for all records: each file of the ledger in turn meets the end of its disk.
 
-    The videos have a disk of their own: without room for them nothing would be sent (`tests/acceptance/test_full_disks`).
+    The videos have a disk of their own: without room for them nothing would be sent.
     """
     sent = []
     reserve = RESERVE // PAGE
