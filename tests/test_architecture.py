@@ -74,6 +74,7 @@ OWNERS = {
     "filelock": ["ledger.owner"],
     "jinja2": ["report.html"],
     "markupsafe": ["report.html"],
+    "distributed": ["run.engine"],
 }
 PURE = [
     "takes.",
@@ -88,6 +89,7 @@ PURE = [
     "plan.volume",
     "plan.words",
     "manifest.layers",
+    "delivery.errand",
     "run.forecast",
     "run.inspection",
     "run.latency",
@@ -96,7 +98,7 @@ PURE = [
 SPEAKERS = ["cli."]
 HEAVY = (
     *("httpx", "httpcore", "jsonschema", "pymediainfo", "rich", "yaml", "PIL", "aiohttp", "av", "jinja2"),
-    *("opentimelineio", "obstore"),
+    *("opentimelineio", "obstore", "distributed"),
 )
 
 
@@ -300,6 +302,23 @@ def test_the_steps_of_a_take_record_nothing() -> None:
     assert called & {"record", "record_paid", "change", "save", "move"} == set()
 
 
+SPENDING = re.compile(
+    r"(run|plan|project|manifest|pipeline|report|cli)\b|gateway\.client$"
+    r"|ledger\.(store|statefiles|record|owner|rescue|ledgerfile|count|safekeeping)$"
+)
+
+
+def test_what_runs_errands_reaches_nothing_that_spends_or_keeps_books() -> None:
+    """A worker elsewhere could then buy or record nothing even if it wanted to."""
+    reached, new = set(), {"delivery.bringing"}
+    while new:
+        reached |= new
+        new = {other for name in new for other in used_by(name)} - reached
+
+    assert reached >= {"delivery.download", "delivery.measure", "gateway.reads"}
+    assert {name for name in reached if SPENDING.match(name)} == set()
+
+
 # --- starting light --------------------------------------------------------------------------------
 
 START = """
@@ -394,6 +413,7 @@ RECORDS = {
     "profiles.profile.Profile": "the keys of a profile's file",
     "pipeline.pipeline.Pipeline": "the keys of a pipeline's file",
     "plan.plan.Item": "an entry of a plan, field by field",
+    "project.Choices": "what the command line says, option by option",
     "simulator.book.Task": "a line of the simulator's book, field by field",
     "simulator.wirelog.Entry": "a line of the wire log, field by field",
 }

@@ -186,6 +186,33 @@ def rename(source: Path, target: Path) -> None:
         sync_folder(source.parent)
 
 
+def name_if_free(source: Path, target: Path) -> bool:
+    """Let `source` have the name `target` instead of its own (same folder), durably; whether that was free.
+
+    Of several processes that want one name at the same moment one gets it. Where links aren't possible, the last may
+    replace what another one named in between.
+
+    Raises:
+        OSError: it still has its own name.
+    """
+    try:
+        crashpoints.reach("link", target)
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not is_same_file(source, target):  # over NFS the first answer may be lost, and the second says this
+            return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            return False
+        rename(source, target)
+        return True
+    remove_quietly(source)
+    sync_folder(target.parent)
+    return True
+
+
 def remove_quietly(path: Path) -> None:
     """Remove `path` if that can be done; a leftover does no harm."""
     try:

@@ -52,6 +52,7 @@ class Choices:
         in_flight: instead of the pipeline's.
         base_url: instead of the pipeline's.
         retry_failed: order another attempt for what failed or was refused.
+        executor: instead of the pipeline's.
         simulate: a rehearsal.
         refresh: order again what is stale.
     """
@@ -63,6 +64,7 @@ class Choices:
     max_cost: Decimal | None = None
     in_flight: int | None = None
     base_url: str | None = None
+    executor: str | None = None
     retry_failed: bool = False
     simulate: bool = False
     refresh: bool = False
@@ -382,6 +384,8 @@ def _manifest_path(written: Path) -> Path:
 def _with_choices(pipeline: Pipeline, choices: Choices) -> Pipeline:
     if choices.in_flight is not None:
         pipeline = replace(pipeline, limits=replace(pipeline.limits, in_flight=choices.in_flight))
+    if choices.executor is not None:
+        pipeline = replace(pipeline, executor=choices.executor)
     if choices.base_url is not None:
         if choices.simulate:
             raise UsageError("--simulate brings its own gateway; leave --base-url out")

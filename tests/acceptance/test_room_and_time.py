@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from veopipe.simulator.server import Simulator
 
 # The only functions that may ask what time it is: texts, the 48 hours, and the check of the clock itself.
-READ_THE_CLOCK = {"clock.now", "clock.since", "cli.commands.doctor._gateway", "run.looking._read"}
-"""The last one decides something, "not charged": only where the gateway's own clock agrees (`lookup.judge`)."""
+READ_THE_CLOCK = {
+    *("clock.now", "clock.since", "cli.commands.doctor._gateway", "run.looking._read"),
+    *("delivery.bucket.put", "delivery.probing.prove", "delivery.landing._is_old"),
+}
+"""`run.looking._read` decides something, "not charged": only where the gateway's own clock agrees (`lookup.judge`).
+`delivery.landing._is_old` removes parts of workers that are older than a day; a take never.
+"""
 
 
 def batch(number: int) -> dict[str, str]:
@@ -241,7 +246,7 @@ def functions_that(call: str) -> set[str]:
 
 
 @pytest.mark.shows("monotonic deadlines; clock changes alter messages only")
-def test_the_time_of_day_is_asked_for_in_four_places_and_every_wait_is_monotonic() -> None:
+def test_the_time_of_day_is_asked_for_in_few_places_and_every_wait_is_monotonic() -> None:
     asking = set().union(*(functions_that(f"{name}") for name in ("time.time", "datetime.now", "time.time_ns")))
     assert asking == READ_THE_CLOCK
     assert len(functions_that("time.monotonic")) > 5

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from veopipe import files, standins
+from veopipe.delivery import beside
 from veopipe.errors import EnvironmentFault
 from veopipe.ledger.paths import Places
 from veopipe.standins import StandIn
@@ -223,7 +224,7 @@ class FolderShelf:
                 return found
         return None
 
-    def put_away(self, source: Path, _take: Take, file: Delivered) -> Delivered:
+    def put_away(self, source: Path, take: Take, file: Delivered) -> Delivered:
         """Give a measured part its final name, read-only where that can be had; as `Shelf` says."""
         target = self.path(file)
         if files.is_same_file(source, target):
@@ -232,11 +233,17 @@ class FolderShelf:
         for copy in range(2, 1000):
             if not os.path.lexists(free):
                 break
+            if (known := beside.record(free, take.last.task_id, file.output)) is not None:
+                files.remove_quietly(source)
+                return known
             free = target.with_name(f"{target.stem}-{copy}{target.suffix}")
         else:
             raise FileExistsError(errno.EEXIST, "a thousand other files have its name", str(target))
         files.protect(source)
-        files.rename(source, free)
+        if not beside.is_there(free):
+            files.rename(source, free)
+        elif not files.name_if_free(source, free):  # a worker that was given it by an earlier run is as far
+            return self.put_away(source, take, file)
         return replace(file, name=free.name)
 
     def publish(self, shot: str, take: Take, others: Iterable[Take]) -> Shown:

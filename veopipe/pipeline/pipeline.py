@@ -195,6 +195,7 @@ class Pipeline:
     Attributes:
         after: the pipeline whose picks are waited for, or None.
         chain: what frames of other shots are taken of: `verified` takes, or `picked` ones only.
+        executor: who fetches videos: `local`, or an engine, as written.
         output: folder of the videos as written, relative to the manifest's folder.
         ledger: folder of the ledgers, the same.
     """
@@ -209,5 +210,6 @@ class Pipeline:
     overrides: Overrides
     after: After | None
     chain: str
+    executor: str
     output: str
     ledger: str

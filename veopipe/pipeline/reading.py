@@ -310,6 +310,7 @@ def _made(found: _Found, root: Node, profile: Profile, spelt: Mapping[tuple[int,
         overrides=Overrides(found.shown_as, written, spelt) if written else Overrides(),
         after=None,
         chain=_written(root, ("chain",)),
+        executor=_written(root, ("executor",)),
         output=_written(root, ("output",)),
         ledger=_written(root, ("ledger",)),
     )

@@ -32,12 +32,14 @@ from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import elsewhere_words
 from veopipe.project import Ending, OpenLedger, Project
-from veopipe.run import looking, naming
+from veopipe.run import engine, looking, naming
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
+from veopipe.run.carrying import Downloads
 from veopipe.run.consent import Terms, Voice, agree
 from veopipe.run.create_call import Asker
 from veopipe.run.creating import Creator
+from veopipe.run.engine import Named
 from veopipe.run.events import Happening, Journal
 from veopipe.run.leaving import Leaving
 from veopipe.run.pace import Tempo
@@ -73,6 +75,7 @@ def run(
         NotRecorded: something can't be recorded, before anything was sent.
         VeopipeError: something else stopped it before anything was sent.
     """
+    engine.check(ledger.project.pipeline.executor, ledger.project.address)
     current = Run.of(ledger, voice)
     current.look()
     ledger.look_at_output()
@@ -246,6 +249,8 @@ class Run:
         )
         for sentence in elsewhere_words(plan):
             self.journal.note(Happening.BOUGHT_ELSEWHERE, message=sentence)
+        for sentence in Named.of(self.ledger.project.pipeline.executor).warnings():
+            self.voice.tell(sentence)
 
     def _take_over(self, plan: Plan) -> None:
         """Let shots that got other ids have their states; raises `NotRecorded`."""
@@ -269,18 +274,21 @@ class Run:
         self.admission.start()
         counting = asyncio.create_task(tally.keep_up())
         counting.add_done_callback(self._look_for_bugs)
-        steps = Steps.of(self.ledger, gateway, prober, self.brakes, self.admission)
+        downloads = Downloads.of(self.ledger, gateway, self.brakes) if gateway is not None else None
+        steps = Steps.of(self.ledger, downloads, prober, self.brakes, self.admission)
         settler = Settler(self.ledger.store, self.ledger.output, steps, plan.may_show)
         if gateway is not None:
             asker = Asker(self.id, self.ledger.store, gateway, self.journal, tally.count)
             self.creator = self._creator(plan, asker, budget, permission, settler)
         try:
+            if downloads is not None:
+                await downloads.ready()
             await self._work(plan, settler)
         finally:
             counting.cancel()
             await prober.close()
-            if gateway is not None:
-                await gateway.close()
+            if downloads is not None:
+                await downloads.close()
 
     def _creator(
         self, plan: Plan, asker: Asker, budget: Budget, permission: Permission | None, settler: Settler

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from decimal import Decimal
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from veopipe import clock, crashpoints
-from veopipe.delivery.download import Fetched, Part, fetch
+from veopipe.delivery.download import Fetched, Part
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable, judge, recalled
 from veopipe.delivery.shelf import Shelf
 from veopipe.dialects.base import PollAnswer, Progress
@@ -29,8 +28,8 @@ from veopipe.pipeline.pipeline import Pipeline
 from veopipe.project import OpenLedger
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
+from veopipe.run.carrying import Carried, Downloads
 from veopipe.run.events import Happening
-from veopipe.run.pace import Line
 from veopipe.run.waiting import Waits
 from veopipe.run.watching import Content, Watch
 from veopipe.takes.status import Event, Status
@@ -81,7 +80,7 @@ class Steps:
         brakes: are put on by what stops the run, and end the waits here.
         admission: hears what polls say, and knows how hard the gateway is asked.
         has_told: whether this gateway told of any task before, as far as is on record.
-        downloads: where those wait that can't be fetched yet.
+        downloads: bring videos, or None when nothing needs the network.
         waits: whom to ask when.
     """
 
@@ -92,23 +91,23 @@ class Steps:
     brakes: Brakes
     admission: Admission
     has_told: Callable[[], bool]
-    downloads: Line
+    downloads: Downloads | None
     waits: Waits
     _has_answered: bool = False
 
     @classmethod
     def of(
-        cls, ledger: OpenLedger, gateway: Gateway | None, prober: Prober, brakes: Brakes, admission: Admission
+        cls, ledger: OpenLedger, downloads: Downloads | None, prober: Prober, brakes: Brakes, admission: Admission
     ) -> Steps:
         """The steps for the takes of a project."""
+        gateway = downloads.gateway if downloads is not None else None
 
         def has_told() -> bool:
             return gateway is not None and _has_told(ledger.store, gateway.address.name)
 
         project = ledger.project
-        line = Line(project.pipeline.limits.downloads)
         waits = Waits.of(project.pipeline.poll, admission.tempo, brakes.leaving, ledger.store)
-        return cls(gateway, prober, project.pipeline, ledger.shelf, brakes, admission, has_told, line, waits)
+        return cls(gateway, prober, project.pipeline, ledger.shelf, brakes, admission, has_told, downloads, waits)
 
     async def next(self, shot: str, take: Take, watch: Watch) -> Step | None:
         """Take the step of the take's status; None: there is nothing more that can be done for it now."""
@@ -214,8 +213,8 @@ class Steps:
             return Step(Event.RUNNING_AGAIN, {"message": "where its video is must be asked for again"})
         if watch.content.was_empty and (again := await self._asked_again(take, watch)) is not None:
             return again
-        part = await self._fetch(shot, take)
-        decided = self._received(shot, take, part, watch)
+        carried = await self._fetch(shot, take)
+        part, decided = carried.part, self._received(shot, take, carried, watch)
         if decided is not None or part.fetched is Fetched.DISK:
             return decided
         self.brakes.journal.note(Happening.WAITING, shot, take.number, part.why)
@@ -240,37 +239,24 @@ class Steps:
         watch.content.was_empty = False
         return Step(None, {"content_url": found})
 
-    async def _fetch(self, shot: str, take: Take) -> Part:
-        if self.gateway is None or take.last.task_id is None:  # guards the types
-            return Part(Fetched.NOT_READY, "no gateway")
-        target, journal = self.shelf.part(shot, take.number), self.brakes.journal
-        async with self.downloads.turn(take.last.submitted_at):  # what the gateway forgets first comes first
-            if self.brakes.is_leaving or self.brakes.is_full:
-                return Part(Fetched.DISK, "nothing is fetched any more in this run")
-            crashpoints.reach("download", shot)
-            journal.note(Happening.DOWNLOADING, shot, take.number)
-            began = time.monotonic()
-            part = await fetch(
-                self.gateway,
-                take.last,
-                target,
-                lambda size, length: journal.note(Happening.RECEIVED, shot, take.number, bytes=size, length=length),
-            )
-        part = replace(part, seconds=time.monotonic() - began)
+    async def _fetch(self, shot: str, take: Take, *, here: bool = False) -> Carried:
+        """Bring a video; `here`: into its part on this disk, and nowhere else."""
+        if self.downloads is None or take.last.task_id is None:  # guards the types
+            return Carried(Part(Fetched.NOT_READY, "no gateway"))
+        carried = await self.downloads.fetch(shot, take, here=here)
+        part = carried.part
         if part.fetched is Fetched.KEY_REFUSED and (await self._ask(take)).progress is not Progress.KEY_REFUSED:
-            return replace(part, fetched=Fetched.NOT_READY)  # new-api: `403 request blocked` is about this video
-        if part.fetched is Fetched.DISK and not (self.brakes.is_leaving or self.brakes.is_full):
-            self.brakes.is_full = True
-            self.brakes.stop(f"{shot}: {part.why}", ExitCode.ENVIRONMENT)
-        return part
+            part = replace(part, fetched=Fetched.NOT_READY)  # new-api: `403 request blocked` is about this video
+        return replace(carried, part=part)
 
-    def _received(self, shot: str, take: Take, part: Part, watch: Watch) -> Step | None:
-        content = watch.content
+    def _received(self, shot: str, take: Take, carried: Carried, watch: Watch) -> Step | None:
+        content, part = watch.content, carried.part
         waited = content.count(is_corrupt=part.fetched is Fetched.CORRUPT, is_empty=part.fetched is Fetched.NOT_READY)
         if part.fetched is Fetched.COMPLETE:
-            content.whole = (self.shelf.part(shot, take.number), part.video) if part.video is not None else None
-            file = self.shelf.expected(shot, take.number, part.sha256, part.bytes)
-            return Step(Event.DELIVERED, {"file": file, "fetched_s": round(part.seconds, 2)})
+            content.whole = carried.whole(self.shelf.part(shot, take.number))
+            file = carried.file or self.shelf.expected(shot, take.number, part.sha256, part.bytes)
+            took = {"fetched_s": round(part.seconds, 2)} if part.seconds else {}
+            return Step(Event.DELIVERED, {"file": file, **took})
         if part.fetched is Fetched.GONE:
             return Step(Event.GONE, {"reason": "gone", "message": f"paid, and gone at the gateway: {part.why}"})
         if part.fetched is Fetched.KEY_REFUSED:
@@ -312,7 +298,7 @@ class Steps:
             return "the gateway has it no more"
         if self.gateway is None or last.gateway != self.gateway.address.name:
             return f"only a run with the gateway {last.gateway} and its key can fetch it"
-        part = await self._fetch(shot, take)
+        part = (await self._fetch(shot, take, here=True)).part
         if part.fetched is not Fetched.COMPLETE:
             return f"it couldn't be fetched again: {part.why}"
         path = self.shelf.part(shot, take.number)

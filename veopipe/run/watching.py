@@ -12,6 +12,7 @@ from pathlib import Path
 from veopipe.delivery.boxes import Video
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.run.pace import Tempo, about, after_trouble
+from veopipe.takes.take import Delivered
 from veopipe.text import without_ids
 from veopipe.values import dataclass
 
@@ -27,13 +28,14 @@ class Content:
         corrupt: those whose body was damaged.
         was_empty: the last one brought no video.
         unsent: how often it couldn't be put into its store.
-        whole: the part that the last one brought, hashed and looked at as it came, and what its boxes say.
+        whole: the part that the last one brought, hashed and looked at as it came, and what its boxes say; or the
+            record of it, measured and in its place.
     """
 
     corrupt: int = 0
     was_empty: bool = False
     unsent: int = 0
-    whole: tuple[Path, Video] | None = None
+    whole: tuple[Path | Delivered, Video | None] | None = None
     _since: float | None = None
 
     def count(self, *, is_corrupt: bool, is_empty: bool) -> float:

@@ -32,6 +32,7 @@ _CODES = """0 everything selected is verified; 1 some takes are refused, failed,
 @about_spending
 @click.option("--yes", is_flag=True, help="Agree to the price without being asked.")
 @click.option("--plan", "plan_file", type=LocalPath(path_type=Path), help="Make only the creates this plan lists.")
+@click.option("--executor", metavar="NAME", help="Who fetches videos, instead of the pipeline's; local: this machine.")
 @click.option("--new-ledger", is_flag=True, help="Start a new ledger on purpose.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what stops the run or needs a person.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every step and every wait.")
