@@ -349,6 +349,8 @@ class Project:
         review.write(self.loaded.places, changed)
         try:
             with _changing(self, self.tell) as held:
+                if not held.output.is_seen:
+                    self.tell("finished names in the store follow with the next run")
                 return Reviewed(tuple(changed), tuple(naming.follow(held, held.plan(anywhere=True))))
         except LedgerLocked:
             return Reviewed(tuple(changed), running=True)

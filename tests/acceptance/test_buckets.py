@@ -172,6 +172,34 @@ def test_what_is_not_ours_keeps_its_names(remote: Remote) -> None:
     assert remote.film.command("verify", "shots.yaml", "-p", "quick.yaml").code == 0
 
 
+@pytest.mark.parametrize("name", ["ä b", "a#1", "a?x=1", "a%2Fb", "a+b&c=*", "'a'"])
+def test_a_list_may_be_called_what_it_likes(remote: Remote, name: str) -> None:
+    remote.film.list({"a": "a lighthouse"}, name=f"{name}.yaml")
+    remote.film.list({"a": "another lighthouse"}, name="a.yaml")
+
+    done = remote.film.run(manifest=f"{name}.yaml")
+    other = remote.film.run(manifest="a.yaml")
+
+    assert (done.code, other.code) == (0, 0)
+    assert done.shots["a"]["file"] == f"{remote.prefix}/{name}/takes/a.001.mp4"
+    found = remote.store.objects(remote.prefix)
+    names = [".ledger", "a.mp4", "takes/a.001.mp4"]
+    assert sorted(found) == sorted(f"{folder}/{each}" for folder in (name, "a") for each in names)
+    assert remote.film.run(manifest=f"{name}.yaml").code == 0
+
+
+def test_a_renamed_list_is_told_what_to_copy(remote: Remote, gateway: Simulator) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    (remote.film.folder / "shots.yaml").rename(remote.film.folder / "film.yaml")
+
+    done = remote.film.run(manifest="film.yaml")
+
+    assert done.code == 2
+    assert f"copy {remote.prefix}/shots to {remote.prefix}/film in the store" in done.document["hint"]
+    assert len(gateway.charged) == 1
+
+
 # --- trouble ----------------------------------------------------------------------------------------
 
 
@@ -281,6 +309,33 @@ def test_killed_at_any_step_of_a_delivery_the_same_command_goes_on(
     assert remote.files() == [".gitignore"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_killed_at_every_step_behind_the_create_nothing_is_paid_or_sent_twice(
+    remote: Remote, gateway: Simulator
+) -> None:
+    """Each time a shot that is paid and rendered, and a run that dies one step later on the way to its name."""
+    shots: dict[str, str] = {}
+    for step in range(1, 200):
+        shots[f"s{step}"] = f"a lighthouse {step}"
+        remote.film.list(shots)
+        paid = remote.film.start(*remote.film.arguments(), first=Mishap("kill", "download")).result()
+        assert paid.code == -9
+        killed = remote.film.start(*remote.film.arguments(), first=Mishap("kill", step)).result()
+        done = remote.run()
+        assert (done.code, set(done.statuses.values())) == (0, {"verified"}), step
+        if killed.code == 0:
+            break
+    else:
+        raise AssertionError("a run has more steps than were tried")
+
+    assert step > 20
+    assert len(gateway.charged) == len(shots)
+    assert remote.objects().keys() == {name for shot in shots for name in (f"{shot}.mp4", f"takes/{shot}.001.mp4")}
+    puts = remote.proxy.puts()
+    assert len(puts) == len(set(puts)) == len(shots)
+
+
 def test_a_run_that_ends_while_a_video_is_on_its_way_reports_and_leaves(
     remote: Remote, gateway: Simulator, until: Callable[[Callable[[], object]], None]
 ) -> None:
@@ -343,6 +398,7 @@ def test_a_pick_moves_the_finished_name_with_the_next_run(remote: Remote) -> Non
     remote.run()
     said = remote.film.command("review", "shots.yaml", "a", "--pick", "1", "-p", "quick.yaml")
     assert said.code == 0
+    assert "finished names in the store follow with the next run" in said.err
     assert "a.mp4" not in remote.objects()
 
     remote.run()

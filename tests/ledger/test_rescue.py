@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,8 +139,46 @@ def test_a_rescue_goes_beside_the_videos_when_the_ledger_takes_nothing(places: P
     assert not rescued.exists()
 
 
+@pytest.fixture
+def in_a_bucket(places: Places, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The same ledger, of a list whose output is a bucket; the system keeps temporary things in `tmp_path/tmp`."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    places.rescue.write_text("in the way")
+    return replace(store, places=replace(places, output_base="s3://bucket/film"))
+
+
+def test_with_a_bucket_it_goes_where_the_system_keeps_such_things(in_a_bucket: Store, tmp_path: Path) -> None:
+    lose(in_a_bucket.places, in_a_bucket)
+    [rescued] = (tmp_path / "tmp").glob("veopipe-*/.rescue-*.json")
+
+    assert rescued.parent.stat().st_mode & 0o777 == 0o700
+    assert not list(tmp_path.glob("s3:*"))
+    assert rescue.merge(open_store(in_a_bucket.places)) == ["hero"]
+    assert not rescued.exists()
+
+
+@pytest.mark.parametrize("kind", ["open to all", "link"])
+def test_what_somebody_else_may_have_put_there_is_not_believed(
+    in_a_bucket: Store, tmp_path: Path, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lose(in_a_bucket.places, in_a_bucket)
+    [rescued] = (tmp_path / "tmp").glob("veopipe-*/.rescue-*.json")
+    folder = rescued.parent
+    if kind == "open to all":
+        folder.chmod(0o777)
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+
+    assert rescue.merge(open_store(in_a_bucket.places)) == []
+    lose(in_a_bucket.places, in_a_bucket)
+    assert "VEOPIPE-RESCUE" in capfd.readouterr().err
+
+
 NOWHERE = """
 import errno, sys
+from dataclasses import replace
 from pathlib import Path
 from veopipe import crashpoints
 from veopipe.ledger import rescue

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from veopipe.errors import EnvironmentFault
-from veopipe.text import printable
+from veopipe.text import hide, printable
 from veopipe.values import dataclass
 
 ANSWER_WAIT = 20.0
@@ -37,6 +37,7 @@ _ENDPOINTS = {
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
     "gs": (),
 }
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_KEY")
 _PASSING = frozenset({"BadDigest", "IncompleteBody", "RequestTimeout", "ConditionalRequestConflict"})
 _FULL = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "AccountProblem"})
 _REFUSALS = frozenset({"PermissionDeniedError", "UnauthenticatedError", "NotSupportedError", "InvalidPathError"})
@@ -276,14 +277,16 @@ def _opened(url: str, wait: float) -> Any:
     require(url)
     from obstore.store import from_url
 
-    scheme = url.partition("://")[0]
+    scheme, _, place = url.partition("://")
+    for variable in _SECRETS:
+        hide(os.environ.get(variable, "").strip(), is_key=False)  # should a store repeat it
     options: Any = {"timeout": f"{wait:.0f}s", "connect_timeout": f"{ANSWER_WAIT:.0f}s"}
     options["allow_http"] = _is_plain(scheme)
     more: dict[str, Any] = {"config": {"checksum_algorithm": "SHA256"}} if scheme == "s3" else {}
     if scheme == "s3" and (provider := _of_a_profile()) is not None:
         more["credential_provider"] = provider
     try:
-        return from_url(url, client_options=options, retry_config={"max_retries": 0}, **more)
+        return from_url(f"{scheme}://{quote(place)}", client_options=options, retry_config={"max_retries": 0}, **more)
     except Exception as error:
         if not _is_a_stores(error):
             raise

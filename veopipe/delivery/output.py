@@ -6,6 +6,7 @@ Source: docs/design.md, 5 (Videos) and 5 (Whose ledger it is).
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -195,4 +196,6 @@ def _usable(where: str) -> Iterator[None]:
     try:
         yield
     except StoreFault as fault:
-        raise EnvironmentFault(f"{where} can't be used: {fault.strerror}", hint=_RIGHTS) from None
+        unset = where.startswith("s3:") and not os.environ.get("AWS_ACCESS_KEY_ID", "").strip()
+        hint = f"AWS_ACCESS_KEY_ID isn't set; {_RIGHTS}" if unset else _RIGHTS
+        raise EnvironmentFault(f"{where} can't be used: {fault.strerror}", hint=hint) from None
