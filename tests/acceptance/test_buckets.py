@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.canary import leaks_below, traces_of
+from tests.harness.canary import KEY, leaks_below, traces_of
 from tests.harness.film import Film, Result
 from tests.harness.fork import Mishap, hurried
 from tests.harness.store import SECRET, Proxy, Store, times
@@ -62,6 +62,8 @@ def remote(film: Film, store: Store, proxy: Proxy, prefix: str, tmp_path: Path) 
         hits = [path for path in tmp_path.rglob("*") if path.is_file() and trace in path.read_bytes()]
         assert not hits, f"the secret stands in {hits}"
     assert not leaks_below(tmp_path)
+    marks = [mark for mark in store.objects(prefix).values() if mark]
+    assert not any(trace.decode() in mark for mark in marks for trace in (*traces_of(SECRET), *traces_of(KEY)))
 
 
 def test_a_list_is_delivered_into_a_bucket(remote: Remote, gateway: Simulator) -> None:
@@ -114,6 +116,7 @@ def test_what_only_looks_asks_no_store(remote: Remote) -> None:
     html = (remote.film.folder / "page.html").read_text("utf-8")
     assert f"It lies at {remote.url}/takes/a.001.mp4" in html
     assert "<video" not in html
+    assert '<p class="note">It lies at' in html
     assert remote.proxy.asked == []
 
 
@@ -214,6 +217,16 @@ def test_what_may_pass_is_tried_again(remote: Remote, gateway: Simulator, what: 
     assert sorted(remote.objects()) == ["a.mp4", "takes/a.001.mp4"]
     assert remote.proxy.puts() == ["a.001.mp4"] * (1 if what in {"lost", "slow=0.5"} else 3)
     assert len(gateway.charged) == 1
+
+
+def test_a_video_may_take_longer_than_an_answer(remote: Remote) -> None:
+    remote.proxy.trouble = times(1, "slow=4", "PUT", "/takes/")
+    remote.film.list({"a": "a lighthouse"})
+
+    done = remote.film.start(*remote.film.arguments(), first=hurried("delivery.objects.ANSWER_WAIT=2")).result()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert remote.proxy.puts() == ["a.001.mp4"]
 
 
 def test_what_does_not_pass_is_parked_with_its_part_and_goes_on_later(remote: Remote, gateway: Simulator) -> None:
@@ -356,11 +369,14 @@ def test_a_run_that_ends_while_a_video_is_on_its_way_reports_and_leaves(
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_short_runs_end_with_the_right_code(remote: Remote, rounds: int) -> None:
-    remote.film.list({"a": "a lighthouse"})
-
-    codes = [remote.run().code for _ in range(rounds)]
+    codes, shots = [], {}
+    for number in range(rounds):  # each of which puts one take there
+        shots[f"s{number}"] = f"a lighthouse {number}"
+        remote.film.list(shots)
+        codes.append(remote.run().code)
 
     assert codes == [0] * rounds
+    assert len(remote.proxy.puts()) == rounds
 
 
 # --- one after the other ----------------------------------------------------------------------------

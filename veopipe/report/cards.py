@@ -151,6 +151,11 @@ class Card:
         return " + ".join([*parts, f"{written(possible)}?"] if possible else parts)
 
     @property
+    def is_stored(self) -> bool:
+        """Whether its file lies in a store, where no page plays it."""
+        return self.row.file is not None and is_prefix(self.row.file)
+
+    @property
     def differs(self) -> bool:
         """Whether something measured isn't as ordered."""
         return any(fact.differs for fact in self.facts)
@@ -325,7 +330,7 @@ def _note(row: Row) -> str:
     if not row.wanted:
         return "The list doesn't want this take any more."
     if row.file is not None and is_prefix(row.file):
-        return f"It lies at {row.file}"
+        return f"It lies at {printable(row.file, None, own=True)}"
     if row.status == Status.VERIFIED and row.file is None:
         return f"Its file isn't on this disk: {row.away}." if row.away else "Its file isn't on this disk."
     return ""
