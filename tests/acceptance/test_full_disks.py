@@ -144,7 +144,8 @@ def test_after_a_download_that_finds_no_room_no_create_goes_and_no_download_begi
         words = film.arguments("--base-url", gateway.base_url)
         run = film.start(*words, first=Mishap("full", 1, only=".part")).result()
         assert run.code == 6
-        assert Counter(run.statuses.values()) == {"rendered": in_flight, "pending": 30 - in_flight}
-        assert len(gateway.charged) == in_flight
+        bought = len(gateway.charged)  # on a slow machine the first one is there before all places are taken
+        assert 1 <= bought <= in_flight
+        assert Counter(run.statuses.values()) == {"rendered": bought, "pending": 30 - bought}
         assert len(downloads(gateway)) == 1
         ends_well(film, gateway, 30)
