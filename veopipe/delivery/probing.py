@@ -14,7 +14,8 @@ from veopipe.values import dataclass
 
 NAME = ".doctor"
 _CONTENT = b"veopipe doctor put this here, to see that it can. It may be removed.\n"
-_STALE = '"00000000000000000000000000000000"'
+STALE = '"00000000000000000000000000000000"'
+"""A condition that never holds: no content has this etag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,23 @@ def prove(url: str) -> Proof:
         there.put(NAME, _CONTENT, NEW if before is None else before[0].etag)
         after = there.look(NAME)
         off = abs(time.time() - after[0].at) if after is not None else 0.0
-        return Proof(None, _is_refused(there, NEW), _is_refused(there, _STALE), off)
+        return Proof(
+            keeps_creates=is_refused(there, NAME, _CONTENT, NEW),
+            keeps_updates=is_refused(there, NAME, _CONTENT, STALE),
+            off=off,
+        )
     except StoreFault as fault:
         return Proof(fault.strerror or "it refuses")
 
 
-def _is_refused(there: Objects, condition: str) -> bool:
+def is_refused(there: Objects, name: str, content: bytes, condition: str) -> bool:
+    """Whether a store refuses what a condition forbids; if it doesn't, the object has this content now.
+
+    Raises:
+        StoreFault: nobody can say.
+    """
     try:
-        there.put(NAME, _CONTENT, condition)
+        there.put(name, content, condition)
     except Taken:
         return True
     return False

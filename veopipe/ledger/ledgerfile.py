@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ LARGEST = 64 << 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _KEY = re.compile(rf"[0-9a-f]{{{KEY}}}")
 _LONGEST_NAME = 255  # bytes, on every usual file system
-_KNOWN = ("format", "id", "manifest", "open_runs", "attempts")
+_NONCE = re.compile(r"[0-9a-f]{32}")
+_KNOWN = ("format", "id", "manifest", "open_runs", "guard", "attempts")
 _CONFLICT = re.compile(
     rb"^<{7}[^\n]*\n(.*?)(?:^\|{7}[^\n]*\n.*?)?^={7}[^\n]*\n(.*?)^>{7}[^\n]*\n", re.MULTILINE | re.DOTALL
 )
@@ -37,6 +38,21 @@ _CONFLICT = re.compile(
 
 class Newer(ValueError):
     """A newer veopipe wrote it: an older version of the file would forget what that one knew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a copy of a ledger remembers of its guard (`run.guard`).
+
+    Attributes:
+        serial: which run that may spend it is, from 1.
+        nonce: random, and in the guard from that run on: of all copies, the newest has it.
+        before: the nonce that the guard had before; None: there was no guard.
+    """
+
+    serial: int
+    nonce: str
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,7 @@ class Ledger:
             count what they spent.
         attempts: key of an order (`order.key_of`) → how many attempts were made for it; None: an older veopipe wrote
             it and didn't count, or it is a rehearsal's.
+        guard: what it remembers of its guard; None: no run of this copy had one.
         is_new: there is no ledger yet; nothing was ever bought.
         is_lost: there are state files, but no `ledger.json` that counts them.
         is_torn: git left both sides of a conflict in it.
@@ -60,10 +77,16 @@ class Ledger:
     manifest: str
     open_runs: tuple[str, ...] = ()
     attempts: Mapping[str, int] | None = None
+    guard: Mark | None = None
     is_new: bool = False
     is_lost: bool = False
     is_torn: bool = False
     unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the file says this, whole."""
+        return not (self.is_new or self.is_lost or self.is_torn)
 
 
 def parse(text: bytes) -> Ledger:
@@ -86,7 +109,23 @@ def parse(text: bytes) -> Ledger:
     if attempts is not None and not _is_count(attempts):
         raise ValueError("its attempts aren't a number for each order")
     unknown = {key: value for key, value in document.items() if key not in _KNOWN}
-    return Ledger(ledger, manifest, tuple(runs), attempts, unknown=unknown)
+    return Ledger(ledger, manifest, tuple(runs), attempts, _mark(document.get("guard")), unknown=unknown)
+
+
+def _mark(value: Any) -> Mark | None:
+    """What it says of its guard."""
+    if value is None:
+        return None
+    said = value if isinstance(value, dict) else {}
+    serial, nonce, before = said.get("serial"), said.get("nonce"), said.get("before")
+    if type(serial) is not int or serial < 1 or not is_nonce(nonce) or not (before is None or is_nonce(before)):
+        raise ValueError("what it says of its guard can't be understood")
+    return Mark(serial, str(nonce), before)
+
+
+def is_nonce(value: object) -> bool:
+    """Whether this is a nonce of a guard: 32 hexadecimal digits."""
+    return isinstance(value, str) and _NONCE.fullmatch(value) is not None
 
 
 def _known_format(document: Any) -> dict[str, Any]:
@@ -121,6 +160,8 @@ def _is_file_name(text: str) -> bool:
 def dump(ledger: Ledger) -> bytes:
     """The text of the file: one line for each order, sorted, so that two versions merge well."""
     head = {"format": FORMAT, "id": ledger.id, "manifest": ledger.manifest, "open_runs": list(ledger.open_runs)}
+    if ledger.guard is not None:
+        head["guard"] = asdict(ledger.guard)
     text = json.dumps({**head, **ledger.unknown}, indent=2).removesuffix("\n}")
     if ledger.attempts is not None:  # a long list: ten times as quick as the encoder that indents
         lines = ",\n".join(f'    "{key}": {number}' for key, number in sorted(ledger.attempts.items()))
@@ -143,6 +184,7 @@ def merged(base: Ledger | None, ours: Ledger, theirs: Ledger) -> Ledger:
         theirs.manifest if ours.manifest == base.manifest else ours.manifest,
         tuple(run for run in dict.fromkeys((*ours.open_runs, *theirs.open_runs)) if run not in ended),
         _merged_count(base.attempts or {}, ours.attempts, theirs.attempts),
+        max((side.guard for side in (ours, theirs) if side.guard), key=lambda mark: mark.serial, default=None),
         unknown={**theirs.unknown, **ours.unknown},
     )
 

@@ -198,6 +198,7 @@ class Pipeline:
         executor: who fetches videos: `local`, or an engine, as written.
         output: folder of the videos as written, relative to the manifest's folder.
         ledger: folder of the ledgers, the same.
+        guard: address of the object that says which copy of the ledger is the newest, or None.
     """
 
     name: str
@@ -213,3 +214,4 @@ class Pipeline:
     executor: str
     output: str
     ledger: str
+    guard: str | None

@@ -279,7 +279,13 @@ def _folder_findings(root: Node) -> list[Finding]:
         elif (why := meant_elsewhere(written)) is not None:
             yet = "; of stores s3://, gs:// and az:// are known" if key == "output" and "an address" in why else ""
             found.append(checks.wrong("pipeline", (key,), f"`{key}` {why}{yet}"))
-    return found
+    return found + _guard_findings(root)
+
+
+def _guard_findings(root: Node) -> list[Finding]:
+    written = checks.text_at(root, ("guard",))
+    why = fault(written) if is_prefix(written) else None
+    return [checks.wrong("pipeline", ("guard",), f"`guard` {why}")] if why else []
 
 
 def _command_findings(root: Node) -> list[Finding]:
@@ -313,6 +319,7 @@ def _made(found: _Found, root: Node, profile: Profile, spelt: Mapping[tuple[int,
         executor=_written(root, ("executor",)),
         output=_written(root, ("output",)),
         ledger=_written(root, ("ledger",)),
+        guard=_written(root, ("guard",)),
     )
 
 

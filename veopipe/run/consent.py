@@ -32,11 +32,13 @@ class Terms:
         yes: `--yes`.
         permission: of `--plan`; None: no plan file limits it.
         new_ledger: `--new-ledger`.
+        take_over: `--take-over`.
     """
 
     yes: bool = False
     permission: Permission | None = None
     new_ledger: bool = False
+    take_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import elsewhere_words
 from veopipe.project import Ending, OpenLedger, Project
-from veopipe.run import engine, looking, naming
+from veopipe.run import engine, guard, looking, naming
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.carrying import Downloads
@@ -83,6 +83,7 @@ def run(
     plan = ledger.plan()
     for finding in denied:  # after the plan: what wasn't charged is sent by the next run
         looking.record(ledger.store, finding)
+    claim = guard.look(ledger, plan, terms, voice)
     for sentence in prospect(ledger, plan).sentences():
         voice.tell(sentence)
     permission = agree(plan, ledger, terms, voice)
@@ -91,6 +92,8 @@ def run(
     if any(item.sources for item in plan.creates):
         frames.require()
     gateway = connect(ledger.project, plan, environ)
+    if claim is not None:
+        claim.take(ledger)
     budget = current.make_ready(plan)
     if not gc.isenabled():  # the command line reads without it (`__main__`)
         gc.freeze()  # list, plan and ledger stay as long as the run: no need to go through them again and again

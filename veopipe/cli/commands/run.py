@@ -34,6 +34,7 @@ _CODES = """0 everything selected is verified; 1 some takes are refused, failed,
 @click.option("--plan", "plan_file", type=LocalPath(path_type=Path), help="Make only the creates this plan lists.")
 @click.option("--executor", metavar="NAME", help="Who fetches videos, instead of the pipeline's; local: this machine.")
 @click.option("--new-ledger", is_flag=True, help="Start a new ledger on purpose.")
+@click.option("--take-over", is_flag=True, help="Go on though the guard knows a newer copy of the ledger.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what stops the run or needs a person.")
 @click.option("-v", "--verbose", is_flag=True, help="Show every step and every wait.")
 def command(
@@ -43,6 +44,7 @@ def command(
     yes: bool,
     plan_file: Path | None,
     new_ledger: bool,
+    take_over: bool,
     quiet: bool,
     verbose: bool,
     **options: Any,
@@ -54,7 +56,7 @@ def command(
     film = Project.of(Choices(manifest, **options), os.environ, say)
     loaded = film.loaded
     show_problems(film.problems)
-    terms = Terms(yes, planfile.read_permission(plan_file) if plan_file else None, new_ledger)
+    terms = Terms(yes, planfile.read_permission(plan_file) if plan_file else None, new_ledger, take_over)
     with (
         notify.of_a_false_start(loaded),
         film.at_its_gateway() as there,

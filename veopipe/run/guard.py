@@ -1,0 +1,265 @@
+"""The guard of a ledger: one small object in a store that says which copy of the ledger is the newest.
+
+A ledger lies in git, so there may be two copies of it, and old ones: a second checkout, or that of a job which died
+before its push. Such a copy doesn't know what was bought since, and would buy it again.
+
+* Each run that may spend takes the guard, by a swap that the store allows to one only: a new nonce for the last one.
+* `ledger.json` holds the new nonce before the guard does, and the last one beside it: killed in between, the same copy
+  goes on. A copy that knows neither is refused, and so is one without a guard where there was one.
+* Nothing has to be unlocked by hand: a guard isn't held, it says who came last.
+
+Source: docs/scale.md, e; docs/design.md, 5 (The guard).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from veopipe import clock, crashpoints
+from veopipe.delivery.objects import NEW, Missing, Objects, Passing, StoreFault, Taken
+from veopipe.delivery.probing import STALE, is_refused
+from veopipe.errors import EnvironmentFault, LedgerRefused, UsageError, VeopipeError
+from veopipe.ledger.ledgerfile import Ledger, Mark, is_nonce
+from veopipe.money import dollars_to_come
+from veopipe.plan.plan import Plan
+from veopipe.project import OpenLedger
+from veopipe.run.consent import Terms, Voice
+from veopipe.text import counted, printable
+from veopipe.values import dataclass
+
+LARGEST = 4096
+"""Bytes of a guard that are read; it has some 250."""
+_PAUSES = (0.2, 0.6, 2.0)  # seconds before a call is repeated
+_T = TypeVar("_T")
+_TAKE_OVER = "veopipe run … --take-over"
+_PULL = f"bring the newest ledger here: git pull; if it is lost for good: {_TAKE_OVER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a guard says.
+
+    Attributes:
+        ledger: whose it is.
+        serial: how often it was taken.
+        nonce: of the copy that took it last.
+        host: where that was.
+        since: when that was, as ISO 8601.
+        text: the bytes that say so.
+        etag: of these bytes.
+    """
+
+    ledger: str
+    serial: int
+    nonce: str
+    host: str
+    since: str
+    text: bytes
+    etag: str
+
+    @property
+    def who(self) -> str:
+        """Which copy took it last, for people."""
+        return f"{self.host} on {self.since}"
+
+
+class Guard:
+    """The guard at an address, for one ledger."""
+
+    def __init__(self, url: str) -> None:
+        folder, _, self._name = url.rpartition("/")
+        self.url = url
+        self._store = Objects(folder)
+
+    @classmethod
+    def of(cls, ledger: OpenLedger) -> Guard | None:
+        """The one that the pipeline names; None: it names none, or this is a rehearsal.
+
+        Raises:
+            EnvironmentFault: the extra isn't installed, or the environment names no usable store.
+        """
+        project = ledger.project
+        return None if project.pipeline.guard is None or project.places.simulated else cls(project.pipeline.guard)
+
+    def look(self) -> Standing | None:
+        """What it says; None: it isn't there.
+
+        Raises:
+            EnvironmentFault: nobody can say, or it is no guard.
+        """
+        try:
+            text, seen = self._store.read(self._name, LARGEST)
+        except Missing:
+            return None
+        except StoreFault as fault:
+            raise _unusable(fault) from None
+        try:
+            return _read(text, seen.etag)
+        except ValueError:
+            raise EnvironmentFault(
+                f"{self.url} is no guard of a ledger", hint="name an object that nothing else uses"
+            ) from None
+
+    def check(self, head: Ledger) -> Standing | None:
+        """What it says, if this copy of the ledger is the newest.
+
+        Raises:
+            LedgerRefused: it guards another ledger.
+            EnvironmentFault: this copy isn't the newest, or nobody can say.
+        """
+        found = self.look()
+        if (objection := self.objection(head, found)) is not None:
+            raise objection
+        return found
+
+    def objection(self, head: Ledger, found: Standing | None) -> VeopipeError | None:
+        """Why a copy of a ledger isn't the newest by what was found; None: it is."""
+        mark = head.guard
+        if found is None:
+            if mark is None or mark.before is None:
+                return None
+            said = f"{self.url}, which guards this ledger, isn't there any more"
+            return EnvironmentFault(said, hint=f"bring it back, or see that no other copy spends, then: {_TAKE_OVER}")
+        if found.ledger != head.id:
+            return self._of_another(head, found)
+        if mark is not None and found.nonce in {mark.nonce, mark.before}:
+            return None
+        here = f"the one here took it {mark.serial} times" if mark is not None else "the one here never took it"
+        return EnvironmentFault(
+            f"this copy of the ledger isn't the newest: {found.who} went on with another one "
+            f"({self.url} was taken {found.serial} times; {here})",
+            hint=_PULL,
+        )
+
+    def _of_another(self, head: Ledger, found: Standing) -> VeopipeError:
+        if head.is_new or head.is_lost:
+            return EnvironmentFault(
+                f"there is no ledger here, and {self.url} guards one: {found.who} went on with it",
+                hint=f"{_PULL}\nif this is another list, give it a guard of its own",
+            )
+        return LedgerRefused(
+            f"{self.url} guards another ledger ({found.ledger[:12]}…, {found.who})",
+            hint="give each list a guard of its own: another name in the bucket",
+        )
+
+    def take(self, ledger: OpenLedger, found: Standing | None) -> None:
+        """Be the newest copy, on record first.
+
+        Args:
+            ledger: whose copy that is.
+            found: what the guard said when it was looked at.
+
+        Raises:
+            UsageError: the store ignores conditions, so it can't guard.
+            EnvironmentFault: another copy was quicker, or the store refuses.
+        """
+        mark = ledger.head.guard
+        serials = [seen.serial for seen in (found, mark) if seen is not None]
+        taken = Mark(max(serials, default=0) + 1, os.urandom(16).hex(), found.nonce if found is not None else None)
+        ledger.write(guard=taken, starts=True)
+        text = _text(ledger.head.id, taken)
+        try:
+            if found is not None:
+                self._prove(found.text)
+            _patiently(partial(self._swap, text, NEW if found is None else found.etag, taken))
+            if found is None:
+                self._prove(text)
+        except StoreFault as fault:
+            raise _unusable(fault) from None
+
+    def _swap(self, text: bytes, condition: str, taken: Mark) -> None:
+        """Write it where the condition holds. A lost answer is looked up: the nonce says whose it is."""
+        crashpoints.reach("guard", self.url)
+        try:
+            self._store.put(self._name, text, condition)
+        except (Taken, Passing) as fault:
+            now = self.look()
+            if now is not None and now.nonce == taken.nonce:
+                return
+            if isinstance(fault, Passing):
+                raise
+            who = f"{now.who} took {self.url}" if now is not None else f"{self.url} is gone"
+            raise EnvironmentFault(f"another copy of this ledger was quicker: {who}", hint=_PULL) from None
+
+    def _prove(self, text: bytes) -> None:
+        """See that the store refuses what a condition forbids; `text` is what the guard has now."""
+        if not all(_patiently(partial(is_refused, self._store, self._name, text, when)) for when in (NEW, STALE)):
+            raise UsageError(
+                f"{self.url} can't guard: its store ignores conditions, so two copies could both take it",
+                hint="docs/scale.md says which stores keep them; or leave `guard` out",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A guard that was looked at and may be taken: by the newest copy, or in spite of another one."""
+
+    guard: Guard
+    found: Standing | None
+
+    def take(self, ledger: OpenLedger) -> None:
+        """Be the newest copy, before the first create; raises as `Guard.take` does."""
+        self.guard.take(ledger, self.found)
+
+
+def look(ledger: OpenLedger, plan: Plan, terms: Terms, voice: Voice) -> Claim | None:
+    """The guard that a run has to take before it spends; None: it has none, or spends nothing.
+
+    Raises:
+        LedgerRefused: it guards another ledger.
+        EnvironmentFault: this copy of the ledger isn't the newest and nobody takes over, or nobody can say.
+    """
+    guard = Guard.of(ledger) if plan.worst_usd else None
+    if guard is None:
+        return None
+    found = guard.look()
+    objection = guard.objection(ledger.head, found)
+    if objection is not None:
+        if not terms.take_over or isinstance(objection, LedgerRefused):
+            raise objection
+        voice.tell(_risk(plan, found))
+    return Claim(guard, found)
+
+
+def _risk(plan: Plan, found: Standing | None) -> str:
+    """What taking over may cost."""
+    who = f"the copy that {found.who} went on with" if found is not None else "another copy of this ledger"
+    videos, price = counted(len(plan.creates), "video"), dollars_to_come(plan.cost_usd)
+    return f"warning: {who} may have bought any of these {videos} ({price}): what it bought is paid twice"
+
+
+def _patiently(call: Callable[[], _T]) -> _T:
+    """Repeat a call that can be made twice while its trouble may pass."""
+    for pause in _PAUSES:
+        try:
+            return call()
+        except Passing:
+            threading.Event().wait(pause)
+    return call()
+
+
+def _unusable(fault: StoreFault) -> EnvironmentFault:
+    return EnvironmentFault(f"the guard {fault}", hint="without it nobody can say whether this ledger is the newest")
+
+
+def _text(ledger: str, mark: Mark) -> bytes:
+    said = {"v": 1, "ledger": ledger, "serial": mark.serial, "nonce": mark.nonce}
+    return json.dumps({**said, "host": socket.gethostname()[:100], "since": clock.now()}).encode("ascii")
+
+
+def _read(text: bytes, etag: str) -> Standing:
+    """What a guard's bytes say; raises `ValueError`."""
+    found: Any = json.loads(text)
+    if not isinstance(found, dict) or found.get("v") != 1:
+        raise ValueError("no guard of this version")
+    ledger, serial, nonce, *about = (found.get(key) for key in ("ledger", "serial", "nonce", "host", "since"))
+    if not isinstance(ledger, str) or type(serial) is not int or not is_nonce(nonce):
+        raise ValueError("a field is missing or has the wrong type")
+    host, since = (printable(value, 100) if isinstance(value, str) else "somebody" for value in about)
+    return Standing(printable(ledger, 64), serial, str(nonce), host, since, text, etag)
