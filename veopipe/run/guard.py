@@ -8,7 +8,7 @@ before its push. Such a copy doesn't know what was bought since, and would buy i
   goes on. A copy that knows neither is refused, and so is one without a guard where there was one.
 * Nothing has to be unlocked by hand: a guard isn't held, it says who came last.
 
-Source: docs/scale.md, e; docs/design.md, 5 (The guard).
+Source: docs/scale.md, g; docs/design.md, 5 (The guard).
 """
 
 from __future__ import annotations
