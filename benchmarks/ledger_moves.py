@@ -110,7 +110,7 @@ def _git(*words: str, folder: Path) -> None:
 def _follow_advice(refused: Weighed, folder: Path) -> None:
     """Run the command that a refused run prints."""
     document = json.loads(refused.out)
-    advice = document["hint"].split("\n")[0].partition("folder: ")[2]
+    advice = document["hint"].split("\n")[0].partition("move its ledger: ")[2]
     if refused.code != 2 or not advice.startswith("mv "):
         raise SystemExit(f"the renamed manifest wasn't refused with a command: {document}")
     subprocess.run(advice, shell=True, cwd=folder, check=True)
