@@ -98,7 +98,7 @@ def test_a_checkout_from_before_the_last_run_is_refused_before_anything_is_sent(
     assert guarded.film.run().code == 0
     host = guarded.says()["host"]
 
-    refused(old.run(), "isn't the newest", host, "git pull", "taken 2 times", "took it 1 times")
+    refused(old.run(), "isn't the newest", host, "git pull", "taken 2 times", "took it 1 time)")
     refused(old.command("resolve", "shots.yaml", "-p", "quick.yaml", "s1", "--write-off", "--format", "json"), "newest")
     assert len(gateway.charged) == 3
 
@@ -240,6 +240,20 @@ def test_what_is_no_guard_is_left_alone(guarded: Guarded, gateway: Simulator, st
 
     refused(guarded.film.run(), "is no guard")
     assert (store.content(folder, name), gateway.charged) == (b"somebody's notes", [])
+
+
+def test_doctor_says_where_the_guard_stands(guarded: Guarded, proxy: Proxy) -> None:
+    def check() -> dict[str, Any]:
+        words = ("doctor", "-p", "quick.yaml", "--base-url", guarded.film.base_url, "--format", "json")
+        checks = guarded.film.command(*words).document["checks"]
+        return next(check for check in checks if check["name"] == "guard")
+
+    assert check()["state"] == "note"
+    guarded.film.run()
+    assert check()["state"] == "good"
+    assert "was taken 1 time, last by" in check()["found"]
+    proxy.trouble = times(99, "403", "GET", "film.guard")
+    assert check()["state"] == "bad"
 
 
 def test_a_rehearsal_has_none(guarded: Guarded) -> None:

@@ -130,10 +130,12 @@ class Guard:
             return self._of_another(head, found)
         if mark is not None and found.nonce in {mark.nonce, mark.before}:
             return None
-        here = f"the one here took it {mark.serial} times" if mark is not None else "the one here never took it"
+        here = (
+            f"the one here took it {counted(mark.serial, 'time')}" if mark is not None else "the one here never took it"
+        )
         return EnvironmentFault(
             f"this copy of the ledger isn't the newest: {found.who} went on with another one "
-            f"({self.url} was taken {found.serial} times; {here})",
+            f"({self.url} was taken {counted(found.serial, 'time')}; {here})",
             hint=_PULL,
         )
 

@@ -37,10 +37,11 @@ from veopipe.pipeline.pipeline import INSTEAD, Pipeline, Provider
 from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.volume import BYTES_A_SECOND
 from veopipe.project import address_typed
+from veopipe.run.guard import Guard
 from veopipe.run.looking import NO_USER, TOKEN
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
-from veopipe.text import printable, sized
+from veopipe.text import counted, printable, sized
 from veopipe.values import dataclass
 
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
@@ -134,6 +135,7 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         _certificates(pipeline, environ),
         *_account(pipeline, environ),
         *_store(pipeline),
+        *_guard(pipeline),
     ]
     try:
         key = read_key(pipeline.provider.api_key_env, environ)
@@ -208,6 +210,23 @@ def _store(pipeline: Pipeline) -> Iterator[Check]:
         yield Check("conditions", "note", found, "let nothing else write there")
     remedy = "set this machine's clock: stores refuse what is signed with another time" if proof.off > _SKEW else ""
     yield Check("store's clock", "note" if remedy else "good", f"{proof.off:.0f} s from this machine's", remedy)
+
+
+def _guard(pipeline: Pipeline) -> Iterator[Check]:
+    """What the guard says, where there is one."""
+    if pipeline.guard is None:
+        return
+    try:
+        found = Guard(pipeline.guard).look()
+    except EnvironmentFault as error:
+        yield Check("guard", "bad", error.message, error.hint or "")
+        return
+    where = printable(pipeline.guard)
+    if found is None:
+        yield Check("guard", "note", f"{where} isn't there yet", "the first run that spends makes it")
+        return
+    said = f"{where} was taken {counted(found.serial, 'time')}, last by {found.who}"
+    yield Check("guard", "good", said)
 
 
 def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
