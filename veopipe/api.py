@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from veopipe import project
 from veopipe.delivery import shelf
-from veopipe.delivery.objects import StoreFault
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, Problem, UsageError
 from veopipe.film import review
 from veopipe.film.decisions import Decision, decide
@@ -225,6 +224,7 @@ class Project:
         """
         import asyncio  # as in `carry_out`
 
+        from veopipe.delivery.objects import StoreFault
         from veopipe.run import verify
 
         with _changing(self, self.tell) as ledger:

@@ -367,6 +367,7 @@ def test_a_run_that_ends_while_a_video_is_on_its_way_reports_and_leaves(
     assert len(gateway.charged) == 1
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_short_runs_end_with_the_right_code(remote: Remote, rounds: int) -> None:
     codes, shots = [], {}

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from veopipe import files
-from veopipe.delivery.bucket import KEY, Mark
+from veopipe.delivery.marks import KEY, Mark
 from veopipe.takes.take import Delivered
 
 _LONGEST = 64 << 10  # bytes; one has some hundreds

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from veopipe import crashpoints, files
-from veopipe.delivery.bucket import Bucket, Mark, Thing
+from veopipe.delivery.bucket import Bucket, Thing
+from veopipe.delivery.marks import Mark
 from veopipe.delivery.objects import StoreFault
 from veopipe.delivery.shelf import Absent, Elsewhere, Shown, holds, lack
 from veopipe.ledger.paths import Places

@@ -26,8 +26,9 @@ from typing import Protocol
 
 from veopipe import files
 from veopipe.delivery import beside
-from veopipe.delivery.bucket import Bucket, Mark
+from veopipe.delivery.bucket import Bucket
 from veopipe.delivery.errand import Place, Task
+from veopipe.delivery.marks import Mark
 from veopipe.delivery.objects import Missing, Passing
 from veopipe.delivery.room import ROOM_TO_LEAVE
 from veopipe.takes.take import Delivered

@@ -5,30 +5,20 @@ Source: docs/design.md, 5 (Videos) and 5 (Whose ledger it is).
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from veopipe.delivery.bucket import Bucket
-from veopipe.delivery.bucketshelf import BucketShelf, make_scratch
-from veopipe.delivery.objects import StoreFault
-from veopipe.delivery.shelf import FolderShelf, Shelf, names_in, strange, strays
+from veopipe.delivery.shelf import FolderShelf, Shelf, strays
 from veopipe.delivery.shelves import Shelves
-from veopipe.errors import EnvironmentFault, LedgerRefused
 from veopipe.ledger import owner
 from veopipe.ledger.ledgerfile import Ledger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.takes.take import ShotState
-from veopipe.text import printable
 from veopipe.values import dataclass
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-_RIGHTS = "docs/scale.md says which rights are needed, and what the environment is to have"
 
 
 class Output(Protocol):
@@ -105,77 +95,6 @@ class FolderOutput:
         """Nothing is under way here."""
 
 
-class BucketOutput:
-    """A prefix of a bucket. It is listed once, when a run looks.
-
-    Args:
-        places: the list's; its output is such a prefix.
-        ledger: the id of its ledger.
-        at_once: takes that may be on their way there. They have threads of their own: a video takes its time, and at
-            the end nobody waits for these.
-    """
-
-    def __init__(self, places: Places, ledger: str, at_once: int) -> None:
-        self.places = places
-        self._bucket = Bucket(places.output_base, places.name, ledger)
-        self.shelf = Shelves(BucketShelf(places, self._bucket), FolderShelf(places))
-        from concurrent.futures import ThreadPoolExecutor  # with logging, which plans and reports don't need
-
-        self.threads = ThreadPoolExecutor(at_once, "store")
-        self._owner: str | None = None
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether it was listed."""
-        return self._bucket.seen is not None
-
-    def look(self, ledger: Ledger) -> Ledger:
-        """List it, and see whose it is; as `Output` says."""
-        with _usable(self._bucket.url):
-            self._bucket.list()
-            if ".ledger" in (self._bucket.seen or {}):
-                self._owner = self._bucket.owner()
-        if ledger.is_lost and self._owner:
-            ledger = replace(ledger, id=self._owner)
-        self._bucket.ledger = ledger.id
-        self._check(ledger)
-        return ledger
-
-    def _check(self, ledger: Ledger) -> None:
-        if self._owner not in {None, ledger.id}:
-            where = self._bucket.url
-            raise LedgerRefused(
-                f"{where} belongs to another ledger (its .ledger says {printable(self._owner or '')[:12]}…)",
-                hint="bring its ledger back if this is a new checkout, or write another `output` into the pipeline",
-            )
-
-    def claim(self, ledger: Ledger) -> None:
-        """Make the scratch folder, and `.ledger` in the bucket; as `Output` says."""
-        try:
-            make_scratch(self.places)
-        except OSError as error:
-            raise EnvironmentFault(f"{self.places.scratch} can't be used: {error.strerror}") from None
-        if self._owner is None:
-            with _usable(self._bucket.url):
-                self._owner = self._bucket.claim()
-        self._check(ledger)
-
-    def strays(self, states: Mapping[str, ShotState], ids: Iterable[str]) -> dict[str, str]:
-        """What the list of it has, and the parts on this disk; as `Output` says."""
-        known, wanted = set(self._bucket.seen or {}), set(ids)
-        takes = [name.removeprefix("takes/") for name in sorted(known) if name.startswith("takes/")]
-        parts = [name for name in names_in(self.places.scratch) if name.endswith(".part")]
-        scratch = f"{self.places.ledger_base}/{self.places.name}/scratch"
-        return {
-            **{shot: f"{scratch}/{name}" for shot, name in strange(parts, states, wanted).items()},
-            **{shot: f"{self._bucket.url}/takes/{name}" for shot, name in strange(takes, states, wanted).items()},
-        }
-
-    def close(self) -> None:
-        """Begin nothing more; as `Output` says."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
-
-
 def output_of(places: Places, ledger: str = "", at_once: int = 4) -> Output:
     """The output of a list.
 
@@ -185,17 +104,8 @@ def output_of(places: Places, ledger: str = "", at_once: int = 4) -> Output:
         at_once: takes that may be on their way there.
     """
     if is_prefix(places.output_base):
+        from veopipe.delivery.bucketoutput import BucketOutput  # with what speaks to stores, which folders don't need
+
         return BucketOutput(places, ledger, at_once)
     folder = FolderShelf(places)
     return FolderOutput(places, Shelves(folder, folder))
-
-
-@contextlib.contextmanager
-def _usable(where: str) -> Iterator[None]:
-    """What a store says against it ends the command."""
-    try:
-        yield
-    except StoreFault as fault:
-        unset = where.startswith("s3:") and not os.environ.get("AWS_ACCESS_KEY_ID", "").strip()
-        hint = f"AWS_ACCESS_KEY_ID isn't set; {_RIGHTS}" if unset else _RIGHTS
-        raise EnvironmentFault(f"{where} can't be used: {fault.strerror}", hint=hint) from None

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from veopipe.delivery.bucket import Bucket
-from veopipe.delivery.bucketshelf import BucketShelf
 from veopipe.delivery.shelf import FolderShelf, Shelf, Shown
 from veopipe.ledger.paths import Places
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.standins import StandIn
 from veopipe.takes.take import Delivered, Take
 from veopipe.values import dataclass
+
+if TYPE_CHECKING:
+    from veopipe.delivery.bucketshelf import BucketShelf
 
 
 @dataclass(slots=True)
@@ -47,6 +49,9 @@ class Shelves:
         if file.output == self.places.output_base:
             return self.here
         if file.output not in self._others:
+            from veopipe.delivery.bucket import Bucket  # these two, where a take lies in a store
+            from veopipe.delivery.bucketshelf import BucketShelf
+
             bucket = Bucket(file.output, self.places.name)
             self._others[file.output] = BucketShelf(self.places, bucket)
         return self._others[file.output]
