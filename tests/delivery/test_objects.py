@@ -206,3 +206,11 @@ def test_a_profile_needs_boto3(there: Objects, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(EnvironmentFault, match="profiles aren't read without boto3"):
         Objects(there.url)
+
+
+def test_without_the_extra_there_is_a_command_that_brings_it(there: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)  # as where it isn't installed
+
+    with pytest.raises(EnvironmentFault, match="obstore isn't installed") as raised:
+        Objects(there.url)
+    assert raised.value.hint == "pip install 'veopipe[s3]'"
