@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.harness.canary import holds_key, leaks_below
@@ -203,12 +204,20 @@ def refused(film: Film, cluster: Cluster, worker: Member) -> Result:
 def test_a_worker_without_a_key_is_named_before_anything_is_bought(
     film: Film, cluster: Cluster, posts: Callable[[], int]
 ) -> None:
-    result = refused(film, cluster, cluster.worker(VEOPIPE_API_KEY=""))
+    keyless = cluster.worker(VEOPIPE_API_KEY="")
+    result = refused(film, cluster, keyless)
 
     assert result.code == 6
     assert "VEOPIPE_API_KEY" in result.err
-    assert f":{cluster.members[-1].process.pid}:" in result.err  # which worker
+    assert f":{keyless.process.pid}:" in result.err  # which worker
     assert posts() == 0
+    cluster.workers(1)
+    film.pipeline(executor=cluster.executor)
+    doctor = film.command("doctor", "-p", "quick.yaml", "--base-url", film.base_url, "--format", "json")
+    checks = [check for check in doctor.document["checks"] if check["name"] in {"executor", "worker"}]
+    assert [check["state"] for check in checks if check["name"] == "worker"].count("good") == 1
+    assert checks[0]["found"] == "dask: 1 of 2 workers can run errands"
+    assert not (film.folder / ".engine").exists()
 
 
 def test_a_worker_of_another_version_is_refused_before_anything_is_bought(
@@ -330,6 +339,39 @@ def test_another_engine_comes_in_by_an_entry_point(film: Film, gateway: Simulato
     assert unknown.code == 2
     assert "no executor ray" in unknown.document["error"]
     assert "processes" in unknown.document["hint"]
+
+
+def test_a_pool_whose_process_dies_is_opened_again_and_none_outlives_the_run(
+    film: Film, slow: Simulator, plugged: Path
+) -> None:
+    film.list(SHOTS)
+    path = f"{ROOT}{os.pathsep}{plugged}"
+    words = film.arguments("--executor", "processes")
+    run = film.start(*words, program=COMMAND, PYTHONPATH=path)
+    wait_for(lambda: bought(film) == len(SHOTS) and fetches(slow) >= 2)
+    assert isinstance(run.process, subprocess.Popen)
+    pool = [child for child in psutil.Process(run.process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    pool[0].kill()
+    wait_for(lambda: fetches(slow) >= 5)
+    pool = psutil.Process(run.process.pid).children(recursive=True)
+    run.signal(signal.SIGINT)
+
+    assert run.result(20).code == 130
+    assert psutil.wait_procs(pool, 20)[1] == []
+    assert finished(film.run())
+    is_whole(film, slow)
+
+
+def test_a_rehearsal_takes_workers_on_this_machine_only(film: Film, cluster: Cluster) -> None:
+    """Its key is none, so its workers need none, and send none."""
+    cluster.worker(VEOPIPE_API_KEY="").until_it_says("Registered to:")
+    film.list({"shot": "a cat"})
+    near = film.run("--simulate", "--executor", cluster.executor)
+    far = film.run("--simulate", "--executor", "dask+tls://scheduler.example:8786")
+
+    assert near.statuses == {"shot": "verified"}
+    assert far.code == 2
+    assert "rehearsal" in far.document["error"]
 
 
 @pytest.mark.parametrize(

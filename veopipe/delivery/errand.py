@@ -17,6 +17,7 @@ from typing import Any
 from veopipe import __version__
 from veopipe.delivery.download import Fetched, Part
 from veopipe.takes.take import Delivered
+from veopipe.text import printable
 from veopipe.values import dataclass
 
 FORMAT = 1
@@ -152,15 +153,25 @@ class Brought:
 
 def read_answer(text: object) -> Brought | Unfit:
     """The answer to an errand; raises `Foreign`."""
+    if (why := _unfit(text)) is not None:
+        return Unfit(why)
     said = _read(text)
     try:
-        if "unfit" in said:
-            return Unfit(str(said["unfit"]))
         part = Part(**{**said["part"], "fetched": Fetched(said["part"]["fetched"]), "video": None})
         file = _record(said["file"]) if said["file"] is not None else None
         return Brought(part, file, bool(said["adopted"]), str(said["host"]), float(said["seconds"]))
     except (KeyError, TypeError, ValueError):
         raise Foreign("its answer has other fields than this version knows") from None
+
+
+def _unfit(text: object) -> str | None:
+    """Why a worker can't, in whatever version it says so; None: it doesn't."""
+    try:
+        said = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    why = said.get("unfit") if isinstance(said, dict) else None
+    return printable(why) if isinstance(why, str) else None
 
 
 def _record(said: Mapping[str, Any]) -> Delivered:
@@ -180,5 +191,7 @@ def _read(text: object) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise Foreign("it answers with something else than a text of veopipe's")
     if (said.get("v"), said.get("veopipe")) != (FORMAT, __version__):
-        raise Foreign(f"veopipe {__version__} is here, and {said.get('veopipe')} there")
+        raise Foreign(
+            f"veopipe {__version__} runs here, and {printable(str(said.get('veopipe')), 40)} asked or answered"
+        )
     return said

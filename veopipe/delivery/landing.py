@@ -22,17 +22,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from veopipe import files
 from veopipe.delivery import beside
-from veopipe.delivery.bucket import Bucket
 from veopipe.delivery.errand import Place, Task
 from veopipe.delivery.marks import Mark
-from veopipe.delivery.objects import Missing, Passing
 from veopipe.delivery.room import ROOM_TO_LEAVE
 from veopipe.takes.take import Delivered
 from veopipe.values import dataclass
+
+if TYPE_CHECKING:
+    from veopipe.delivery.bucket import Bucket
 
 SIGHT = ".engine"
 """What proves by its content that a worker sees the same place."""
@@ -165,6 +166,8 @@ class Store:
 
     def trouble(self) -> str | None:
         """Why nothing can be put there from here; as `Landing` says."""
+        from veopipe.delivery.objects import Missing  # what speaks to stores, only where there is one
+
         try:
             seen = self.bucket.objects.read(SIGHT, 256)[0].decode("ascii", "replace")
         except Missing:
@@ -183,6 +186,8 @@ class Store:
 
     def keep(self, part: Path, name: str, task: Task, file: Delivered) -> Delivered:
         """Send it; as `Landing` says."""
+        from veopipe.delivery.objects import Passing
+
         mark = Mark.of(self.place.owner, task.id, file)
         for tries in range(1, _TRIES + 1):
             try:
@@ -205,6 +210,8 @@ def landing_of(place: Place) -> Landing:
     """A place as this process sees it."""
     if place.folder:
         return Folder(place, f"{_HERE}-{os.getpid()}-{secrets.token_hex(4)}")
+    from veopipe.delivery.bucket import Bucket
+
     return Store(place, Bucket(place.output, place.name, place.owner), _scratch())
 
 
@@ -220,6 +227,8 @@ def open_sight(place: Place) -> Place:
         files.make_folder(Path(place.folder))
         files.replace(Path(place.folder, SIGHT), f"{nonce}\n".encode())
     else:
+        from veopipe.delivery.bucket import Bucket
+
         Bucket(place.output, place.name).objects.put(SIGHT, f"{nonce}\n".encode())
     return replace(place, nonce=nonce)
 

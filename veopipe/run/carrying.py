@@ -28,11 +28,13 @@ from veopipe.delivery.errand import Brought, Desk, Errand, Foreign, Place, Task,
 from veopipe.delivery.landing import Folder, clear_parts, open_sight
 from veopipe.delivery.shelf import Shelf
 from veopipe.errors import EnvironmentFault, ExitCode
+from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway
 from veopipe.gateway.reads import Reads
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.store import Store
-from veopipe.project import OpenLedger, Project
+from veopipe.pipeline.pipeline import Provider
+from veopipe.project import OpenLedger
 from veopipe.run.brakes import Brakes
 from veopipe.run.engine import Engine, Named
 from veopipe.run.events import Happening, Journal
@@ -373,7 +375,7 @@ class Downloads:
             return cls(gateway, Line(min(most, MOST_HERE)), here, here, brakes, tidy)
         carrier = Elsewhere(
             engine=Engine(named),
-            desk=_desk(project),
+            desk=desk_of(project.pipeline.provider, project.address),
             place=place,
             shelf=shelf,
             brakes=brakes,
@@ -425,11 +427,11 @@ def _needs_no_part(store: Store, shot: str, number: int) -> bool:
     return any(take.number == number and (take.file is not None or take.status in SETTLED) for take in takes)
 
 
-def _desk(project: Project) -> Desk:
-    provider = project.pipeline.provider
+def desk_of(provider: Provider, address: Address) -> Desk:
+    """Where workers ask for tasks."""
     return Desk(
-        base_url=project.address.base_url,
-        simulated=project.address.simulated,
+        base_url=address.base_url,
+        simulated=address.simulated,
         dialect=provider.profile.dialect,
         status_endpoint=provider.status_endpoint,
         api_version=provider.profile.api_version,

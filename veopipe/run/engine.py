@@ -15,13 +15,12 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from veopipe.delivery.bringing import bring
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.gateway.address import Address
 from veopipe.takes.origin import is_loopback
@@ -159,6 +158,8 @@ class Engine:
         Raises:
             Exception: whatever the engine says; it isn't to be had now.
         """
+        from veopipe.delivery.bringing import bring  # with all that a worker needs
+
         if self.executor is None:
             raise EnvironmentFault("the engine isn't open")
         if isinstance(self.executor, DaskExecutor):
@@ -246,6 +247,8 @@ class DaskExecutor(Executor):
 
     def everywhere(self, text: str) -> Mapping[str, str]:
         """What each worker answers to an errand, by its address; blocks."""
+        from veopipe.delivery.bringing import bring
+
         found: Mapping[str, Any] = self._client.run(bring, text, on_error="return")
         return {str(worker): str(answer) for worker, answer in found.items()}
 
@@ -271,6 +274,8 @@ def _opened(named: Named) -> Executor:
 
 def _shut(executor: Executor) -> None:
     """Give an executor up. A pool's processes end now: Python would wait for their downloads at its own end."""
+    from concurrent.futures import ProcessPoolExecutor  # which loads much, and is mostly not there
+
     processes = list((getattr(executor, "_processes", None) or {}).values())
     with suppress(Exception):
         try:

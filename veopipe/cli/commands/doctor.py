@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from decimal import Decimal
 from importlib import metadata, util
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -28,7 +29,7 @@ from veopipe.delivery import room
 from veopipe.delivery.measure import Prober
 from veopipe.delivery.probing import prove
 from veopipe.dialects.base import PollAnswer, Progress
-from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput
+from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, UsageError
 from veopipe.gateway import proxies, trust
 from veopipe.gateway.address import Address, read_key
 from veopipe.gateway.client import Gateway
@@ -43,6 +44,9 @@ from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt
 from veopipe.text import counted, printable, sized
 from veopipe.values import dataclass
+
+if TYPE_CHECKING:
+    from veopipe.run.muster import Mustered
 
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
 CLOCK_TOLERANCE = 300.0
@@ -136,6 +140,7 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         *_account(pipeline, environ),
         *_store(pipeline),
         *_guard(pipeline),
+        *_executor(pipeline, folder),
     ]
     try:
         key = read_key(pipeline.provider.api_key_env, environ)
@@ -227,6 +232,33 @@ def _guard(pipeline: Pipeline) -> Iterator[Check]:
         return
     said = f"{where} was taken {counted(found.serial, 'time')}, last by {found.who}"
     yield Check("guard", "good", said)
+
+
+def _executor(pipeline: Pipeline, folder: Path) -> Iterator[Check]:
+    """Who fetches videos, where that is an engine, and each of its workers."""
+    if pipeline.executor == "local":
+        return
+    from veopipe.run.engine import Named  # with all that a run needs
+    from veopipe.run.muster import muster
+
+    named = Named.of(pipeline.executor)
+    here = folder / pipeline.output
+    try:
+        workers = muster(pipeline, here if here.is_dir() else folder)
+    except (EnvironmentFault, UsageError) as error:
+        yield Check("executor", "bad", error.message, error.hint or "")
+        return
+    fit = sum(worker.lacks is None for worker in workers)
+    found = f"{named.name}: {fit} of {counted(len(workers), 'worker')} can run errands"
+    yield Check("executor", "good" if fit else "bad", found, "" if fit else "start workers: docs/scale.md, d")
+    yield from (Check("executor", "note", sentence.removeprefix("warning: ")) for sentence in named.warnings())
+    yield from (_worker(worker, pipeline, "note" if fit else "bad") for worker in workers)
+
+
+def _worker(worker: Mustered, pipeline: Pipeline, unfit: str) -> Check:
+    if worker.lacks is not None:
+        return Check("worker", unfit, f"{worker.name}: {worker.lacks}")
+    return Check("worker", "good", f"{worker.name}: version, key, libmediainfo, room, sees {pipeline.output}")
 
 
 def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
