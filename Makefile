@@ -1,7 +1,7 @@
 # Everything runs with the tools of .venv; elsewhere: make BIN=/path/to/bin check
 BIN ?= .venv/bin
 
-.PHONY: check format lint types test slow browser nightly editors fix docs build
+.PHONY: check format lint types test slow engine browser nightly editors fix docs build
 
 check: format lint types test
 
@@ -21,6 +21,10 @@ test:
 
 slow:
 	$(BIN)/pytest -q -n auto -m slow
+
+# Real stores and engines: SeaweedFS and Dask, which the extra `dev` brings.
+engine:
+	$(BIN)/pytest -q -n auto -m engine
 
 # The HTML report in a real Chromium: needs chromium and its chromedriver, which no Python package brings.
 browser:
