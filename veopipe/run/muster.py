@@ -44,7 +44,7 @@ def muster(pipeline: Pipeline, folder: Path) -> list[Mustered]:
 
     Args:
         pipeline: whose executor, gateway and output are meant.
-        folder: where the output is, unless that is a bucket.
+        folder: where a list with this output would lie. Workers are to see the output, or where it would be made.
 
     Raises:
         UsageError: there can be no such executor.
@@ -53,6 +53,8 @@ def muster(pipeline: Pipeline, folder: Path) -> list[Mustered]:
     address = Address(pipeline.provider.base_url)
     opened = engine.Engine(engine.check(pipeline.executor, address))
     is_stored = is_prefix(pipeline.output)
+    output = folder / pipeline.output
+    folder = output if output.is_dir() else folder
     place = Place(pipeline.output, "doctor", "" if is_stored else str(folder.absolute()), "doctor", "")
     opened.open()
     try:

@@ -242,9 +242,8 @@ def _executor(pipeline: Pipeline, folder: Path) -> Iterator[Check]:
     from veopipe.run.muster import muster
 
     named = Named.of(pipeline.executor)
-    here = folder / pipeline.output
     try:
-        workers = muster(pipeline, here if here.is_dir() else folder)
+        workers = muster(pipeline, folder)
     except (EnvironmentFault, UsageError) as error:
         yield Check("executor", "bad", error.message, error.hint or "")
         return
@@ -252,7 +251,8 @@ def _executor(pipeline: Pipeline, folder: Path) -> Iterator[Check]:
     found = f"{named.name}: {fit} of {counted(len(workers), 'worker')} can run errands"
     yield Check("executor", "good" if fit else "bad", found, "" if fit else "start workers: docs/scale.md, d")
     yield from (Check("executor", "note", sentence.removeprefix("warning: ")) for sentence in named.warnings())
-    yield from (_worker(worker, pipeline, "note" if fit else "bad") for worker in workers)
+    unfit = "note" if fit else "bad"
+    yield from (_worker(worker, pipeline, unfit) for worker in workers)
 
 
 def _worker(worker: Mustered, pipeline: Pipeline, unfit: str) -> Check:
