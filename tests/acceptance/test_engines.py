@@ -267,6 +267,24 @@ def test_without_workers_nothing_is_bought_and_what_is_paid_stays(
     is_whole(film, slow)
 
 
+def test_workers_that_lose_sight_of_the_output_end_creating_and_then_the_run(
+    film: Film, cluster: Cluster, slow: Simulator
+) -> None:
+    cluster.workers(1)
+    film.list(SHOTS)
+    hurry = hurried("run.carrying.PATIENCE=1", "run.carrying.THE_END=3", "run.carrying.UNFIT_PAUSE=0.2")
+    run = film.start(*film.arguments("--executor", cluster.executor), first=hurry)
+    wait_for(lambda: bought(film) == len(SHOTS) and fetches(slow) >= 2)
+    (film.folder / "renders" / "shots" / "takes" / ".engine").write_text("another folder")
+    result = run.result()
+
+    assert result.code == 6
+    assert "it sees another folder" in result.err
+    assert set(result.statuses.values()) == {"verified", "rendered"}
+    assert finished(film.run("--executor", cluster.executor))
+    is_whole(film, slow)
+
+
 def test_without_a_scheduler_nothing_is_sent(film: Film, posts: Callable[[], int]) -> None:
     film.list(SHOTS)
     words = film.arguments("--executor", "dask+tcp://127.0.0.1:9")
