@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from distributed import Client
 
 from tests.harness.canary import holds_key, leaks_below
 from tests.harness.cluster import ROOT, Cluster, Member, wait_for
@@ -104,6 +105,18 @@ def test_workers_bring_the_videos_and_the_run_fetches_none(film: Film, cluster: 
     again = film.run()
     assert finished(again)
     assert fetches(gateway) == len(SHOTS)
+
+
+def test_to_dask_all_errands_are_of_one_kind_which_it_shares_out_evenly(
+    film: Film, cluster: Cluster, gateway: Simulator
+) -> None:
+    """Of a kind it knows how long one takes; what was each of its own kind went to whom it had looked at last."""
+    cluster.workers(2)
+    film.list(SHOTS)
+    assert finished(film.run("--executor", cluster.executor))
+
+    with Client(cluster.address, set_as_default=False) as client:
+        assert client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes)) == ["errand"]
 
 
 def test_a_worker_that_is_killed_costs_a_download_at_most(film: Film, cluster: Cluster, slow: Simulator) -> None:

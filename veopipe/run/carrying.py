@@ -303,7 +303,7 @@ class Elsewhere:
 
     async def _answer(self, name: str, text: str) -> Brought | Unfit | _Lost:
         """What comes of giving an errand out once."""
-        executor, label = self.engine.executor, f"{name}-{os.getpid()}-{next(self._counted)}"
+        executor, label = self.engine.executor, f"errand-{os.getpid()}-{next(self._counted)}-{name}"
         try:
             if executor is None:
                 await aside(self.engine.open)

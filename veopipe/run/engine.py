@@ -227,7 +227,7 @@ class DaskExecutor(Executor):
         return given
 
     def labelled(self, label: str, fn: Callable[..., Any], *args: Any) -> Future[Any]:
-        """The same, under a name that nothing else has."""
+        """The same, under a name that nothing else has; Dask shares out evenly what has the same first word."""
         return self.submit(fn, *args, key=label)
 
     @property
