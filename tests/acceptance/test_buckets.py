@@ -454,6 +454,42 @@ def test_a_take_that_is_gone_from_the_bucket_is_brought_back(remote: Remote, gat
     assert len(gateway.charged) == 1
 
 
+def test_what_was_changed_under_our_metadata_is_no_take(remote: Remote, gateway: Simulator) -> None:
+    """Another program wrote shorter content in its place, and kept what the metadata say."""
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    mark, size = json.dumps(remote.objects()["a.mp4"]), remote.take()["file"]["bytes"]
+    for name in ("takes/a.001.mp4", "a.mp4"):
+        remote.store.put(remote.url, name, b"not a video at all", {"veopipe": mark})
+
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert remote.take()["file"]["name"] == "a.001-2.mp4"
+    assert len(remote.store.content(remote.url, "takes/a.001-2.mp4")) == size
+    assert remote.store.content(remote.url, "takes/a.001.mp4") == b"not a video at all"
+    assert remote.store.content(remote.url, "a.mp4") == b"not a video at all"
+    assert "a.mp4 holds none of the takes of a: left alone" in done.err
+    assert checked(remote)["a"][0]
+    assert len(gateway.charged) == 1
+
+
+def test_what_was_changed_before_it_was_on_record_is_not_adopted(remote: Remote, gateway: Simulator) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    killed = remote.film.start(*remote.film.arguments(), first=Mishap("kill", "stored")).result()
+    mark = json.dumps(remote.objects()["takes/a.001.mp4"])
+    remote.store.put(remote.url, "takes/a.001.mp4", b"cut short", {"veopipe": mark})
+    (remote.film.folder / ".veopipe/shots/scratch/.a.001.part").unlink()
+
+    done = remote.run()
+
+    assert (killed.code, done.code, done.statuses) == (-9, 0, {"a": "verified"})
+    file = remote.take()["file"]
+    assert file["name"] == "a.001-2.mp4"
+    assert len(remote.store.content(remote.url, "takes/a.001-2.mp4")) == file["bytes"]
+    assert len(gateway.charged) == 1
+
+
 def test_a_chain_takes_its_frames_from_the_bucket(remote: Remote, gateway: Simulator) -> None:
     remote.film.list(
         {"a": "a lighthouse", "b": {"prompt": "on it goes", "input_reference": {"shot": "a", "frame": "last"}}}
@@ -483,7 +519,7 @@ def checked(remote: Remote, *words: str) -> dict[str, Any]:
 def test_verify_judges_by_the_list_and_reads_only_when_asked(remote: Remote) -> None:
     remote.film.list({shot: f"a lighthouse {shot}" for shot in "abcd"})
     remote.run()
-    content = remote.store.content(remote.url, "takes/a.001.mp4")
+    content = remote.store.content(remote.url, "takes/d.001.mp4")
     remote.store.remove(remote.url, "takes/b.001.mp4")
     remote.store.put(remote.url, "takes/c.001.mp4", b"short")
     mark = json.dumps(remote.objects()["takes/d.001.mp4"])

@@ -89,8 +89,9 @@ class Bucket:
         return Thing(found[0], Mark.read(found[1]))
 
     def is_ours(self, thing: Thing) -> bool:
-        """Whether it is a take of this ledger."""
-        return thing.mark is not None and thing.mark.ledger == self.ledger
+        """Whether it is a take of this ledger, with the size that its mark says: metadata stay when content is cut."""
+        mark = thing.mark
+        return mark is not None and mark.ledger == self.ledger and mark.bytes == thing.seen.size
 
     def find(self, name: str, task_id: str) -> Delivered | None:
         """The record of the take of a task, under its name or one behind that (`-2`); None: it isn't there.

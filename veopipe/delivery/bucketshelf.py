@@ -72,11 +72,16 @@ class BucketShelf:
         if there is None or not _is(there, file):
             crashpoints.reach("copy", finished)
             there = self.bucket.copy(f"takes/{file.name}", finished)
-        known = (self.bucket.seen or {}).get(f"takes/{file.name}")
-        stored = dict(file.stored or {}, finished=there.seen.etag)
-        if known is not None:
-            stored["etag"] = known.etag
-        return Shown(replace(file, stored=stored))
+        known = dict(file.stored or {}, finished=there.seen.etag) if _is(there, file) else dict(file.stored or {})
+        return Shown(replace(file, stored=self._with_etag(known, file)))
+
+    def _with_etag(self, stored: dict[str, str], file: Delivered) -> dict[str, str]:
+        """What is on record of a take's objects, with another etag only if it is known to be of this file."""
+        listed = (self.bucket.seen or {}).get(f"takes/{file.name}")
+        if listed is None or listed.etag == stored.get("etag"):
+            return stored
+        there = self.bucket.look(f"takes/{file.name}")
+        return {**stored, "etag": there.seen.etag} if there is not None and _is(there, file) else stored
 
     def restore(self, shot: str, take: Take) -> bool:
         """Whether it is there, copied back from the finished name if only that is left; as `Shelf` says."""
@@ -143,7 +148,9 @@ class BucketShelf:
 
 def _is(thing: Thing | None, file: Delivered) -> bool:
     """Whether what lies under a name is this file."""
-    return thing is not None and thing.mark is not None and thing.mark.sha256 == file.sha256
+    if thing is None or thing.mark is None:
+        return False
+    return thing.mark.sha256 == file.sha256 and thing.seen.size == file.bytes
 
 
 def make_scratch(places: Places) -> None:
