@@ -410,6 +410,48 @@ def test_a_list_goes_on_in_a_bucket_where_it_began_in_a_folder(remote: Remote, g
     assert len(gateway.charged) == 2
 
 
+@pytest.mark.parametrize("now", ["a folder", "another bucket"])
+def test_takes_of_a_bucket_that_is_the_output_no_more_are_still_ours(remote: Remote, now: str) -> None:
+    remote.film.list({"a": "a lighthouse", "b": "a pier"})
+    remote.run()
+    remote.film.pipeline(**{} if now == "a folder" else {"output": f"{remote.prefix}/second"})
+
+    assert {shot: fine for shot, (fine, _) in checked(remote).items()} == {"a": True, "b": True}
+    remote.store.remove(remote.url, "takes/b.001.mp4")
+    assert {shot: fine for shot, (fine, _) in checked(remote).items()} == {"a": True, "b": False}
+
+
+def test_a_part_of_a_former_bucket_is_put_there_as_its_ledgers(remote: Remote, gateway: Simulator) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.film.start(*remote.film.arguments(), first=Mishap("kill", "put")).result()
+    remote.film.pipeline()
+
+    elsewhere = remote.run()
+    remote.film.pipeline(output=remote.prefix)
+    back = remote.run()
+
+    assert (elsewhere.code, back.code, back.statuses) == (0, 0, {"a": "verified"})
+    assert sorted(remote.objects()) == ["a.mp4", "takes/a.001.mp4"]
+    assert remote.objects()["a.mp4"]["ledger"]
+    assert len(remote.proxy.puts()) == len(gateway.charged) == 1
+
+
+def test_a_take_that_is_gone_from_the_former_folder_is_missed_and_fetched(remote: Remote, gateway: Simulator) -> None:
+    remote.film.pipeline()
+    remote.film.list({"a": "a lighthouse"})
+    remote.film.run()
+    (remote.film.folder / "renders/shots/takes/a.001.mp4").unlink()
+    (remote.film.folder / "renders/shots/a.mp4").unlink()
+    remote.film.pipeline(output=remote.prefix)
+
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert done.shots["a"]["file"]
+    assert checked(remote)["a"][0]
+    assert len(gateway.charged) == 1
+
+
 def test_a_pick_moves_the_finished_name_with_the_next_run(remote: Remote) -> None:
     remote.film.list({"a": {"prompt": "a lighthouse", "takes": 2}})
     remote.run()

@@ -38,7 +38,7 @@ class BucketOutput:
     def __init__(self, places: Places, ledger: str, at_once: int) -> None:
         self.places = places
         self._bucket = Bucket(places.output_base, places.name, ledger)
-        self.shelf = Shelves(BucketShelf(places, self._bucket), FolderShelf(places))
+        self.shelf = Shelves(BucketShelf(places, self._bucket), FolderShelf(places), ledger)
         self.threads = ThreadPoolExecutor(at_once, "store")
         self._owner: str | None = None
 
@@ -55,7 +55,7 @@ class BucketOutput:
                 self._owner = self._bucket.owner()
         if ledger.is_lost and self._owner:
             ledger = replace(ledger, id=self._owner)
-        self._bucket.ledger = ledger.id
+        self._bucket.ledger = self.shelf.ledger = ledger.id
         self._check(ledger)
         return ledger
 

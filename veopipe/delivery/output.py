@@ -108,4 +108,4 @@ def output_of(places: Places, ledger: str = "", at_once: int = 4) -> Output:
 
         return BucketOutput(places, ledger, at_once)
     folder = FolderShelf(places)
-    return FolderOutput(places, Shelves(folder, folder))
+    return FolderOutput(places, Shelves(folder, folder, ledger))

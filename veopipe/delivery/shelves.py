@@ -31,10 +31,12 @@ class Shelves:
     Attributes:
         here: where new takes go.
         folder: for takes that lie in a folder.
+        ledger: the id of the list's ledger, by which a bucket's takes are known.
     """
 
     here: FolderShelf | BucketShelf
     folder: FolderShelf
+    ledger: str = ""
     _others: dict[str, BucketShelf] = field(default_factory=dict)
 
     @property
@@ -52,7 +54,7 @@ class Shelves:
             from veopipe.delivery.bucket import Bucket  # these two, where a take lies in a store
             from veopipe.delivery.bucketshelf import BucketShelf
 
-            bucket = Bucket(file.output, self.places.name)
+            bucket = Bucket(file.output, self.places.name, self.ledger)
             self._others[file.output] = BucketShelf(self.places, bucket)
         return self._others[file.output]
 
@@ -92,8 +94,8 @@ class Shelves:
         return self._of(take.file).instead(shot, take) if take.file is not None else None
 
     def is_shown(self, shot: str, file: Delivered) -> bool:
-        """Here; a take that lies elsewhere is shown nowhere, and nothing is to be done about it."""
-        return self._is_elsewhere(file) or self.here.is_shown(shot, file)
+        """Here; a take that lies elsewhere is shown nowhere, so it need only be there."""
+        return self.is_whole(file) if self._is_elsewhere(file) else self.here.is_shown(shot, file)
 
     def is_whole(self, file: Delivered) -> bool:
         """Where it lies."""
