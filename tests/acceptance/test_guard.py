@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.harness.breadth import cases
-from tests.harness.film import Film, Result
+from tests.harness.film import FAST, Film, Result
 from tests.harness.fork import Mishap
 from tests.harness.store import Proxy, Store, times
+from veopipe.ledger import ledgerfile
 from veopipe.simulator.server import Simulator
 
 pytestmark = pytest.mark.engine
@@ -48,6 +49,10 @@ class Guarded:
         """What lies in the store."""
         found: dict[str, Any] = json.loads(self._store.content(self._prefix, "film.guard"))
         return found
+
+    def puts(self, said: dict[str, Any]) -> None:
+        """Let that lie in the store."""
+        self._store.put(self._prefix, "film.guard", json.dumps(said).encode())
 
     def vanishes(self) -> None:
         self._store.remove(self._prefix, "film.guard")
@@ -84,7 +89,8 @@ def test_a_run_that_spends_takes_the_guard_and_one_that_doesnt_leaves_it(guarded
     head = json.loads((guarded.film.folder / ".veopipe/shots/ledger.json").read_text("utf-8"))
 
     assert (first["serial"], again["serial"], again["ledger"]) == (1, 2, head["id"])
-    assert head["guard"] == {"serial": 2, "nonce": again["nonce"], "before": first["nonce"]}
+    assert head["guard"] == {"serial": 2, "nonce": again["nonce"], "claimed": []}
+    assert again["nonce"] != first["nonce"]
 
 
 def test_a_checkout_from_before_the_last_run_is_refused_before_anything_is_sent(
@@ -98,7 +104,7 @@ def test_a_checkout_from_before_the_last_run_is_refused_before_anything_is_sent(
     assert guarded.film.run().code == 0
     host = guarded.says()["host"]
 
-    refused(old.run(), "isn't the newest", host, "git pull", "taken 2 times", "took it 1 time)")
+    refused(old.run(), "isn't the newest", host, "git pull", "taken 2 times; the one here knows of 1)")
     refused(old.command("resolve", "shots.yaml", "-p", "quick.yaml", "s1", "--write-off", "--format", "json"), "newest")
     assert len(gateway.charged) == 3
 
@@ -127,8 +133,7 @@ def test_a_checkout_without_a_ledger_is_refused(guarded: Guarded, gateway: Simul
 def test_the_guard_of_another_list_is_refused(guarded: Guarded, gateway: Simulator) -> None:
     assert guarded.film.run().code == 0
     guarded.film.list({"x": "another film"}, name="other.yaml")
-    done = guarded.film.run(manifest="other.yaml")
-    assert done.code == 6  # it has no ledger yet, so nobody can say
+    assert guarded.film.run("--take-over", manifest="other.yaml").code == 2  # before it has a ledger, too
     guarded.film.pipeline(guard=f"{guarded.url}.other")
     assert guarded.film.run(manifest="other.yaml").code == 0
     guarded.film.list({"x": "another film", "y": "more"}, name="other.yaml")
@@ -137,21 +142,94 @@ def test_the_guard_of_another_list_is_refused(guarded: Guarded, gateway: Simulat
     done = guarded.film.run(manifest="other.yaml")
 
     assert (done.code, len(gateway.charged)) == (2, 2)
-    assert "guards another ledger" in said(done)
+    assert "guards another ledger, that of shots.yaml" in said(done)
     assert guarded.film.run("--take-over", manifest="other.yaml").code == 2
 
 
 def test_a_guard_that_is_gone_is_missed_until_somebody_takes_over(guarded: Guarded, gateway: Simulator) -> None:
-    for shots in (1, 2):
-        guarded.wants(guarded.film, shots)
-        assert guarded.film.run().code == 0
+    assert guarded.film.run().code == 0
     guarded.vanishes()
-    guarded.wants(guarded.film, 3)
+    guarded.wants(guarded.film, 2)
 
     refused(guarded.film.run(), "isn't there any more", "--take-over")
-    assert len(gateway.charged) == 2
+    assert len(gateway.charged) == 1
     assert guarded.film.run("--take-over").code == 0
-    assert (guarded.says()["serial"], len(gateway.charged)) == (3, 3)
+    assert (guarded.says()["serial"], len(gateway.charged)) == (2, 2)
+
+
+def test_who_takes_over_and_fails_has_to_say_so_again(guarded: Guarded, gateway: Simulator, proxy: Proxy) -> None:
+    assert guarded.film.run().code == 0
+    stale = guarded.copy("stale")
+    guarded.wants(guarded.film, 2)
+    guarded.wants(stale, 2)
+    assert guarded.film.run().code == 0
+    proxy.trouble = times(99, "403", "PUT", "film.guard")
+    refused(stale.run("--take-over"), "the guard")
+    proxy.trouble = times(0, "403", "PUT", "film.guard")
+
+    refused(stale.run(), "isn't the newest")
+    assert len(gateway.charged) == 2
+
+
+def test_a_request_that_arrives_late_is_known_for_ours(guarded: Guarded, gateway: Simulator) -> None:
+    """Killed while the swap was on its way; it arrives after the next run has looked, and before that one's own."""
+    assert guarded.film.run().code == 0
+    guarded.wants(guarded.film, 2)
+    assert guarded.film.start(*guarded.film.arguments(), first=Mishap("kill", "guard")).result().code == -9
+    late = guarded.copy("late")
+    claimed = json.loads((late.folder / ".veopipe/shots/ledger.json").read_text("utf-8"))["guard"]["claimed"]
+    asked = len(guarded.proxy.asked)
+
+    def arrives(method: str, path: str) -> None:
+        """Before the third put: two were forbidden ones."""
+        puts = [method for method, path in guarded.proxy.asked[asked:] if method == "PUT" and "film.guard" in path]
+        if method == "PUT" and len(puts) == 3:
+            guarded.puts({**guarded.says(), "serial": 2, "nonce": claimed[-1]})
+
+    guarded.proxy.trouble = arrives
+
+    assert guarded.film.run().code == 0
+    assert (guarded.says()["serial"], len(gateway.charged)) == (2, 2)
+    assert guarded.says()["nonce"] not in claimed
+
+
+def test_a_copy_that_lost_a_race_is_the_newest_with_the_winners_records(guarded: Guarded, gateway: Simulator) -> None:
+    """It claimed a nonce that never came to the guard; merged with the winner's ledger it goes on, and so does he."""
+    assert guarded.film.run().code == 0
+    loser = guarded.copy("loser")
+    for film in (loser, guarded.film):
+        guarded.wants(film, 2)
+    for _ in range(2):
+        assert loser.start(*loser.arguments(), first=Mishap("kill", "guard")).result().code == -9
+    base = guarded.copy("base")
+    assert guarded.film.run().code == 0
+    refused(loser.run(), "isn't the newest")
+
+    for film, other in ((loser, guarded.film), (guarded.film, loser)):
+        ours, theirs, first = (each.folder / ".veopipe/shots/ledger.json" for each in (film, other, base))
+        mixed = ledgerfile.merged(*(ledgerfile.parse(path.read_bytes()) for path in (first, ours, theirs)))
+        assert mixed.guard is not None
+        assert guarded.says()["nonce"] in mixed.guard.known
+    shutil.copytree(
+        guarded.film.folder / ".veopipe/shots/state", loser.folder / ".veopipe/shots/state", dirs_exist_ok=True
+    )
+    (loser.folder / ".veopipe/shots/ledger.json").write_bytes(ledgerfile.dump(mixed))
+    guarded.wants(loser, 3)
+    assert loser.run().code == 0
+    assert len(gateway.charged) == 3
+
+
+def test_what_costs_nothing_asks_the_guard_too(guarded: Guarded, gateway: Simulator) -> None:
+    price = {"price_usd": 0, "like": FAST}
+    guarded.film.pipeline(guard=guarded.url, provider__models={FAST: price})
+    assert guarded.film.run().code == 0
+    stale = guarded.copy("stale")
+    guarded.wants(guarded.film, 2)
+    guarded.wants(stale, 2)
+    assert guarded.film.run().code == 0
+
+    refused(stale.run(), "isn't the newest")
+    assert len(gateway.ledger) == 2
 
 
 def test_taking_over_says_what_may_be_paid_twice_and_needs_consent(guarded: Guarded, gateway: Simulator) -> None:

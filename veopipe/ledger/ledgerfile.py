@@ -45,14 +45,19 @@ class Mark:
     """What a copy of a ledger remembers of its guard (`run.guard`).
 
     Attributes:
-        serial: which run that may spend it is, from 1.
-        nonce: random, and in the guard from that run on: of all copies, the newest has it.
-        before: the nonce that the guard had before; None: there was no guard.
+        serial: how often the guard had been taken when this copy took it last; 0: it never did.
+        nonce: what the guard has had since: of all copies, the newest knows it. None: this copy never took it.
+        claimed: nonces that this copy was about to give it. Killed in between, it may have given one.
     """
 
     serial: int
-    nonce: str
-    before: str | None = None
+    nonce: str | None
+    claimed: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The nonces by which this copy is the newest."""
+        return frozenset([*self.claimed, *([self.nonce] if self.nonce else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +122,22 @@ def _mark(value: Any) -> Mark | None:
     if value is None:
         return None
     said = value if isinstance(value, dict) else {}
-    serial, nonce, before = said.get("serial"), said.get("nonce"), said.get("before")
-    if type(serial) is not int or serial < 1 or not is_nonce(nonce) or not (before is None or is_nonce(before)):
+    serial, nonce, claimed = said.get("serial"), said.get("nonce"), said.get("claimed")
+    if type(serial) is not int or serial < 0 or not isinstance(claimed, list):
         raise ValueError("what it says of its guard can't be understood")
-    return Mark(serial, str(nonce), before)
+    if not all(is_nonce(each) for each in (claimed if nonce is None else [nonce, *claimed])):
+        raise ValueError("what it says of its guard has no nonce")
+    return Mark(serial, nonce, tuple(claimed))
+
+
+def _merged_mark(ours: Mark | None, theirs: Mark | None) -> Mark | None:
+    """What two copies know together: who took the guard later, and what either was about to give it."""
+    if ours is None or theirs is None:
+        return ours or theirs
+    last, other = (ours, theirs) if ours.serial >= theirs.serial else (theirs, ours)
+    also = sorted(other.known) if other.serial == last.serial else other.claimed
+    claimed = dict.fromkeys(nonce for nonce in (*last.claimed, *also) if nonce != last.nonce)
+    return Mark(last.serial, last.nonce, tuple(claimed))
 
 
 def is_nonce(value: object) -> bool:
@@ -184,7 +201,7 @@ def merged(base: Ledger | None, ours: Ledger, theirs: Ledger) -> Ledger:
         theirs.manifest if ours.manifest == base.manifest else ours.manifest,
         tuple(run for run in dict.fromkeys((*ours.open_runs, *theirs.open_runs)) if run not in ended),
         _merged_count(base.attempts or {}, ours.attempts, theirs.attempts),
-        max((side.guard for side in (ours, theirs) if side.guard), key=lambda mark: mark.serial, default=None),
+        _merged_mark(ours.guard, theirs.guard),
         unknown={**theirs.unknown, **ours.unknown},
     )
 

@@ -5,7 +5,8 @@ before its push. Such a copy doesn't know what was bought since, and would buy i
 
 * Each run that may spend takes the guard, by a swap that the store allows to one only: a new nonce for the last one.
 * `ledger.json` holds the new nonce before the guard does, and the last one beside it: killed in between, the same copy
-  goes on. A copy that knows neither is refused, and so is one without a guard where there was one.
+  goes on. A copy that doesn't know the guard's nonce is refused, and so is one whose guard vanished. Who takes over
+  learns no other copy's nonce by trying to.
 * Nothing has to be unlocked by hand: a guard isn't held, it says who came last.
 
 Source: docs/scale.md, g; docs/design.md, 5 (The guard).
@@ -18,6 +19,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -36,6 +38,8 @@ from veopipe.values import dataclass
 LARGEST = 4096
 """Bytes of a guard that are read; it has some 250."""
 _PAUSES = (0.2, 0.6, 2.0)  # seconds before a call is repeated
+_LATE = 4  # swaps that late requests of this copy may have spoiled
+_KEYS = ("ledger", "serial", "nonce", "manifest", "host", "since")
 _T = TypeVar("_T")
 _TAKE_OVER = "veopipe run … --take-over"
 _PULL = f"bring the newest ledger here: git pull; if it is lost for good: {_TAKE_OVER}"
@@ -49,6 +53,7 @@ class Standing:
         ledger: whose it is.
         serial: how often it was taken.
         nonce: of the copy that took it last.
+        manifest: the file name of the list, then.
         host: where that was.
         since: when that was, as ISO 8601.
         text: the bytes that say so.
@@ -58,6 +63,7 @@ class Standing:
     ledger: str
     serial: int
     nonce: str
+    manifest: str
     host: str
     since: str
     text: bytes
@@ -122,17 +128,15 @@ class Guard:
         """Why a copy of a ledger isn't the newest by what was found; None: it is."""
         mark = head.guard
         if found is None:
-            if mark is None or mark.before is None:
+            if mark is None or mark.nonce is None:
                 return None
             said = f"{self.url}, which guards this ledger, isn't there any more"
             return EnvironmentFault(said, hint=f"bring it back, or see that no other copy spends, then: {_TAKE_OVER}")
         if found.ledger != head.id:
             return self._of_another(head, found)
-        if mark is not None and found.nonce in {mark.nonce, mark.before}:
+        if mark is not None and found.nonce in mark.known:
             return None
-        here = (
-            f"the one here took it {counted(mark.serial, 'time')}" if mark is not None else "the one here never took it"
-        )
+        here = f"the one here knows of {mark.serial:,}" if mark is not None else "the one here knows of none"
         return EnvironmentFault(
             f"this copy of the ledger isn't the newest: {found.who} went on with another one "
             f"({self.url} was taken {counted(found.serial, 'time')}; {here})",
@@ -140,13 +144,13 @@ class Guard:
         )
 
     def _of_another(self, head: Ledger, found: Standing) -> VeopipeError:
-        if head.is_new or head.is_lost:
+        if (head.is_new or head.is_lost) and found.manifest == head.manifest:
             return EnvironmentFault(
                 f"there is no ledger here, and {self.url} guards one: {found.who} went on with it",
-                hint=f"{_PULL}\nif this is another list, give it a guard of its own",
+                hint=f"{_PULL}\nif this is another list of that name, give it a guard of its own",
             )
         return LedgerRefused(
-            f"{self.url} guards another ledger ({found.ledger[:12]}…, {found.who})",
+            f"{self.url} guards another ledger, that of {found.manifest} ({found.ledger[:12]}…, {found.who})",
             hint="give each list a guard of its own: another name in the bucket",
         )
 
@@ -161,33 +165,46 @@ class Guard:
             UsageError: the store ignores conditions, so it can't guard.
             EnvironmentFault: another copy was quicker, or the store refuses.
         """
-        mark = ledger.head.guard
-        serials = [seen.serial for seen in (found, mark) if seen is not None]
-        taken = Mark(max(serials, default=0) + 1, os.urandom(16).hex(), found.nonce if found is not None else None)
-        ledger.write(guard=taken, starts=True)
-        text = _text(ledger.head.id, taken)
+        mark, nonce = ledger.head.guard or Mark(0, None), os.urandom(16).hex()
+        claimed = replace(mark, claimed=(*mark.claimed, nonce))
+        ledger.write(guard=claimed, starts=True)
+        taken = Mark(max(mark.serial, found.serial if found is not None else 0) + 1, nonce)
+        text = _text(ledger.head, taken)
         try:
             if found is not None:
                 self._prove(found.text)
-            _patiently(partial(self._swap, text, NEW if found is None else found.etag, taken))
+            self._swap(text, found, claimed)
             if found is None:
                 self._prove(text)
         except StoreFault as fault:
             raise _unusable(fault) from None
+        ledger.write(guard=taken)
 
-    def _swap(self, text: bytes, condition: str, taken: Mark) -> None:
-        """Write it where the condition holds. A lost answer is looked up: the nonce says whose it is."""
+    def _swap(self, text: bytes, found: Standing | None, claimed: Mark) -> None:
+        """Put it where `found` still stands, or what a late request of this copy put there."""
+        now = found
+        for _ in range(_LATE):
+            before, now = now, _patiently(partial(self._swapped, text, now, claimed.claimed[-1]))
+            if now is None:
+                return
+            if now.nonce not in claimed.known or now == before:
+                break
+        who = f"{now.who} took {self.url}" if now is not None and now.nonce else f"{self.url} is gone"
+        raise EnvironmentFault(f"another copy of this ledger was quicker: {who}", hint=_PULL)
+
+    def _swapped(self, text: bytes, found: Standing | None, nonce: str) -> Standing | None:
+        """Put it once; what stands there instead, None: it does. After a lost answer the nonce says whose it is."""
         crashpoints.reach("guard", self.url)
         try:
-            self._store.put(self._name, text, condition)
+            self._store.put(self._name, text, NEW if found is None else found.etag)
         except (Taken, Passing) as fault:
             now = self.look()
-            if now is not None and now.nonce == taken.nonce:
-                return
+            if now is not None and now.nonce == nonce:
+                return None
             if isinstance(fault, Passing):
                 raise
-            who = f"{now.who} took {self.url}" if now is not None else f"{self.url} is gone"
-            raise EnvironmentFault(f"another copy of this ledger was quicker: {who}", hint=_PULL) from None
+            return now or _GONE
+        return None
 
     def _prove(self, text: bytes) -> None:
         """See that the store refuses what a condition forbids; `text` is what the guard has now."""
@@ -217,7 +234,7 @@ def look(ledger: OpenLedger, plan: Plan, terms: Terms, voice: Voice) -> Claim | 
         LedgerRefused: it guards another ledger.
         EnvironmentFault: this copy of the ledger isn't the newest and nobody takes over, or nobody can say.
     """
-    guard = Guard.of(ledger) if plan.worst_usd else None
+    guard = Guard.of(ledger) if plan.creates or plan.worst_usd else None
     if guard is None:
         return None
     found = guard.look()
@@ -250,8 +267,11 @@ def _unusable(fault: StoreFault) -> EnvironmentFault:
     return EnvironmentFault(f"the guard {fault}", hint="without it nobody can say whether this ledger is the newest")
 
 
-def _text(ledger: str, mark: Mark) -> bytes:
-    said = {"v": 1, "ledger": ledger, "serial": mark.serial, "nonce": mark.nonce}
+_GONE = Standing("", 0, "", "", "", "", b"", "")
+
+
+def _text(head: Ledger, mark: Mark) -> bytes:
+    said = {"v": 1, "ledger": head.id, "manifest": head.manifest, "serial": mark.serial, "nonce": mark.nonce}
     return json.dumps({**said, "host": socket.gethostname()[:100], "since": clock.now()}).encode("ascii")
 
 
@@ -260,8 +280,8 @@ def _read(text: bytes, etag: str) -> Standing:
     found: Any = json.loads(text)
     if not isinstance(found, dict) or found.get("v") != 1:
         raise ValueError("no guard of this version")
-    ledger, serial, nonce, *about = (found.get(key) for key in ("ledger", "serial", "nonce", "host", "since"))
+    ledger, serial, nonce, *about = (found.get(key) for key in _KEYS)
     if not isinstance(ledger, str) or type(serial) is not int or not is_nonce(nonce):
         raise ValueError("a field is missing or has the wrong type")
-    host, since = (printable(value, 100) if isinstance(value, str) else "somebody" for value in about)
-    return Standing(printable(ledger, 64), serial, str(nonce), host, since, text, etag)
+    manifest, host, since = (printable(value, 100) if isinstance(value, str) else "somebody" for value in about)
+    return Standing(printable(ledger, 64), serial, str(nonce), manifest, host, since, text, etag)
