@@ -52,6 +52,24 @@ class Remote:
         found: dict[str, Any] = self.film.state(shot)["takes"][-1]
         return found
 
+    def delivered_off_the_record(self) -> None:
+        """One take lies in the bucket, and on record it is only rendered, as where a worker brought it."""
+        self.film.list({"a": "a lighthouse"})
+        assert self.film.start(*self.film.arguments(), first=Mishap("kill", "stored")).result().code == -9
+        only_rendered(self.film)
+        for part in (self.film.folder / ".veopipe/shots/scratch").glob(".*.part"):
+            part.unlink()
+
+
+def only_rendered(film: Film) -> None:
+    """Let the only take of shot `a` be one whose video wasn't fetched yet, as far as is on record."""
+    state = film.folder / ".veopipe/shots/state/a.json"
+    document = json.loads(state.read_text("utf-8"))
+    (take,) = document["takes"]
+    del take["file"]
+    take["status"] = take["attempts"][-1]["status"] = "rendered"
+    state.write_text(json.dumps(document), "utf-8")
+
 
 @pytest.fixture
 def remote(film: Film, store: Store, proxy: Proxy, prefix: str, tmp_path: Path) -> Iterator[Remote]:
@@ -547,6 +565,65 @@ def test_a_chain_takes_its_frames_from_the_bucket(remote: Remote, gateway: Simul
     assert (remote.film.folder / "film.mp4").stat().st_size > 1000
     still = remote.film.command("frame", "shots.yaml", "b", "-p", "quick.yaml", "-o", "b.png")
     assert still.code == 0
+
+
+def test_what_a_worker_put_there_is_adopted_without_asking_the_gateway(remote: Remote, gateway: Simulator) -> None:
+    remote.delivered_off_the_record()
+    gateway.order_fault("expired_410", times=None)
+    begun = len(gateway.wire)
+
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert not any(entry["path"].endswith("/content") for entry in gateway.wire[begun:])
+    assert len(gateway.charged) == 1
+
+
+def test_nothing_is_written_off_that_a_worker_put_there_meanwhile(remote: Remote, gateway: Simulator) -> None:
+    """The list of the bucket didn't have it yet."""
+    remote.delivered_off_the_record()
+    gateway.order_fault("expired_410", times=None)
+    name = "takes/a.001.mp4"
+    content, mark = remote.store.content(remote.url, name), json.dumps(remote.objects()[name])
+    remote.store.remove(remote.url, name)
+    puts = iter([True])
+
+    def trouble(method: str, path: str) -> None:
+        if method == "GET" and path.endswith("/.ledger") and next(puts, False):
+            remote.store.put(remote.url, name, content, {"veopipe": mark})
+
+    remote.proxy.trouble = trouble
+    done = remote.run()
+
+    assert (done.code, done.statuses) == (0, {"a": "verified"})
+    assert sum(entry["path"].endswith("/content") for entry in gateway.wire) == 2
+    assert len(gateway.charged) == 1
+
+
+def test_a_store_that_cant_be_asked_writes_nothing_off(remote: Remote, gateway: Simulator) -> None:
+    remote.delivered_off_the_record()
+    gateway.order_fault("expired_410", times=None)
+    remote.proxy.trouble = times(99, "403", "HEAD", "/takes/")
+
+    refused = remote.run()
+    remote.proxy.trouble = lambda _method, _path: None
+
+    assert (refused.code, refused.statuses) == (6, {"a": "rendered"})
+    assert remote.run().statuses == {"a": "verified"}
+
+
+def test_verify_judges_by_the_bucket_where_a_part_lies_on_this_disk_too(remote: Remote) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.run()
+    content = remote.store.content(remote.url, "takes/a.001.mp4")
+    mark = json.dumps(remote.objects()["takes/a.001.mp4"])
+    (remote.film.folder / ".veopipe/shots/scratch/.a.001.part").write_bytes(content)
+    remote.store.put(remote.url, "takes/a.001.mp4", content + b"?")
+    remote.store.put(remote.url, "takes/a.001-2.mp4", content, {"veopipe": mark})
+
+    (fine, said) = checked(remote)["a"]
+
+    assert (fine, said) == (False, "not what was delivered: a.001-2.mp4 has its task")
 
 
 # --- looking again ----------------------------------------------------------------------------------

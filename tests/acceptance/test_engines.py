@@ -17,6 +17,7 @@ import psutil
 import pytest
 from distributed import Client
 
+from tests.acceptance.test_buckets import only_rendered
 from tests.harness.canary import holds_key, leaks_below
 from tests.harness.cluster import ROOT, Cluster, Member, wait_for
 from tests.harness.film import COMMAND, Film, Result, Started
@@ -205,6 +206,27 @@ def test_workers_put_the_videos_into_a_bucket_also_for_a_run_that_was_killed(
     }
     assert film.command("verify", "shots.yaml", "-p", "quick.yaml", "--content").code == 0
     assert not any(film.folder.rglob("*.part"))
+
+
+def test_a_part_on_this_disk_hides_nothing_that_a_worker_put_into_a_bucket(
+    film: Film, cluster: Cluster, gateway: Simulator, store: Store, prefix: str
+) -> None:
+    """A run without an engine was killed before it recorded that it had the video."""
+    credentials = store_environment(store.endpoint)
+    film.environment |= credentials
+    cluster.worker(**credentials).until_it_says("Registered to:")
+    film.pipeline(output=prefix)
+    film.list({"a": "a cat"})
+    assert film.start(*film.arguments(), first=Mishap("kill", "put")).result().code == -signal.SIGKILL
+    only_rendered(film)
+    assert (film.folder / ".veopipe/shots/scratch/.a.001.part").exists()
+
+    result = film.run("--executor", cluster.executor)
+
+    assert (result.code, result.statuses) == (0, {"a": "verified"})
+    assert fetches(gateway) == 2
+    assert not any(film.folder.rglob("*.part"))
+    assert len(gateway.ledger) == 1
 
 
 def refused(film: Film, cluster: Cluster, worker: Member) -> Result:

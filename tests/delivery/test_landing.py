@@ -17,7 +17,7 @@ from veopipe.delivery.errand import Desk, Errand, Foreign, Place, Task, Unfit, r
 from veopipe.delivery.landing import SIGHT, Folder, clear_parts, landing_of, open_sight
 from veopipe.delivery.shelf import FolderShelf, strays
 from veopipe.ledger.paths import Places
-from veopipe.run.carrying import task_of
+from veopipe.run.here import task_of
 from veopipe.takes.take import Delivered
 
 NAME, TASK = "SC01.001", Task("task_1", "https://gateway.example:443", "videos")

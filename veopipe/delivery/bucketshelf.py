@@ -41,13 +41,15 @@ class BucketShelf:
         """The record of a take that was downloaded and will get this name."""
         return Delivered(self.bucket.output, f"{shot}.{number:03d}.mp4", sha256, size)
 
-    def locate(self, take: Take) -> Path | Delivered | None:
+    def locate(self, take: Take, *, parts: bool = True, anew: bool = True) -> Path | Delivered | None:
         """Its part, or what the bucket has of its task; as `Shelf` says."""
         if take.file is None:
             return None
         part = self.places.scratch / f".{Path(take.file.name).stem}.part"
-        if lack(part, take.file) is None:
+        if parts and lack(part, take.file) is None:
             return part
+        if not (anew or f"takes/{take.file.name}" in (self.bucket.seen or {})):
+            return None
         return self.bucket.find(take.file.name, take.last.task_id or "")
 
     def put_away(self, source: Path, take: Take, file: Delivered) -> Delivered:

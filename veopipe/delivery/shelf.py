@@ -78,10 +78,16 @@ class Shelf(Protocol):
     def expected(self, shot: str, number: int, sha256: str, size: int) -> Delivered:
         """The record of a take that was downloaded and will get this name."""
 
-    def locate(self, take: Take) -> Path | Delivered | None:
-        """A downloaded take that isn't judged yet: its file on this disk, or the record of it where it was put.
+    def locate(self, take: Take, *, parts: bool = True, anew: bool = True) -> Path | Delivered | None:
+        """A downloaded take that isn't judged yet: its file on this disk, or the record of it where it was put. Blocks.
 
-        None if it is neither here nor there.
+        Args:
+            take: with the record of what is expected there.
+            parts: a part on this disk will do; else it must be in its place, whoever put it there.
+            anew: a store is asked also where its name wasn't seen there when the run began.
+
+        Returns:
+            None if it is neither here nor there.
 
         Raises:
             Away: there is only a stand-in for it.
@@ -193,7 +199,7 @@ class FolderShelf:
         except OSError:
             return False
 
-    def locate(self, take: Take) -> Path | None:
+    def locate(self, take: Take, *, parts: bool = True, anew: bool = True) -> Path | None:
         """The downloaded file of a take that isn't judged yet: its part, or its final name after a crash.
 
         None if neither has the recorded content.
@@ -204,7 +210,7 @@ class FolderShelf:
         if take.file is None:
             return None
         away = []
-        for path in _names(self, take.file):
+        for path in _names(self, take.file) if parts else (self.path(take.file),):
             found = lack(path, take.file)
             if found is None:
                 return path

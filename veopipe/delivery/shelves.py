@@ -71,9 +71,9 @@ class Shelves:
         """The record of a take that goes where new ones go."""
         return self.here.expected(shot, number, sha256, size)
 
-    def locate(self, take: Take) -> Path | Delivered | None:
+    def locate(self, take: Take, *, parts: bool = True, anew: bool = True) -> Path | Delivered | None:
         """Where the record expected it."""
-        return self._of(take.file).locate(take) if take.file is not None else None
+        return self._of(take.file).locate(take, parts=parts, anew=anew) if take.file is not None else None
 
     def put_away(self, source: Path, take: Take, file: Delivered) -> Delivered:
         """Where the record expected it."""

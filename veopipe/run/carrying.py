@@ -18,29 +18,27 @@ from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import suppress
 from dataclasses import field, replace
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TypeVar
 
-from veopipe import clock, crashpoints
-from veopipe.delivery.boxes import Video
-from veopipe.delivery.download import Fetched, Part, fetch
-from veopipe.delivery.errand import Brought, Desk, Errand, Foreign, Place, Task, Unfit, read_answer
-from veopipe.delivery.landing import Folder, clear_parts, open_sight
+from veopipe import clock, crashpoints, files
+from veopipe.delivery.download import Fetched, Part
+from veopipe.delivery.errand import Brought, Desk, Errand, Foreign, Place, Unfit, read_answer
+from veopipe.delivery.landing import clear_parts, open_sight
 from veopipe.delivery.shelf import Shelf
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway
-from veopipe.gateway.reads import Reads
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.store import Store
 from veopipe.pipeline.pipeline import Provider
 from veopipe.project import OpenLedger
 from veopipe.run.brakes import Brakes
 from veopipe.run.engine import Engine, Named
-from veopipe.run.events import Happening, Journal
+from veopipe.run.events import Happening
+from veopipe.run.here import Carried, Here, name_of, put_there, task_of
 from veopipe.run.pace import Line
 from veopipe.takes.status import SETTLED
-from veopipe.takes.take import Delivered, Take
+from veopipe.takes.take import Take
 from veopipe.text import printable
 from veopipe.values import dataclass
 
@@ -63,25 +61,6 @@ _CLOSE_WAIT = 3.0  # seconds
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """What came of fetching one video.
-
-    Attributes:
-        part: how the download ended.
-        file: the record of it where it was put, with what was measured; None: it is a part on this disk, if anything.
-    """
-
-    part: Part
-    file: Delivered | None = None
-
-    def whole(self, part: Path) -> tuple[Path | Delivered, Video | None] | None:
-        """What is to be judged, and needn't be looked for: the part, or the record of what is in its place."""
-        if self.file is not None:
-            return self.file, None
-        return (part, self.part.video) if self.part.video is not None else None
-
-
 class Carrier(Protocol):
     """Brings finished videos."""
 
@@ -93,52 +72,6 @@ class Carrier(Protocol):
 
     async def close(self) -> None:
         """Nothing more is asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """This process.
-
-    Attributes:
-        gateway: that has the tasks.
-        shelf: where takes go.
-        place: the same, as workers know it.
-        journal: hears how far a download is.
-    """
-
-    gateway: Reads
-    shelf: Shelf
-    place: Place
-    journal: Journal
-
-    async def ready(self) -> None:
-        """Nothing else is needed."""
-
-    async def carry(self, shot: str, take: Take) -> Carried:
-        """Download it into its part, unless a worker of an earlier run put it in its place."""
-        return await self._left_by_a_worker(shot, take) or await self.bring(shot, take)
-
-    async def bring(self, shot: str, take: Take) -> Carried:
-        """Download it into its part."""
-        target = self.shelf.part(shot, take.number)
-        journal, began = self.journal, time.monotonic()
-        part = await fetch(
-            self.gateway,
-            take.last,
-            target,
-            lambda size, length: journal.note(Happening.RECEIVED, shot, take.number, bytes=size, length=length),
-        )
-        return Carried(replace(part, seconds=time.monotonic() - began))
-
-    async def _left_by_a_worker(self, shot: str, take: Take) -> Carried | None:
-        landing, name = Folder(self.place), name_of(shot, take)
-        if not self.place.folder or not landing.may_have(name):
-            return None
-        file = await asyncio.to_thread(landing.look, name, task_of(take))
-        return Carried(Part(Fetched.COMPLETE, sha256=file.sha256, bytes=file.bytes), file) if file else None
-
-    async def close(self) -> None:
-        """Nothing is kept open."""
 
 
 @dataclass(slots=True)
@@ -275,9 +208,9 @@ class Elsewhere:
             if isinstance(answer, Carried):
                 return answer
             if isinstance(answer, Unfit):
-                unfit, pause = unfit + 1, min(UNFIT_PAUSE * 2**unfit, LONGEST_UNFIT_PAUSE)
+                unfit, pause = unfit + 1, min(UNFIT_PAUSE * 2 ** min(unfit, 10), LONGEST_UNFIT_PAUSE)
             else:
-                lost, pause = lost + 1, min(LOST_PAUSE * 2**lost, LONGEST_LOST_PAUSE)
+                lost, pause = lost + 1, min(LOST_PAUSE * 2 ** min(lost, 10), LONGEST_LOST_PAUSE)
             self.health.bad(answer.why, others_run=self._others_run())
             self.brakes.journal.note(Happening.WAITING, shot, take.number, answer.why)
             await self.brakes.pause(pause)
@@ -289,7 +222,7 @@ class Elsewhere:
         if brought.file is None:
             return Carried(replace(part, why=f"{part.why} ({brought.host})") if part.why else part)
         try:
-            file = await asyncio.to_thread(_as_seen, self.shelf, take, brought.file)
+            file = await asyncio.to_thread(put_there, self.shelf, replace(take, file=brought.file))
         except OSError as error:
             return _Lost(f"what {brought.host} brought can't be looked for: {error.strerror or error}")
         if file is None:
@@ -397,6 +330,8 @@ class Downloads:
             self.brakes.journal.note(Happening.DOWNLOADING, shot, take.number)
             carried = await (self.here.bring(shot, take) if here else self.carrier.carry(shot, take))
         part = carried.part
+        if carried.file is not None:  # what an earlier run had of it on this disk
+            files.remove_quietly(self.here.shelf.part(shot, take.number))
         if part.fetched is Fetched.DISK and not (self.brakes.is_leaving or self.brakes.is_full):
             self.brakes.is_full = True
             self.brakes.stop(f"{shot}: {part.why}", ExitCode.ENVIRONMENT)
@@ -437,25 +372,6 @@ def desk_of(provider: Provider, address: Address) -> Desk:
         api_version=provider.profile.api_version,
         key_env=provider.api_key_env,
     )
-
-
-def _as_seen(shelf: Shelf, take: Take, file: Delivered) -> Delivered | None:
-    """The record of what a worker put away, as it is seen from here; None: it isn't. Blocks; raises `OSError`."""
-    if is_prefix(file.output):
-        found = shelf.locate(replace(take, file=file))
-        return found if isinstance(found, Delivered) else None
-    return file if shelf.is_whole(file) else None
-
-
-def name_of(shot: str, take: Take) -> str:
-    """What the file of a take is called, without an ending."""
-    return f"{shot}.{take.number:03d}"
-
-
-def task_of(take: Take) -> Task:
-    """The task of a take, as an errand knows it."""
-    last = take.last
-    return Task(last.task_id or "", last.gateway, last.dialect, last.content_url, last.echo_bytes)
 
 
 def _told(given: Future[str]) -> Brought | Unfit | _Lost:

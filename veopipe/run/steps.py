@@ -28,8 +28,9 @@ from veopipe.pipeline.pipeline import Pipeline
 from veopipe.project import OpenLedger
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
-from veopipe.run.carrying import Carried, Downloads
+from veopipe.run.carrying import Downloads
 from veopipe.run.events import Happening
+from veopipe.run.here import Carried
 from veopipe.run.waiting import Waits
 from veopipe.run.watching import Content, Watch
 from veopipe.takes.status import Event, Status

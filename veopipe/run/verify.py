@@ -108,7 +108,7 @@ async def _measured(prober: Prober, shelf: Shelf, _take: Take, file: Delivered) 
 async def _on_record(shelf: Shelf, take: Take, file: Delivered) -> tuple[Measured, Delivered] | str:
     """By the list of its store, and by what was measured before it was put there."""
     if file.output != shelf.places.output_base or not shelf.is_whole(file):
-        there = await asyncio.to_thread(shelf.locate, take)
+        there = await asyncio.to_thread(partial(shelf.locate, take, parts=False))
         if not isinstance(there, Delivered):
             return "missing"
         if (there.sha256, there.name) != (file.sha256, file.name):
