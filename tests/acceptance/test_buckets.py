@@ -385,6 +385,63 @@ def test_a_run_that_ends_while_a_video_is_on_its_way_reports_and_leaves(
     assert len(gateway.charged) == 1
 
 
+def test_a_run_that_ends_in_a_pause_of_a_stores_begins_nothing_more(
+    remote: Remote, until: Callable[[Callable[[], object]], None]
+) -> None:
+    refused: list[str] = []
+
+    def trouble(method: str, path: str) -> str | None:
+        if method == "HEAD" and "/takes/" in path and len(refused) < 3:
+            refused.append(path)
+            return "503"
+        return "slow=25" if method == "PUT" and "/takes/" in path else None
+
+    remote.proxy.trouble = trouble
+    remote.film.list({"a": "a lighthouse"})
+    started = remote.film.start(*remote.film.arguments())
+    until(lambda: len(refused) == 3)  # two seconds before it is asked once more
+    started.signal(signal.SIGINT)
+
+    assert started.result(limit=10).code == 130
+    assert remote.proxy.puts() == []
+    remote.proxy.trouble = lambda _method, _path: None
+    assert remote.film.run().statuses == {"a": "verified"}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+def test_a_run_waits_for_a_former_bucket_no_longer_than_for_its_own(
+    remote: Remote, gateway: Simulator, until: Callable[[Callable[[], object]], None], method: str
+) -> None:
+    remote.film.list({"a": "a lighthouse"})
+    remote.film.start(*remote.film.arguments(), first=Mishap("kill", "put")).result()
+    if method == "HEAD":  # then its place is looked at in any case
+        (remote.film.folder / ".veopipe/shots/scratch/.a.001.part").unlink()
+    remote.film.pipeline()
+    remote.proxy.trouble = times(9, "slow=25", method, "/takes/")
+    remote.proxy.asked.clear()
+    started = remote.film.start(*remote.film.arguments())
+    until(lambda: any(asked == method for asked, _ in remote.proxy.asked))
+    started.signal(signal.SIGINT)
+
+    assert started.result(limit=10).code == 130
+    remote.proxy.trouble = lambda _method, _path: None
+    assert remote.film.run().statuses == {"a": "verified"}
+    assert len(gateway.charged) == 1
+
+
+def test_ctrl_c_is_heard_while_a_store_is_listed(
+    remote: Remote, gateway: Simulator, until: Callable[[Callable[[], object]], None]
+) -> None:
+    remote.proxy.trouble = times(9, "slow=25", "GET", "")
+    remote.film.list({"a": "a lighthouse"})
+    started = remote.film.start(*remote.film.arguments())
+    until(lambda: remote.proxy.asked)
+    started.signal(signal.SIGINT)
+
+    assert started.result(limit=10).code == 130
+    assert gateway.charged == []
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_short_runs_end_with_the_right_code(remote: Remote, rounds: int) -> None:
@@ -485,6 +542,23 @@ def test_a_pick_moves_the_finished_name_with_the_next_run(remote: Remote) -> Non
 
     assert first["a.mp4"] == first["takes/a.001.mp4"]
     assert remote.objects()["a.mp4"] == first["takes/a.002.mp4"]
+
+
+def test_a_pick_that_is_made_while_a_run_is_on_moves_the_finished_name_at_its_end(
+    remote: Remote, until: Callable[[Callable[[], object]], None]
+) -> None:
+    remote.film.list({"a": {"prompt": "a lighthouse", "takes": 2}})
+    remote.run()
+    assert remote.film.command("review", "shots.yaml", "a", "--pick", "1", "-p", "quick.yaml").code == 0
+    remote.film.list({"a": {"prompt": "a lighthouse", "takes": 2}, "b": "a pier"})
+    remote.proxy.trouble = times(1, "slow=6", "PUT", "/takes/b.")
+    started = remote.film.start(*remote.film.arguments())
+    until(lambda: "b.001.mp4" in remote.proxy.puts())
+
+    assert remote.film.command("review", "shots.yaml", "a", "--pick", "2", "-p", "quick.yaml").code == 0
+
+    assert started.result().code == 0
+    assert remote.objects()["a.mp4"] == remote.objects()["takes/a.002.mp4"]
 
 
 def test_a_rehearsal_has_a_prefix_of_its_own(remote: Remote) -> None:

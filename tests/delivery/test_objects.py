@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from tests.harness.film import AUTHORITY
 from tests.harness.store import SECRET, Proxy, Store, environment_of, times
 from veopipe.delivery import objects
-from veopipe.delivery.objects import NEW, Missing, Objects, Passing, Refused, Seen, StoreFault, Taken
+from veopipe.delivery.objects import NEW, Left, Missing, Objects, Passing, Refused, Seen, StoreFault, Taken
 from veopipe.errors import EnvironmentFault
 
 pytestmark = pytest.mark.engine
@@ -149,6 +150,25 @@ def test_a_store_that_is_slow_is_given_up(there: Objects, proxy: Proxy, monkeypa
         hurried.list()
 
 
+@pytest.mark.parametrize("what", ["slow=9", "503"])
+def test_who_waits_for_a_closed_store_can_leave(there: Objects, proxy: Proxy, what: str) -> None:
+    proxy.trouble = times(9, what, "HEAD", "")
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(there.look, "a")
+        while not proxy.asked:
+            time.sleep(0.01)
+        began = time.monotonic()
+        there.close()
+        with pytest.raises(Left):
+            waits.result()
+    assert time.monotonic() - began < 5
+    with pytest.raises(Left):
+        there.put("a", b"late")
+    assert sum(method == "PUT" for method, _ in proxy.asked) == 0
+    while objects.are_under_way():  # the call goes on by itself
+        time.sleep(0.05)
+
+
 def test_a_file_is_not_read_into_memory(store: Store, prefix: str, tmp_path: Path) -> None:
     """The memory that is the process's own hardly grows by four files of 40 MB."""
     program = """
@@ -190,6 +210,28 @@ sys.exit(3)
     codes = [_python(store, program, prefix, str(number)).returncode for number in range(10)]
 
     assert codes == [3] * 10
+
+
+def test_a_program_ends_without_the_answer_of_a_store_that_it_closed(store: Store, prefix: str, proxy: Proxy) -> None:
+    """Threads of a pool are joined at the end, so none of them may wait."""
+    program = """
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
+from veopipe.delivery.objects import Objects, are_under_way
+there = Objects(sys.argv[1])
+ThreadPoolExecutor(1).submit(there.put, "late", b"x" * 9)
+while not are_under_way():
+    time.sleep(0.01)
+time.sleep(0.5)
+there.close()
+sys.exit(3)
+"""
+    proxy.trouble = times(1, "slow=15", "PUT", "late")
+    began = time.monotonic()
+    done = _python(Store(proxy.endpoint), program, prefix)
+
+    assert done.returncode == 3, done.stderr
+    assert time.monotonic() - began < 12
 
 
 def _python(store: Store, program: str, *words: str) -> subprocess.CompletedProcess[str]:

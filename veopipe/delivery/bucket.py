@@ -55,9 +55,16 @@ class Bucket:
     @property
     def objects(self) -> Objects:
         """What it is spoken to with; raises `EnvironmentFault` where that can't be had."""
-        if self._objects is None:
-            self._objects = Objects(self.url)
-        return self._objects
+        found = self._objects
+        if found is None:
+            found = self._objects = Objects(self.url)
+        return found
+
+    def close(self) -> None:
+        """Nobody waits for what is asked by now; as `Objects` says. What is asked later begins anew."""
+        found, self._objects = self._objects, None
+        if found is not None:
+            found.close()
 
     def list(self) -> None:
         """See what lies there; raises `StoreFault`."""

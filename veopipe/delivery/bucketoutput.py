@@ -90,7 +90,9 @@ class BucketOutput:
         }
 
     def close(self) -> None:
-        """Begin nothing more; as `Output` says."""
+        """Begin nothing more, and wait for nothing; as `Output` says."""
+        self._bucket.close()
+        self.shelf.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,7 +1,8 @@
 """A prefix of a bucket: what lies there, and the few things that are done to it. The owner of obstore.
 
-* Calls are synchronous and belong into threads: asynchronous ones can abort the process at its end. The library's own
-  retries are off. Small calls are repeated here while their trouble may pass; a video is sent once a call.
+* Calls are synchronous: asynchronous ones can abort the process at its end. Each has a thread of its own that nobody
+  joins, so who waits for it can leave: by a signal, or by `close`. The library's own retries are off. Small calls are
+  repeated here while their trouble may pass; a video is sent once a call.
 * A file is sent from a memory map, in one request, with its SHA-256, which S3 compares with what came.
 * What a store says against a call is a `StoreFault`, an `OSError`, as a disk's refusal is. No secret is in its words.
 * Nothing is ever deleted here: there is no function for it.
@@ -16,7 +17,8 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -70,6 +72,10 @@ class Missing(StoreFault):
     """There is nothing of that name."""
 
 
+class Left(StoreFault):
+    """Nobody waits for the answer any more: it may be done, or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """An object as a list shows it.
@@ -98,6 +104,15 @@ class Objects:
     def __init__(self, url: str) -> None:
         self.url = url
         self._quick, self._slow = _opened(url, ANSWER_WAIT), _opened(url, SEND_WAIT)
+        self._asked: set[Future[Any]] = set()
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Nobody waits any more: what is asked, and what will be, raises `Left`. A call under way goes on by itself."""
+        self._closed.set()
+        for answer in tuple(self._asked):
+            with suppress(InvalidStateError):  # it came just now
+                answer.set_exception(Left("isn't waited for", self.url))
 
     def list(self) -> dict[str, Seen]:
         """All objects, by name.
@@ -169,9 +184,13 @@ class Objects:
 
         mode: Any = {NEW: "create", None: "overwrite"}.get(only_if) or {"e_tag": only_if}
         store = self._slow if isinstance(content, Path) else self._quick
-        with self._calling(name), _mapped(content) as sent:
-            done = obstore.put(store, name, sent, attributes=dict(about or {}), mode=mode, use_multipart=False)
-        return done["e_tag"] or ""
+
+        def send() -> str:
+            with _mapped(content) as sent:
+                done = obstore.put(store, name, sent, attributes=dict(about or {}), mode=mode, use_multipart=False)
+            return done["e_tag"] or ""
+
+        return self._ask(send, name)
 
     def copy(self, name: str, to: str) -> None:
         """Let `to` have the content and the metadata of another object, whatever it had. The store copies it itself.
@@ -204,32 +223,35 @@ class Objects:
     def _where(self, name: str) -> str:
         return f"{self.url}/{name}" if name else self.url
 
-    @contextmanager
-    def _calling(self, name: str) -> Iterator[None]:
-        """A call of the library: counted while it is under way, its errors translated."""
-        with _at_work:
-            try:
-                yield
-            except (StoreFault, EnvironmentFault):
+    def _ask(self, call: Callable[[], _T], name: str) -> _T:
+        """What a call of the library came to, its errors translated."""
+        answer: Future[_T] = Future()
+        self._asked.add(answer)
+        try:
+            if self._closed.is_set():  # seen after the answer can be: `close` sets the one, and looks for the other
+                raise Left("isn't asked any more", self._where(name))
+            threading.Thread(target=_answer, args=(call, answer), name="veopipe-store", daemon=True).start()
+            return answer.result()
+        except (StoreFault, EnvironmentFault):
+            raise
+        except Exception as error:
+            if not _is_a_stores(error):
                 raise
-            except Exception as error:
-                if not _is_a_stores(error):
-                    raise
-                raise _translated(error, self._where(name)) from None
+            raise _translated(error, self._where(name)) from None
+        finally:
+            self._asked.discard(answer)
 
     def _patiently(self, call: Callable[[], _T], name: str) -> _T:
         """Repeat a call that changes nothing, or can be done twice, while its trouble may pass."""
         until = time.monotonic() + ANSWER_WAIT
         for pause in _PAUSES:
             try:
-                with self._calling(name):
-                    return call()
+                return self._ask(call, name)
             except Passing:
                 if time.monotonic() + pause > until:
                     raise
-            threading.Event().wait(pause)
-        with self._calling(name):
-            return call()
+            self._closed.wait(pause)
+        return self._ask(call, name)
 
 
 class _AtWork:
@@ -251,6 +273,21 @@ class _AtWork:
 
 
 _at_work = _AtWork()
+
+
+def _answer(call: Callable[[], _T], answer: Future[_T]) -> None:
+    """Let a call answer, counted while it is under way."""
+    with _at_work:
+        result, fault = None, None
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+            fault = error
+    with suppress(InvalidStateError):  # nobody waits any more
+        if fault is not None:
+            answer.set_exception(fault)
+        else:
+            answer.set_result(result)  # type: ignore[arg-type]
 
 
 def are_under_way() -> bool:

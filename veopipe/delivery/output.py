@@ -92,7 +92,8 @@ class FolderOutput:
         return strays(self.places, states, ids)
 
     def close(self) -> None:
-        """Nothing is under way here."""
+        """Wait for no former bucket; as `Output` says."""
+        self.shelf.close()
 
 
 def output_of(places: Places, ledger: str = "", at_once: int = 4) -> Output:

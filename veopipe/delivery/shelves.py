@@ -44,6 +44,11 @@ class Shelves:
         """The folders of the list."""
         return self.here.places
 
+    def close(self) -> None:
+        """Nobody waits for former buckets any more."""
+        for shelf in tuple(self._others.values()):
+            shelf.bucket.close()
+
     def _of(self, file: Delivered) -> Shelf:
         """Where a take lies."""
         if not is_prefix(file.output):

@@ -292,6 +292,7 @@ class Run:
             await prober.close()
             if downloads is not None:
                 await downloads.close()
+            self.ledger.output.close()  # last: who waits for a store is cancelled next, and hears no fault of it
 
     def _creator(
         self, plan: Plan, asker: Asker, budget: Budget, permission: Permission | None, settler: Settler
