@@ -16,11 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import subprocess
 import sys
-import threading
-import time
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,14 +24,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import ROOT, VEOPIPE, Table, own_environment, scratch, server
+from benchmarks.measuring import ROOT, VEOPIPE, Table, scratch, server
+from benchmarks.scales import ran
 
 PLACES, INTERVAL_S = 25, 0.5
 PEERS = {"ruler": None, "doit_threads": "doit", "script": "requests", "sdk": "openai"}
 PEERS |= {"luigi_workers": "luigi", "snakemake_jobs": "snakemake"}
 """Program → library that it needs."""
 LIMIT_WALL, LIMIT_CPU, LIMIT_PSS = 1.05, 0.8, 50.0
-_LOOKS_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -88,71 +84,18 @@ def _veopipe(folder: Path, base_url: str, case: Case) -> list[str]:
     return [*VEOPIPE, "run", "shots.yaml", "-p", "race.yaml", "--base-url", base_url, "--yes"]
 
 
-class _Scales:
-    """Weighs the memory of a process and its children while they run, in a thread."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid, self._over, self.most = pid, threading.Event(), 0.0
-        self._thread = threading.Thread(target=self._weigh, daemon=True)
-        self._thread.start()
-
-    def _weigh(self) -> None:
-        while not self._over.wait(_LOOKS_S):
-            self.most = max(self.most, sum(map(_pss_mb, _family(self._pid))))
-
-    def end(self) -> float:
-        """The most MB that were seen."""
-        self._over.set()
-        self._thread.join()
-        return self.most
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
-        try:
-            for task in os.listdir(f"/proc/{parent}/task"):
-                found += map(int, Path(f"/proc/{parent}/task/{task}/children").read_text().split())
-        except OSError:
-            continue
-    return found
-
-
-def _pss_mb(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:")), 0.0)
-
-
 def lap(name: str, case: Case) -> Lap:
     """One contestant at a gateway of its own."""
     vault = [sys.executable, "-m", "benchmarks.vault", "--task-time", f"{case.task_s:g}"]
     with scratch() as folder, scratch() as elsewhere, server(vault, elsewhere) as base_url:
         words = words_of(name, folder, base_url, case)
-        took, usage, most = _weighed(words, folder)
+        took = ran(words, folder)
         with urllib.request.urlopen(f"{base_url}/figures") as answer:
             seen: dict[str, Any] = json.load(answer)
         if (seen["creates"], seen["videos"]) != (case.shots, case.shots):
             raise SystemExit(f"{name}: {seen}\n{(folder / 'output').read_text()[-2000:]}")
-        cpu_s = usage.ru_utime + usage.ru_stime
-        return Lap(took, cpu_s * 1000 / case.shots, most, seen["late_s"], seen["polls"] / case.shots)
-
-
-def _weighed(words: Sequence[str], folder: Path) -> tuple[float, Any, float]:
-    kept = own_environment()
-    with (folder / "output").open("wb") as out:
-        began = time.perf_counter()
-        process = subprocess.Popen(words, cwd=folder, env=kept, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        scales = _Scales(process.pid)
-        _, status, usage = os.wait4(process.pid, 0)
-        took = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    most = scales.end()
-    if process.returncode != 0:
-        raise SystemExit(f"{words}: exit code {process.returncode}\n{(folder / 'output').read_text()[-2000:]}")
-    return took, usage, most
+        cpu_ms = took.cpu_s * 1000 / case.shots
+        return Lap(took.wall_s, cpu_ms, took.most_mb, seen["late_s"], seen["polls"] / case.shots)
 
 
 def main() -> None:

@@ -4,7 +4,10 @@ The prompt says how long: `500 MB`. A clip of the simulator's (4 s at 720p) is f
 bytes that fills the file up; a player, the box walk and libmediainfo read past it. Prints its base URL.
 `GET /figures` tells what it was asked and how late its videos were fetched.
 
-    python -m benchmarks.vault [--task-time 3.0]
+With `--tls` it speaks HTTPS, as veopipe wants it of a gateway elsewhere than on this machine; `--rate` is what each
+connection gets at most while it fetches a video.
+
+    python -m benchmarks.vault [--task-time 3.0] [--listen 10.0.0.1] [--tls CERTIFICATE KEY] [--rate MB/S]
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import asyncio
 import os
 import re
+import ssl
 import time
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -26,6 +30,7 @@ from veopipe.simulator.slate import Slate
 _PIECE = os.urandom(1 << 20)
 _HEADER = 8
 _WINDOW_S = 5.0
+_BEAT_S = 0.1  # of a connection that is held to a rate
 
 
 @dataclass
@@ -42,10 +47,11 @@ class Vault:
 
     Args:
         task_s: seconds that a task takes.
+        rate: bytes a second that each connection gets at most; 0: all there are.
     """
 
-    def __init__(self, task_s: float) -> None:
-        self._task_s = task_s
+    def __init__(self, task_s: float, rate: float = 0.0) -> None:
+        self._task_s, self._rate = task_s, rate
         self._tasks: list[Task] = []
         self._polls: list[float] = []
         self._clip = clip(Cut(1280, 720, 4), Slate("A large file", (), ()))
@@ -77,11 +83,15 @@ class Vault:
         answer.content_length = len(self._clip) + filling
         await answer.prepare(request)
         await answer.write(self._clip + filling.to_bytes(4, "big") + b"free")
-        rest = filling - _HEADER
+        rest, began = filling - _HEADER, time.monotonic()
+        most = min(len(_PIECE), int(self._rate * _BEAT_S)) if self._rate else len(_PIECE)
         while rest:
-            piece = _PIECE[: min(rest, len(_PIECE))]
+            piece = _PIECE[: min(rest, most)]
             await answer.write(piece)
             rest -= len(piece)
+            if self._rate:
+                due = began + (filling - rest) / self._rate
+                await asyncio.sleep(max(due - time.monotonic(), 0))
         await answer.write_eof()
         task.fetched_at = time.monotonic()
         return answer
@@ -100,7 +110,14 @@ class Vault:
 async def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--task-time", type=float, default=0.0, metavar="S")
-    vault = Vault(options.parse_args().task_time)
+    options.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS")
+    options.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
+    options.add_argument("--rate", type=float, default=0.0, metavar="MB/S")
+    chosen = options.parse_args()
+    vault = Vault(chosen.task_time, chosen.rate * 1e6)
+    secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if chosen.tls else None
+    if secure is not None:
+        secure.load_cert_chain(*chosen.tls)
     app = web.Application()
     app.router.add_post("/v1/videos", vault.create)
     app.router.add_get(r"/v1/videos/task_{number:\d+}", vault.poll)
@@ -108,10 +125,10 @@ async def main() -> None:
     app.router.add_get("/figures", vault.figures)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, chosen.listen, 0, ssl_context=secure)
     await site.start()
     host, port = runner.addresses[0][:2]
-    print(f"http://{host}:{port}", flush=True)
+    print(f"{'https' if secure else 'http'}://{host}:{port}", flush=True)
     await asyncio.Event().wait()
 
 
