@@ -63,11 +63,6 @@ class Shelves:
             self._others[file.output] = BucketShelf(self.places, bucket)
         return self._others[file.output]
 
-    def _is_elsewhere(self, file: Delivered) -> bool:
-        """Whether names that are given here can't show it: it lies in a store, or they do."""
-        stored, here = is_prefix(file.output), is_prefix(self.places.output_base)
-        return stored != here or (stored and file.output != self.places.output_base)
-
     def part(self, shot: str, number: int) -> Path:
         """Where new takes go."""
         return self.here.part(shot, number)
@@ -86,7 +81,7 @@ class Shelves:
 
     def publish(self, shot: str, take: Take, others: Iterable[Take]) -> Shown:
         """Here; nothing is done for a take that lies elsewhere."""
-        if take.file is not None and self._is_elsewhere(take.file):
+        if take.file is not None and _is_elsewhere(self.places, take.file):
             return Shown(take.file)
         return self.here.publish(shot, take, others)
 
@@ -100,7 +95,7 @@ class Shelves:
 
     def is_shown(self, shot: str, file: Delivered) -> bool:
         """Here; a take that lies elsewhere is shown nowhere, so it need only be there."""
-        return self.is_whole(file) if self._is_elsewhere(file) else self.here.is_shown(shot, file)
+        return self.is_whole(file) if _is_elsewhere(self.places, file) else self.here.is_shown(shot, file)
 
     def is_whole(self, file: Delivered) -> bool:
         """Where it lies."""
@@ -117,3 +112,9 @@ class Shelves:
     def bring(self, file: Delivered, shot: str | None = None, *, exactly: bool = True) -> Path:
         """From where it lies."""
         return self._of(file).bring(file, shot, exactly=exactly)
+
+
+def _is_elsewhere(places: Places, file: Delivered) -> bool:
+    """Whether names that are given in the list's output can't show a take: it lies in a store, or they do."""
+    stored, here = is_prefix(file.output), is_prefix(places.output_base)
+    return stored != here or (stored and file.output != places.output_base)
