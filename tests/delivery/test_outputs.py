@@ -425,8 +425,14 @@ def test_takes_stay_where_they_are_when_the_output_changes(bucket: Place) -> Non
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "can't be reached"),
         ({"AWS_ENDPOINT_URL": "http://192.0.2.1"}, "in the clear"),
         ({"AWS_ENDPOINT_URL_S3": "http://store.example:8333"}, "in the clear"),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT": "http://192.0.2.1"},
+            "AWS_ENDPOINT names http://192",
+        ),
+        ({"AWS_ENDPOINT_URL_S3": "https://store.example", "AWS_ENDPOINT": "http://192.0.2.1"}, "in the clear"),
+        ({"AWS_Endpoint": "http://192.0.2.1"}, "AWS_Endpoint names http://192.0.2.1"),
     ],
-    ids=["secret", "nobody there", "no TLS", "no TLS by the other variable"],
+    ids=["secret", "nobody there", "no TLS", "by another variable", "by one of two", "beside TLS", "in small letters"],
 )
 def test_a_store_that_cannot_be_used_is_said_before_anything_is_sent(
     bucket: Place, variables: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch

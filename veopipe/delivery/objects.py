@@ -349,18 +349,23 @@ def _of_a_profile() -> Any:
 
 
 def _is_plain(scheme: str) -> bool:
-    """Whether the environment names an endpoint without TLS; raises `EnvironmentFault` unless it is on this machine."""
-    for variable in _ENDPOINTS[scheme]:
-        if endpoint := os.environ.get(variable, "").strip():
-            parts = urlsplit(endpoint)
-            if parts.scheme != "http":
-                return False
-            if _is_loopback(parts.hostname or ""):
-                return True
+    """Whether the environment names an endpoint without TLS; raises `EnvironmentFault` unless it is on this machine.
+
+    All of its variables count: the library takes the one that it comes upon last, however its name is written.
+    """
+    is_plain = False
+    for variable, endpoint in os.environ.items():
+        if variable.upper() not in _ENDPOINTS[scheme]:
+            continue
+        parts = urlsplit(endpoint.strip())
+        if parts.scheme != "http":
+            continue
+        if not _is_loopback(parts.hostname or ""):
             host = printable(parts.hostname or "", 100)
             why = f"{variable} names http://{host}: keys and videos would go over the network in the clear"
             raise EnvironmentFault(why, hint="write https://, or http:// of this machine only (127.0.0.1, localhost)")
-    return False
+        is_plain = True
+    return is_plain
 
 
 def _is_loopback(host: str) -> bool:
