@@ -131,3 +131,10 @@ def test_what_it_says_is_what_runs_take_within_a_quarter(number: int, in_flight:
 
     # Of a handful at once the slowest one decides, which no mean knows.
     assert mean * 0.75 - 60 <= found.seconds <= mean * 1.25
+
+
+def test_places_hold_nothing_where_each_take_finds_one() -> None:
+    found = of(takes(4), {}, pace(in_flight=4))
+
+    assert Limit.IN_FLIGHT not in found.by
+    assert found.words() == "about 70 s at 10 creates a minute (70 s a take, assumed)"

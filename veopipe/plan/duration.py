@@ -138,8 +138,9 @@ def duration(takes: Sequence[Coming], known: Mapping[Kind, Experience], pace: Pa
 
 def _places(needs: Sequence[_Needs], usual: float, pace: Pace) -> dict[Limit, float]:
     """What the places for takes under way, and for downloads, make of it."""
-    at_once = min(pace.in_flight, len(needs))
-    found = {Limit.IN_FLIGHT: (sum(need.whole for need in needs) + (at_once - 1) * usual) / at_once}
+    found, at_once = dict[Limit, float](), pace.in_flight
+    if at_once < len(needs):  # else each take finds a place at once
+        found[Limit.IN_FLIGHT] = (sum(need.whole for need in needs) + (at_once - 1) * usual) / at_once
     if fetched := sum(need.fetched for need in needs):
         rendered = sum(need.renders for need in needs) / len(needs)
         found[Limit.DOWNLOADS] = rendered + fetched / min(pace.downloads, len(needs))
