@@ -764,6 +764,20 @@ def test_doctor_proves_that_a_store_can_be_written_keeps_conditions_and_has_the_
     assert list(remote.store.objects(remote.prefix)) == [".doctor"]
 
 
+@pytest.mark.parametrize(
+    "content", [b"somebody's prescription", b"x" * 69, b"x" * 5000], ids=["short", "as long", "long"]
+)
+def test_doctor_leaves_another_object_of_its_name_alone(remote: Remote, content: bytes) -> None:
+    remote.store.put(remote.prefix, ".doctor", content)
+
+    state, found = doctor(remote)["store"]
+
+    assert state == "bad"
+    assert ".doctor there was put by something else, so nothing was tried" in found
+    assert remote.store.content(remote.prefix, ".doctor") == content
+    assert not [path for method, path in remote.proxy.asked if method == "PUT"]
+
+
 def test_doctor_says_that_a_store_ignores_conditions(remote: Remote) -> None:
     remote.proxy.trouble = lambda method, _path: "deaf" if method == "PUT" else None
 

@@ -1,6 +1,6 @@
 """Whether a store will do: that it can be written, that it keeps conditions, and how far its clock is off.
 
-One small object is put for that, `.doctor`, and stays: nothing is ever deleted.
+One small object is put for that, `.doctor`, and stays: nothing is ever deleted. Another one of that name is left alone.
 
 Source: docs/scale.md, b.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 
-from veopipe.delivery.objects import NEW, Objects, StoreFault, Taken
+from veopipe.delivery.objects import NEW, Objects, Refused, Seen, StoreFault, Taken
 from veopipe.values import dataclass
 
 NAME = ".doctor"
-_CONTENT = b"veopipe doctor put this here, to see that it can. It may be removed.\n"
+_CONTENT = b"veopipe doctor put this here, to see that it can. It may be removed.\n"  # as ever: it is known by that
+_STRANGE = f"{NAME} there was put by something else, so nothing was tried; give it another name"
 STALE = '"00000000000000000000000000000000"'
 """A condition that never holds: no content has this etag."""
 
@@ -47,8 +48,8 @@ def prove(url: str) -> Proof:
     there = Objects(url)
     try:
         there.list()
-        before = there.look(NAME)
-        there.put(NAME, _CONTENT, NEW if before is None else before[0].etag)
+        before = _before(there)
+        there.put(NAME, _CONTENT, NEW if before is None else before.etag)
         after = there.look(NAME)
         off = abs(time.time() - after[0].at) if after is not None else 0.0
         return Proof(
@@ -58,6 +59,16 @@ def prove(url: str) -> Proof:
         )
     except StoreFault as fault:
         return Proof(fault.strerror or "it refuses")
+
+
+def _before(there: Objects) -> Seen | None:
+    """The object that an earlier proof left; None: there is none. Raises `StoreFault`: so is another of its name."""
+    found = there.look(NAME)
+    if found is None:
+        return None
+    if found[0].size != len(_CONTENT) or there.read(NAME, len(_CONTENT))[0] != _CONTENT:
+        raise Refused(_STRANGE, f"{there.url}/{NAME}")
+    return found[0]
 
 
 def is_refused(there: Objects, name: str, content: bytes, condition: str) -> bool:
