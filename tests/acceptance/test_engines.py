@@ -252,7 +252,36 @@ def test_a_worker_without_a_key_is_named_before_anything_is_bought(
     checks = [check for check in doctor.document["checks"] if check["name"] in {"executor", "worker"}]
     assert [check["state"] for check in checks if check["name"] == "worker"].count("good") == 1
     assert checks[0]["found"] == "dask: 1 of 2 workers can run errands"
-    assert not (film.folder / ".engine").exists()
+    assert list(film.folder.glob(".engine*")) == []
+
+
+def doctor(film: Film) -> dict[str, tuple[str, str]]:
+    """Checks of doctor by their names: state, and what was found."""
+    done = film.command("doctor", "-p", "quick.yaml", "--base-url", film.base_url, "--format", "json")
+    return {check["name"]: (check["state"], check["found"]) for check in done.document["checks"]}
+
+
+def test_doctor_leaves_a_file_of_the_users_alone(film: Film, cluster: Cluster) -> None:
+    cluster.workers(1)
+    film.pipeline(executor=cluster.executor)
+    (film.folder / ".engine").write_text("mine")
+
+    assert doctor(film)["worker"][0] == "good"
+    assert (film.folder / ".engine").read_text() == "mine"
+    assert [path.name for path in film.folder.glob(".engine*")] == [".engine"]
+
+
+def test_doctor_takes_no_name_in_a_bucket_that_a_list_has(
+    film: Film, cluster: Cluster, store: Store, prefix: str
+) -> None:
+    credentials = store_environment(store.endpoint)
+    film.environment |= credentials
+    cluster.worker(**credentials).until_it_says("Registered to:")
+    film.pipeline(output=prefix, executor=cluster.executor)
+
+    assert doctor(film)["worker"][0] == "good"
+    assert doctor(film)["worker"][0] == "good"
+    assert sorted(store.objects(prefix)) == [".doctor", ".engine/doctor/.engine"]
 
 
 def test_a_worker_of_another_version_is_refused_before_anything_is_bought(
@@ -392,6 +421,21 @@ def test_another_engine_comes_in_by_an_entry_point(film: Film, gateway: Simulato
     assert unknown.code == 2
     assert "no executor ray" in unknown.document["error"]
     assert "processes" in unknown.document["hint"]
+
+
+def test_doctor_says_that_an_executor_breaks(film: Film, gateway: Simulator, plugged: Path) -> None:
+    (plugged / "pools.py").write_text(
+        POOL.replace(", mp_context=", ", initializer=os._exit, initargs=(1,), mp_context=").replace(
+            "import multi", "import os, multi", 1
+        )
+    )
+    film.pipeline(executor="processes")
+    words = ("doctor", "-p", "quick.yaml", "--base-url", film.base_url, "--format", "json")
+    done = film.start(*words, program=COMMAND, PYTHONPATH=f"{ROOT}{os.pathsep}{plugged}").result()
+    (found,) = [check["found"] for check in done.document["checks"] if check["name"] == "executor"]
+
+    assert done.code == 6
+    assert "no errand comes back from the executor processes: BrokenProcessPool" in found
 
 
 def test_a_pool_whose_process_dies_is_opened_again_and_none_outlives_the_run(

@@ -13,8 +13,8 @@ import pytest
 from tests.harness.builders import attempt, take
 from veopipe import files
 from veopipe.delivery import beside
-from veopipe.delivery.errand import Desk, Errand, Foreign, Place, Task, Unfit, read_answer, read_errand
-from veopipe.delivery.landing import SIGHT, Folder, clear_parts, landing_of, open_sight
+from veopipe.delivery.errand import SIGHT, Desk, Errand, Foreign, Place, Task, Unfit, read_answer, read_errand
+from veopipe.delivery.landing import Folder, clear_parts, landing_of, open_sight
 from veopipe.delivery.shelf import FolderShelf, strays
 from veopipe.ledger.paths import Places
 from veopipe.run.here import task_of

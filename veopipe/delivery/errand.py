@@ -21,6 +21,8 @@ from veopipe.text import printable
 from veopipe.values import dataclass
 
 FORMAT = 1
+SIGHT = ".engine"
+"""What proves by its content that a worker sees the same place as the run."""
 
 
 class Foreign(ValueError):
@@ -77,6 +79,7 @@ class Place:
         folder: of the takes, absolute, for all that run errands the same; empty: it is a bucket.
         owner: what marks say whose they are; a worker knows nothing else of it.
         nonce: what lies there, so that a worker proves that it sees this place and no other of its name.
+        sight: where that lies, of a file or an object there.
     """
 
     output: str
@@ -84,6 +87,7 @@ class Place:
     folder: str
     owner: str
     nonce: str
+    sight: str = SIGHT
 
 
 @dataclass(frozen=True, slots=True)

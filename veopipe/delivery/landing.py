@@ -35,8 +35,6 @@ from veopipe.values import dataclass
 if TYPE_CHECKING:
     from veopipe.delivery.bucket import Bucket
 
-SIGHT = ".engine"
-"""What proves by its content that a worker sees the same place."""
 _DAY = 86_400.0
 _TRIES = 3  # of sending a video
 _SCRATCH = "veopipe-errands-"
@@ -86,7 +84,7 @@ class Folder:
         """Why nothing can be put there from here; as `Landing` says."""
         folder = self.place.folder
         try:
-            seen = files.read_bounded(Path(folder, SIGHT), 1 << 10).decode("utf-8", "replace")
+            seen = files.read_bounded(Path(folder, self.place.sight), 1 << 10).decode("utf-8", "replace")
         except (OSError, ValueError) as error:
             return f"it doesn't see the output {folder}: {getattr(error, 'strerror', None) or 'another file is there'}"
         if seen.strip() != self.place.nonce:
@@ -169,7 +167,7 @@ class Store:
         from veopipe.delivery.objects import Missing  # what speaks to stores, only where there is one
 
         try:
-            seen = self.bucket.objects.read(SIGHT, 256)[0].decode("ascii", "replace")
+            seen = self.bucket.objects.read(self.place.sight, 256)[0].decode("ascii", "replace")
         except Missing:
             seen = ""
         if seen.strip() != self.place.nonce:
@@ -215,8 +213,12 @@ def landing_of(place: Place) -> Landing:
     return Store(place, Bucket(place.output, place.name, place.owner), _scratch())
 
 
-def open_sight(place: Place) -> Place:
+def open_sight(place: Place, *, anew: bool = False) -> Place:
     """The place with a nonce that lies there; blocks.
+
+    Args:
+        place: still without one.
+        anew: in a folder, what has the name already keeps it.
 
     Raises:
         OSError: it can't be written.
@@ -225,11 +227,15 @@ def open_sight(place: Place) -> Place:
     nonce = secrets.token_hex(16)
     if place.folder:
         files.make_folder(Path(place.folder))
-        files.replace(Path(place.folder, SIGHT), f"{nonce}\n".encode())
+        path, content = Path(place.folder, place.sight), f"{nonce}\n".encode()
+        if not anew:
+            files.replace(path, content)
+        elif not files.claim(path, content):
+            raise FileExistsError(errno.EEXIST, "something has its name", str(path))
     else:
         from veopipe.delivery.bucket import Bucket
 
-        Bucket(place.output, place.name).objects.put(SIGHT, f"{nonce}\n".encode())
+        Bucket(place.output, place.name).objects.put(place.sight, f"{nonce}\n".encode())
     return replace(place, nonce=nonce)
 
 

@@ -7,12 +7,15 @@ Source: docs/scale.md, c and d.
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator, Mapping
 from concurrent.futures import TimeoutError as TooLate
+from contextlib import contextmanager
 from pathlib import Path
 
 from veopipe import files
-from veopipe.delivery.errand import Errand, Foreign, Place, Unfit, read_answer
-from veopipe.delivery.landing import SIGHT, open_sight
+from veopipe.delivery.errand import SIGHT, Errand, Foreign, Place, Unfit, read_answer
+from veopipe.delivery.landing import open_sight
 from veopipe.errors import EnvironmentFault
 from veopipe.gateway.address import Address
 from veopipe.ledger.prefixes import is_prefix
@@ -52,26 +55,50 @@ def muster(pipeline: Pipeline, folder: Path) -> list[Mustered]:
     """
     address = Address(pipeline.provider.base_url)
     opened = engine.Engine(engine.check(pipeline.executor, address))
-    is_stored = is_prefix(pipeline.output)
-    output = folder / pipeline.output
-    folder = output if output.is_dir() else folder
-    place = Place(pipeline.output, "doctor", "" if is_stored else str(folder.absolute()), "doctor", "")
     opened.open()
     try:
-        seen = open_sight(place)
-        errand = Errand("proof", None, desk_of(pipeline.provider, address), seen).as_json()
-        answers = opened.everywhere(errand)
-        if answers is None:
-            answers = {pipeline.executor: opened.give(errand, "proof").result(ANSWER_WAIT)}
+        with _sight(_place(pipeline, folder)) as seen:
+            errand = Errand("proof", None, desk_of(pipeline.provider, address), seen).as_json()
+            answers = _answers(opened, errand)
     except TooLate:
         raise EnvironmentFault(f"no worker answers in {ANSWER_WAIT:.0f} s") from None
     except OSError as error:
         raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
     finally:
         opened.close()
-        if not is_stored:
-            files.remove_quietly(folder / SIGHT)
     return [Mustered(printable(name), _lacks(answer)) for name, answer in answers.items()]
+
+
+def _place(pipeline: Pipeline, folder: Path) -> Place:
+    """What workers are to see, with a name for their proof that nothing of a user's or of a list's has."""
+    if is_prefix(pipeline.output):  # below what may be a list's folder, but no list has anything there
+        return Place(pipeline.output, f"{SIGHT}/doctor", "", "doctor", "")
+    output = folder / pipeline.output
+    seen = (output if output.is_dir() else folder).absolute()
+    return Place(pipeline.output, "doctor", str(seen), "doctor", "", f"{SIGHT}-{secrets.token_hex(8)}")
+
+
+@contextmanager
+def _sight(place: Place) -> Iterator[Place]:
+    """The place with its proof, which goes again from a folder; from a bucket nothing is ever deleted."""
+    seen = open_sight(place, anew=True)
+    try:
+        yield seen
+    finally:
+        if place.folder:
+            files.remove_quietly(Path(place.folder, place.sight))
+
+
+def _answers(opened: engine.Engine, errand: str) -> Mapping[str, object]:
+    """What workers answer, by their names; raises `TooLate` and `EnvironmentFault`."""
+    try:
+        answers = opened.everywhere(errand)
+        return answers if answers is not None else {opened.named.name: opened.give(errand, "proof").result(ANSWER_WAIT)}
+    except (EnvironmentFault, TooLate):
+        raise
+    except Exception as error:  # noqa: BLE001  an engine's own, or a worker's
+        said = printable(f"{type(error).__name__}: {error}")
+        raise EnvironmentFault(f"no errand comes back from the executor {opened.named.name}: {said}") from None
 
 
 def _lacks(answer: object) -> str | None:
