@@ -319,6 +319,24 @@ def test_a_store_that_is_not_there_at_the_start_costs_nothing(remote: Remote, ga
     assert gateway.charged == []
 
 
+def test_records_wait_behind_no_upload(
+    remote: Remote, gateway: Simulator, until: Callable[[Callable[[], object]], None]
+) -> None:
+    """One video is on its way to a slow store; others fail, and that is on record meanwhile."""
+    remote.film.pipeline(output=remote.prefix, limits__downloads=1)
+    gateway.order_fault("failed_with_error", times=None, match={"prompt": "bad"})
+    remote.proxy.trouble = times(99, "slow=30", "PUT", "/takes/a.")
+    remote.film.list({"a": "a lighthouse", "b": "bad 1", "c": "bad 2"})
+    started = remote.film.start(*remote.film.arguments())
+    until(lambda: remote.proxy.puts())
+    state = remote.film.folder / ".veopipe/shots/state"
+    until(lambda: all('"failed"' in (state / f"{shot}.json").read_text("utf-8") for shot in "bc"))
+    assert '"downloaded"' in (state / "a.json").read_text("utf-8")
+    started.signal(signal.SIGINT)
+
+    assert started.result(limit=20).code == 130
+
+
 # --- ends -------------------------------------------------------------------------------------------
 
 

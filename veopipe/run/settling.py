@@ -22,7 +22,7 @@ from veopipe.run import naming
 from veopipe.run.events import Happening
 from veopipe.run.steps import Step, Steps, not_stored
 from veopipe.run.watching import Watch
-from veopipe.takes.status import Status
+from veopipe.takes.status import Event, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.values import dataclass
 
@@ -83,7 +83,10 @@ class Settler:
         if step.event is None and not step.facts:
             return
         # One hand-over to a thread for all of it: each costs as much as a millisecond of work.
-        taken, shown = await self._in_a_thread(self._put_down, shot, take, step)
+        if step.measured is not None or step.event is Event.MATCHES:
+            taken, shown = await self._in_a_thread(self._put_down, shot, take, step)
+        else:  # waits behind no upload
+            taken, shown = await asyncio.to_thread(self._put_down, shot, take, step)
         if step.event is not None:
             self.steps.brakes.journal.note(taken.status, shot, take.number, taken.last.message or "")
         if isinstance(shown, OSError):
