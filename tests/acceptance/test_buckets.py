@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -458,6 +461,30 @@ def test_ctrl_c_is_heard_while_a_store_is_listed(
 
     assert started.result(limit=10).code == 130
     assert gateway.charged == []
+
+
+def test_a_program_that_uses_veopipe_ends_without_a_video_on_its_way(
+    remote: Remote, until: Callable[[Callable[[], object]], None]
+) -> None:
+    program = """
+import sys, veopipe
+film = veopipe.open("shots.yaml", "quick.yaml")
+try:
+    film.run(veopipe.Permission.of(film.plan()))
+except KeyboardInterrupt:
+    sys.exit(3)
+"""
+    remote.proxy.trouble = times(1, "slow=25", "PUT", "/takes/")
+    remote.film.pipeline(output=remote.prefix, provider__base_url=remote.film.base_url)
+    remote.film.list({"a": "a lighthouse"})
+    environment = {**os.environ, **remote.film.environment}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=remote.film.folder, env=environment) as started:
+        until(lambda: remote.proxy.puts())
+        started.send_signal(signal.SIGINT)
+
+        assert started.wait(10) == 3
+    assert remote.take()["status"] == "downloaded"
+    assert remote.film.run().statuses == {"a": "verified"}
 
 
 @pytest.mark.timeout(900)
