@@ -359,6 +359,33 @@ def test_without_a_scheduler_nothing_is_sent(film: Film, posts: Callable[[], int
     assert posts() == 0
 
 
+def test_an_engine_that_nothing_needs_isnt_asked(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "a cat"})
+    assert film.run().code == 0
+    shown = film.folder / "renders" / "shots" / "a.mp4"
+    shown.unlink()
+
+    result = film.run("--executor", "dask+tcp://127.0.0.1:9")
+
+    assert (result.code, result.statuses) == (0, {"a": "verified"})
+    assert shown.exists()
+
+
+def test_an_engine_is_asked_once_a_video_must_be_fetched_again(
+    film: Film, cluster: Cluster, gateway: Simulator
+) -> None:
+    cluster.workers(1)
+    film.list({"a": "a cat"})
+    assert film.start(*film.arguments(), first=Mishap("kill", "measure")).result().code == -signal.SIGKILL
+    (film.folder / "renders" / "shots" / "takes" / ".a.001.part").unlink()
+
+    result = film.run("--executor", cluster.executor)
+
+    assert (result.code, result.statuses) == (0, {"a": "verified"})
+    assert fetches(gateway) == 2
+    assert len(gateway.ledger) == 1
+
+
 def test_ctrl_c_ends_a_run_whose_errands_are_under_way(film: Film, cluster: Cluster, slow: Simulator) -> None:
     cluster.workers(1)
     run = begin(film, cluster, slow)
@@ -436,6 +463,39 @@ def test_doctor_says_that_an_executor_breaks(film: Film, gateway: Simulator, plu
 
     assert done.code == 6
     assert "no errand comes back from the executor processes: BrokenProcessPool" in found
+
+
+FORGETFUL = """
+import multiprocessing
+from concurrent.futures import Future, ProcessPoolExecutor
+
+from veopipe.run import carrying
+
+carrying.OVERDUE, carrying.LOOK = 5.0, 0.2
+
+class Forgetful(ProcessPoolExecutor):
+    forgets = 3
+
+    def submit(self, fn, text):
+        if '"task": null' not in text and self.forgets:
+            self.forgets -= 1
+            return Future()
+        return super().submit(fn, text)
+
+def pool(url):
+    return Forgetful(2, mp_context=multiprocessing.get_context("spawn"))
+"""
+
+
+def test_errands_that_an_engine_forgets_are_given_out_again(film: Film, gateway: Simulator, plugged: Path) -> None:
+    (plugged / "pools.py").write_text(FORGETFUL)
+    film.list(SHOTS)
+    words = film.arguments("--executor", "processes")
+    result = film.start(*words, program=COMMAND, PYTHONPATH=f"{ROOT}{os.pathsep}{plugged}").result()
+
+    assert finished(result), result
+    assert "the errand didn't come back in 5 s" in result.err
+    is_whole(film, gateway)
 
 
 def test_a_pool_whose_process_dies_is_opened_again_and_none_outlives_the_run(

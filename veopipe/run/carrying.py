@@ -24,10 +24,12 @@ from veopipe import clock, crashpoints, files
 from veopipe.delivery.download import Fetched, Part
 from veopipe.delivery.errand import Brought, Desk, Errand, Foreign, Place, Unfit, read_answer
 from veopipe.delivery.landing import clear_parts, open_sight
+from veopipe.delivery.objects import SEND_WAIT
 from veopipe.delivery.shelf import Shelf
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway
+from veopipe.gateway.reads import Timeouts
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.store import Store
 from veopipe.pipeline.pipeline import Provider
@@ -54,6 +56,8 @@ LOST_PAUSE, LONGEST_LOST_PAUSE = 2.0, 30.0
 """Seconds before a lost errand is given out again, at first and at most; each time twice as long."""
 UNFIT_PAUSE, LONGEST_UNFIT_PAUSE = 5.0, 60.0
 """The same for one that a worker couldn't run."""
+OVERDUE = Timeouts().download + SEND_WAIT
+"""Seconds after which an errand is lost that nobody says anything of."""
 PROOFS = 6
 """Unfit answers in a row, before anything is created, after which no fit worker is looked for any more."""
 _QUICK = 30.0  # seconds; an errand that is out for longer is being run: a worker that is unfit says so at once
@@ -65,7 +69,7 @@ class Carrier(Protocol):
     """Brings finished videos."""
 
     async def ready(self) -> None:
-        """See that videos can be brought; else the brakes end the run."""
+        """See that videos can be brought, unless that was seen; else the brakes end the run."""
 
     async def carry(self, shot: str, take: Take) -> Carried:
         """Bring the video of a take whose task has an id."""
@@ -148,9 +152,15 @@ class Elsewhere:
     _out: dict[str, float] = field(default_factory=dict)
     _counted: itertools.count[int] = field(default_factory=itertools.count)
     _watching: asyncio.Task[None] | None = None
+    _arriving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def ready(self) -> None:
-        """Reach the engine, and let a worker prove that it can run errands; else the brakes end the run."""
+        """Reach the engine, and let a worker prove that it can run errands; once; else the brakes end the run."""
+        async with self._arriving:
+            if self._watching is None and not self.brakes.is_leaving:
+                await self._arrive()
+
+    async def _arrive(self) -> None:
         try:
             await aside(self.engine.open)
             self.place = await aside(partial(open_sight, self.place))
@@ -198,6 +208,7 @@ class Elsewhere:
 
     async def carry(self, shot: str, take: Take) -> Carried:
         """Give the errand out, and again, until it comes back or the run ends."""
+        await self.ready()
         text = Errand(name_of(shot, take), task_of(take), self.desk, self.place).as_json()
         lost = unfit = 0
         while not self.brakes.is_leaving:
@@ -211,7 +222,8 @@ class Elsewhere:
                 unfit, pause = unfit + 1, min(UNFIT_PAUSE * 2 ** min(unfit, 10), LONGEST_UNFIT_PAUSE)
             else:
                 lost, pause = lost + 1, min(LOST_PAUSE * 2 ** min(lost, 10), LONGEST_LOST_PAUSE)
-            self.health.bad(answer.why, others_run=self._others_run())
+            is_overdue = isinstance(answer, _Lost) and answer.is_overdue
+            self.health.bad(answer.why, others_run=self._others_run() and not is_overdue)
             self.brakes.journal.note(Happening.WAITING, shot, take.number, answer.why)
             await self.brakes.pause(pause)
         return Carried(Part(Fetched.DISK, "nothing is fetched any more in this run"))
@@ -252,7 +264,9 @@ class Elsewhere:
         finally:
             del self._out[label]
         if not ended:
-            return _Lost("the executor is gone")
+            if self.engine.executor is not executor:
+                return _Lost("the executor is gone")
+            return _Lost(f"the errand didn't come back in {clock.in_words(OVERDUE)}", is_overdue=True)
         answer = _told(given)
         if isinstance(answer, _Lost) and answer.breaks:
             await aside(lambda: self.engine.broke(executor))
@@ -316,10 +330,15 @@ class Downloads:
         )
         return cls(gateway, Line(most), carrier, here, brakes, tidy)
 
-    async def ready(self) -> None:
-        """Remove what workers left behind, and see that videos can be brought; else the brakes end the run."""
+    async def ready(self, *, now: bool) -> None:
+        """Remove what workers left behind, and see that videos can be brought; else the brakes end the run.
+
+        Args:
+            now: some are to be brought, as far as is known; else that is seen when the first one is.
+        """
         await asyncio.to_thread(self.tidy)
-        await self.carrier.ready()
+        if now:
+            await self.carrier.ready()
 
     async def fetch(self, shot: str, take: Take, *, here: bool) -> Carried:
         """Bring a video; `here`: into its part on this disk."""
@@ -350,10 +369,12 @@ class _Lost:
     Attributes:
         why: for people.
         breaks: nor will any other that was given to this executor.
+        is_overdue: it was out for longer than one can take.
     """
 
     why: str
     breaks: bool = False
+    is_overdue: bool = False
 
 
 def _needs_no_part(store: Store, shot: str, number: int) -> bool:
@@ -391,18 +412,19 @@ def _told(given: Future[str]) -> Brought | Unfit | _Lost:
 
 
 async def _ended(given: Future[str], still_there: Callable[[], bool]) -> bool:
-    """Wait for an errand; whether it is over, and not its engine before it.
+    """Wait for an errand; whether it is over, and not its engine before it, nor its time.
 
     It is never cancelled: an engine may log what comes too late, and what runs elsewhere runs on anyway.
     """
     loop, over = asyncio.get_running_loop(), asyncio.Event()
+    end = time.monotonic() + OVERDUE
 
     def tell(_: Future[str]) -> None:
         with suppress(RuntimeError):  # the run is over
             loop.call_soon_threadsafe(over.set)
 
     given.add_done_callback(tell)
-    while not over.is_set() and (still_there() or given.done()):
+    while not over.is_set() and (given.done() or (still_there() and time.monotonic() < end)):
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK):
                 await over.wait()

@@ -124,6 +124,11 @@ def _is_there(ledger: OpenLedger, plan: Plan, item: Item) -> bool:
     return shelf.is_shown(item.shot, file)
 
 
+def needs_gateway(plan: Plan) -> bool:
+    """Whether anything is to be bought, asked for or fetched, as far as a plan knows."""
+    return any(item.buys or item.status in CARRIED_ON - {Status.DOWNLOADED} for item in plan.items)
+
+
 def connect(project: Project, plan: Plan, environ: Mapping[str, str]) -> Gateway | None:
     """The gateway's clients, if anything needs it. Sends nothing.
 
@@ -131,8 +136,7 @@ def connect(project: Project, plan: Plan, environ: Mapping[str, str]) -> Gateway
         EnvironmentFault: it is needed, and the key is missing or the network settings are unusable.
     """
     provider = project.pipeline.provider
-    needed = any(item.buys or item.status in CARRIED_ON - {Status.DOWNLOADED} for item in plan.items)
-    if not needed and not environ.get(provider.api_key_env, "").strip():
+    if not needs_gateway(plan) and not environ.get(provider.api_key_env, "").strip():
         return None
     key = read_key(provider.api_key_env, environ)
     return Gateway(project.address, provider.dialect, key, environ=environ)
@@ -285,7 +289,7 @@ class Run:
             self.creator = self._creator(plan, asker, budget, permission, settler)
         try:
             if downloads is not None:
-                await downloads.ready()
+                await downloads.ready(now=needs_gateway(plan))
             await self._work(plan, settler)
         finally:
             counting.cancel()
