@@ -15,6 +15,7 @@ import pytest
 
 from veopipe import files
 from veopipe.documents import schema
+from veopipe.ledger.prefixes import fault, is_prefix
 
 DRIVER = """
 import errno, json, os, sys
@@ -415,9 +416,10 @@ def test_what_is_said_of_an_address_repeats_no_password() -> None:
 
 @pytest.mark.parametrize("key", ["output", "ledger"])
 def test_editors_refuse_the_same_folders(key: str) -> None:
-    for written in [*MEANT_ELSEWHERE, "/films", " /films", "", " ", "a\x07b", "a\nb", "./a\0"]:
+    stores = {written for written in MEANT_ELSEWHERE if key == "output" and is_prefix(written) and not fault(written)}
+    for written in [*sorted({*MEANT_ELSEWHERE} - stores), "/films", " /films", "", " ", "a\x07b", "a\nb", "./a\0"]:
         assert schema.check("pipeline", {key: written}) != [], written
-    for written in FOLDERS:
+    for written in [*FOLDERS, *stores]:
         assert schema.check("pipeline", {key: written}) == [], written
 
 

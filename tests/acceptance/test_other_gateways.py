@@ -52,7 +52,7 @@ def test_a_run_that_was_agreed_to_says_it_before_its_first_create(words: tuple[s
     assert forwarded.command("plan", *where, "-o", "plan.json").code == 0
     run = forwarded.command("run", *where, "--format", "json", *words)
     assert run.code == 6  # nobody answers there
-    assert named(forwarded) in run.err.splitlines()[0]
+    assert any(named(forwarded) in line for line in run.err.splitlines()[:2])  # beside how long it takes
     assert named(forwarded) in run.document["notes"][0]
     assert named(forwarded) in json.dumps(forwarded.log())
 
