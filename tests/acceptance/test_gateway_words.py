@@ -357,11 +357,11 @@ def test_a_ledger_that_knows_the_gateway_says_nothing_of_another_path_there(told
 def test_a_task_that_is_forgotten_ends_no_creating_where_others_are_told_about(
     told: Film, blunt: Blunt, said: Any
 ) -> None:
-    told.pipeline(provider__base_url=blunt.base_url, poll__timeout="1s", limits__in_flight=2)
+    told.pipeline(provider__base_url=blunt.base_url, poll__timeout="3s", limits__in_flight=2)
     told.list({"a": "the first", "b": "the second", "c": "the third"})
     told.run("--only", "a")
     blunt.of_task = lambda task: said if task == f"{TASK}_1" else None
-    run = told.run()
+    run = told.run()  # in the time that it asks for the first, another must be created and told about
     assert (run.code, run.statuses) == (4, dict.fromkeys("abc", "parked"))
 
 
