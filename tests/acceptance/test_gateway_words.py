@@ -357,11 +357,12 @@ def test_a_ledger_that_knows_the_gateway_says_nothing_of_another_path_there(told
 def test_a_task_that_is_forgotten_ends_no_creating_where_others_are_told_about(
     told: Film, blunt: Blunt, said: Any
 ) -> None:
-    told.pipeline(provider__base_url=blunt.base_url, poll__timeout="3s", limits__in_flight=2)
+    polls = {"poll__interval": "400ms", "poll__timeout": "2s"}
+    told.pipeline(provider__base_url=blunt.base_url, limits__in_flight=2, **polls)
     told.list({"a": "the first", "b": "the second", "c": "the third"})
     told.run("--only", "a")
     blunt.of_task = lambda task: said if task == f"{TASK}_1" else None
-    run = told.run()  # in the time that it asks for the first, another must be created and told about
+    run = told.run()  # before the third answer about the first, another is created and told about
     assert (run.code, run.statuses) == (4, dict.fromkeys("abc", "parked"))
 
 
