@@ -33,7 +33,8 @@ SEND_WAIT = 1800.0
 """Seconds that one video may take, either way: as a download."""
 NEW = "new"
 """The condition that there is nothing of that name."""
-_PAUSES = (0.2, 0.6, 2.0)  # seconds before a small call is repeated
+PAUSES = (0.2, 0.6, 2.0)
+"""Seconds before a small call is repeated; more than a store's hiccup takes, less than a person waits."""
 _ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
@@ -244,7 +245,7 @@ class Objects:
     def _patiently(self, call: Callable[[], _T], name: str) -> _T:
         """Repeat a call that changes nothing, or can be done twice, while its trouble may pass."""
         until = time.monotonic() + ANSWER_WAIT
-        for pause in _PAUSES:
+        for pause in PAUSES:
             try:
                 return self._ask(call, name)
             except Passing:

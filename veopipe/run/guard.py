@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from veopipe import clock, crashpoints
-from veopipe.delivery.objects import NEW, Missing, Objects, Passing, StoreFault, Taken
+from veopipe.delivery.objects import NEW, PAUSES, Missing, Objects, Passing, StoreFault, Taken
 from veopipe.delivery.probing import STALE, is_refused
 from veopipe.errors import EnvironmentFault, LedgerRefused, UsageError, VeopipeError
 from veopipe.ledger.ledgerfile import Ledger, Mark, is_nonce
@@ -37,7 +37,6 @@ from veopipe.values import dataclass
 
 LARGEST = 4096
 """Bytes of a guard that are read; it has some 250."""
-_PAUSES = (0.2, 0.6, 2.0)  # seconds before a call is repeated
 _LATE = 4  # swaps that late requests of this copy may have spoiled
 _KEYS = ("ledger", "serial", "nonce", "manifest", "host", "since")
 _T = TypeVar("_T")
@@ -255,7 +254,7 @@ def _risk(plan: Plan, found: Standing | None) -> str:
 
 def _patiently(call: Callable[[], _T]) -> _T:
     """Repeat a call that can be made twice while its trouble may pass."""
-    for pause in _PAUSES:
+    for pause in PAUSES:
         try:
             return call()
         except Passing:
