@@ -30,7 +30,7 @@ LADDER = [
     ["takes"],
     ["ground"],
 ]
-GROUND = ["errors", "text", "money", "clock", "files", "standins", "values", "crashpoints"]
+GROUND = ["errors", "text", "clock", "files", "values", "crashpoints"]
 # They are opened from outside: by the system, by git, by other programs. Of our own rooms the command line alone comes
 # in by the last one.
 DOORS = ["__main__", "merging", "api"]

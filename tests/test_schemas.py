@@ -12,7 +12,6 @@ import jsonschema
 import pytest
 
 from tests.harness.builders import attempt, take
-from veopipe import money
 from veopipe.dialects.lookup import Found
 from veopipe.documents import schema
 from veopipe.errors import ExitCode, Problem
@@ -21,6 +20,7 @@ from veopipe.plan import plan
 from veopipe.report.legend import PENDING, UNREADABLE
 from veopipe.report.rows import Money, Row
 from veopipe.run import resolve, verify
+from veopipe.takes import money
 from veopipe.takes import status as state
 from veopipe.takes import take as takes
 from veopipe.takes.order import Order

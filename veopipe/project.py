@@ -15,9 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from veopipe import standins
 from veopipe.delivery.output import Output, output_of
 from veopipe.delivery.shelf import Shelf
+from veopipe.documents import standins
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
 from veopipe.film import review
 from veopipe.gateway.address import Address, parse_base_url

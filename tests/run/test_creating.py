@@ -19,7 +19,6 @@ from veopipe.gateway.address import Address
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import open_store
-from veopipe.money import Budget
 from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Action, Item
@@ -31,6 +30,7 @@ from veopipe.run.events import Journal, Note
 from veopipe.run.pace import Tempo
 from veopipe.run.uploads import Uploads
 from veopipe.simulator.server import Options, start
+from veopipe.takes.money import Budget
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Event, Status
 from veopipe.takes.take import Attempt, ShotState, Take

@@ -25,10 +25,10 @@ from veopipe import __version__
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import ExitCode, VeopipeError
 from veopipe.gateway import network
-from veopipe.money import as_text, dollars
 from veopipe.project import Project
 from veopipe.report.legend import LEGEND
 from veopipe.report.rows import Report
+from veopipe.takes.money import as_text, dollars
 from veopipe.takes.origin import is_loopback
 from veopipe.takes.status import UNKNOWN_OUTCOME, Status
 from veopipe.text import counted, hide, printable

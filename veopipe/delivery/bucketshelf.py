@@ -19,8 +19,8 @@ from veopipe.delivery.bucket import Bucket, Thing
 from veopipe.delivery.marks import Mark
 from veopipe.delivery.objects import StoreFault
 from veopipe.delivery.shelf import Absent, Elsewhere, Shown, holds, lack
+from veopipe.documents.standins import StandIn
 from veopipe.ledger.paths import Places
-from veopipe.standins import StandIn
 from veopipe.takes.status import SETTLED
 from veopipe.takes.take import Delivered, Take
 from veopipe.values import dataclass

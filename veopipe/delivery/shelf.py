@@ -18,11 +18,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from veopipe import files, standins
+from veopipe import files
 from veopipe.delivery import beside
+from veopipe.documents import standins
+from veopipe.documents.standins import StandIn
 from veopipe.errors import EnvironmentFault
 from veopipe.ledger.paths import Places
-from veopipe.standins import StandIn
 from veopipe.takes.status import SETTLED, Status
 from veopipe.takes.take import Delivered, ShotState, Take
 from veopipe.values import dataclass

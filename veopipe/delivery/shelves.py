@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veopipe.delivery.shelf import FolderShelf, Shelf, Shown
+from veopipe.documents.standins import StandIn
 from veopipe.ledger.paths import Places
 from veopipe.ledger.prefixes import is_prefix
-from veopipe.standins import StandIn
 from veopipe.takes.take import Delivered, Take
 from veopipe.values import dataclass
 

@@ -1,1 +1,1 @@
-"""Reads YAML with the place of every value, and checks it by JSON Schema."""
+"""Reads YAML with the place of every value, checks it by JSON Schema, and knows what stands in for a file."""

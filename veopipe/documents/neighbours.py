@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from veopipe import files, standins
+from veopipe import files
+from veopipe.documents import standins
 from veopipe.text import printable
 
 

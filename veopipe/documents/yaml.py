@@ -24,8 +24,8 @@ from typing import Any
 
 import yaml
 
-from veopipe import files, standins
-from veopipe.documents import characters, syntax
+from veopipe import files
+from veopipe.documents import characters, standins, syntax
 from veopipe.documents.nodes import MappingNode, Node, ScalarNode, SequenceNode, resolved
 from veopipe.documents.problems import Rule
 from veopipe.errors import Problem

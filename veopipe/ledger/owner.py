@@ -21,7 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from veopipe import clock, files, standins
+from veopipe import clock, files
+from veopipe.documents import standins
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
 from veopipe.ledger import ledgerfile, safekeeping, statefiles
 from veopipe.ledger.ledgerfile import Ledger, larger

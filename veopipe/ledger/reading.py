@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from veopipe import standins
-from veopipe.standins import StandIn
+from veopipe.documents import standins
+from veopipe.documents.standins import StandIn
 from veopipe.values import dataclass
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -15,9 +15,9 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from veopipe import money
 from veopipe.dialects import choice
 from veopipe.ledger.reading import Fields, NotHere, Unreadable, strict_json
+from veopipe.takes import money
 from veopipe.takes.moment import Moment
 from veopipe.takes.order import FINGERPRINTED, SIZES, Order, OrderedPicture, fingerprint_of
 from veopipe.takes.origin import VIDEOS, is_safe_id

@@ -17,10 +17,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 
-from veopipe import files, standins
+from veopipe import files
+from veopipe.documents import standins
+from veopipe.documents.standins import StandIn
 from veopipe.ledger.reading import Unreadable
 from veopipe.ledger.record import LARGEST, SHOT_ID, parse
-from veopipe.standins import StandIn
 from veopipe.takes.take import ShotState
 from veopipe.text import printable
 from veopipe.values import dataclass

@@ -17,8 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, standins
-from veopipe.documents import schema
+from veopipe import files
+from veopipe.documents import schema, standins
 from veopipe.errors import UsageError
 from veopipe.text import printable
 

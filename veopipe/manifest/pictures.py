@@ -26,7 +26,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from veopipe import files, standins
+from veopipe import files
+from veopipe.documents import standins
 from veopipe.documents.problems import Rule
 from veopipe.manifest.picture_parts import NO_END, Parts, survey
 from veopipe.text import printable

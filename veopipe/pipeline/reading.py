@@ -16,9 +16,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from veopipe import standins
 from veopipe.clock import parse_duration
-from veopipe.documents import checks, packaged, schema, yaml
+from veopipe.documents import checks, packaged, schema, standins, yaml
 from veopipe.documents.nodes import MappingNode, Node, plain
 from veopipe.documents.problems import Finding, Findings
 from veopipe.errors import Problem, UsageError

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from veopipe.money import dollars_to_come
 from veopipe.plan.plan import Action, Item, Source, Wanted
+from veopipe.takes.money import dollars_to_come
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import Status
 from veopipe.takes.take import ShotState, Take

@@ -13,10 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from veopipe import files, money
+from veopipe import files
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger.reading import strict_json
 from veopipe.plan.plan import Action, Cause, Item, Plan
+from veopipe.takes import money
 from veopipe.text import printable
 from veopipe.values import dataclass
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
-from veopipe.money import dollars, dollars_to_come
 from veopipe.plan.plan import Plan
+from veopipe.takes.money import dollars, dollars_to_come
 from veopipe.text import counted
 
 

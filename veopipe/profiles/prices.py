@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import ROUND_UP, Decimal
 
-from veopipe.money import as_text
+from veopipe.takes.money import as_text
 from veopipe.takes.order import Order
 from veopipe.values import dataclass
 

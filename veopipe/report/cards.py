@@ -17,12 +17,12 @@ from veopipe.clock import between, minutes
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.manifest import shots
 from veopipe.manifest.shots import Scalar
-from veopipe.money import as_text, dollars, dollars_to_come
 from veopipe.project import Project
 from veopipe.report.choosing import Choosing, choosing_of
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row
 from veopipe.report.showing import Cleaner, Linker, masked
+from veopipe.takes.money import as_text, dollars, dollars_to_come
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending

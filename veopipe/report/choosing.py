@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from veopipe.money import dollars, dollars_to_come
 from veopipe.plan.plan import Action, Item
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Row
 from veopipe.report.showing import Cleaner, Linker
+from veopipe.takes.money import dollars, dollars_to_come
 from veopipe.takes.status import Status
 from veopipe.takes.take import Take
 from veopipe.takes.verdict import DIGITS, Review, Reviews, Verdict, name_of

@@ -25,7 +25,6 @@ from markupsafe import Markup
 
 from veopipe import __version__
 from veopipe.clock import between
-from veopipe.money import as_text, dollars, dollars_to_come
 from veopipe.project import OpenLedger, Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
 from veopipe.report.legend import LEGEND, Standing
@@ -33,6 +32,7 @@ from veopipe.report.pages import parts_of, seams_by_part
 from veopipe.report.rows import Report
 from veopipe.report.seams import seams_of
 from veopipe.report.showing import Linker
+from veopipe.takes.money import as_text, dollars, dollars_to_come
 from veopipe.takes.status import Status
 from veopipe.takes.take import Spending, attempts_of, spending
 from veopipe.text import counted, printable

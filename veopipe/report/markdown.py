@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from veopipe.money import dollars, dollars_to_come
 from veopipe.report.cards import Card, for_people
 from veopipe.report.rows import Report
+from veopipe.takes.money import dollars, dollars_to_come
 from veopipe.takes.status import Status
 from veopipe.text import counted, printable
 

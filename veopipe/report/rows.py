@@ -14,14 +14,14 @@ from typing import Any
 
 from veopipe.delivery.output import output_of
 from veopipe.delivery.shelf import Shelf
+from veopipe.documents.standins import StandIn
 from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.manifest.shots import Scalar
-from veopipe.money import as_text
 from veopipe.plan.plan import Action, Choice, Item, Plan
 from veopipe.project import Ending, OpenLedger
 from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, WAITING, Standing
-from veopipe.standins import StandIn
+from veopipe.takes.money import as_text
 from veopipe.takes.status import UNKNOWN_OUTCOME, Scope, Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take, spending
 from veopipe.takes.verdict import Review, Reviews, Verdict

@@ -14,12 +14,12 @@ from decimal import Decimal
 
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
 from veopipe.ledger import owner, safekeeping
-from veopipe.money import dollars_left, dollars_to_come
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words, picks_words, retired_words
 from veopipe.project import OpenLedger
 from veopipe.run.events import Note
+from veopipe.takes.money import dollars_left, dollars_to_come
 from veopipe.text import counted
 from veopipe.values import dataclass
 

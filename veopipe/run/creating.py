@@ -16,7 +16,6 @@ from decimal import Decimal
 
 from veopipe.dialects.base import CreateAnswer, Outcome
 from veopipe.errors import ExitCode
-from veopipe.money import Budget, as_text, dollars, dollars_left, dollars_to_come
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item
 from veopipe.run.admission import Admission
@@ -27,6 +26,7 @@ from veopipe.run.pace import after_throttling, after_trouble
 from veopipe.run.queue import Queue
 from veopipe.run.storage import NoRoom
 from veopipe.run.uploads import Held, Uploads
+from veopipe.takes.money import Budget, as_text, dollars, dollars_left, dollars_to_come
 from veopipe.takes.status import Scope, Status
 from veopipe.takes.take import Take
 from veopipe.values import dataclass

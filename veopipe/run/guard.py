@@ -28,10 +28,10 @@ from veopipe.delivery.objects import NEW, PAUSES, Missing, Objects, Passing, Sto
 from veopipe.delivery.probing import STALE, is_refused
 from veopipe.errors import EnvironmentFault, LedgerRefused, UsageError, VeopipeError
 from veopipe.ledger.ledgerfile import Ledger, Mark, is_nonce
-from veopipe.money import dollars_to_come
 from veopipe.plan.plan import Plan
 from veopipe.project import OpenLedger
 from veopipe.run.consent import Terms, Voice
+from veopipe.takes.money import dollars_to_come
 from veopipe.text import counted, printable
 from veopipe.values import dataclass
 

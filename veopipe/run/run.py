@@ -27,7 +27,6 @@ from veopipe.film.frames import Frames
 from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
 from veopipe.ledger import rescue
-from veopipe.money import Budget, as_text, dollars, dollars_to_come
 from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import elsewhere_words
@@ -50,6 +49,7 @@ from veopipe.run.steps import Steps
 from veopipe.run.storage import Storage
 from veopipe.run.tally import Tally
 from veopipe.run.uploads import Preparation, Uploads
+from veopipe.takes.money import Budget, as_text, dollars, dollars_to_come
 from veopipe.takes.status import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.takes.take import attempts_of, spending
 from veopipe.text import counted

@@ -16,9 +16,9 @@ from veopipe.documents import schema, yaml
 from veopipe.errors import EnvironmentFault, ExitCode, UsageError
 from veopipe.manifest import csv, families
 from veopipe.manifest.shots import load_manifest
-from veopipe.money import as_text
 from veopipe.profiles.profile import Model, Profile
 from veopipe.profiles.reading import built_in as built_in_profile
+from veopipe.takes.money import as_text
 from veopipe.text import counted
 
 

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented
-from veopipe.money import as_text, dollars_to_come
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words
+from veopipe.takes.money import as_text, dollars_to_come
 from veopipe.takes.status import UNKNOWN_OUTCOME
 from veopipe.text import counted, printable
 

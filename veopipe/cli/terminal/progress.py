@@ -17,9 +17,9 @@ from rich.text import Text
 from veopipe.cli.terminal.screen import console
 from veopipe.cli.terminal.view import View
 from veopipe.clock import minutes
-from veopipe.money import dollars_to_come
 from veopipe.report.legend import LEGEND
 from veopipe.run.events import Happening, Note
+from veopipe.takes.money import dollars_to_come
 from veopipe.takes.status import Status
 from veopipe.text import printable
 

@@ -10,10 +10,10 @@ from rich.text import Text
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_hanging, show_indented
 from veopipe.errors import ExitCode
-from veopipe.money import dollars, dollars_to_come
 from veopipe.report.legend import LEGEND
 from veopipe.report.rows import Report, Row
 from veopipe.run.resolve import Entry
+from veopipe.takes.money import dollars, dollars_to_come
 from veopipe.takes.status import Status
 from veopipe.text import SHOWN, printable
 

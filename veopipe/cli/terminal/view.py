@@ -18,9 +18,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from veopipe.clock import minutes
-from veopipe.money import dollars, dollars_left
 from veopipe.report.legend import LEGEND
 from veopipe.run.events import Happening, Note
+from veopipe.takes.money import dollars, dollars_left
 from veopipe.takes.status import CHARGED, IN_FLIGHT, POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.text import printable
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from veopipe import standins
-from veopipe.standins import StandIn
+from veopipe.documents import standins
+from veopipe.documents.standins import StandIn
 
 SHA = hashlib.sha256(b"the film").hexdigest()
 LFS = f"version https://git-lfs.github.com/spec/v1\noid sha256:{SHA}\nsize 8\n".encode()

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from veopipe.money import as_text, dollars, dollars_left, dollars_to_come
+from veopipe.takes.money import as_text, dollars, dollars_left, dollars_to_come
 
 
 @pytest.mark.parametrize(
