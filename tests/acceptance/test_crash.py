@@ -52,6 +52,18 @@ def test_killed_at_a_step_it_pays_once_and_goes_on(film: Film, gateway: Simulato
         assert_whole(film, "shot")
 
 
+def test_the_run_that_brings_a_take_home_removes_what_a_dead_worker_left_of_it(film: Film, gateway: Simulator) -> None:
+    """No later run may have anything to do, and so to tidy up."""
+    film.list({"shot": "a cat"})
+    assert film.start(*film.arguments(), first=Mishap("kill", "download")).result().code == -signal.SIGKILL
+    folder = film.folder / "renders/shots/takes"
+    for shot in ("shot", "other"):
+        (folder / f".{shot}.001.host-123-0123abcd.part").write_bytes(b"half of it")
+
+    assert film.run().statuses == {"shot": "verified"}
+    assert [path.name for path in folder.glob(".*.part")] == [".other.001.host-123-0123abcd.part"]
+
+
 @pytest.mark.parametrize("how", ["slow_create", "lost_response"])
 def test_killed_while_the_gateway_has_the_order_it_is_in_doubt_until_a_person_says_more(
     film: Film, gateway: Simulator, until: Callable[[Callable[[], object]], None], how: str

@@ -336,9 +336,13 @@ class Downloads:
         Args:
             now: some are to be brought, as far as is known; else that is seen when the first one is.
         """
-        await asyncio.to_thread(self.tidy)
+        await self.tidied()
         if now:
             await self.carrier.ready()
+
+    async def tidied(self) -> None:
+        """Remove the parts of workers that are gone, of takes that need none any more."""
+        await asyncio.to_thread(self.tidy)
 
     async def fetch(self, shot: str, take: Take, *, here: bool) -> Carried:
         """Bring a video; `here`: into its part on this disk."""

@@ -291,6 +291,8 @@ class Run:
             if downloads is not None:
                 await downloads.ready(now=needs_gateway(plan))
             await self._work(plan, settler)
+            if downloads is not None and not self.brakes.is_leaving:
+                await downloads.tidied()  # no later run may have anything to do here
         finally:
             counting.cancel()
             await prober.close()
