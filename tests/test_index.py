@@ -30,6 +30,7 @@ REQUIREMENTS = {
     "stopped with several creates under way, and between the files of several shots": 4,
     "soak": 1,
     "stopped in the other commands": 3,
+    "a carrier that dies at each step": 8,
     "each operation fails, once and for ever; short writes; the rescue": 5,
     "45 behaviours of the wire at three stages, each with its class": 6,
     "a stateful property test": 1,

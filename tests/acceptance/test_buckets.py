@@ -361,33 +361,6 @@ def test_killed_at_any_step_of_a_delivery_the_same_command_goes_on(
     assert remote.files() == [".gitignore"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_killed_at_every_step_behind_the_create_nothing_is_paid_or_sent_twice(
-    remote: Remote, gateway: Simulator
-) -> None:
-    """Each time a shot that is paid and rendered, and a run that dies one step later on the way to its name."""
-    shots: dict[str, str] = {}
-    for step in range(1, 200):
-        shots[f"s{step}"] = f"a lighthouse {step}"
-        remote.film.list(shots)
-        paid = remote.film.start(*remote.film.arguments(), first=Mishap("kill", "download")).result()
-        assert paid.code == -9
-        killed = remote.film.start(*remote.film.arguments(), first=Mishap("kill", step)).result()
-        done = remote.run()
-        assert (done.code, set(done.statuses.values())) == (0, {"verified"}), step
-        if killed.code == 0:
-            break
-    else:
-        raise AssertionError("a run has more steps than were tried")
-
-    assert step > 20
-    assert len(gateway.charged) == len(shots)
-    assert remote.objects().keys() == {name for shot in shots for name in (f"{shot}.mp4", f"takes/{shot}.001.mp4")}
-    puts = remote.proxy.puts()
-    assert len(puts) == len(set(puts)) == len(shots)
-
-
 def test_a_run_that_ends_while_a_video_is_on_its_way_reports_and_leaves(
     remote: Remote, gateway: Simulator, until: Callable[[Callable[[], object]], None]
 ) -> None:

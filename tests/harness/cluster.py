@@ -107,16 +107,18 @@ class Cluster:
         words = ["--host", f"{self.scheme}://127.0.0.1", "--port", str(self.port), "--no-dashboard", "--no-jupyter"]
         self.scheduler = self._start("scheduler", words, {})
 
-    def worker(self, threads: int = 2, root: Path = ROOT, **environment: str) -> Member:
+    def worker(self, threads: int = 2, root: Path = ROOT, preload: str = "", **environment: str) -> Member:
         """Start a worker; it needn't be up.
 
         Args:
             threads: errands that it runs at once.
             root: where it finds veopipe.
+            preload: a module that it loads first.
             environment: variables over the usual ones, the key among them.
         """
         words = [self.address, "--nthreads", str(threads), "--nworkers", "1", "--no-dashboard", "--no-nanny"]
         words += ["--local-directory", str(self.folder / "kept"), "--memory-limit", "0"]
+        words += ["--preload", preload] if preload else []
         return self._start("worker", words, {"VEOPIPE_API_KEY": KEY, "PYTHONPATH": str(root), **environment})
 
     def workers(self, number: int, threads: int = 2) -> list[Member]:

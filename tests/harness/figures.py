@@ -27,6 +27,7 @@ COLUMNS = ("points", "faults", "inputs", "paid_twice", "lost")
 # Where → part of the table, and what one test of it counts as if it tells nothing itself.
 PARTS: dict[str, tuple[str, str]] = {
     "sweeps/test_power_loss": ("kills and power cuts", ""),
+    "sweeps/test_carriers": ("carriers that die", ""),
     "sweeps/test_io_errors": ("disks that fail", ""),
     "wire/test_wire": ("faults on the wire", "faults"),
     "sweeps/test_machine": ("nights made up by chance", ""),

@@ -26,6 +26,13 @@ LONG: dict[str, dict[str, int]] = {
         "test_stopped_anywhere_in_a_chain_each_shot_is_paid_once": 20,
         "test_stopped_while_a_mismatched_take_is_judged_again_it_is_verified_in_the_end": 12,
     },
+    "sweeps/test_carriers.py": {
+        "test_a_worker_that_dies_at_any_step_into_a_folder_costs_a_download_at_most": 18,
+        "test_a_run_that_dies_at_any_step_on_the_way_into_a_bucket_sends_each_video_once": 16,
+        "test_a_power_cut_where_a_worker_is_at_work_leaves_nothing_that_is_half_there": 12,
+        "test_a_run_that_dies_after_it_gave_an_errand_out_finds_the_take_in_its_bucket": 10,
+        "test_a_run_that_dies_after_it_gave_an_errand_out_finds_the_take_in_its_folder": 10,
+    },
     "sweeps/test_io_errors.py": {
         "test_at_whichever_operation_the_disk_fails_nothing_is_lost_and_nothing_is_paid_twice": 40,
     },

@@ -38,7 +38,11 @@ _AUDITED = {
     "os.chmod": "chmod",
 }
 STEPS = frozenset(
-    {"write", "fsync", "fsync-folder", "gate", "body", "answer", "record", "poll", "download", "walk", "measure"}
+    {
+        *("write", "fsync", "fsync-folder"),
+        *("gate", "body", "answer", "record", "poll", "download", "walk", "measure"),
+        *("put", "stored", "copy"),
+    }
 )
 ON_FILES = (
     *(
@@ -180,7 +184,7 @@ def _is_on_files(frame: FrameType) -> bool:
     return frame.f_code.co_filename.endswith(_ON_FILES)
 
 
-def record(folder: str, log: str, how: str, at: int | list[str] = 0, errno: int = 0, room: int = 0) -> None:
+def record(folder: str, log: str, how: str, at: int | list[str] = 0, errno: int = 0, room: int = 0) -> Recorder:
     """Log and disturb the points of this process from here on; see the top of this file.
 
     Args:
@@ -195,3 +199,4 @@ def record(folder: str, log: str, how: str, at: int | list[str] = 0, errno: int 
     crashpoints.listen(recorder.step)
     sys.addaudithook(recorder.audit)
     atexit.register(recorder.last)
+    return recorder

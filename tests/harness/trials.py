@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.harness.canary import holds_key, leaks_below
 from tests.harness.disks import Point, read_log
-from tests.harness.fork import Zygote
+from tests.harness.fork import First, Forked, Zygote
 from veopipe import files
 from veopipe.delivery import boxes
 from veopipe.ledger import record
@@ -96,15 +96,21 @@ class Yard:
             "how": how,
             **more,
         }
-        run = self._zygote.start(
-            arguments or film.arguments(*words), film.folder, film.environment, recorded if how else None
-        )
+        ended = self.ended(self.fork(film, arguments or film.arguments(*words), recorded if how else None))
+        return replace(ended, points=read_log(log)) if how and ended.code != HUNG else ended
+
+    def fork(self, film: Film, arguments: list[str], first: First = None) -> Forked:
+        """Start a command, or what `first` makes of its process."""
+        return self._zygote.start(arguments, film.folder, film.environment, first)
+
+    def ended(self, run: Forked) -> Ended:
+        """How a command ends."""
         try:
             out, err = run.communicate(LIMIT)
         except subprocess.TimeoutExpired:
             run.kill()
             return Ended(HUNG, "", "")
-        return Ended(run.wait(), out, err, read_log(log) if how else [])
+        return Ended(run.wait(), out, err)
 
     def film(self, gateway: Simulator, prompt: str = "a cat", dialect: str = "videos", **keys: Any) -> Film:
         """A new folder with a list of one shot."""

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
-from veopipe import files
+from veopipe import crashpoints, files
 from veopipe.delivery.download import Fetched, Part, fetch
 from veopipe.delivery.errand import Brought, Desk, Errand, Foreign, Place, Task, Unfit, read_errand
 from veopipe.delivery.landing import Landing, landing_of
@@ -129,6 +129,7 @@ class Worker:
         if part.fetched is not Fetched.COMPLETE:
             return Brought(part)
         try:
+            crashpoints.reach("measure", path)
             measured = await self._prober.measure(path, walked=True, video=part.video)
             return await asyncio.to_thread(_kept, errand, task, landing, replace(part, video=None), measured)
         finally:

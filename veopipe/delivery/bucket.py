@@ -13,6 +13,7 @@ import contextlib
 import time
 from pathlib import Path
 
+from veopipe import crashpoints
 from veopipe.delivery.marks import Mark
 from veopipe.delivery.objects import NEW, Missing, Objects, Refused, Seen, Taken
 from veopipe.takes.take import Delivered
@@ -127,10 +128,12 @@ class Bucket:
             found = self._walk(name, mark.task_id)
             if isinstance(found, Delivered):
                 return found
+            crashpoints.reach("put", source)
             try:
                 etag = self.objects.put(f"takes/{found}", source, NEW, mark.dump())
             except Taken:  # by whom, the next look says: perhaps by us, where the answer was lost
                 continue
+            crashpoints.reach("stored", source)
             self._note(f"takes/{found}", Seen(mark.bytes, etag, time.time()))
             return mark.record(self.output, found, etag)
         raise Refused("says that the name is taken, and that there is nothing", f"{self.url}/takes/{name}")
@@ -141,6 +144,7 @@ class Bucket:
         Raises:
             StoreFault: it isn't there, or nobody can say.
         """
+        crashpoints.reach("copy", to)
         self.objects.copy(name, to)
         thing = self.look(to)
         if thing is None:

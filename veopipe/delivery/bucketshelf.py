@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from veopipe import crashpoints, files
+from veopipe import files
 from veopipe.delivery.bucket import Bucket, Thing
 from veopipe.delivery.marks import Mark
 from veopipe.delivery.objects import StoreFault
@@ -55,9 +55,7 @@ class BucketShelf:
     def put_away(self, source: Path, take: Take, file: Delivered) -> Delivered:
         """Send a measured part; as `Shelf` says."""
         mark = Mark.of(self.bucket.ledger, take.last.task_id or "", file)
-        crashpoints.reach("put", source)
         put = self.bucket.put(source, file.name, mark)
-        crashpoints.reach("stored", source)
         files.remove_quietly(source)
         is_this = put.sha256 == file.sha256
         return replace(file, output=put.output, name=put.name, stored=put.stored) if is_this else put
@@ -72,7 +70,6 @@ class BucketShelf:
         if there is not None and not self.bucket.is_ours(there):
             return Shown(file, f"{self.bucket.url}/{finished} holds none of the takes of {shot}: left alone")
         if there is None or not _is(there, file):
-            crashpoints.reach("copy", finished)
             there = self.bucket.copy(f"takes/{file.name}", finished)
         known = dict(file.stored or {}, finished=there.seen.etag) if _is(there, file) else dict(file.stored or {})
         return Shown(replace(file, stored=self._with_etag(known, file)))
