@@ -165,25 +165,25 @@ def _built(cut: Cut) -> _Template:
     with av.open(target, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)
         _set_up(video.codec_context, cut, threads=2)
-        sound = None
-        if cut.audio:
-            sound = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
-            sound.bit_rate = 96_000
+        sound = _with_sound(container) if cut.audio else None
         # Second by second, so that sound and picture lie side by side in the file.
-        pictures, tones = _pictures(cut), _tones(cut)
+        pictures, tones = _pictures(cut), iter(_sound(cut.seconds))
         for _ in range(cut.seconds):
             for _ in range(FRAME_RATE):
                 container.mux(video.encode(next(pictures)))
             if sound is not None:
-                for frame in islice(tones, SAMPLE_RATE // _AAC_FRAME):
-                    container.mux(sound.encode(frame))
+                container.mux([tone.packet(sound) for tone in islice(tones, SAMPLE_RATE // _AAC_FRAME)])
         container.mux(video.encode(None))
         if sound is not None:
-            for frame in tones:
-                container.mux(sound.encode(frame))
-            container.mux(sound.encode(None))
+            container.mux([tone.packet(sound) for tone in tones])
         parameters = bytes(video.codec_context.extradata or b"")
     return _taken_apart(target.getvalue(), parameters, cut.keys)
+
+
+def _with_sound(container: av.container.OutputContainer) -> av.AudioStream:
+    sound = container.add_stream("aac", rate=SAMPLE_RATE, layout="stereo")
+    sound.bit_rate = 96_000
+    return sound
 
 
 def _set_up(context: av.VideoCodecContext, cut: Cut, threads: int) -> None:
@@ -208,36 +208,71 @@ def _encode(encoder: av.VideoCodecContext, frame: av.VideoFrame | None) -> bytes
 def _frame(planes: Planes, number: int) -> av.VideoFrame:
     frame = av.VideoFrame(planes.light.width, planes.light.height, "yuv420p")
     for plane, image in zip(frame.planes, (planes.light, planes.blue, planes.red), strict=True):
-        if plane.line_size == image.width:
-            plane.update(image.tobytes())
-        else:
-            plane.update(_padded(image.tobytes(), image.width, plane.line_size))
+        plane.update(_padded(image.tobytes(), image.width, plane.line_size))
     frame.pts, frame.time_base = number, Fraction(1, FRAME_RATE)
     return frame
 
 
 def _padded(rows: bytes, width: int, line: int) -> bytes:
     """Rows of `width` bytes as the encoder wants them, `line` bytes each."""
+    if width == line:
+        return rows
     gap = bytes(line - width)
     return b"".join(rows[at : at + width] + gap for at in range(0, len(rows), width))
 
 
 def _pictures(cut: Cut) -> Iterator[av.VideoFrame]:
-    """The pictures of a template: while the slate is shown only the running strip differs from one to the next."""
-    planes = background(cut.width, cut.height).copied()
-    top = Layout(cut.width, cut.height).strip_top
+    """The pictures of a template: while the slate is shown only the running strip differs from one to the next.
+
+    All of them are one frame that is drawn on: the encoder has copied a picture before it wants the next.
+    """
+    frame = _frame(background(cut.width, cut.height), 0)
+    light = frame.planes[0]
+    strip = memoryview(light).cast("B")[Layout(cut.width, cut.height).strip_top * light.line_size :]
     for number in range(cut.pictures):
         if number and (cut.slate_from <= number < cut.slate_to or number in cut.keys):
-            planes.light.paste(running_strip(cut.width, cut.height, number, cut.pictures), (0, top))
-        frame = _frame(planes, number)
-        if number in cut.keys:
-            frame.pict_type = PictureType.I
+            rows = running_strip(cut.width, cut.height, number, cut.pictures).tobytes()
+            strip[:] = _padded(rows, cut.width, light.line_size)
+        frame.pts = number
+        frame.pict_type = PictureType.I if number in cut.keys else PictureType.NONE
         yield frame
 
 
-def _tones(cut: Cut) -> Iterator[av.AudioFrame]:
+@dataclass(frozen=True, slots=True)
+class _Tone:
+    """A packet of sound that was encoded.
+
+    Attributes:
+        content: its bytes.
+        at: when it begins, in samples.
+        samples: how many it has.
+    """
+
+    content: bytes
+    at: int
+    samples: int
+
+    def packet(self, stream: av.AudioStream) -> av.Packet[av.AudioStream]:
+        """The same for a track."""
+        packet = av.Packet(self.content)
+        packet.stream, packet.time_base = stream, Fraction(1, SAMPLE_RATE)
+        packet.pts = packet.dts = self.at
+        packet.duration, packet.is_keyframe = self.samples, True
+        return packet
+
+
+@lru_cache(maxsize=16)
+def _sound(seconds: int) -> tuple[_Tone, ...]:
+    """The sound of every clip of this length, whatever its pictures are: encoding it takes as long as they do."""
+    with av.open(io.BytesIO(), "w", format="mp4") as container:
+        sound = _with_sound(container)
+        packets = [packet for frame in (*_tones(seconds), None) for packet in sound.encode(frame)]
+        return tuple(_Tone(bytes(packet), packet.pts or 0, packet.duration or 0) for packet in packets)
+
+
+def _tones(seconds: int) -> Iterator[av.AudioFrame]:
     """A soft chord, and a short beep at each full second."""
-    total = cut.seconds * SAMPLE_RATE
+    total = seconds * SAMPLE_RATE
     for start in range(0, total, _AAC_FRAME):
         size, place = min(_AAC_FRAME, total - start), start % SAMPLE_RATE
         frame = av.AudioFrame(format="fltp", layout="stereo", samples=size)
