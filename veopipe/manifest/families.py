@@ -111,31 +111,18 @@ class ShotRules:
     """
 
     def __init__(self, models: Mapping[str, Ruled]) -> None:
-        self._settings = schema.part("manifest", "$defs", "settings")
-        self._checks = {key: schema.checker(entry) for key, entry in self._settings["properties"].items()}
-        self._values = _Values(self._judged)
         self._models = models
-        self._shared: dict[str, ModelRules] = {}
         self._of: dict[str, ModelRules] = {}
 
     def value(self, key: str, value: Any) -> tuple[Finding, ...]:
         """What is wrong with a key, or with its value whatever the model is."""
-        return self._values.of(key, value)
-
-    def _judged(self, key: str, value: Any) -> tuple[Finding, ...]:
-        check = self._checks.get(key)
-        if check is None:
-            return (schema.unknown_key(self._settings, key, (key,)),)
-        return tuple(replace(finding, path=(key, *finding.path)) for finding in check(value))
+        return _settings().of(key, value)
 
     def of(self, model: object) -> ModelRules:
         """The rules of a model by its name as written; of a name that is none, the rules for every model."""
         known = self._models.get(model) if isinstance(model, str) else None
         if known is None or not (own := own_rules(known)):
-            family = "" if known is None else known.family
-            if family not in self._shared:
-                self._shared[family] = ModelRules(families().get(family, {}))
-            return self._shared[family]
+            return _rules_of_family(known.family if known is not None and known.family in families() else None)
         name = str(model)
         if name not in self._of:
             self._of[name] = ModelRules(families().get(known.family, {}), own)
@@ -220,6 +207,26 @@ class ModelRules:
         wrong = {finding.path for finding in every if finding.severity == "error"}
         # A value that must be changed anyway needs no advice.
         return tuple(finding for finding in every if finding.severity == "error" or finding.path not in wrong)
+
+
+@cache
+def _settings() -> _Values:
+    """Verdicts on values whatever the model is: the same for every list that a process reads."""
+    settings = schema.part("manifest", "$defs", "settings")
+    checks = {key: schema.checker(entry) for key, entry in settings["properties"].items()}
+
+    def judge(key: str, value: Any) -> tuple[Finding, ...]:
+        if key not in checks:
+            return (schema.unknown_key(settings, key, (key,)),)
+        return tuple(replace(finding, path=(key, *finding.path)) for finding in checks[key](value))
+
+    return _Values(judge)
+
+
+@cache
+def _rules_of_family(family: str | None) -> ModelRules:
+    """The rules of a family, or those for every model; the same for every list that a process reads."""
+    return ModelRules({} if family is None else families()[family])
 
 
 def rules_of(family: str) -> list[Rule]:
