@@ -252,7 +252,7 @@ class _Tone:
     at: int
     samples: int
 
-    def packet(self, stream: av.AudioStream) -> av.Packet[av.AudioStream]:
+    def packet(self, stream: av.AudioStream) -> av.Packet[av.stream.Stream]:
         """The same for a track."""
         packet = av.Packet(self.content)
         packet.stream, packet.time_base = stream, Fraction(1, SAMPLE_RATE)
