@@ -9,9 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -64,6 +67,42 @@ def test_it_has_what_a_started_process_has(film: Film, zygote: Zygote, tmp_path:
         check=True,
     )
     assert told(forked) == told(started)
+
+
+def told_of(sibling: psutil.Process) -> dict[str, object]:
+    """What the kernel tells of a process that measures."""
+    kinds = (psutil.RLIMIT_AS, psutil.RLIMIT_CORE, psutil.RLIMIT_FSIZE, psutil.RLIMIT_NOFILE, psutil.RLIMIT_CPU)
+    descriptors = {
+        int(name): os.readlink(f"/proc/{sibling.pid}/fd/{name}") for name in os.listdir(f"/proc/{sibling.pid}/fd")
+    }
+    return {
+        "session": os.getsid(sibling.pid) == os.getpgid(sibling.pid) == sibling.pid,
+        "folder": sibling.cwd(),
+        "limits": [sibling.rlimit(kind) for kind in kinds],
+        "descriptors": sorted(descriptors),
+        "errors": descriptors[2],
+        "niceness": sibling.nice(),
+    }
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="only Linux tells limits of other processes")
+def test_what_measures_for_it_has_what_one_that_it_started_has(
+    make_film: Callable[[str], Film], zygote: Zygote
+) -> None:
+    found = {}
+    for name in ("forked", "started"):
+        film = make_film(name) if name == "forked" else replace(make_film(name), zygote=None)
+        film.list({"done": "is verified", "stuck": "x [simulate: stuck_in_progress]"})
+        run = film.start(*film.arguments())
+        try:
+            run.until_it_says("verified")
+            parent = psutil.Process(zygote._process.pid if name == "forked" else run.process.pid)
+            (sibling,) = (child for child in parent.children() if os.getsid(child.pid) == child.pid)
+            found[name] = told_of(sibling)
+        finally:
+            run.signal(signal.SIGKILL)
+            run.result()
+    assert found["forked"] == found["started"]
 
 
 @pytest.mark.slow

@@ -17,7 +17,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
+
+from tests.harness import siblings
 
 SCRIPTS = {"veopipe.__main__", "veopipe.delivery.probe", "veopipe.film.decoder"}
 LATER = (
@@ -41,6 +46,7 @@ def load() -> None:
     for module in pkgutil.walk_packages(veopipe.__path__, "veopipe."):
         if ".simulator" not in module.name and module.name not in SCRIPTS:
             importlib.import_module(module.name)
+    siblings.load()
     from veopipe.cli import main as cli
 
     with tempfile.TemporaryDirectory() as folder:
@@ -54,8 +60,23 @@ def load() -> None:
     gc.freeze()
 
 
-def serve(channel: socket.socket) -> tuple[list[int], socket.socket] | None:
-    """Fork until nobody asks any more. Returns in each child, with its streams and where its order comes from."""
+@dataclass(frozen=True)
+class Birth:
+    """What a child is to be.
+
+    Attributes:
+        told: where its number and its end are told; of a command also where its order comes from.
+        streams: of a command its three, of a sibling the one where it talks.
+        module: of a sibling, what it runs.
+    """
+
+    told: socket.socket
+    streams: list[int]
+    module: str = ""
+
+
+def serve(channel: socket.socket, listening: socket.socket) -> Birth | None:
+    """Fork until nobody asks any more. Returns in each child, with what it is to be."""
     ring, rung = socket.socketpair()
     for end in (ring, rung):
         end.setblocking(False)
@@ -63,27 +84,51 @@ def serve(channel: socket.socket) -> tuple[list[int], socket.socket] | None:
     signal.set_wakeup_fd(rung.fileno())
     children: dict[int, socket.socket] = {}
     while True:
-        ready = select.select([channel, ring], [], [])[0]
+        ready = select.select([channel, listening, ring], [], [])[0]
         if ring in ready:
             ring.recv(4096)
             reap(children)
-        if channel not in ready:
-            continue
-        asked, descriptors, _, _ = socket.recv_fds(channel, 1, 4)
-        if not asked:
-            return None
-        told = socket.socket(fileno=descriptors.pop())
-        child = os.fork()
-        if child == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for each in (channel, ring, rung, *children.values()):
-                each.close()
-            return descriptors, told
-        for descriptor in descriptors:
-            os.close(descriptor)
-        children[child] = told
-        told.sendall(f"{child}\n".encode())
+        for asker in {channel, listening}.intersection(ready):
+            birth = asked(asker, is_command=asker is channel)
+            if birth is None:
+                return None
+            child = os.fork()
+            if child == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for each in (channel, listening, ring, rung, *children.values()):
+                    each.close()
+                return birth
+            for descriptor in birth.streams:
+                os.close(descriptor)
+            children[child] = birth.told
+            tell(birth.told, child)
+
+
+@contextlib.contextmanager
+def listener() -> Iterator[tuple[socket.socket, Path]]:
+    """Where forked commands ask for processes of their own, and its address."""
+    address = Path(tempfile.mkdtemp(prefix="zygote-"), "asks")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(address))
+        listening.listen(64)
+        yield listening, address
+
+
+def asked(asker: socket.socket, *, is_command: bool) -> Birth | None:
+    """What somebody wants; None: nobody wants anything any more."""
+    if is_command:
+        found, descriptors, _, _ = socket.recv_fds(asker, 1, 4)
+        return Birth(socket.socket(fileno=descriptors.pop()), descriptors) if found else None
+    told, _ = asker.accept()
+    module, descriptors, _, _ = socket.recv_fds(told, 100, 1)
+    return Birth(told, descriptors, module.decode())
+
+
+def tell(told: socket.socket, number: int) -> None:
+    """Say a number; whoever wanted to know it may be gone."""
+    with contextlib.suppress(OSError):
+        told.sendall(f"{number}\n".encode())
 
 
 def reap(children: dict[int, socket.socket]) -> None:
@@ -93,11 +138,12 @@ def reap(children: dict[int, socket.socket]) -> None:
         if not child:
             return
         with children.pop(child) as told:
-            told.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            tell(told, os.waitstatus_to_exitcode(status))
 
 
-def become(streams: list[int], told: socket.socket) -> None:
+def become(streams: list[int], told: socket.socket, address: Path) -> None:
     """Be the command."""
+    siblings.have(address)
     with told, told.makefile("rb") as lines:
         order: dict[str, Any] = json.loads(lines.readline())
     for number, (name, descriptor) in enumerate(zip(("stdin", "stdout", "stderr"), streams, strict=True)):
@@ -152,6 +198,12 @@ def again(stream: TextIO, number: int) -> TextIO:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is for pytest
     load()
-    born = serve(socket.socket(fileno=int(sys.argv[1])))
-    if born is not None:
-        become(*born)
+    with listener() as (listening, address):
+        born = serve(socket.socket(fileno=int(sys.argv[1])), listening)
+    if born is None:
+        address.unlink()
+        address.parent.rmdir()
+    elif born.module:
+        siblings.be(born.module, born.streams[0])
+    else:
+        become(born.streams, born.told, address)

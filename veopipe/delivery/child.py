@@ -71,15 +71,7 @@ class Child:
             Unready: there is none.
         """
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", module),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                cwd="/",
-                env=_environment(),
-                start_new_session=True,  # a Ctrl-C at the terminal is ours to handle
-            )
+            process = await _started(module)
         except OSError as error:
             raise Unready(f"{name} can't be started: {error.strerror or error}") from None
         child = cls(process)
@@ -152,6 +144,19 @@ class Child:
             return Answer(facts, await _behind(said, facts.pop("sizes", [])))
         except (BrokenPipeError, ConnectionResetError, EOFError, ValueError, TypeError):
             return None
+
+
+async def _started(module: str) -> Process:
+    """The process itself, which runs a module."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", module),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        cwd="/",
+        env=_environment(),
+        start_new_session=True,  # a Ctrl-C at the terminal is ours to handle
+    )
 
 
 async def _behind(said: asyncio.StreamReader, sizes: list[int]) -> tuple[bytes, ...]:
