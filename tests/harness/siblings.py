@@ -21,14 +21,12 @@ LIBRARIES = {"veopipe.delivery.probe": "pymediainfo", "veopipe.film.decoder": "a
 """What such a process runs → the library that it needs."""
 
 
-def load() -> None:
-    """Import what they need, without starting a thread."""
-    for module, library in LIBRARIES.items():
-        importlib.import_module(module)
-        importlib.import_module(library)
-    from pymediainfo import MediaInfo
-
-    MediaInfo.can_parse()  # loads libmediainfo
+def load(module: str) -> None:
+    """Import what such a process needs, without starting a thread, when the first of its kind is asked for."""
+    importlib.import_module(module)
+    library = importlib.import_module(LIBRARIES[module])
+    if library.__name__ == "pymediainfo":
+        library.MediaInfo.can_parse()  # loads libmediainfo
 
 
 def be(module: str, talk: int) -> None:

@@ -46,7 +46,6 @@ def load() -> None:
     for module in pkgutil.walk_packages(veopipe.__path__, "veopipe."):
         if ".simulator" not in module.name and module.name not in SCRIPTS:
             importlib.import_module(module.name)
-    siblings.load()
     from veopipe.cli import main as cli
 
     with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +91,8 @@ def serve(channel: socket.socket, listening: socket.socket) -> Birth | None:
             birth = asked(asker, is_command=asker is channel)
             if birth is None:
                 return None
+            if birth.module:
+                siblings.load(birth.module)
             child = os.fork()
             if child == 0:
                 signal.set_wakeup_fd(-1)
