@@ -25,10 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from veopipe import files
-from veopipe.delivery import beside
+from veopipe.delivery import beside, room
 from veopipe.delivery.errand import Place, Task
 from veopipe.delivery.marks import Mark
-from veopipe.delivery.room import ROOM_TO_LEAVE
 from veopipe.takes.take import Delivered
 from veopipe.values import dataclass
 
@@ -91,7 +90,7 @@ class Folder:
             return f"it sees another folder {folder} than veopipe run does"
         if not os.access(folder, os.W_OK | os.X_OK):
             return f"it may not write into {folder}"
-        return _lack_of_room(folder)
+        return room.lack(Path(folder), 0)
 
     def may_have(self, name: str) -> bool:
         """Whether a worker was about to name a take (one look at the folder)."""
@@ -172,7 +171,7 @@ class Store:
             seen = ""
         if seen.strip() != self.place.nonce:
             return f"it sees another bucket {self.bucket.url} than veopipe run does"
-        return _lack_of_room(str(self.scratch))
+        return room.lack(self.scratch, 0)
 
     def part(self, name: str) -> Path:
         """In the scratch folder."""
@@ -268,11 +267,6 @@ def _is_old(entry: os.DirEntry[str]) -> bool:
         return time.time() - entry.stat(follow_symlinks=False).st_mtime > _DAY
     except OSError:
         return False
-
-
-def _lack_of_room(folder: str) -> str | None:
-    free = shutil.disk_usage(folder).free
-    return f"{free >> 20:,} MiB free in {folder}" if free < ROOM_TO_LEAVE else None
 
 
 def _stems(name: str) -> Iterator[str]:

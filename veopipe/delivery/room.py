@@ -7,7 +7,7 @@ Source: docs/hazards.md, b (Download); docs/outlook.md, 2.
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 
 ROOM_TO_LEAVE = 64 << 20
@@ -18,11 +18,12 @@ def free(folder: Path) -> int | None:
     """Free bytes where a folder is or will be; None: nobody can say."""
     for place in (folder, *folder.parents):
         try:
-            return shutil.disk_usage(place).free
+            disk = os.statvfs(place)
         except FileNotFoundError:
             continue
         except OSError:
             return None
+        return disk.f_bavail * disk.f_frsize
     return None
 
 

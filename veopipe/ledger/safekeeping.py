@@ -9,7 +9,6 @@ import os
 import pwd
 import shlex
 import stat
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -67,6 +66,8 @@ def hidden_by(places: Places) -> str | None:
     folder = places.manifest.parent
     if not any((above / ".git").exists() for above in (folder, *folder.parents)):
         return None
+    import subprocess  # which few commands need
+
     path = f"{places.ledger_base}/{places.name}/ledger.json"
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_CONFIG_HOME") if name in os.environ}
     try:
