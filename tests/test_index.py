@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.bugs import BUGS
+from tests.harness.farbugs import FAR
 from tests.harness.fuzzing import MEASURED, NIGHTLY, PUSH, WALKED
 from tests.harness.order import LONG, shared
 from tests.harness.points import ON_FILES, STEPS
@@ -40,7 +41,7 @@ REQUIREMENTS = {
     "two lists that share an output": 2,
     "resolve while a run is on": 1,
     "a clone, a cleaned checkout, renamed lists and shots": 6,
-    "the harness has teeth": 2,
+    "the harness has teeth": 4,
     "the budget: concurrency, a crash loop, resumption": 4,
     "wallet empty, key exhausted or refused in the middle": 3,
     "429 and Retry-After: creates and polls slow down together, and recover": 4,
@@ -95,6 +96,7 @@ def test_a_run_tries_more_than_ten_thousand_inputs() -> None:
 def test_there_are_as_many_behaviours_and_seeded_bugs_as_promised() -> None:
     assert len(BEHAVIOURS) >= 45
     assert len(BUGS) >= 33
+    assert len(FAR) >= 14
 
 
 def test_the_crash_harness_names_files_and_steps_that_veopipe_has() -> None:

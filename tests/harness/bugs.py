@@ -13,14 +13,13 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from tests.harness.changes import Change
 from tests.harness.disks import KILL, LOST, ZEROS
 from tests.harness.failing import failed_well, recovers
-from tests.harness.fork import ROOT
 from tests.harness.looks import LONG_AGO, in_doubt
 from tests.harness.sweeping import Make, World, gateway_of, go_on, google, stop, text
 from tests.harness.trials import Count, Ended, Yard, judge, look
@@ -34,36 +33,18 @@ BOTH = (text, google)
 
 
 @dataclass(frozen=True)
-class Bug:
-    """One change of the source.
+class Bug(Change):
+    """A bug of what buys.
 
     Attributes:
-        file: in `veopipe/`.
-        old: the exact text, there once.
-        new: what stands there instead.
         trial: what must notice it.
         says: words of the complaint that it must raise; a bug that only breaks the program proves nothing.
         makes: the shots with which it must be noticed, each in its dialect.
     """
 
-    file: str
-    old: str
-    new: str
     trial: TrialOf
     says: str = "paid 2 times"
     makes: tuple[Make, ...] = (text,)
-
-
-def package_with(bug: Bug, folder: Path) -> Path:
-    """A copy of the package that has the bug."""
-    shutil.copytree(ROOT / "veopipe", folder / "veopipe")
-    for name in ("schemas", "pipelines"):
-        (folder / name).symlink_to(ROOT / name)
-    path = folder / "veopipe" / bug.file
-    source = path.read_text("utf-8")
-    assert source.count(bug.old) == 1, f"{bug.file} has not exactly one {bug.old!r}"
-    path.write_text(source.replace(bug.old, bug.new), "utf-8")
-    return folder
 
 
 # --- trials -----------------------------------------------------------------------------------------

@@ -116,11 +116,16 @@ class Dock:
             film.pipeline(output=f"{self.prefix}/{film.folder.name}")
         return film
 
-    def worker(self, film: Film, at: int = 0) -> Worker:
-        """A worker that is killed at a point; 0: at none."""
+    def worker(self, film: Film, at: int | list[str] = 0, *, spoils: bool = False) -> Worker:
+        """A worker that is killed at a point; 0: at none. `spoils`: as in `forkedengine.work`."""
         log = Path(f"{self.yard.folder()}.log")
         recorded = {"folder": str(film.folder), "log": str(log), "how": "kill" if at else "watch", "at": at}
-        first = {"call": "tests.harness.forkedengine.work", "recorded": recorded, "kept": f"{log}.errand"}
+        first = {
+            "call": "tests.harness.forkedengine.work",
+            "recorded": recorded,
+            "kept": f"{log}.errand",
+            "spoils": spoils,
+        }
         return Worker(self.yard.fork(film, [], first), log)
 
     def steady(self, film: Film) -> Worker:

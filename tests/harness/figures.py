@@ -34,6 +34,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "hostile/": ("hostile input", "inputs"),
     "sweeps/test_soak": ("soak", ""),
     "sweeps/test_teeth": ("protocol bugs seeded and noticed", ""),
+    "sweeps/test_far_teeth": ("protocol bugs seeded and noticed", ""),
 }
 LONGEST_INPUT = 5.0
 """Seconds of this process that one input may take: a thousandth of that on an idle machine."""

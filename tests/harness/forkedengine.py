@@ -9,11 +9,12 @@ Its end with a call under way breaks the executor, as that of a pool's process d
 from __future__ import annotations
 
 import itertools
+import json
 import pickle
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 from typing import Any
@@ -97,24 +98,26 @@ def _all_of(connection: socket.socket) -> bytes:
 # --- in a worker ------------------------------------------------------------------------------------
 
 
-def work(recorded: Mapping[str, Any] | None = None, kept: str = "") -> None:
+def work(recorded: Mapping[str, Any] | None = None, kept: str = "", *, spoils: bool = False) -> None:
     """Be a worker: print the port, and run what comes there, until it is killed.
 
     Args:
         recorded: arguments of `points.record`. The last point, `exit`, is when an errand that isn't a proof is done,
             and its answer not yet told.
         kept: where what comes is written, if anywhere: a file for each, named by its number.
+        spoils: the first take that it brings into a folder is gone again before it says so.
     """
     recorder = points.record(**recorded) if recorded is not None else None
-    number = itertools.count()
+    number, spoiled = itertools.count(), iter([spoils])
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         print(listener.getsockname()[1], flush=True)
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=_serve, args=(connection, recorder, kept and f"{kept}.{next(number)}")).start()
+            kept_as = kept and f"{kept}.{next(number)}"
+            threading.Thread(target=_serve, args=(connection, recorder, kept_as, spoiled)).start()
 
 
-def _serve(connection: socket.socket, recorder: points.Recorder | None, kept: str) -> None:
+def _serve(connection: socket.socket, recorder: points.Recorder | None, kept: str, spoiled: Iterator[bool]) -> None:
     with connection:
         called = _all_of(connection)
         if not called:
@@ -123,6 +126,10 @@ def _serve(connection: socket.socket, recorder: points.Recorder | None, kept: st
         if kept:
             Path(kept).write_text(args[0], "utf-8")
         answer = fn(*args, **kwargs)
-        if recorder is not None and PROOF not in args[0]:
-            recorder.last()
+        if PROOF not in args[0]:
+            if next(spoiled, False):
+                errand = json.loads(args[0])
+                Path(errand["place"]["folder"], f"{errand['name']}.mp4").unlink()
+            if recorder is not None:
+                recorder.last()
         connection.sendall(pickle.dumps(answer))

@@ -38,6 +38,7 @@ LONG: dict[str, dict[str, int]] = {
     },
     "sweeps/test_machine.py": {"test_whatever_a_night_brings_nothing_is_paid_twice_and_nothing_is_lost": 45},
     "sweeps/test_teeth.py": {"test_without_a_bug_no_trial_complains": 30},
+    "sweeps/test_far_teeth.py": {"test_without_a_bug_no_trial_complains": 12},
     "sweeps/test_field.py": {"test_the_page_claims_no_more_situations_than_are_tried": 15},
     "sweeps/test_soak.py": {
         "test_killed_and_cheated_again_and_again_every_shot_settles_and_the_money_agrees": 15,

@@ -41,7 +41,7 @@ STEPS = frozenset(
     {
         *("write", "fsync", "fsync-folder"),
         *("gate", "body", "answer", "record", "poll", "download", "walk", "measure"),
-        *("put", "stored", "copy"),
+        *("put", "stored", "copy", "guard"),
     }
 )
 ON_FILES = (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness.bugs import BUGS, package_with
+from tests.harness.bugs import BUGS
+from tests.harness.changes import package_with
 from tests.harness.figures import Figures
 from tests.harness.fork import Zygote
 from tests.harness.trials import Yard
