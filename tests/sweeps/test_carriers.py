@@ -32,6 +32,7 @@ from tests.harness.film import Film
 from tests.harness.forkedengine import plug
 from tests.harness.store import Proxy, Store
 from tests.harness.trials import Trial, Yard, complaints_of, figures_of
+from veopipe.delivery.errand import SIGHT
 from veopipe.simulator.server import Simulator
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600 if LONG else 600)]
@@ -92,6 +93,14 @@ def seen(points: list[Point], steps: set[str], since: str = "") -> list[Point]:
     return found
 
 
+def arriving(points: list[Point]) -> list[Point]:
+    """Those from where a run writes what its workers are to see, up to the first create."""
+    sight = next(number for number, point in enumerate(points) if point.subject.endswith(f"/{SIGHT}"))
+    gate = [point.kind for point in points].index("gate")
+    assert points[sight - 3].kind == "open"
+    return points[sight - 3 : gate + 1]
+
+
 def some(points: list[Point], turn: int) -> list[Point]:
     """Each second point, and the first of each step that has none among them."""
     if LONG:
@@ -128,8 +137,9 @@ def test_what_a_worker_and_its_run_that_die_leave_in_a_bucket_is_adopted(bucket:
 
 @pytest.mark.shows("a carrier that dies at each step")
 def test_a_run_that_dies_after_it_gave_an_errand_out_finds_the_take_in_its_folder(folder: Dock, told: Told) -> None:
-    points = some(seen(points_of_run(folder), WITH_FOLDER, "download"), 0)
-    told(points, sweep_runs(folder, points))
+    points = points_of_run(folder)
+    chosen = arriving(points) + some(seen(points, WITH_FOLDER, "download"), 0)
+    told(chosen, sweep_runs(folder, chosen))
 
 
 @pytest.mark.shows("a carrier that dies at each step")
