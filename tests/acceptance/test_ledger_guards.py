@@ -131,6 +131,28 @@ def test_a_renamed_list_stops_and_after_the_printed_command_nothing_is_bought(bo
     assert len(gateway.ledger) == 2
 
 
+def test_the_printed_command_brings_verdicts_and_the_videos_of_other_pipelines_along(
+    bought: Film, gateway: Simulator
+) -> None:
+    """Else a pick would protect its shot no longer, and videos that are there would be missed."""
+    bought.pipeline("draft.yaml", output="renders/draft", overrides={"seconds": 6})
+    assert bought.run("-p", "draft.yaml").statuses == PAID
+    said = bought.command("review", "shots.yaml", "a", "--pick", "2", "-p", "draft.yaml")
+    assert (said.code, len(gateway.charged)) == (0, 4)
+    (bought.folder / "shots.yaml").rename(bought.folder / "film.yaml")
+    (bought.folder / "review/film").mkdir()  # of a list that was called so before
+    (bought.folder / "review/film/a.001.yaml").write_text("file: sha256:0123456789ab\nverdict: pick\n")
+
+    carried_out(bought, printed_command(bought.run(manifest="film.yaml")))
+
+    assert [path.name for path in (bought.folder / "review/film").iterdir()] == ["a.002.yaml"]
+    bought.list({"a": "another text", "b": SHOTS["b"]}, "film.yaml")
+    run = bought.run("-p", "draft.yaml", manifest="film.yaml")
+    assert (run.code, run.statuses, run.shots["a"]["take"]) == (0, PAID, 2)
+    assert bought.command("verify", "film.yaml", "-p", "quick.yaml").code == 0
+    assert len(gateway.ledger) == 4
+
+
 def test_the_printed_command_works_after_any_command_had_a_look_first(bought: Film, gateway: Simulator) -> None:
     (bought.folder / "shots.yaml").rename(bought.folder / "film.yaml")
     bought.command("status", "film.yaml", "-p", "quick.yaml")

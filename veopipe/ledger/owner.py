@@ -12,7 +12,6 @@ Source: docs/design.md, 5 (Whose ledger it is) and 5 (The count).
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING
 from veopipe import clock, files
 from veopipe.documents import standins
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
-from veopipe.ledger import ledgerfile, safekeeping, statefiles
+from veopipe.ledger import ledgerfile, moves, safekeeping, statefiles
 from veopipe.ledger.ledgerfile import Ledger, larger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.prefixes import is_prefix
@@ -80,45 +79,31 @@ def _check_owner(places: Places, found: Ledger) -> None:
     """See that a ledger which names another list is this list's all the same: renamed, or respelt by its disk."""
     mine = places.manifest
     named, its_folder = mine.parent / found.manifest, _beside(places, Path(found.manifest).stem)
-    if found.manifest == mine.name or _is_one(named, mine):
+    if found.manifest == mine.name or moves.is_one(named, mine):
         return
     where = f"{places.ledger_base}/{places.name}"
-    if Path(found.manifest).stem == mine.stem or _is_one(its_folder, places.folder):
-        free = _free(mine).name
+    if Path(found.manifest).stem == mine.stem or moves.is_one(its_folder, places.folder):
+        free = moves.free(mine).name
         hint = (
-            f"one of the two needs a name of its own: {_mv(places, mine.name, free)}"
+            f"one of the two needs a name of its own: {moves.mv(places, mine.name, free)}"
             if os.path.lexists(named)
-            else f"give the manifest its name back: {_mv(places, mine.name, found.manifest)}"
+            else f"give the manifest its name back: {moves.mv(places, mine.name, found.manifest)}"
         )
         raise LedgerRefused(f"{where} is the ledger of {printable(found.manifest)}, not of {mine.name}", hint=hint)
     original = _read(its_folder / "ledger.json") if os.path.lexists(named) else None
     if original is not None and original.id == found.id:
-        free = _free(places.folder).name
+        free = moves.free(places.folder).name
         raise LedgerRefused(
             f"{where} is a copy of the ledger of {printable(found.manifest)}, which is still there, "
             f"and not the ledger of {mine.name}",
             hint="a copied ledger would count its takes twice; move the copy away: "
-            + _mv(places, where, f"{places.ledger_base}/{free}"),
+            + moves.mv(places, where, f"{places.ledger_base}/{free}"),
         )
 
 
 def _beside(places: Places, name: str) -> Path:
     """The folder of the ledger of that name."""
     return places.folder.parent / (f"{name}.simulated" if places.simulated else name)
-
-
-def _is_one(path: Path, other: Path) -> bool:
-    """Whether both names lead to one file or folder: in another case, with other accents, by a link."""
-    try:
-        return os.path.samefile(path, other)
-    except (OSError, ValueError):  # one isn't there; this locale can't write its name
-        return False
-
-
-def _free(path: Path) -> Path:
-    """The first of `path-2`, `path-3` … that is nothing's name: what a hint moves must not replace anything."""
-    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(2))
-    return next(name for name in numbered if not os.path.lexists(name))
 
 
 def _check_output(places: Places, ledger: Ledger) -> None:
@@ -129,21 +114,21 @@ def _check_output(places: Places, ledger: Ledger) -> None:
     if owner is None or owner == ledger.id:
         return
     where = f"{places.output_base}/{places.name}"
-    away = f"{places.output_base}/{_free(places.output).name}"
-    hint = f"if its videos aren't this list's, move the folder away: {_mv(places, where, away)}"
+    away = f"{places.output_base}/{moves.free(places.output).name}"
+    hint = f"if its videos aren't this list's, move the folder away: {moves.mv(places, where, away)}"
     if ledger.is_new:  # else a checkout would replace records that are nowhere else
-        hint = f"bring its ledger back: {git_checkout(places, f'{places.ledger_base}/{places.name}')}\n{hint}"
+        hint = f"bring its ledger back: {moves.git_checkout(places, f'{places.ledger_base}/{places.name}')}\n{hint}"
     for other, theirs in _neighbours(places, strictly=False):
         if theirs.id == owner:
             target = places.output.with_name(other.name)
-            moves = [_mv(places, where, f"{places.output_base}/{other.name}")]
+            steps = [moves.mv(places, where, f"{places.output_base}/{other.name}")]
             if os.path.lexists(target):  # exchanged, perhaps: both get their places
-                moves = [
-                    _mv(places, where, away),
-                    _mv(places, f"{places.output_base}/{other.name}", where),
-                    _mv(places, away, f"{places.output_base}/{other.name}"),
+                steps = [
+                    moves.mv(places, where, away),
+                    moves.mv(places, f"{places.output_base}/{other.name}", where),
+                    moves.mv(places, away, f"{places.output_base}/{other.name}"),
                 ]
-            hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {' && '.join(moves)}"
+            hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {' && '.join(steps)}"
     raise LedgerRefused(
         f"{where} belongs to another ledger (its .ledger says {printable(owner[:12])}…)",
         hint=hint,
@@ -219,21 +204,16 @@ def refuse_if_renamed(places: Places) -> None:
     """Stop a run that would start a new ledger while one beside it names a manifest that is gone.
 
     Raises:
-        LedgerRefused: with the command that moves the other ledger (and its videos) here.
+        LedgerRefused: with the command that moves the other ledger here, its videos, and what was said of them.
     """
     for other, found in _neighbours(places):
         if _is_there(places, other, found):
             continue
-        move = [_move(places, places.folder, places.ledger_base, other.name)]
-        if (places.output.parent / other.name).is_dir():
-            move.append(_move(places, places.output, places.output_base, other.name))
-        hint = f"move its ledger: {' && '.join(move)}"
-        if is_prefix(places.output_base):
-            hint += f", and copy {places.output_base}/{other.name} to {places.output_base}/{places.name} in the store"
         raise LedgerRefused(
             f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
             f"{_whose(places, found)} Then nothing needs to be bought again",
-            hint=f"{hint}\nif this is a new list, start a ledger of its own: add --new-ledger",
+            hint=f"move its ledger: {moves.renames(places, other.name)}\n"
+            "if this is a new list, start a ledger of its own: add --new-ledger",
         )
 
 
@@ -250,40 +230,11 @@ def _whose(places: Places, found: Ledger) -> str:
 def _is_there(places: Places, folder: Path, ledger: Ledger) -> bool:
     """Whether a ledger has its list, under the name that this locale gives it, too. It may be a copy of another's."""
     named = places.manifest.parent / ledger.manifest
-    if os.path.lexists(named) and not _is_one(named, places.manifest):
+    if os.path.lexists(named) and not moves.is_one(named, places.manifest):
         return True
     ending = Path(ledger.manifest).suffix
     lists = (path for path in places.manifest.parent.iterdir() if path.suffix == ending)
-    return any(_is_one(_beside(places, path.stem), folder) for path in lists)
-
-
-def _move(places: Places, target: Path, base: str, name: str) -> str:
-    """The command that gives the folder `name` the place of `target`; what is there gets another name."""
-    move = _mv(places, f"{base}/{name}", f"{base}/{target.name}")
-    if not os.path.lexists(target) or (target.is_dir() and {entry.name for entry in target.iterdir()} <= {"lock"}):
-        return move  # a lock that this very command holds goes with it
-    return f"{_mv(places, f'{base}/{target.name}', f'{base}/{_free(target).name}')} && {move}"
-
-
-def _mv(places: Places, old: str, new: str) -> str:
-    """The command that renames something beside the manifest, wherever a person types it."""
-    names = [_typed(places, old), _typed(places, new)]
-    return shlex.join(["mv", *(["--"] if any(name.startswith("-") for name in names) else []), *names])
-
-
-def git_checkout(places: Places, path: str) -> str:
-    """The command that brings something beside the manifest back from git."""
-    where = [] if _is_here(places) else ["-C", str(places.manifest.parent)]
-    return shlex.join(["git", *where, "checkout", "--", path])
-
-
-def _typed(places: Places, path: str) -> str:
-    """A path beside the manifest as it is typed in the working folder: another one may have a ledger of that name."""
-    return path if _is_here(places) else str(places.manifest.parent / path)
-
-
-def _is_here(places: Places) -> bool:
-    return _is_one(places.manifest.parent, Path())
+    return any(moves.is_one(_beside(places, path.stem), folder) for path in lists)
 
 
 # --- writing ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from veopipe.errors import ConsentRequired, EnvironmentFault, ExitCode
-from veopipe.ledger import owner, safekeeping
+from veopipe.ledger import moves, owner, safekeeping
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words, picks_words, retired_words
@@ -145,10 +145,10 @@ def _what_lacks(ledger: OpenLedger) -> tuple[str | None, str]:
     """What of a ledger isn't here, and how it is brought back."""
     head, places, where = ledger.head, ledger.project.places, ledger.where
     if head.is_new:
-        return f"no ledger in {where}", f"bring it back: {owner.git_checkout(places, where)}"
+        return f"no ledger in {where}", f"bring it back: {moves.git_checkout(places, where)}"
     if head.is_lost:
         path = f"{where}/ledger.json"
-        return f"{path}, which counts what was made, isn't here", f"bring it back: {owner.git_checkout(places, path)}"
+        return f"{path}, which counts what was made, isn't here", f"bring it back: {moves.git_checkout(places, path)}"
     if head.attempts is None and ledger.is_empty:
         return f"the ledger here knows of no shot: {where} has no state files", f"bring {where}/state back"
     return None, ""
