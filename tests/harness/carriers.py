@@ -13,7 +13,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -315,7 +315,7 @@ def sweep_both(dock: Dock, points: Sequence[Point]) -> list[Trial]:
     return dock.yard.each(one, points)
 
 
-def sweep_power(dock: Dock, points: Sequence[Point], kinds: Sequence[str] = WORST) -> list[Trial]:
+def sweep_power(dock: Dock, points: Sequence[Point]) -> list[Trial]:
     """At each of these points the power fails where a worker is at work, and no run is on.
 
     From every disk that this may leave a run without an engine goes on.
@@ -331,7 +331,7 @@ def sweep_power(dock: Dock, points: Sequence[Point], kinds: Sequence[str] = WORS
             film, trials = dock.another(ready), []
             before = Disk.of(film.folder)
             met = errand_alone(dock, film, proof, point.n)
-            for kind, left in cuts(before, met, film.folder, dock.yard.folder(), tuple(kinds)):
+            for kind, left in cuts(before, met, film.folder, dock.yard.folder(), WORST):
                 trials.append(gone_on(dock, dock.yard.at(ready, left), simulator, met[-1], kind))
                 shutil.rmtree(left)
             return trials
@@ -380,16 +380,8 @@ def sweep_runs(dock: Dock, points: Sequence[Point]) -> list[Trial]:
     return dock.yard.each(one, points)
 
 
-Choice = Callable[[list[Point]], list[Point]]
-
-
-def sweep_alone(dock: Dock, choose: Choice) -> list[Trial]:
-    """A run without an engine brings what is paid, and dies at a point; the same command goes on.
-
-    Args:
-        dock: where.
-        choose: from all of its points.
-    """
+def sweep_alone(dock: Dock) -> tuple[list[Point], list[Trial]]:
+    """A run without an engine brings what is paid, and dies at each of its points; the same command goes on."""
     with gateway() as simulator:
         ready = dock.film(simulator)
         assert dock.yard.run(ready, "kill", at=["download"]).code == -9
@@ -404,6 +396,6 @@ def sweep_alone(dock: Dock, choose: Choice) -> list[Trial]:
             again = dock.yard.run(film)
             return [Trial(killed.points[-1], "alone", again.status(), dock.settled(film, again))]
 
-        trials = dock.yard.each(one, choose(untouched.points))
+        trials = dock.yard.each(one, untouched.points)
         assert Count.of(simulator) == ONE
-    return trials
+    return untouched.points, trials

@@ -26,8 +26,8 @@ from tests.harness.carriers import (
     sweep_workers,
 )
 from tests.harness.cluster import Cluster
-from tests.harness.disks import KILL, LOST, WORST, Point
-from tests.harness.figures import LONG, Figures
+from tests.harness.disks import Point
+from tests.harness.figures import Figures
 from tests.harness.film import Film
 from tests.harness.forkedengine import plug
 from tests.harness.store import Proxy, Store
@@ -35,8 +35,7 @@ from tests.harness.trials import Trial, Yard, complaints_of, figures_of
 from veopipe.delivery.errand import SIGHT
 from veopipe.simulator.server import Simulator
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600 if LONG else 600)]
-KINDS = WORST if LONG else (KILL, LOST)
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 FETCH = {"connect", "walk part", "measure part"}
 RECORD = {"open temporary", "write temporary", "fsync temporary", "rename state", "fsync-folder state"}
 INTO_FOLDER = {
@@ -101,16 +100,6 @@ def arriving(points: list[Point]) -> list[Point]:
     return points[sight - 3 : gate + 1]
 
 
-def some(points: list[Point], turn: int) -> list[Point]:
-    """Each second point, and the first of each step that has none among them."""
-    if LONG:
-        return points
-    taken = points[turn::2]
-    firsts = {step_of(point): point for point in reversed(points)}
-    lacking = firsts.keys() - {step_of(point) for point in taken}
-    return sorted([*taken, *(firsts[step] for step in lacking)], key=lambda point: point.n)
-
-
 @pytest.mark.shows("a carrier that dies at each step")
 def test_a_worker_that_dies_at_any_step_into_a_folder_costs_a_download_at_most(folder: Dock, told: Told) -> None:
     points = seen(points_of_worker(folder), INTO_FOLDER)
@@ -125,26 +114,26 @@ def test_a_worker_that_dies_at_any_step_into_a_bucket_costs_a_download_at_most(b
 
 @pytest.mark.shows("a carrier that dies at each step")
 def test_a_power_cut_where_a_worker_is_at_work_leaves_nothing_that_is_half_there(folder: Dock, told: Told) -> None:
-    points = some(seen(points_of_worker(folder), INTO_FOLDER), 0)
-    told(points, sweep_power(folder, points, KINDS))
+    points = seen(points_of_worker(folder), INTO_FOLDER)
+    told(points, sweep_power(folder, points))
 
 
 @pytest.mark.shows("a carrier that dies at each step")
 def test_what_a_worker_and_its_run_that_die_leave_in_a_bucket_is_adopted(bucket: Dock, told: Told) -> None:
-    points = some(seen(points_of_worker(bucket), INTO_BUCKET), 1)
+    points = seen(points_of_worker(bucket), INTO_BUCKET)
     told(points, sweep_both(bucket, points))
 
 
 @pytest.mark.shows("a carrier that dies at each step")
 def test_a_run_that_dies_after_it_gave_an_errand_out_finds_the_take_in_its_folder(folder: Dock, told: Told) -> None:
     points = points_of_run(folder)
-    chosen = arriving(points) + some(seen(points, WITH_FOLDER, "download"), 0)
+    chosen = arriving(points) + seen(points, WITH_FOLDER, "download")
     told(chosen, sweep_runs(folder, chosen))
 
 
 @pytest.mark.shows("a carrier that dies at each step")
 def test_a_run_that_dies_after_it_gave_an_errand_out_finds_the_take_in_its_bucket(bucket: Dock, told: Told) -> None:
-    points = some(seen(points_of_run(bucket), WITH_BUCKET, "download"), 1)
+    points = seen(points_of_run(bucket), WITH_BUCKET, "download")
     told(points, sweep_runs(bucket, points))
 
 
@@ -153,16 +142,11 @@ def test_a_run_that_dies_at_any_step_on_the_way_into_a_bucket_sends_each_video_o
     bucket: Dock, proxy: Proxy, told: Told
 ) -> None:
     bucket.store = Store(proxy.endpoint)
-    chosen: list[Point] = []
-
-    def choose(points: list[Point]) -> list[Point]:
-        begun = seen(points, ALONE, "download")
-        chosen.extend([*some(points[: -len(begun)], 0), *begun])
-        return chosen
-
-    told(chosen, sweep_alone(bucket, choose))
+    points, trials = sweep_alone(bucket)
+    seen(points, ALONE, "download")
+    told(points, trials)
     sent = [path for method, path in proxy.asked if method == "PUT" and "/takes/" in path]
-    assert len(sent) == len(set(sent)) > len(chosen)
+    assert len(sent) == len(set(sent)) > len(trials)
 
 
 @pytest.mark.shows("a carrier that dies at each step")
