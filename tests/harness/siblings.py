@@ -17,12 +17,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = {"veopipe.delivery.probe": "pymediainfo", "veopipe.film.decoder": "av"}
-"""What such a process runs → the library that it needs."""
+LIBRARIES = {"veopipe.delivery.probe": "pymediainfo", "veopipe.film.decoder": "av", "veopipe.film.player": "av"}
+"""What such a process runs → the library that it needs. Of another one nothing is loaded before the fork."""
 
 
 def load(module: str) -> None:
     """Import what such a process needs, without starting a thread, when the first of its kind is asked for."""
+    if module not in LIBRARIES:
+        return
     importlib.import_module(module)
     library = importlib.import_module(LIBRARIES[module])
     if library.__name__ == "pymediainfo":
