@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,10 +62,10 @@ def answered(options: Options, ask: Callable[[httpx.Client], bytes]) -> bytes:
 
 def look(video: bytes) -> None:
     with av.open(io.BytesIO(video)) as container:
-        shown = [
-            frame.reformat(format="rgb24", src_colorspace="ITU709").to_image() for frame in container.decode(video=0)
-        ]
-    for frame, wanted in ((shown[0], FIRST), (shown[-1], LAST)):
+        frames = container.decode(video=0)
+        ends = (next(frames), deque(frames, maxlen=1).pop())
+    for shown, wanted in zip(ends, (FIRST, LAST), strict=True):
+        frame = shown.reformat(format="rgb24", src_colorspace="ITU709").to_image()
         with Image.open(io.BytesIO(wanted)) as sent:
             difference = ImageChops.difference(frame, sent.convert("RGB").resize(frame.size))
         assert max(ImageStat.Stat(difference).mean) < 6
