@@ -20,6 +20,7 @@ from tests.harness.breadth import cases
 from veopipe import files
 from veopipe.delivery.child import Child
 from veopipe.delivery.shelf import FolderShelf, strays
+from veopipe.film import screening
 from veopipe.film.frames import LARGEST_PNG, Frame, Frames, NoFrame, picture_of
 from veopipe.ledger.paths import Places
 from veopipe.takes.moment import FIRST, LAST, Moment
@@ -50,9 +51,9 @@ def taken(path: Path, at: Moment = LAST, **more: float) -> Frame:
     return found
 
 
-def refused(path: Path, at: Moment = LAST, limit_s: float = 60.0) -> str:
+def refused(path: Path, at: Moment = LAST) -> str:
     """Why there is none."""
-    found = asyncio.run(picture_of(path, at, limit_s=limit_s))
+    found = asyncio.run(picture_of(path, at))
     assert isinstance(found, NoFrame), found
     return found.reason
 
@@ -286,11 +287,11 @@ def decoding() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "veopipe.film.decoder" in one.cmdline()]
 
 
-def test_a_decoder_that_takes_too_long_is_stopped(show: Show) -> None:
-    assert (
-        refused(show(numbered.film("no sound")), limit_s=0.02)
-        == "the decoder didn't finish within 0.02 s and was stopped"
-    )
+def test_a_decoder_that_takes_too_long_is_stopped(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "LIMIT_S", 0.02)
+
+    why = refused(show(numbered.film("no sound")))
+    assert why == "the decoder didn't finish within 0.02 s and was stopped"
     assert not decoding()
 
 

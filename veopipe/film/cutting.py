@@ -246,7 +246,7 @@ def _after(shown: Shown, before: Shown, begin: int) -> tuple[int, list[str]]:
         return begin, [words] if is_asked else []
     if not before.is_whole_to_its_end:
         return begin, [f"continues from the last frame of {name}, which isn't shown: the picture jumps"]
-    if shown.clip.begin is None and continues(shown, before):
+    if shown.clip.begin is None:
         return 1, [f"starts at frame 1: frame 0 is the last one of {name} again"]
     return begin, []
 
@@ -256,14 +256,6 @@ def at_rate(footage: Footage, fps: Fraction) -> Footage:
     if footage.is_even:
         return footage
     return replace(footage, count=max(1, round(footage.seconds * fps)), fps=fps)
-
-
-def continues(shown: Shown, before: Shown) -> bool:
-    """Whether a clip begins with the frame on which the clip before it ends: then that one needn't be shown twice.
-
-    Its take was made from the last frame of the very take that is shown before it, and up to its end.
-    """
-    return _was_made_from(shown, before) and before.is_whole_to_its_end
 
 
 def _was_made_from(shown: Shown, before: Shown) -> bool:

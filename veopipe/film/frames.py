@@ -20,16 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from veopipe import files
-from veopipe.delivery import boxes
-from veopipe.delivery.child import Answer, Child, Unready, asked_of
 from veopipe.delivery.shelf import Absent, Shelf
 from veopipe.errors import EnvironmentFault
+from veopipe.film.screening import DECODER, Unplayable, screened
 from veopipe.takes.moment import Moment
 from veopipe.takes.take import Delivered
 from veopipe.values import dataclass
 
-LIMIT_S = 120.0
-"""Seconds that one video may take. Eight seconds of 4K take some four on two cores, and a minute of it thirty."""
 LARGEST_PNG = 8_000_000
 """Bytes; what is larger is sent as a JPEG, since some gateways refuse 10 MB (docs/media-facts.md, c)."""
 
@@ -106,39 +103,19 @@ def require() -> None:
         raise EnvironmentFault("PyAV isn't installed, which frames need", hint="pip install 'veopipe[film]'")
 
 
-async def picture_of(
-    path: Path, at: Moment, *, largest_png: int = LARGEST_PNG, limit_s: float = LIMIT_S
-) -> Frame | NoFrame:
+async def picture_of(path: Path, at: Moment, *, largest_png: int = LARGEST_PNG) -> Frame | NoFrame:
     """One picture of a video file. Never raises for a bad file.
 
     Args:
         path: the file.
         at: which picture.
         largest_png: bytes above which there is a JPEG, too; 0: always.
-        limit_s: seconds until the decoder is stopped.
     """
     try:
-        looked = await asyncio.to_thread(boxes.look, path)
-    except (OSError, ValueError) as error:
-        return NoFrame(f"it can't be read: {getattr(error, 'strerror', None) or 'no file can have that name'}")
-    if isinstance(looked, boxes.BoxFault):
-        return NoFrame(f"it {looked.reason}")
-    try:
-        child = await Child.start("veopipe.film.decoder", "the decoding process")
-    except Unready as why:
+        async with screened(path, DECODER) as screen:
+            answer = await screen.ask("frame", at=at.name, largest_png=largest_png)
+    except Unplayable as why:
         return NoFrame(str(why))
-    try:
-        answer = await child.ask(asked_of(path, at=at.name, largest_png=largest_png), limit_s)
-    except TimeoutError:
-        return NoFrame(f"the decoder didn't finish within {limit_s:g} s and was stopped")
-    finally:
-        await child.end()
-    return NoFrame("the decoder crashed on it") if answer is None else _understood(answer)
-
-
-def _understood(answer: Answer) -> Frame | NoFrame:
-    if answer.error is not None:
-        return NoFrame(answer.error)
     try:
         return _frame(dict(answer.facts), *answer.content)
     except (TypeError, ValueError, LookupError, ArithmeticError):

@@ -1,6 +1,6 @@
-"""Screening: the videos of a film, played in a process that can be killed, one for each clip.
+"""Screening: a video decoded in a process that can be killed: for one frame of it, or to play it as a clip of a film.
 
-Source: docs/design.md, 12 (Cuts).
+Source: docs/design.md, 12 (Frames) and 12 (Cuts).
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from veopipe.delivery.child import Answer, Child, Unready, asked_of
 from veopipe.film.footage import FILM, Footage
 
 LIMIT_S = 120.0
-"""Seconds that one answer may take. A clip is decoded from its beginning, so the first one may take longest."""
+"""Seconds that one answer may take. A clip is decoded from its beginning, so the first one may take longest. Eight
+seconds of 4K take some four on two cores, and a minute of it thirty."""
+DECODER, PLAYER = "veopipe.film.decoder", "veopipe.film.player"
+"""The modules of these processes: one gives a frame, the other one plays."""
 
 _AT_ONCE = 2  # as for frames: each has memory for some thirty 4K pictures
 _LARGEST_ANSWER = 32 * 1024 * 1024  # bytes of pictures; two of 4K, or twenty of 720p
-_MODULE, _NAME = "veopipe.film.player", "the decoding process"
 
 
 class Unplayable(Exception):
-    """A video can't be played; the text says why, about the file."""
+    """A video can't be decoded; the text says why, about the file."""
 
 
 def counted(paths: Sequence[Path]) -> list[Footage | str]:
@@ -56,7 +58,7 @@ async def _counted(path: Path) -> Footage | str:
 
 
 class Screen:
-    """One video that is being played."""
+    """One video that is being decoded."""
 
     def __init__(self, child: Child, path: Path) -> None:
         self._child, self._path = child, path
@@ -107,8 +109,8 @@ class Screen:
 
 
 @asynccontextmanager
-async def screened(path: Path) -> AsyncIterator[Screen]:
-    """A video, to be played.
+async def screened(path: Path, module: str = PLAYER) -> AsyncIterator[Screen]:
+    """A video, to be decoded by one of the processes.
 
     Raises:
         Unplayable: it can't be.
@@ -122,7 +124,7 @@ async def screened(path: Path) -> AsyncIterator[Screen]:
     if isinstance(looked, boxes.BoxFault):
         raise Unplayable(f"it {looked.reason}")
     try:
-        child = await Child.start(_MODULE, _NAME)
+        child = await Child.start(module, "the decoding process")
     except Unready as why:
         raise Unplayable(str(why)) from None
     try:
