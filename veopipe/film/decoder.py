@@ -1,8 +1,8 @@
-"""The process that decodes a video for one picture of it: `python -m veopipe.film.decoder`. Started by `frames` only.
+"""The process that decodes a video for one picture of it: `python -m veopipe.film.decoder`. `screening` starts it.
 
-Foreign videos are decoded where that can be killed (`delivery.confinement`). This module is the only one of the client
-that knows PyAV. It says one JSON line when ready, then answers `{"path", "at", "largest_png", "limit_s"}` with facts,
-and behind them the picture as a PNG, and as a JPEG where the PNG has more bytes than that; or with `{"error"}`.
+Foreign videos are decoded where that can be killed (`delivery.confinement`). It says one JSON line when ready, then
+answers `{"path", "at", "largest_png", "limit_s"}` with facts, and behind them the picture as a PNG, and as a JPEG where
+the PNG has more bytes than that; or with `{"error"}`.
 
 * Which picture: everything is decoded, the decoder is flushed, and what is presented counts. Seeking near the end, the
   last packet and "duration minus one frame" are each wrong for some files. Edit lists hold, as in a player.
@@ -21,6 +21,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -62,24 +63,26 @@ class Unfit(ValueError):
 
 def main() -> None:
     """Answer questions until there are no more."""
+    serve(lambda library: partial(_frame, library))
+
+
+def serve(made: Callable[[ModuleType], Callable[[dict[str, Any]], Answered]]) -> None:
+    """Answer questions until there are no more, with limits.
+
+    Args:
+        made: what answers them, by PyAV.
+    """
     confine(MEMORY_BYTES)
     try:
         import av
     except ImportError as error:
         say({"error": f"PyAV can't be imported: {error}"})
         return
+    answer = made(av)
     say({"ready": True})
     for question in questions(THREADS + 1):
-        facts, content = _tried(av, question)
+        facts, content = _tried(av, partial(answer, question))
         say(facts, *content)
-
-
-def _tried(library: ModuleType, question: dict[str, Any]) -> Answered:
-    def answer() -> Answered:
-        with video(library, question["path"]) as container:
-            return _answer(container, question["at"], question["largest_png"])
-
-    return tried(library, answer)
 
 
 @contextlib.contextmanager
@@ -90,7 +93,7 @@ def video(library: ModuleType, path: str) -> Iterator[InputContainer]:
         yield container
 
 
-def tried(library: ModuleType, answer: Callable[[], Answered]) -> Answered:
+def _tried(library: ModuleType, answer: Callable[[], Answered]) -> Answered:
     """An answer, or why there is none."""
     try:
         return answer()
@@ -103,18 +106,25 @@ def tried(library: ModuleType, answer: Callable[[], Answered]) -> Answered:
         return {"error": f"it can't be decoded: {why}"[:120]}, []
 
 
-def _answer(container: InputContainer, at: str, largest_png: int) -> Answered:
+def _frame(library: ModuleType, question: dict[str, Any]) -> Answered:
+    with video(library, question["path"]) as container:
+        seen, chosen = looked_through(container, question["at"])
+        picture = _converted(chosen.frame)
+        content = [_png(picture)]
+        if len(content[0]) > question["largest_png"]:
+            content.append(_jpeg(picture))
+        return {**seen.facts(chosen), **_facts_of(picture), "made_by": _made_by()}, content
+
+
+def looked_through(container: InputContainer, at: str) -> tuple[Seen, Shown]:
+    """What was seen of a whole video, and the picture that is meant, if it can be converted."""
     stream = stream_of(container)
     seen = Seen(at, end_of(stream))
     for shown in shown_of(container, stream):
         seen.look_at(shown)
     chosen = seen.chosen()
     refuse_other_conversions(stream, chosen.frame)
-    picture = _converted(chosen.frame)
-    content = [_png(picture)]
-    if len(content[0]) > largest_png:
-        content.append(_jpeg(picture))
-    return {**seen.facts(chosen), **_facts_of(picture), "made_by": _made_by()}, content
+    return seen, chosen
 
 
 # --- which picture ---------------------------------------------------------------------------------

@@ -19,9 +19,8 @@ from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from veopipe.delivery.confinement import confine, questions, say
 from veopipe.film import decoder
-from veopipe.film.decoder import Answered, Seen, Shown, Unfit
+from veopipe.film.decoder import Answered, Shown, Unfit
 from veopipe.values import dataclass
 
 if TYPE_CHECKING:
@@ -39,17 +38,7 @@ _EXACTLY = "flags=bicubic+accurate_rnd+full_chroma_int"
 
 def main() -> None:
     """Answer questions until there are no more."""
-    confine(decoder.MEMORY_BYTES)
-    try:
-        import av
-    except ImportError as error:
-        say({"error": f"PyAV can't be imported: {error}"})
-        return
-    say({"ready": True})
-    player = _Player(av)
-    for question in questions(decoder.THREADS + 1):
-        facts, content = player.answer(question)
-        say(facts, *content)
+    decoder.serve(lambda library: _Player(library).answer)
 
 
 class _Player:
@@ -62,16 +51,11 @@ class _Player:
     def answer(self, question: dict[str, Any]) -> Answered:
         """The answer to a question, or why there is none."""
         asked = {"count": self._count, "sound": self._sound, "play": self._play, "more": self._more}[question["do"]]
-        return decoder.tried(self._library, lambda: asked(question))
+        return asked(question)
 
     def _count(self, question: dict[str, Any]) -> Answered:
         with decoder.video(self._library, question["path"]) as container:
-            stream = decoder.stream_of(container)
-            seen = Seen("last", decoder.end_of(stream))
-            for shown in decoder.shown_of(container, stream):
-                seen.look_at(shown)
-            last = seen.chosen()
-            decoder.refuse_other_conversions(stream, last.frame)
+            seen, last = decoder.looked_through(container, "last")
             size = {"width": last.frame.width, "height": last.frame.height}
             return {**seen.facts(last), **size, "has_sound": bool(container.streams.audio)}, []
 
