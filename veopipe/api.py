@@ -401,12 +401,7 @@ def editing(film: Project) -> Editing:
         EnvironmentFault: it can't be read.
         InvalidInput: a review file can't.
     """
-    from veopipe.film.editing import Editing  # which measures files
-
-    ledger = film.look()
-    orders = {shot: wanted.order for shot, wanted in film.loaded.wanted.items()}
-    plan, states = ledger.plan(anywhere=True), ledger.store.shots
-    return Editing(film.loaded.shelf, ledger.head.id, plan, states, ledger.reviews, orders)
+    return film.look().editing()
 
 
 def _delivered(ledger: OpenLedger, shot: str, number: int | None) -> Take:

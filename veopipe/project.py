@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from veopipe.delivery.output import Output, output_of
 from veopipe.delivery.shelf import Shelf
@@ -38,6 +38,9 @@ from veopipe.takes.take import Attempt, attempts_of
 from veopipe.takes.verdict import Reviews
 from veopipe.text import counted, printable
 from veopipe.values import dataclass
+
+if TYPE_CHECKING:
+    from veopipe.film.editing import Editing
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +298,14 @@ class OpenLedger:
             draft=_draft(project.pipeline),
         )
         return make_plan(project.wanted, world, departed_too=not project.choices.selects, chaining=chaining)
+
+    def editing(self) -> Editing:
+        """What the films of the list are cut from."""
+        from veopipe.film.editing import Editing  # which measures files
+
+        orders = {shot: wanted.order for shot, wanted in self.project.wanted.items()}
+        plan = self.plan(anywhere=True)
+        return Editing(self.project.shelf, self.head.id, plan, self.store.shots, self.reviews, orders)
 
     def attempts(self) -> Iterator[Attempt]:
         """All attempts of the selected shots; when nothing is selected, of shots that left the manifest, too."""

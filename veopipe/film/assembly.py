@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from veopipe.errors import UsageError
 from veopipe.film import reel, slates
 from veopipe.film.cutting import Film, Shown, timecode
-from veopipe.film.reel import BYTES_PER_SAMPLE, SAMPLES_PER_S, Reel
+from veopipe.film.player import BYTES_PER_SAMPLE, SAMPLES_PER_S
+from veopipe.film.reel import Reel
 from veopipe.film.screening import Screen, Unplayable, screened
 from veopipe.text import printable
 from veopipe.values import dataclass
@@ -103,7 +104,7 @@ class _Table:
         """Append a clip: its sound, then its pictures."""
         begin, end = (self._sample(frame) for frame in (shown.at, shown.at + shown.frames))
         length = (end - begin) * BYTES_PER_SAMPLE
-        path = shown.material.path if shown.material is not None else None
+        path = shown.path
         if path is None:
             await asyncio.to_thread(self.made.add_sound, bytes(length))
             await asyncio.to_thread(self._stand_in, shown)
@@ -136,8 +137,7 @@ class _Table:
         """Append the pictures of a gap, or of a clip that is missing."""
         content = reel.black(self.size)
         if shown.material is not None:
-            why = shown.material.missing or ""
-            content = reel.planes_of(slates.slate(*self.size, shown.clip.name, why))
+            content = reel.planes_of(slates.slate(*self.size, shown.clip.name, shown.missing or ""))
         for done in range(0, shown.frames, _AT_ONCE):
             self._add(shown, [content] * min(_AT_ONCE, shown.frames - done), done)
 
@@ -147,13 +147,11 @@ class _Table:
     def _strips(self, shown: Shown, done: int, count: int) -> Iterator[Image]:
         """The strips of some frames of a clip: its name, and which frame of the video and of the film it is."""
         width, height = self.size
-        take = shown.material.take if shown.material is not None else None
-        name = f"{shown.clip.name} take {take.number}" if take is not None else shown.clip.name
         step = shown.footage.fps / self.film.fps
         for number in range(done, done + count):
             frame = int(shown.begin + number * step)
             numbers = f"frame {frame}   {timecode(shown.at + number, self.film.fps)}"
-            yield slates.strip(width, slates.strip_height(height), printable(name, 60), numbers)
+            yield slates.strip(width, slates.strip_height(height), printable(shown.name, 60), numbers)
 
 
 def ramped(sound: bytes) -> bytes:

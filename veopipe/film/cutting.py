@@ -85,6 +85,26 @@ class Shown:
         return self.end == self.footage.count
 
     @property
+    def take(self) -> Take | None:
+        """What it shows, where that is a take."""
+        return self.material.take if self.material is not None else None
+
+    @property
+    def path(self) -> Path | None:
+        """Its file, where there is one."""
+        return self.material.path if self.material is not None else None
+
+    @property
+    def missing(self) -> str | None:
+        """Why a slate stands for it; None: none does."""
+        return self.material.missing if self.material is not None else None
+
+    @property
+    def name(self) -> str:
+        """What it is called where people see it: with its take's number."""
+        return f"{self.clip.name} take {self.take.number}" if self.take is not None else self.clip.name
+
+    @property
     def kind(self) -> str:
         """What it is: `shot`, `file` or `gap`."""
         return "gap" if self.clip.gap is not None else "file" if self.clip.file is not None else "shot"
@@ -121,7 +141,7 @@ class Film:
     @property
     def missing(self) -> list[Shown]:
         """The clips without a video."""
-        return [shown for shown in self.clips if shown.material is not None and shown.material.missing is not None]
+        return [shown for shown in self.clips if shown.missing is not None]
 
 
 def lay_out(cut: Cut, materials: Sequence[Material | None]) -> Film:
@@ -260,7 +280,7 @@ def at_rate(footage: Footage, fps: Fraction) -> Footage:
 
 def _was_made_from(shown: Shown, before: Shown) -> bool:
     """Whether a clip's take begins with the last frame of the take that is shown before it."""
-    taken, producer = _take(shown), _take(before)
+    taken, producer = shown.take, before.take
     if taken is None or producer is None:
         return False
     return _frame(producer, LAST) in _ordered(taken, _FIRST)
@@ -272,15 +292,11 @@ def _share_a_picture(shown: Shown, before: Shown) -> bool:
     That is the first frame of the clip, or a third picture: a still, or a frame of another shot. The model decides
     how much the two look alike, so nothing is left out by itself.
     """
-    taken, producer = _take(shown), _take(before)
+    taken, producer = shown.take, before.take
     if taken is None or producer is None:
         return False
     begins = [_frame(taken, FIRST), *_ordered(taken, _FIRST)]
     return any(picture in begins for picture in _ordered(producer, _LAST))
-
-
-def _take(shown: Shown) -> Take | None:
-    return shown.material.take if shown.material is not None else None
 
 
 def _frame(take: Take, moment: Moment) -> OrderedPicture:

@@ -8,8 +8,6 @@ Source: docs/design.md, 12 (Cuts).
 from __future__ import annotations
 
 import importlib.util
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -112,11 +110,5 @@ def write(film: Film, output: Path, ledger: str, *, burn: bool = False, full: bo
 def _write_mp4(film: Film, output: Path, ledger: str, *, burn: bool, full: bool) -> None:
     from veopipe.film import assembly  # an extra, and heavy
 
-    target = output.absolute()
-    folder = Path(tempfile.mkdtemp(prefix=".veopipe-", dir=target.parent))
-    try:
-        made = folder / "film.mp4"
+    with outputs.made_beside(output, "film.mp4") as made:
         assembly.write(film, made, assembly.Look(burn, full), _comment(ledger))
-        files.rename(made, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

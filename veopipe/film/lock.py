@@ -63,10 +63,9 @@ def of(film: Film, ledger: str) -> Lock:
 
 
 def _locked(shown: Shown) -> LockedClip:
-    material = shown.material
-    take = material.take if material is not None else None
+    material, take = shown.material, shown.take
     file = name_of(take) if take is not None else shown.clip.file
-    sha256 = material.sha256 if material is not None and material.missing is None else None
+    sha256 = material.sha256 if material is not None and shown.missing is None else None
     return LockedClip(shown.clip.shot, take.number if take is not None else None, file, sha256, shown.begin, shown.end)
 
 

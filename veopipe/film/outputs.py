@@ -1,12 +1,17 @@
-"""Where films and pictures may be written: never among the takes, and never in the ledger.
+"""Where films and pictures may be written: never among the takes, never in the ledger, and whole or not at all.
 
 Source: docs/design.md, 12 (Frames) and 12 (Cuts).
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from veopipe import files
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.ledger.paths import Places
 from veopipe.text import printable
@@ -27,3 +32,23 @@ def refuse(output: Path, places: Places) -> None:
     for folder, where in ((places.folder, "in the ledger"), (places.takes_of(places.output_base), "among the takes")):
         if path.resolve().is_relative_to(folder.resolve()):
             raise UsageError(f"{shown} lies {where}", hint="choose another name for -o")
+
+
+@contextmanager
+def made_beside(output: Path, name: str) -> Iterator[Path]:
+    """A place in the same folder for what is to become this file: it gets its name when it is whole.
+
+    Args:
+        output: the file.
+        name: of the place, with the ending that its maker wants.
+
+    Raises:
+        OSError: it can't be written there.
+    """
+    target = output.absolute()
+    folder = Path(tempfile.mkdtemp(prefix=".veopipe-", dir=target.parent))
+    try:
+        yield folder / name
+        files.rename(folder / name, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any, Self
 import av
 from av.filter import Graph
 
+from veopipe.film.player import BYTES_PER_SAMPLE, SAMPLES_PER_S, tight
+
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-SAMPLES_PER_S = 48_000
-BYTES_PER_SAMPLE = 4
 
 # In ticks of a whole number for every frame of every common rate, and every sample: else the lengths that the file
 # tells are rounded to milliseconds.
@@ -163,18 +162,13 @@ def planes_of(picture: Image) -> bytes:
     source.pts = 0
     graph.push(source)
     made: Any = graph.pull()
-    return b"".join(_tight(plane) for plane in made.planes)
+    return b"".join(tight(plane) for plane in made.planes)
 
 
 def black(size: tuple[int, int]) -> bytes:
     """The bytes of the yuv420p planes of a black picture."""
     light = size[0] * size[1]
     return b"\x10" * light + b"\x80" * (light // 2)
-
-
-def _tight(plane: Any) -> bytes:
-    content, line = bytes(plane), plane.line_size
-    return b"".join(content[line * row : line * row + plane.width] for row in range(plane.height))
 
 
 def _padded(content: bytes, plane: Any) -> bytes:

@@ -10,8 +10,6 @@ This is the only module that knows OpenTimelineIO. Source: docs/design.md, 12 (C
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +20,7 @@ import opentimelineio as otio
 
 from veopipe import files
 from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.film import outputs
 from veopipe.film.cutting import Film, Shown, rate_in_words
 from veopipe.text import printable
 
@@ -56,18 +55,12 @@ def write_otioz(film: Film, output: Path, ledger: str) -> None:
         UsageError: two videos have one name.
         OSError: it can't be written.
     """
-    target = output.absolute()
     timeline = _timeline(film, ledger, lambda path: path.absolute().as_uri())
-    folder = Path(tempfile.mkdtemp(prefix=".veopipe-", dir=target.parent))
-    try:
-        made = folder / "film.otioz"
+    with outputs.made_beside(output, "film.otioz") as made:
         try:
             otio.adapters.write_to_file(timeline, str(made), "otioz")
         except otio.exceptions.OTIOError as error:
             raise UsageError(f"no .otioz can be made of it: {printable(str(error), 300)}") from None
-        files.rename(made, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_edl(film: Film, output: Path, ledger: str) -> None:
@@ -104,7 +97,7 @@ def _timeline(film: Film, ledger: str, address: Address, *, for_edl: bool = Fals
 
 
 def _has_sound(shown: Shown) -> bool:
-    return shown.material is not None and shown.material.path is not None and shown.footage.has_sound
+    return shown.path is not None and shown.footage.has_sound
 
 
 def _range(begin: Fraction | int, frames: Fraction | int, fps: Fraction) -> Any:

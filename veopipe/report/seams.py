@@ -19,7 +19,6 @@ from dataclasses import field, replace
 from veopipe.errors import InvalidInput, VeopipeError
 from veopipe.film.cutfile import MAIN
 from veopipe.film.cutting import Film, Shown, timecode
-from veopipe.film.editing import Editing
 from veopipe.project import OpenLedger
 from veopipe.report.rows import Row
 from veopipe.report.showing import Linker
@@ -126,7 +125,7 @@ def seams_of(ledger: OpenLedger, rows: Iterable[Row], linker: Linker) -> Seams:
     if ledger.project.choices.selects or not os.path.lexists(ledger.project.places.cut_of(MAIN)):
         return Seams(chains)
     try:
-        film = _film(ledger)
+        film = ledger.editing().film()
     except VeopipeError as error:
         said = str(error.problems[0]) if isinstance(error, InvalidInput) and error.problems else str(error)
         return Seams(chains, problem=printable(said, None))
@@ -202,14 +201,6 @@ def _side(shot: str, at: str) -> Side:
 # --- the cut ---------------------------------------------------------------------------------------
 
 
-def _film(ledger: OpenLedger) -> Film:
-    """The main cut, by what is on record."""
-    project = ledger.project
-    orders = {shot: wanted.order for shot, wanted in project.wanted.items()}
-    plan, states = ledger.plan(anywhere=True), ledger.store.shots
-    return Editing(project.shelf, ledger.head.id, plan, states, ledger.reviews, orders).film()
-
-
 def _joined(film: Film, chains: tuple[Seam, ...], linker: Linker) -> Iterator[Seam]:
     """The seams of a cut, then the chains that it doesn't show."""
     shown: set[int] = set()
@@ -246,15 +237,15 @@ def _middle(shown: Shown, frame: int) -> str:
 
 
 def _clip(shown: Shown, at: str, words: str, linker: Linker) -> Side:
-    clip, made = shown.clip, shown.material
-    video = linker.to(made.path) if clip.file is not None and made is not None and made.path is not None else None
+    clip, path = shown.clip, shown.path
+    video = linker.to(path) if clip.file is not None and path is not None else None
     return Side(printable(clip.name, None, own=True), at, words, clip.shot or "", clip.take, video)
 
 
 def _bar(film: Film) -> Iterator[Stretch]:
     for shown in film.clips:
-        missing = shown.material is not None and shown.material.missing is not None
         name, at = printable(shown.clip.name, None, own=True), timecode(shown.at, film.fps)
         words = f"{name}, {at}, {float(shown.frames / film.fps):.2f} s"
         start, width = (round(100 * part / max(1, film.frames), 3) for part in (shown.at, shown.frames))
-        yield Stretch(start, width, shown.clip.shot or "", words, "missing" if missing else shown.kind)
+        kind = shown.kind if shown.missing is None else "missing"
+        yield Stretch(start, width, shown.clip.shot or "", words, kind)

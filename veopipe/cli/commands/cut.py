@@ -130,15 +130,14 @@ def _emit(code: ExitCode, film: Film, room: Editing, done: dict[str, Any]) -> No
 
 
 def _clip(shown: Shown, room: Editing) -> dict[str, Any]:
-    material = shown.material
-    path = material.path if material is not None else None
+    material, path, take = shown.material, shown.path, shown.take
     return {
         "kind": shown.kind,
         "shot": shown.clip.shot,
-        "take": material.take.number if material is not None and material.take is not None else None,
+        "take": take.number if take is not None else None,
         "file": shelf.shown(room.shelf.places, path) if path is not None else None,
         "sha256": material.sha256 if material is not None else None,
-        "missing": printable(material.missing, None) if material is not None and material.missing is not None else None,
+        "missing": printable(shown.missing, None) if shown.missing is not None else None,
         "picked": material is not None and material.is_picked,
         "in": shown.begin,
         "out": shown.end,

@@ -15,9 +15,9 @@ def show_clips(film: Film) -> None:
     console = screen(stderr=False)
     head = f": {counted(len(film.clips), 'clip')}, {float(film.seconds):.2f} s at {rate_in_words(film.fps)} fps"
     console.print(Text(film.name, "bold").append(head, "not bold"))
-    width = max(len(printable(_name(shown), 40, own=True)) for shown in film.clips)
+    width = max(len(printable(shown.name, 40, own=True)) for shown in film.clips)
     for number, shown in enumerate(film.clips, 1):
-        name = printable(_name(shown), 40, own=True).ljust(width)
+        name = printable(shown.name, 40, own=True).ljust(width)
         begins = timecode(shown.at, film.fps)
         head_text = Text.assemble(f"{number:>4}  ", (begins, "dim"), "  ", (name, "bold"), "  ")
         facts = f"{shown.frames / float(film.fps):6.2f} s  {_range(shown)}"
@@ -26,14 +26,9 @@ def show_clips(film: Film) -> None:
             show_hanging(console, Text(" " * 8), Text(printable(note, None), "yellow"))
 
 
-def _name(shown: Shown) -> str:
-    take = shown.material.take if shown.material is not None else None
-    return f"{shown.clip.name} take {take.number}" if take is not None else shown.clip.name
-
-
 def _range(shown: Shown) -> str:
     if shown.material is None:
         return "black"
-    if shown.material.missing is not None:
+    if shown.missing is not None:
         return "slate"
     return f"frames {shown.begin} to {shown.end} of {shown.footage.count}"
