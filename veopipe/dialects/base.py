@@ -27,6 +27,16 @@ LONGEST_ANSWER = 1 << 20
 
 # --- requests --------------------------------------------------------------------------------------
 
+JSON, VIDEO = {"Accept": "application/json"}, {"Accept": "video/mp4, */*;q=0.1"}
+"""Headers of requests, by what is to come."""
+
+
+def id_of(attempt: Attempt) -> str:
+    """Of its task; raises `ValueError` where it has none."""
+    if attempt.task_id is None:
+        raise ValueError("the attempt has no task")
+    return attempt.task_id
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:

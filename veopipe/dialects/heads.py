@@ -23,8 +23,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         seconds = float(said)
     except ValueError:
         try:
-            until = parsedate_to_datetime(said)
-            seconds = until.timestamp() - _date_of(headers, until.timestamp())
+            until, here = parsedate_to_datetime(said).timestamp(), date_of(headers)
+            seconds = until - here if here is not None else 0.0
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
     if not math.isfinite(seconds) or seconds < 0:
@@ -32,12 +32,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(seconds, LONGEST_RETRY_AFTER)
 
 
-def _date_of(headers: Mapping[str, str], otherwise: float) -> float:
-    """The gateway's own clock, so that ours doesn't matter; a date without it means "now"."""
+def date_of(headers: Mapping[str, str]) -> float | None:
+    """The gateway's own clock, so that ours doesn't matter, Unix seconds; None: it doesn't say."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-        return otherwise
+        return None
 
 
 def label_of(status: int, headers: Mapping[str, str]) -> str:

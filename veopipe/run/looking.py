@@ -12,11 +12,10 @@ import asyncio
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 
 from veopipe import clock
 from veopipe.dialects import lookup
-from veopipe.dialects.base import Evidence
+from veopipe.dialects.heads import date_of
 from veopipe.dialects.lookup import AccountLog, Doubt, Found, Known, Question, Record, Seen, Verdict
 from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.gateway.address import read_key
@@ -154,15 +153,8 @@ class _Reader:
             page = self.log.judge_page(evidence, question)
             records += page.records
             if page.trouble or page.is_last:
-                return Seen(records, _date_of(evidence), time.time(), self.key_name, page.trouble)
+                return Seen(records, date_of(evidence.headers), time.time(), self.key_name, page.trouble)
         return Seen(records, trouble=f"the log has more than {MOST_PAGES} pages for that time")
-
-
-def _date_of(evidence: Evidence) -> float | None:
-    try:
-        return parsedate_to_datetime(evidence.headers["date"]).timestamp()
-    except (KeyError, ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 def _doubt(store: Store, shot: str, take: Take) -> Doubt | None:

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from veopipe.dialects.base import (
+    JSON,
     LONGEST_ANSWER,
+    VIDEO,
     Asked,
     ContentAnswer,
     CreateAnswer,
@@ -17,6 +19,7 @@ from veopipe.dialects.base import (
     Picture,
     PollAnswer,
     Request,
+    id_of,
 )
 from veopipe.dialects.heads import judge_content
 from veopipe.dialects.interactions import body, creates, polls
@@ -25,8 +28,6 @@ from veopipe.takes.origin import INTERACTIONS
 from veopipe.takes.take import Attempt
 from veopipe.values import dataclass
 
-_JSON = {"Accept": "application/json"}
-_VIDEO = {"Accept": "video/mp4, */*;q=0.1"}
 _AROUND_ECHO = 1.05
 """Times as long as what it repeats may an answer be, besides `LONGEST_ANSWER`: base64 in lines has an end for each."""
 
@@ -63,7 +64,7 @@ class Interactions:
     def create(self, order: Order, pictures: Sequence[Picture]) -> Request:
         """One JSON body, pictures included."""
         content, echoed = body.body_of(order, pictures)
-        headers = {**_JSON, "Content-Type": "application/json"}
+        headers = {**JSON, "Content-Type": "application/json"}
         return Request("POST", self._path, headers, body=content, echo_bytes=echoed or None)
 
     def judge_create(self, evidence: Evidence, asked: Asked) -> CreateAnswer:
@@ -72,20 +73,20 @@ class Interactions:
 
     def status(self, attempt: Attempt) -> Request:
         """Without the input; the API repeats it all the same, so the answer may be as long as that."""
-        path = f"{self._path}/{quote(_id_of(attempt), safe='')}?include_input=false"
-        return Request("GET", path, _JSON, longest_answer=_longest(attempt))
+        path = f"{self._path}/{quote(id_of(attempt), safe='')}?include_input=false"
+        return Request("GET", path, JSON, longest_answer=_longest(attempt))
 
     def judge_poll(self, evidence: Evidence, attempt: Attempt) -> PollAnswer:
         """See `polls`."""
-        return polls.judge(evidence, _id_of(attempt), _longest(attempt))
+        return polls.judge(evidence, id_of(attempt), _longest(attempt))
 
     def content(self, attempt: Attempt) -> Request | None:
         """At the address that a poll gave, below this gateway's: whatever host was named, no other gets the key.
 
         Without `alt=media` it would be what is known of the file, and not the film.
         """
-        _id_of(attempt)
-        return Request("GET", f"{attempt.content_url}?alt=media", _VIDEO) if attempt.content_url is not None else None
+        id_of(attempt)
+        return Request("GET", f"{attempt.content_url}?alt=media", VIDEO) if attempt.content_url is not None else None
 
     def judge_content(self, evidence: Evidence) -> ContentAnswer:
         """By the status alone."""
@@ -98,12 +99,6 @@ class Interactions:
     @property
     def _path(self) -> str:
         return f"/{self.api_version}/interactions"
-
-
-def _id_of(attempt: Attempt) -> str:
-    if attempt.task_id is None:
-        raise ValueError("the attempt has no task")
-    return attempt.task_id
 
 
 def _longest(attempt: Attempt) -> int:

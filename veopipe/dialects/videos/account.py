@@ -15,15 +15,15 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from veopipe.dialects.base import Evidence, Request
+from veopipe.dialects.base import JSON, Evidence, Request
 from veopipe.dialects.bodies import parse_json, words_of_body
 from veopipe.dialects.lookup import Page, Question, Record
+from veopipe.dialects.videos import jobs
 from veopipe.takes.origin import is_safe_id
 from veopipe.text import holds_secret
 from veopipe.values import dataclass
 
 _PATH = "/api/log/self"
-_JSON = {"Accept": "application/json"}
 PAGE = 10
 """Records of a full page."""
 _CONSUMED = 2
@@ -58,7 +58,7 @@ class Log:
             asked["model_name"] = question.model
         if question.key_name is not None:
             asked["token_name"] = question.key_name
-        return Request("GET", f"{_PATH}?{urlencode(asked)}", _JSON | who)
+        return Request("GET", f"{_PATH}?{urlencode(asked)}", JSON | who)
 
     def judge_page(self, evidence: Evidence, question: Question) -> Page:
         """Only a list that the gateway calls a success is one; a record that can't be read spoils its page."""
@@ -101,10 +101,9 @@ def _is_asked_for(question: Question, entry: Mapping[str, Any]) -> bool:
 
 
 def _record(entry: Mapping[str, Any]) -> Record:
-    at, model = entry.get("created_at"), entry.get("model_name")
-    known = isinstance(at, int) and not isinstance(at, bool) and 0 < at < 1 << 40
+    at, model = jobs.instant(entry.get("created_at")), entry.get("model_name")
     ids = frozenset(task_id for _, text in zip(range(_MOST), _texts(entry, 0), strict=False) for task_id in _ids(text))
-    return Record(model if isinstance(model, str) else "", at if known else None, ids)
+    return Record(model if isinstance(model, str) else "", at, ids)
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:

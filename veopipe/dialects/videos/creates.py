@@ -82,7 +82,7 @@ def _taken(evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
         message = f"accepted or refused? The answer holds an id beside an error: {complaint}"
         return CreateAnswer(Outcome.IN_DOUBT, "id_beside_an_error", message, named=task_id, **common)
     message = f"accepted, and the gateway says: {complaint}" if complaint else ""
-    told = jobs.created_at(document)
+    told = jobs.instant(document.get("created_at"))
     return CreateAnswer(Outcome.ACCEPTED, "accepted", message, task_id=task_id, created_at=told, **common)
 
 

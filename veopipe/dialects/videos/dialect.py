@@ -10,6 +10,8 @@ from dataclasses import field
 from urllib.parse import quote
 
 from veopipe.dialects.base import (
+    JSON,
+    VIDEO,
     Asked,
     ContentAnswer,
     CreateAnswer,
@@ -17,6 +19,7 @@ from veopipe.dialects.base import (
     Picture,
     PollAnswer,
     Request,
+    id_of,
 )
 from veopipe.dialects.heads import judge_content
 from veopipe.dialects.videos import creates, form, polls
@@ -27,8 +30,6 @@ from veopipe.takes.take import Attempt
 from veopipe.values import dataclass
 
 _STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generations/{}"}
-_JSON = {"Accept": "application/json"}
-_VIDEO = {"Accept": "video/mp4, */*;q=0.1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Videos:
     def create(self, order: Order, pictures: Sequence[Picture]) -> Request:
         """A multipart form; its first part is the model."""
         lean, fields = order.model in self.lean, self.pictures.get(order.model)
-        return Request("POST", "/v1/videos", _JSON, form.parts_of(order, pictures, lean=lean, fields=fields))
+        return Request("POST", "/v1/videos", JSON, form.parts_of(order, pictures, lean=lean, fields=fields))
 
     def judge_create(self, evidence: Evidence, asked: Asked) -> CreateAnswer:
         """See `creates`."""
@@ -77,15 +78,15 @@ class Videos:
 
     def status(self, attempt: Attempt) -> Request:
         """At the endpoint that the pipeline names."""
-        return Request("GET", _STATUS_PATHS[self.status_endpoint].format(_segment(attempt)), _JSON)
+        return Request("GET", _STATUS_PATHS[self.status_endpoint].format(_segment(attempt)), JSON)
 
     def judge_poll(self, evidence: Evidence, attempt: Attempt) -> PollAnswer:
         """See `polls`."""
-        return polls.judge(evidence, _id_of(attempt))
+        return polls.judge(evidence, id_of(attempt))
 
     def content(self, attempt: Attempt) -> Request:
         """Has one endpoint, whatever the one for status is."""
-        return Request("GET", f"/v1/videos/{_segment(attempt)}/content", _VIDEO)
+        return Request("GET", f"/v1/videos/{_segment(attempt)}/content", VIDEO)
 
     def judge_content(self, evidence: Evidence) -> ContentAnswer:
         """By the status alone."""
@@ -96,11 +97,5 @@ class Videos:
         return is_safe_id(text)
 
 
-def _id_of(attempt: Attempt) -> str:
-    if attempt.task_id is None:
-        raise ValueError("the attempt has no task")
-    return attempt.task_id
-
-
 def _segment(attempt: Attempt) -> str:
-    return quote(_id_of(attempt), safe="")
+    return quote(id_of(attempt), safe="")

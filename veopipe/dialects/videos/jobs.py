@@ -44,7 +44,7 @@ FAILED = frozenset(
 """Words for "there will be no video": believed after the usual confirmations only (docs/api-facts.md, c). `blocked`
 and `incomplete` are none: they also say that a task waits, or isn't complete yet."""
 
-_RUNNING = frozenset(
+RUNNING = frozenset(
     {"", "unknown", "queued", "queueing", "queuing", "in_queue", "pending", "submitted", "created", "accepted"}
     | {"not_start", "not_started", "notstart", "waiting", "wait", "scheduled", "throttled", "starting", "started"}
     | {"preparing", "preprocessing", "initializing", "processing", "running", "in_progress", "inprogress", "active"}
@@ -66,17 +66,11 @@ def task_id_of(document: Any) -> str | None:
     return None
 
 
-def created_at(document: Mapping[str, Any]) -> int | None:
-    """The gateway's own time of a task, Unix seconds, if it gives one that can be."""
-    return _instant(document.get("created_at"))
+def instant(said: Any) -> int | None:
+    """A time that the gateway gives, Unix seconds, if it is one that can be.
 
-
-def completed_at(job: Mapping[str, Any]) -> int | None:
-    """The same of its end. Of a task that runs it means nothing (docs/api-facts.md, a)."""
-    return _instant(job.get("completed_at"))
-
-
-def _instant(said: Any) -> int | None:
+    The end of a task that runs means nothing (docs/api-facts.md, a).
+    """
     return said if isinstance(said, int) and not isinstance(said, bool) and 0 < said < 1 << 40 else None
 
 
@@ -117,8 +111,3 @@ def meaning_of(word: str) -> str:
     plain = re.sub(r"[\s_./-]+", "_", _HUMP.sub("_", word.strip())).lower().strip("_")
     prefix = _PREFIX.match(plain)
     return plain[prefix.end() :] if prefix else plain
-
-
-def is_usual(word: str) -> bool:
-    """Whether a word of a task that isn't over says nothing that people must hear."""
-    return meaning_of(word) in _RUNNING

@@ -72,14 +72,16 @@ def _progress_of(job: Mapping[str, Any], document: Any) -> PollAnswer:
     word, percent = jobs.word_of(job), _percent(job.get("progress"))
     meaning = jobs.meaning_of(word)
     if meaning in jobs.DONE:
-        return PollAnswer(Progress.COMPLETED, percent=100, told=Told(completed_at=jobs.completed_at(job)))
+        return PollAnswer(
+            Progress.COMPLETED, percent=100, told=Told(completed_at=jobs.instant(job.get("completed_at")))
+        )
     words = words_of(job) or words_of(document)
     if meaning in jobs.FAILED:
         said = words or code_of(job) or "the gateway gave no reason"
         return PollAnswer(Progress.FAILED, said if meaning in {"failed", "error"} else f"{word}: {said}")
     said = f'the gateway says "{word}"' if word else "the gateway gives no status"
     said = f"{said}: {words}" if words else said
-    news = not jobs.is_usual(word) or complaint_of(document) is not None
+    news = meaning not in jobs.RUNNING or complaint_of(document) is not None
     return PollAnswer(Progress.RUNNING, said, percent, is_news=news)
 
 
