@@ -21,7 +21,7 @@ from veopipe.delivery import shelf
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, Problem, UsageError
 from veopipe.film import review
 from veopipe.film.decisions import Decision, decide
-from veopipe.gateway.address import Address
+from veopipe.gateway.address import REHEARSAL_KEY, Address
 from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
 from veopipe.plan.permission import Permission
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from veopipe.film.frames import Frame
     from veopipe.run.looking import Finding as LookedUp
     from veopipe.run.verify import Finding
-
-REHEARSAL_KEY = "a-rehearsal-needs-no-key"
 
 
 def _nothing(_said: object) -> None:

@@ -29,7 +29,7 @@ from veopipe.delivery.measure import Measured, Prober, Unmeasurable
 from veopipe.dialects import choice
 from veopipe.dialects.base import Progress
 from veopipe.errors import EnvironmentFault
-from veopipe.gateway.address import Address, read_key
+from veopipe.gateway.address import REHEARSAL_KEY, Address, read_key
 from veopipe.gateway.reads import Reads
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt, Delivered
@@ -37,7 +37,6 @@ from veopipe.text import printable
 
 THREADS = 64
 """Of a worker: one writes, looks or sends for an errand. Made when needed."""
-_NO_KEY = "a-rehearsal-needs-no-key"
 
 
 def bring(text: str) -> str:
@@ -88,7 +87,7 @@ class Worker:
         try:
             landing = await self._landing(errand.place)
             gateway = self._gateway(errand.desk)
-            lack = await self._lack(errand, landing)
+            lack = await self._prober.trouble() or await asyncio.to_thread(landing.trouble)
             if lack is not None:
                 return self.unfit(lack)
             found = await self._in_turn(errand, gateway, landing)
@@ -99,10 +98,6 @@ class Worker:
         if isinstance(found, Unfit):
             return found
         return replace(found, host=self._host, seconds=round(time.monotonic() - began, 3))
-
-    async def _lack(self, errand: Errand, landing: Landing) -> str | None:
-        """What this worker lacks for an errand, for people."""
-        return await self._prober.trouble() or await asyncio.to_thread(landing.trouble)
 
     async def _in_turn(self, errand: Errand, gateway: Reads, landing: Landing) -> Brought | Unfit:
         """Run an errand when none for its take is being run here."""
@@ -146,7 +141,7 @@ class Worker:
         """The way to a gateway; raises `EnvironmentFault`."""
         address = Address(desk.base_url, desk.simulated)
         is_free = desk.simulated and address.is_loopback
-        key = _NO_KEY if is_free else read_key(desk.key_env, os.environ)
+        key = REHEARSAL_KEY if is_free else read_key(desk.key_env, os.environ)
         if (desk, key) not in self._gateways:
             settings = choice.Settings(desk.status_endpoint, desk.api_version)
             self._gateways[desk, key] = Reads(address, choice.dialect(desk.dialect, settings), key)

@@ -170,11 +170,7 @@ def read_answer(text: object) -> Brought | Unfit:
 
 def _unfit(text: object) -> str | None:
     """Why a worker can't, in whatever version it says so; None: it doesn't."""
-    try:
-        said = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    why = said.get("unfit") if isinstance(said, dict) else None
+    why = (_loaded(text) or {}).get("unfit")
     return printable(why) if isinstance(why, str) else None
 
 
@@ -186,13 +182,19 @@ def _written(said: Mapping[str, Any]) -> str:
     return json.dumps({"v": FORMAT, "veopipe": __version__, **said})
 
 
-def _read(text: object) -> dict[str, Any]:
-    """The content of a text of this version."""
+def _loaded(text: object) -> dict[str, Any] | None:
+    """What a text holds; None: it is none of ours."""
     try:
         said = json.loads(text) if isinstance(text, str) else None
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _read(text: object) -> dict[str, Any]:
+    """The content of a text of this version."""
+    said = _loaded(text)
+    if said is None:
         raise Foreign("it answers with something else than a text of veopipe's")
     if (said.get("v"), said.get("veopipe")) != (FORMAT, __version__):
         raise Foreign(

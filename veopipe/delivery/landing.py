@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from veopipe.delivery.bucket import Bucket
 
 _DAY = 86_400.0
-_TRIES = 3  # of sending a video
+_PAUSES = (1.0, 2.0)  # seconds before a video is sent once more
 _SCRATCH = "veopipe-errands-"
 _PART = re.compile(r"\.(?P<shot>[A-Za-z0-9][\w-]*)\.(?P<number>\d{3,})\.[A-Za-z0-9-]+-\d+-[0-9a-f]{8}\.part", re.ASCII)
 _HERE = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40] or "host"
@@ -183,20 +184,12 @@ class Store:
 
     def keep(self, part: Path, name: str, task: Task, file: Delivered) -> Delivered:
         """Send it; as `Landing` says."""
-        from veopipe.delivery.objects import Passing
+        from veopipe.delivery.objects import patiently
 
-        mark = Mark.of(self.place.owner, task.id, file)
-        for tries in range(1, _TRIES + 1):
-            try:
-                put = self.bucket.put(part, f"{name}.mp4", mark)
-            except Passing:
-                if tries == _TRIES:
-                    raise
-                time.sleep(tries)
-            else:
-                break
+        put = partial(self.bucket.put, part, f"{name}.mp4", Mark.of(self.place.owner, task.id, file))
+        kept = patiently(put, _PAUSES)
         files.remove_quietly(part)
-        return put
+        return kept
 
     def leave(self, part: Path, _name: str) -> None:
         """It is thrown away: nobody else can reach it, and it can be fetched again."""

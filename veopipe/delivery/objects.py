@@ -12,18 +12,21 @@ Source: docs/scale.md, a and b; DECISIONS.md, 48.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from veopipe.errors import EnvironmentFault
+from veopipe.takes.origin import is_loopback
 from veopipe.text import hide, printable
 from veopipe.values import dataclass
 
@@ -243,16 +246,36 @@ class Objects:
             self._asked.discard(answer)
 
     def _patiently(self, call: Callable[[], _T], name: str) -> _T:
-        """Repeat a call that changes nothing, or can be done twice, while its trouble may pass."""
         until = time.monotonic() + ANSWER_WAIT
-        for pause in PAUSES:
-            try:
-                return self._ask(call, name)
-            except Passing:
-                if time.monotonic() + pause > until:
-                    raise
-            self._closed.wait(pause)
-        return self._ask(call, name)
+        return patiently(partial(self._ask, call, name), until=until, wait=self._closed.wait)
+
+
+def patiently(
+    call: Callable[[], _T],
+    pauses: Sequence[float] = PAUSES,
+    *,
+    until: float = math.inf,
+    wait: Callable[[float], object] = time.sleep,
+) -> _T:
+    """Repeat a call that changes nothing, or can be done twice, while its trouble may pass.
+
+    Args:
+        call: what is done.
+        pauses: seconds before it is repeated.
+        until: after that it isn't, by the monotonic clock.
+        wait: ends early where nobody waits for it any more.
+
+    Raises:
+        StoreFault: what the last one says.
+    """
+    for pause in pauses:
+        try:
+            return call()
+        except Passing:
+            if time.monotonic() + pause > until:
+                raise
+        wait(pause)
+    return call()
 
 
 class _AtWork:
@@ -361,7 +384,7 @@ def _is_plain(scheme: str) -> bool:
         parts = urlsplit(endpoint.strip())
         if parts.scheme != "http":
             continue
-        if not _is_loopback(parts.hostname or ""):
+        if not is_loopback(parts.hostname or ""):
             host = printable(parts.hostname or "", 100)
             why = f"{variable} names http://{host}: keys and videos would go over the network in the clear"
             raise EnvironmentFault(why, hint="write https://, or http:// of this machine only (127.0.0.1, localhost)")
@@ -369,19 +392,10 @@ def _is_plain(scheme: str) -> bool:
     return is_plain
 
 
-def _is_loopback(host: str) -> bool:
-    from ipaddress import ip_address  # these two, where a store is spoken to
-
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 @contextmanager
 def _mapped(content: bytes | Path) -> Iterator[Any]:
     """What is sent: bytes as they are, a file as a map of it."""
-    import mmap
+    import mmap  # where a video is sent
 
     if isinstance(content, bytes):
         yield content

@@ -26,6 +26,7 @@ _API_PATH = (
     r"/+v1(?:/+(?:videos(?:/+[^/]+(?:/+content)?)?|video/+generations(?:/+[^/]+)?|(?:chat/+)?completions"
     r"|responses|messages|models|files|images/+(?:generations|edits)|audio/+(?:speech|transcriptions)))?/*$"
 )
+REHEARSAL_KEY = "a-rehearsal-needs-no-key"
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
 

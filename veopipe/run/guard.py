@@ -17,14 +17,12 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from veopipe import clock, crashpoints
-from veopipe.delivery.objects import NEW, PAUSES, Missing, Objects, Passing, StoreFault, Taken
+from veopipe.delivery.objects import NEW, Missing, Objects, Passing, StoreFault, Taken, patiently
 from veopipe.delivery.probing import STALE, is_refused
 from veopipe.errors import EnvironmentFault, LedgerRefused, UsageError, VeopipeError
 from veopipe.ledger.ledgerfile import Ledger, Mark, is_nonce
@@ -39,7 +37,6 @@ LARGEST = 4096
 """Bytes of a guard that are read; it has some 250."""
 _LATE = 4  # swaps that late requests of this copy may have spoiled
 _KEYS = ("ledger", "serial", "nonce", "manifest", "host", "since")
-_T = TypeVar("_T")
 _TAKE_OVER = "veopipe run … --take-over"
 _PULL = f"bring the newest ledger here: git pull; if it is lost for good: {_TAKE_OVER}"
 
@@ -183,7 +180,7 @@ class Guard:
         """Put it where `found` still stands, or what a late request of this copy put there."""
         now = found
         for _ in range(_LATE):
-            before, now = now, _patiently(partial(self._swapped, text, now, claimed.claimed[-1]))
+            before, now = now, patiently(partial(self._swapped, text, now, claimed.claimed[-1]))
             if now is None:
                 return
             if now.nonce not in claimed.known or now == before:
@@ -207,7 +204,7 @@ class Guard:
 
     def _prove(self, text: bytes) -> None:
         """See that the store refuses what a condition forbids; `text` is what the guard has now."""
-        if not all(_patiently(partial(is_refused, self._store, self._name, text, when)) for when in (NEW, STALE)):
+        if not all(patiently(partial(is_refused, self._store, self._name, text, when)) for when in (NEW, STALE)):
             raise UsageError(
                 f"{self.url} can't guard: its store ignores conditions, so two copies could both take it",
                 hint="docs/scale.md says which stores keep them; or leave `guard` out",
@@ -250,16 +247,6 @@ def _risk(plan: Plan, found: Standing | None) -> str:
     who = f"the copy that {found.who} went on with" if found is not None else "another copy of this ledger"
     videos, price = counted(len(plan.creates), "video"), dollars_to_come(plan.cost_usd)
     return f"warning: {who} may have bought any of these {videos} ({price}): what it bought is paid twice"
-
-
-def _patiently(call: Callable[[], _T]) -> _T:
-    """Repeat a call that can be made twice while its trouble may pass."""
-    for pause in PAUSES:
-        try:
-            return call()
-        except Passing:
-            threading.Event().wait(pause)
-    return call()
 
 
 def _unusable(fault: StoreFault) -> EnvironmentFault:
