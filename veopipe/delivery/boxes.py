@@ -29,6 +29,7 @@ from dataclasses import field
 from itertools import accumulate
 from pathlib import Path
 
+from veopipe.delivery.confinement import FIRST
 from veopipe.delivery.mp4 import MAX_BOXES, Box, Damaged, Header, header_at
 from veopipe.delivery.samples import Movie, Span, Track, add_fragment, index_end, movie_of
 from veopipe.files import Irregular, open_regular
@@ -47,8 +48,6 @@ _NAL_CODECS = frozenset({b"avc1", b"avc3", b"hvc1", b"hev1", b"dvh1", b"dvhe"})
 
 _START_CODE = b"\0\0\0\1"  # some writers leave it where the length belongs (H.264, annex B), and players bear it
 
-# A video begins with its brand; QuickTime of before 2001 has none, and some writers put these in front.
-_FIRST = frozenset({b"ftyp", b"styp", b"pdin", b"free", b"skip", b"wide", b"uuid", b"moov", b"mdat", b"pnot"})
 # What a stream of fragments consists of: one of these that is cut off is missed.
 _STREAMED = (b"moof", b"mdat", b"sidx", b"styp", b"emsg", b"prft", b"mfra")
 _TAIL = 16 << 10  # bytes behind a video that are looked at
@@ -114,7 +113,7 @@ def looks_like_mp4(head: bytes) -> bool:
     kind, size = head[4:8], int.from_bytes(head[:4], "big")
     if kind == b"ftyp":
         return size >= 8
-    return kind in _FIRST and (size == 1 or 8 <= size < 9 << 24)  # of letters, it would be a text
+    return kind in FIRST and (size == 1 or 8 <= size < 9 << 24)  # of letters, it would be a text
 
 
 def look(path: Path) -> Video | BoxFault:
@@ -279,7 +278,7 @@ def _is_harmless(rest: bytes) -> bool:
     Args:
         rest: what follows, at most `_TAIL` bytes and one more.
     """
-    is_box = rest[4:8] in _FIRST or rest[4:8] in _STREAMED
+    is_box = rest[4:8] in FIRST or rest[4:8] in _STREAMED
     return is_box or (len(rest) <= _TAIL and _TEXT_OR_ZEROS.fullmatch(rest) is not None)
 
 

@@ -23,8 +23,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 _OPEN_FILES = 64
-# How an MP4 can begin: `boxes` has walked it and says the same; a playlist can't.
-_FIRST = frozenset({b"ftyp", b"styp", b"pdin", b"free", b"skip", b"wide", b"uuid", b"moov", b"mdat", b"pnot"})
+FIRST = frozenset({b"ftyp", b"styp", b"pdin", b"free", b"skip", b"wide", b"uuid", b"moov", b"mdat", b"pnot"})
+"""How an MP4 can begin, and a playlist can't: with its brand; QuickTime of before 2001 has none, and some writers put
+these in front."""
 
 
 def confine(memory_bytes: int) -> None:
@@ -73,7 +74,7 @@ def opened(path: str) -> BinaryIO:
     try:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError("not a regular file")
-        if file.read(8)[4:] not in _FIRST:
+        if file.read(8)[4:] not in FIRST:
             raise ValueError("no ftyp box")
         file.seek(0)
     except BaseException:

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from veopipe.plan.chains import Producer
 from veopipe.plan.plan import Draft, Wanted
+from veopipe.takes.order import WORDS
 from veopipe.takes.take import Take
 from veopipe.takes.verdict import name_of
 
 _TEXT = ("prompt", "negative_prompt", "seed", "aspect_ratio", "seconds")
-_WORDS = {"negative_prompt": "negative prompt", "aspect_ratio": "aspect ratio"}
 
 
 def lack(draft: Draft, wanted: Wanted, picks: Sequence[Take], producers: Mapping[str, Producer]) -> str | None:
@@ -39,7 +39,7 @@ def _differs(draft: Draft, wanted: Wanted, pick: Take, producers: Mapping[str, P
     """What differs between what is wanted and the picked draft, of what neither pipeline overrides."""
     for key in _TEXT:
         if key not in draft.overridden and getattr(wanted.order, key) != getattr(pick.order, key):
-            yield _WORDS.get(key, key)
+            yield WORDS.get(key, key)
     if list(_pictures(draft, wanted)) != list(_pictures_of(draft, pick, wanted, producers)):
         yield "pictures"
 

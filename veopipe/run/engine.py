@@ -162,8 +162,8 @@ class Engine:
 
         if self.executor is None:
             raise EnvironmentFault("the engine isn't open")
-        if isinstance(self.executor, DaskExecutor):
-            return self.executor.labelled(label, bring, text)
+        if isinstance(self.executor, DaskExecutor):  # it shares out evenly what has the same first word
+            return self.executor.submit(bring, text, key=label)
         return self.executor.submit(bring, text)
 
     def broke(self, executor: Executor | None) -> None:
@@ -185,7 +185,6 @@ class Engine:
             return None
         if executor.is_gone:
             self.broke(executor)
-            return f"the scheduler {self.named.url} is gone"
         return executor.trouble()
 
     def everywhere(self, text: str) -> Mapping[str, str] | None:
@@ -225,10 +224,6 @@ class DaskExecutor(Executor):
         """Let a function be called somewhere."""
         given: Future[Any] = self._tasks.submit(fn, *args, **kwargs)
         return given
-
-    def labelled(self, label: str, fn: Callable[..., Any], *args: Any) -> Future[Any]:
-        """The same, under a name that nothing else has; Dask shares out evenly what has the same first word."""
-        return self.submit(fn, *args, key=label)
 
     @property
     def is_gone(self) -> bool:

@@ -43,7 +43,8 @@ KEY = 16
 """Hex digits of a fingerprint that stand for an order: 64 bits, so that of a million orders no two are alike."""
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-_WORDS = {"aspect_ratio": "aspect ratio", "negative_prompt": "negative prompt"}
+WORDS = {"aspect_ratio": "aspect ratio", "negative_prompt": "negative prompt"}
+"""What people call a field that isn't one word; the others have their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,4 +161,4 @@ def key_of(fingerprint: str) -> str:
 
 def changes(old: Order, new: Order) -> list[str]:
     """What differs between two orders, in people's words: `["prompt", "seed"]`."""
-    return [_WORDS.get(name, name) for name in FINGERPRINTED if getattr(old, name) != getattr(new, name)]
+    return [WORDS.get(name, name) for name in FINGERPRINTED if getattr(old, name) != getattr(new, name)]
