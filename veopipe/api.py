@@ -126,9 +126,11 @@ class Project:
     tell: Callable[[str], None] = field(default=_nothing)
 
     @classmethod
-    def of(cls, choices: Choices, environ: Mapping[str, str], tell: Callable[[str], None] = _nothing) -> Project:
-        """Read and check everything; raises as `open` does."""
-        return cls(project.load(choices), environ, tell)
+    def of(
+        cls, choices: Choices, tell: Callable[[str], None] = _nothing, environ: Mapping[str, str] | None = None
+    ) -> Project:
+        """Read and check everything; raises as `open` does. Without `environ` it is this process's own."""
+        return cls(project.load(choices), os.environ if environ is None else environ, tell)
 
     @property
     def problems(self) -> Sequence[Problem]:
@@ -474,4 +476,4 @@ def open(
         tags=tuple(tags),
         simulate=simulate,
     )
-    return Project.of(choices, os.environ if environ is None else environ)
+    return Project.of(choices, environ=environ)

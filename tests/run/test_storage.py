@@ -32,7 +32,7 @@ shots: {one: {}}
 def storage(folder: Path, under_way: int, part_of_the_disk: float, *, is_known: bool = True) -> tuple[Storage, Item]:
     """That of a run with so many takes under way, whose videos need that part of what is free each; and an item."""
     (folder / "shots.yaml").write_text(LIST, "utf-8")
-    film = Project.of(Choices(folder / "shots.yaml"), {}, lambda words: None)
+    film = Project.of(Choices(folder / "shots.yaml"), environ={})
     ledger = film.look()
     plan, gateway = ledger.plan(), film.loaded.address.name
     item = plan.creates[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def command(
     cuts/NAME.yaml says which clips are shown; without it all shots are, whole. Nothing is sent.
     """
     drawn = {option: options.pop(option) for option in ("burn", "full")}
-    room = editing(Project.of(Choices(manifest, **options), os.environ, say))
+    room = editing(Project.of(Choices(manifest, **options), say))
     _check(output, room, is_drawn=any(drawn.values()), both=(locks, locked))
     about_lock = locks or locked
     film = room.film(name, exactly=about_lock, count=_counting() if output is not None else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def command(
     SECONDS count from the first picture shown; the picture on screen at that time is meant. Nothing is sent.
     """
     media_type = _media_type(output)
-    film = Project.of(Choices(manifest, **options), os.environ, say)
+    film = Project.of(Choices(manifest, **options), say)
     outputs.refuse(output, film.loaded.places)
     still = film.frame(shot, at, take, largest_png=0 if media_type == _JPEG else None)
     content = (still.frame.jpeg or still.frame.png) if media_type == _JPEG else still.frame.png

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ _CODES = (
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 8 when there is something to do.")
 def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitcode: bool, **options: Any) -> int:
     """Show what a run of MANIFEST would do and cost. No network, nothing is changed."""
-    film = Project.of(Choices(manifest, **options), os.environ, say)
+    film = Project.of(Choices(manifest, **options), say)
     loaded, ledger = film.loaded, film.look()
     plan = ledger.plan()
     code = ExitCode.CHANGES if detailed_exitcode and permission.has_work(plan) else ExitCode.OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +51,9 @@ def command(
     """
     said = sum((task_id is not None, not_charged, write_off))
     if look_up:
-        return _look_up(Project.of(Choices(manifest, **options), os.environ, say), shot, format_, said=said)
+        return _look_up(Project.of(Choices(manifest, **options), say), shot, format_, said=said)
     base_url = options.pop("base_url", None)
-    film = Project.of(Choices(manifest, **options), os.environ, say)
+    film = Project.of(Choices(manifest, **options), say)
     if shot is None and not said:
         return _list(film.look(), format_, running=film.is_running)
     if shot is None or said != 1:

@@ -56,7 +56,7 @@ def command(manifest: Path, what: str | None, format_: str, *, again: bool, note
     """
     numbers = {verdict: list(_numbers(options.pop(verdict))) for verdict in ("pick", "alt", "reject", "clear", "take")}
     by = options.pop("by") or _somebody()
-    film = Project.of(Choices(manifest, **options), os.environ, say)
+    film = Project.of(Choices(manifest, **options), say)
     ledger, says_of_takes = film.look(), any(numbers.values())
     if says_of_takes and what is not None:
         decisions = _decisions(_state_of(ledger, what), numbers, again=again, note=note, by=by)

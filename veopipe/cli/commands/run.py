@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ def command(
 
     May be killed at any time and run again: what is paid for is never bought twice.
     """
-    film = Project.of(Choices(manifest, **options), os.environ, say)
+    film = Project.of(Choices(manifest, **options), say)
     loaded = film.loaded
     show_problems(film.problems)
     terms = Terms(yes, planfile.read_permission(plan_file) if plan_file else None, new_ledger, take_over)

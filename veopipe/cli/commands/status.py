@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from veopipe.run.prospect import unfetched
 @simulate_option()
 def command(manifest: Path, format_: str, **options: Any) -> int:
     """Show where every shot of MANIFEST stands. Reads only, also while a run is on."""
-    film = Project.of(Choices(manifest, **options), os.environ, say)
+    film = Project.of(Choices(manifest, **options), say)
     ledger = film.look()
     late = unfetched(ledger)
     report = replace(film.report_of(ledger), warnings=(late.words(),) if late is not None else ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ def command(manifest: Path, format_: str, *, content: bool, **options: Any) -> i
 
     Takes in a store are compared with its list, and judged by what was measured before they were put there.
     """
-    found = Project.of(Choices(manifest, **options), os.environ, say).verify(content=content)
+    found = Project.of(Choices(manifest, **options), say).verify(content=content)
     report = found.report
     if format_ == "json":
         noted = replace(report, notes=tuple(str(finding) for finding in found.findings if not finding.fine))
