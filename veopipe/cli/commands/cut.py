@@ -51,7 +51,7 @@ def command(
     _check(output, room, is_drawn=any(drawn.values()), both=(locks, locked))
     about_lock = locks or locked
     film = room.film(name, exactly=about_lock, count=_counting() if output is not None else None)
-    differences = (room.write_lock(film) if locks else room.differences(film)) if about_lock else []
+    differences = _differences(room, film, locks=locks) if about_lock else []
     at = lock.shown_as(room.shelf.places, film.name) if about_lock else None
     made = None if differences else output
     if made is not None:
@@ -63,6 +63,11 @@ def command(
     _tell(film, output, made)
     _tell_lock(differences, at, is_new=locks)
     return code
+
+
+def _differences(room: Editing, film: Film, *, locks: bool) -> list[str]:
+    """What isn't as it is locked, or why it can't be."""
+    return room.write_lock(film) if locks else room.differences(film)
 
 
 def _text(path: Path | None) -> str | None:
