@@ -110,7 +110,7 @@ class Worker:
 
     async def _run(self, errand: Errand, task: Task, gateway: Reads, landing: Landing) -> Brought | Unfit:
         if (file := await asyncio.to_thread(landing.look, errand.name, task)) is not None:
-            return Brought(Part(Fetched.COMPLETE, sha256=file.sha256, bytes=file.bytes), file, adopted=True)
+            return Brought(Part(Fetched.COMPLETE, sha256=file.sha256, bytes=file.bytes), file)
         attempt, path = _attempt(task), landing.part(errand.name)
         began = time.monotonic()
         part = await fetch(gateway, attempt, path, lambda *_: None)

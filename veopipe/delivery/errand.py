@@ -139,14 +139,12 @@ class Brought:
     Attributes:
         part: how the download ended.
         file: the record of the take in its place; None: there is none.
-        adopted: it was there before.
         host: who ran the errand.
         seconds: how long that took.
     """
 
     part: Part
     file: Delivered | None = None
-    adopted: bool = False
     host: str = ""
     seconds: float = field(default=0.0, compare=False)
 
@@ -163,7 +161,7 @@ def read_answer(text: object) -> Brought | Unfit:
     try:
         part = Part(**{**said["part"], "fetched": Fetched(said["part"]["fetched"]), "video": None})
         file = _record(said["file"]) if said["file"] is not None else None
-        return Brought(part, file, bool(said["adopted"]), str(said["host"]), float(said["seconds"]))
+        return Brought(part, file, str(said["host"]), float(said["seconds"]))
     except (KeyError, TypeError, ValueError):
         raise Foreign("its answer has other fields than this version knows") from None
 

@@ -138,11 +138,6 @@ class Film:
         """How long it is."""
         return self.frames / self.fps
 
-    @property
-    def missing(self) -> list[Shown]:
-        """The clips without a video."""
-        return [shown for shown in self.clips if shown.missing is not None]
-
 
 def lay_out(cut: Cut, materials: Sequence[Material | None]) -> Film:
     """The film that a cut makes of its material.

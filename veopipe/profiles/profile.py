@@ -126,8 +126,3 @@ class Profile:
     def sold(self) -> list[Model]:
         """The models that aren't announced as switched off."""
         return [model for model in self.models.values() if model.retired is None]
-
-    @property
-    def retired(self) -> list[Model]:
-        """Those that are."""
-        return [model for model in self.models.values() if model.retired is not None]

@@ -66,7 +66,7 @@ def command(
 
 
 def _differences(room: Editing, film: Film, *, locks: bool) -> list[str]:
-    """What isn't as it is locked, or why it can't be."""
+    """What speaks against a lock, or isn't as it was locked."""
     return room.write_lock(film) if locks else room.differences(film)
 
 
