@@ -19,10 +19,12 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
 from veopipe import crashpoints
+from veopipe.errors import EnvironmentFault
 
 # Errors by which a file system says "I don't have this", not "it failed". Seen: vfat, exFAT and bindfs EPERM, CIFS and
 # 9p EOPNOTSUPP, FUSE ENOSYS, Android's shared storage EACCES, macOS ENOTSUP and ENOTTY.
@@ -145,6 +147,22 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     except OSError:
         remove_quietly(temporary)
         raise
+
+
+@contextlib.contextmanager
+def writing(shown: object) -> Iterator[None]:
+    """What the system says against a file that people want ends the command.
+
+    Args:
+        shown: the file, as it is told.
+
+    Raises:
+        EnvironmentFault: it can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFault(f"{shown} can't be written: {error.strerror}") from None
 
 
 def claim(path: Path, data: bytes) -> bool:

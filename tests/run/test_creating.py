@@ -223,7 +223,7 @@ def test_an_intent_undoes_nothing_that_became_of_an_older_take_meanwhile(make_cr
     carrying = threading.Thread(target=carry_on)
     carrying.start()
     for number in range(2, 40):
-        asker._write_intent(item(number=number))
+        asker._write_intent(item(number=number), None, ())
     carrying.join()
 
     assert not any(undone)

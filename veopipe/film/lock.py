@@ -13,7 +13,6 @@ from typing import Any
 
 from veopipe import files
 from veopipe.documents import checked
-from veopipe.errors import EnvironmentFault
 from veopipe.film.cutting import Film, Shown
 from veopipe.ledger.paths import Places
 from veopipe.takes.verdict import name_of
@@ -103,11 +102,9 @@ def write(places: Places, name: str, lock: Lock) -> None:
         for clip in lock.clips
     ]
     text = json.dumps({"version": 1, "ledger": lock.ledger, "fps": lock.fps, "clips": clips}, indent=1)
-    try:
+    with files.writing(path):
         files.make_folder(path.parent)
         files.replace(path, f"{text}\n".encode())
-    except OSError as error:
-        raise EnvironmentFault(f"{path} can't be written: {error.strerror}") from None
 
 
 def unready(film: Film) -> list[str]:

@@ -199,14 +199,12 @@ def write(places: Places, reviews: Sequence[Review]) -> None:
     """
     for review in sorted(reviews, key=lambda review: review.verdict is not Verdict.PICK):
         path = places.reviews / f"{review.take}.yaml"
-        try:
+        with files.writing(path):
             if review.says_nothing:
                 path.unlink(missing_ok=True)
                 continue
             files.make_folder(path.parent)
             files.replace(path, _text(review).encode())
-        except OSError as error:
-            raise EnvironmentFault(f"{path} can't be written: {error.strerror}") from None
 
 
 def unreadable(review: Review) -> str | None:

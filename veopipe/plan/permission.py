@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from veopipe import files
-from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.errors import UsageError
 from veopipe.ledger.reading import strict_json
 from veopipe.plan.plan import Action, Cause, Item, Plan
 from veopipe.takes import money
@@ -83,10 +83,8 @@ def write(output: Path, document: Mapping[str, Any], *, ledger: Path) -> None:
     inside = path.resolve().is_relative_to(ledger.resolve())
     if inside or (os.path.lexists(path) and not _is_plan(path)):
         raise UsageError(f"{shown} isn't a plan: left alone", hint="choose another name for -o")
-    try:
+    with files.writing(shown):
         files.replace(path, (json.dumps(document, indent=2) + "\n").encode())
-    except OSError as error:
-        raise EnvironmentFault(f"{shown} can't be written: {error.strerror}") from None
 
 
 def _is_plan(path: Path) -> bool:

@@ -99,7 +99,7 @@ class Asker:
             return answer
         return self._write_answer(item, answer)
 
-    def _write_intent(self, item: Item, echo_bytes: int | None = None, sent: tuple[Sent, ...] = ()) -> None:
+    def _write_intent(self, item: Item, echo_bytes: int | None, sent: tuple[Sent, ...]) -> None:
         """The gate: on disk before the first body byte."""
         with self.store.turn(item.shot):  # older takes of the shot are carried on meanwhile: none of it may be undone
             self._save_intent(item, echo_bytes, sent)

@@ -13,7 +13,7 @@ from veopipe.cli.completions import complete_shot
 from veopipe.cli.options import LocalPath, example, format_option, pipeline_option, simulate_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import say
-from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.errors import UsageError
 from veopipe.film import outputs
 from veopipe.project import Choices
 from veopipe.text import printable
@@ -69,7 +69,7 @@ def _write(output: Path, content: bytes, *, force: bool) -> bool:
     it, and what is ordered with it is another order afterwards.
     """
     path, shown = output.absolute(), printable(str(output))
-    try:
+    with files.writing(shown):
         if files.claim(path, content):
             return True
         there = path.read_bytes() if path.is_file() else b""
@@ -79,8 +79,6 @@ def _write(output: Path, content: bytes, *, force: bool) -> bool:
         if force and is_picture:
             files.replace(path, content)
             return True
-    except OSError as error:
-        raise EnvironmentFault(f"{shown} can't be written: {error.strerror}") from None
     if not is_picture:
         raise UsageError(f"{shown} is no picture: left alone", hint="choose another name for -o")
     hint = "choose another name for -o, or --force: what is made with that picture is ordered anew then"

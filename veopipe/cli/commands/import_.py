@@ -13,7 +13,7 @@ from veopipe.cli.options import LocalPath, example
 from veopipe.cli.terminal.problems import show_problems
 from veopipe.cli.terminal.screen import say
 from veopipe.documents import schema, yaml
-from veopipe.errors import EnvironmentFault, ExitCode, UsageError
+from veopipe.errors import ExitCode, UsageError
 from veopipe.manifest import csv, families
 from veopipe.manifest.shots import load_manifest
 from veopipe.profiles.profile import Model, Profile
@@ -45,10 +45,8 @@ def command(source: Path, output: Path, ignored: tuple[str, ...], own: tuple[str
         head["defaults"] = {"model": cheapest.name}
         say(f"{source} has no model column: {cheapest.name} (${as_text(_usual_price(cheapest))} a call) for all")
     text = yaml.dump({**head, "shots": shots})
-    try:
+    with files.writing(output):
         files.replace(output.absolute(), text.encode())
-    except OSError as error:
-        raise EnvironmentFault(f"{output} can't be written: {error.strerror}") from None
     loaded = load_manifest(output.absolute(), shown_as=str(output))
     show_problems(loaded.problems)
     click.echo(f"{output}: {counted(len(shots), 'shot')}")

@@ -14,7 +14,7 @@ from veopipe.cli.completions import complete_profile
 from veopipe.cli.options import LocalPath, example
 from veopipe.cli.terminal.screen import say
 from veopipe.documents import schema
-from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.errors import UsageError
 from veopipe.ledger import safekeeping
 from veopipe.manifest.offers import offer
 from veopipe.profiles import reading
@@ -108,7 +108,7 @@ def _profile(name: str) -> Profile:
 
 def _write(folder: Path, wanted: Mapping[Path, str]) -> None:
     """Write what isn't there yet; the schemas always."""
-    try:
+    with files.writing(folder):
         for made in {path.parent for path in wanted}:
             files.make_folder(made.absolute())
         for path, text in wanted.items():
@@ -116,8 +116,6 @@ def _write(folder: Path, wanted: Mapping[Path, str]) -> None:
                 say(f"{path} is there already: left as it is")
                 continue
             files.replace(path.absolute(), text.encode())
-    except OSError as error:
-        raise EnvironmentFault(f"{folder} can't be written: {error.strerror}") from None
 
 
 def _say_what_next(folder: Path, profile: Profile) -> None:

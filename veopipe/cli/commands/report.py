@@ -16,7 +16,7 @@ from veopipe.cli.output import emit, text_of
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
 from veopipe.clock import now
-from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.errors import UsageError
 from veopipe.ledger.paths import Places
 from veopipe.project import Choices, OpenLedger
 from veopipe.report.rows import Report
@@ -169,7 +169,5 @@ def _text_of(kind: str, ledger: OpenLedger, report: Report, folder: Path | None 
 
 
 def _write(output: Path, text: str) -> None:
-    try:
+    with files.writing(printable(str(output))):
         files.replace(output.absolute(), text.encode("utf-8", "replace"))
-    except OSError as error:
-        raise EnvironmentFault(f"{printable(str(output))} can't be written: {error.strerror}") from None
