@@ -21,12 +21,11 @@ from veopipe.film import cutfile
 from veopipe.film.cutfile import Clip, Cut, Mark
 from veopipe.film.footage import FILM, USUAL, Footage
 from veopipe.takes.moment import FIRST, LAST, Moment
-from veopipe.takes.order import OrderedPicture
+from veopipe.takes.order import BEGINS, ENDS, OrderedPicture
 from veopipe.takes.take import Take
 from veopipe.text import counted
 from veopipe.values import dataclass
 
-_FIRST, _LAST = "input_reference", "last_frame"  # the roles of the pictures that a shot begins and ends with
 _TALL, _WIDE = "portrait", "landscape"
 
 
@@ -278,7 +277,7 @@ def _was_made_from(shown: Shown, before: Shown) -> bool:
     taken, producer = shown.take, before.take
     if taken is None or producer is None:
         return False
-    return _frame(producer, LAST) in _ordered(taken, _FIRST)
+    return _frame(producer, LAST) in _ordered(taken, BEGINS)
 
 
 def _share_a_picture(shown: Shown, before: Shown) -> bool:
@@ -290,8 +289,8 @@ def _share_a_picture(shown: Shown, before: Shown) -> bool:
     taken, producer = shown.take, before.take
     if taken is None or producer is None:
         return False
-    begins = [_frame(taken, FIRST), *_ordered(taken, _FIRST)]
-    return any(picture in begins for picture in _ordered(producer, _LAST))
+    begins = [_frame(taken, FIRST), *_ordered(taken, BEGINS)]
+    return any(picture in begins for picture in _ordered(producer, ENDS))
 
 
 def _frame(take: Take, moment: Moment) -> OrderedPicture:

@@ -54,7 +54,7 @@ _HDR = {16: "PQ", 18: "HLG"}
 _UPRIGHT = (65536, 0, 0, 65536)
 _COVERS = {"mjpeg", "png", "bmp"}  # the codec of a cover picture, which counts as a stream of video
 _TICK = Fraction(1, 1000)  # of the coarsest clock that files have
-_COMMON_RATES = [Fraction(rate * 1000, 1001) for rate in (24, 30, 60)] + [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
+COMMON_RATES = [Fraction(rate * 1000, 1001) for rate in (24, 30, 60)] + [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
 
 
 class Unfit(ValueError):
@@ -242,7 +242,7 @@ class Seen:
         if self._count < 2 or not self._span:
             return None
         gaps = self._count - 1
-        nearest = min(_COMMON_RATES, key=lambda rate: abs(gaps / rate - self._span))
+        nearest = min(COMMON_RATES, key=lambda rate: abs(gaps / rate - self._span))
         return nearest if abs(gaps / nearest - self._span) <= _TICK else gaps / self._span
 
 

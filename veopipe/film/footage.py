@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable
+from veopipe.film.decoder import COMMON_RATES
 from veopipe.takes.order import SIZES
 from veopipe.takes.take import Delivered
 from veopipe.values import dataclass
@@ -24,7 +25,6 @@ FILM = Fraction(24)
 USUAL = SIZES["720p", "16:9"]
 """Pixels, likewise."""
 
-_COMMON = [Fraction(rate * 1000, 1001) for rate in (24, 30, 60)] + [Fraction(n) for n in (24, 25, 30, 48, 50, 60)]
 _NEAR = 0.005  # frames per second; libmediainfo gives three decimals, and 24 and 23.976 are 0.024 apart
 
 
@@ -100,5 +100,5 @@ def _rate(told: object) -> Fraction:
     """The exact rate that a measured one stands for."""
     if not isinstance(told, int | float) or not 0 < told < 1000:
         return FILM
-    nearest = min(_COMMON, key=lambda rate: abs(float(rate) - told))
+    nearest = min(COMMON_RATES, key=lambda rate: abs(float(rate) - told))
     return nearest if abs(float(nearest) - told) <= _NEAR else Fraction(told).limit_denominator(1001)

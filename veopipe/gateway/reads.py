@@ -14,13 +14,13 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import field, replace
-from email.utils import parsedate_to_datetime
 
 import httpcore
 
 from veopipe import __version__
 from veopipe.dialects import choice
 from veopipe.dialects.base import LONGEST_ANSWER, Content, ContentAnswer, Dialect, Evidence, PollAnswer, Request
+from veopipe.dialects.heads import date_of
 from veopipe.errors import EnvironmentFault
 from veopipe.gateway import network, redirects
 from veopipe.gateway.address import Address
@@ -231,7 +231,7 @@ class Reads:
             with self._translated():
                 url, patience = f"{self.address.base_url}/", self._patience()
                 async with asyncio.timeout(self.timeouts.poll), self._reads.send("HEAD", url, {}, patience) as answer:
-                    return parsedate_to_datetime(lowered(answer.headers)["date"]).timestamp()
+                    return date_of(lowered(answer.headers))
         except Interrupted:
             return None
 

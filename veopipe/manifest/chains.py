@@ -47,7 +47,7 @@ class Link:
     """A picture that is a frame of another shot's video.
 
     Attributes:
-        role: what it is for, one of `rules.ROLES`.
+        role: what it is for, one of `takes.order.ROLES`.
         shot: the id of the other shot, the producer.
         frame: which picture of its video (`moment.Moment`).
     """

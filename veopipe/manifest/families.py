@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from veopipe.documents import schema
 from veopipe.documents.problems import Finding, Rule
 from veopipe.documents.schema import Schema
+from veopipe.takes.order import ROLES
 from veopipe.values import dataclass
 
 _MOST_CACHED = 5_000  # what repeats is met early, and a long list has a seed for each shot
@@ -26,7 +27,6 @@ _SHORT = 40  # characters
 _BOUNDS = ("minimum", "maximum")
 
 UNDECLARED = Rule("picture-undeclared", "error", "the form field of a picture is known", "veopipe, Providers")
-_ROLES = ("input_reference", "last_frame", "reference_images")
 
 
 class Ruled(Protocol):
@@ -51,7 +51,7 @@ class Ruled(Protocol):
 
 def own_rules(model: Ruled) -> tuple[Schema, ...]:
     """The rules that a model has besides its family's: no picture that can't be sent, and its own ones."""
-    unknown = [role for role in _ROLES if model.pictures is not None and role not in model.pictures]
+    unknown = [role for role in ROLES if model.pictures is not None and role not in model.pictures]
     return (*(_undeclared(model.name, role) for role in unknown), *model.rules)
 
 

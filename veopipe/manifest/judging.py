@@ -15,6 +15,7 @@ from veopipe.manifest import rules
 from veopipe.manifest.families import ModelRules, ShotRules, default_values
 from veopipe.manifest.layers import sized
 from veopipe.profiles.profile import Model
+from veopipe.takes.order import ROLES
 from veopipe.values import dataclass
 
 
@@ -90,7 +91,7 @@ class Judge:
         """What the code has to say: model, texts, pictures."""
         found = self._about_model(values, known) if "model" in values else []
         found += rules.texts(values, of_model)
-        if not values.keys().isdisjoint(rules.ROLES):
+        if not values.keys().isdisjoint(ROLES):
             found += self.pictures.judge(values, of_model)
         return found
 

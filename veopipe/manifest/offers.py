@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from veopipe.documents import schema
-from veopipe.manifest import rules
 from veopipe.manifest.families import ShotRules
 from veopipe.profiles.profile import Model
+from veopipe.takes.order import ROLES
 from veopipe.values import dataclass
 
 _LONGEST = 60  # seconds that are tried
@@ -80,7 +80,7 @@ class _Asked:
 
 
 def _pictures(asked: _Asked, shots: list[dict[str, Any]]) -> Iterator[str]:
-    first, last, many = rules.ROLES
+    first, last, many = ROLES
     kinds: dict[str, dict[str, Any]] = {
         "first frame": {first: "a.png"},
         "first and last frame": {first: "a.png", last: "b.png"},

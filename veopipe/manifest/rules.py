@@ -23,15 +23,13 @@ from veopipe.manifest.families import UNDECLARED, ModelRules, default_values
 from veopipe.manifest.pictures import PictureFacts, PictureFault, inspect
 from veopipe.manifest.texts import RULES as NAMED_TEXTS
 from veopipe.profiles.profile import Model
-from veopipe.takes.order import SIZES
+from veopipe.takes.order import ROLES, SIZES
 from veopipe.text import dense, printable
 
 _OWN, _VIDEO = "veopipe, Manifest", "Google, Video"
 _IMAGES = "API document, Multi-Reference Images"
 _EXIF = "Exif (CIPA DC-008)"
 _OTHERS = "other gateways of the family"
-
-ROLES = ("input_reference", "last_frame", "reference_images")
 
 
 _LONG_SIDE = {resolution: max(size) for (resolution, _), size in SIZES.items()}  # pixels

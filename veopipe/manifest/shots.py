@@ -30,7 +30,7 @@ from veopipe.manifest.pictures import PictureFacts
 from veopipe.pipeline.pipeline import INSTEAD, Overrides
 from veopipe.profiles.profile import Model
 from veopipe.profiles.reading import built_in
-from veopipe.takes.order import Order, OrderedPicture
+from veopipe.takes.order import ROLES, Order, OrderedPicture
 from veopipe.values import dataclass
 
 Selects = Callable[[str, Sequence[str]], bool]
@@ -45,7 +45,7 @@ class Picture:
     """A picture that a shot refers to.
 
     Attributes:
-        role: what it is for, one of `rules.ROLES`.
+        role: what it is for, one of `takes.order.ROLES`.
         written: its path as in the manifest.
         path: absolute.
         media_type: by content, such as `image/png`.
@@ -221,7 +221,7 @@ class _Chains:
 
     def read(self, shot: str, layer: Layer, values: Mapping[str, Any]) -> Mapping[ValuePath, Link]:
         """The links of a shot; notes what is wrong with each by itself."""
-        links, wrong = chains.linked(values, rules.ROLES)
+        links, wrong = chains.linked(values, ROLES)
         if links or wrong:
             self._linked[shot], self._layers[shot] = Linked(links), layer
         for finding in wrong:
@@ -435,7 +435,7 @@ class _Reader:
             facts = self._judge.pictures.facts(written)
             if isinstance(facts, PictureFacts):
                 found[path] = Picture(str(path[0]), written, facts.path, facts.media_type)
-        in_order = sorted(found, key=lambda path: (rules.ROLES.index(str(path[0])), *path[1:])) if links else found
+        in_order = sorted(found, key=lambda path: (ROLES.index(str(path[0])), *path[1:])) if links else found
         return tuple(found[path] for path in in_order)
 
 

@@ -23,12 +23,10 @@ from veopipe.project import OpenLedger
 from veopipe.report.rows import Row
 from veopipe.report.showing import Linker
 from veopipe.takes.moment import FIRST, LAST
-from veopipe.takes.order import OrderedPicture
+from veopipe.takes.order import BEGINS, ENDS, OrderedPicture
 from veopipe.takes.take import Take
 from veopipe.text import printable
 from veopipe.values import dataclass
-
-_BEGINS, _ENDS = "input_reference", "last_frame"  # the roles of pictures that a video begins or ends with
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ class _Chains:
         for row in rows:
             take = row.made
             for picture in take.order.pictures if take is not None and take.file is not None else ():
-                if take is not None and picture.frame is not None and picture.role in {_BEGINS, _ENDS}:
+                if take is not None and picture.frame is not None and picture.role in {BEGINS, ENDS}:
                     yield from self._seam(row, take, picture)
 
     def _seam(self, row: Row, take: Take, picture: OrderedPicture) -> Iterator[Seam]:
@@ -174,7 +172,7 @@ class _Chains:
         there = None if producer in self.shown else self.linker.to_take(of)
         source = replace(_side(producer, picture.frame or LAST.name), video=there)
         made_from = dict(self._made_from(row, picture.role, producer))
-        if picture.role == _BEGINS:
+        if picture.role == BEGINS:
             yield Seam(source, _side(row.shot, FIRST.name), row.shot, made_from)
         else:
             yield Seam(_side(row.shot, LAST.name), source, row.shot, made_from)

@@ -35,6 +35,8 @@ said by its family. Pairs are only ever added: without its pair, a state file on
 Source: API document, Core Parameters (`size`); docs/api-facts.md, b.
 """
 
+BEGINS, ENDS, REFERENCES = ROLES = "input_reference", "last_frame", "reference_images"
+"""What the pictures of an order are for: to begin with, to end with, to refer to. In this order they are sent."""
 FINGERPRINTED = (
     *("model", "prompt", "seconds", "resolution", "aspect_ratio", "negative_prompt", "seed", "pictures", "take"),
 )
@@ -98,9 +100,9 @@ class Order:
     def mode(self) -> str:
         """`text`, `image`, `first_last` or `references` (the document's four kinds of request)."""
         roles = {picture.role for picture in self.pictures}
-        if "reference_images" in roles:
+        if REFERENCES in roles:
             return "references"
-        if "last_frame" in roles:
+        if ENDS in roles:
             return "first_last"
         return "image" if roles else "text"
 
