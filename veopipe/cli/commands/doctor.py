@@ -135,12 +135,12 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
         asyncio.run(_measuring()),
         _simulator(),
         _disk(folder),
-        _proxy(pipeline, environ),
+        *_tried("proxy", _proxy(pipeline, environ)),
         _certificates(pipeline, environ),
         *_account(pipeline, environ),
-        *_store(pipeline),
-        *_guard(pipeline),
-        *_executor(pipeline, folder),
+        *_tried("store", _store(pipeline)),
+        *_tried("guard", _guard(pipeline)),
+        *_tried("executor", _executor(pipeline, folder)),
     ]
     try:
         key = read_key(pipeline.provider.api_key_env, environ)
@@ -152,6 +152,14 @@ def examine(pipeline: Pipeline, environ: Mapping[str, str], folder: Path) -> lis
     checks += asyncio.run(_gateway(pipeline, key, environ))
     checks.append(_token(pipeline))
     return checks
+
+
+def _tried(name: str, checks: Iterator[Check]) -> Iterator[Check]:
+    """Checks of one kind, the last of which is what they can't do without."""
+    try:
+        yield from checks
+    except (EnvironmentFault, UsageError) as error:
+        yield Check(name, "bad", error.message, error.hint or "")
 
 
 def _program() -> Check:
@@ -198,11 +206,7 @@ def _store(pipeline: Pipeline) -> Iterator[Check]:
     if not is_prefix(pipeline.output):
         return
     where = printable(pipeline.output)
-    try:
-        proof = prove(pipeline.output)
-    except EnvironmentFault as error:
-        yield Check("store", "bad", error.message, error.hint or "")
-        return
+    proof = prove(pipeline.output)
     if proof.refused is not None:
         remedy = "docs/scale.md says which rights are needed, and what the environment is to have"
         yield Check("store", "bad", f"{where} can't be used: {proof.refused}", remedy)
@@ -221,11 +225,7 @@ def _guard(pipeline: Pipeline) -> Iterator[Check]:
     """What the guard says, where there is one."""
     if pipeline.guard is None:
         return
-    try:
-        found = Guard(pipeline.guard).look()
-    except EnvironmentFault as error:
-        yield Check("guard", "bad", error.message, error.hint or "")
-        return
+    found = Guard(pipeline.guard).look()
     where = printable(pipeline.guard)
     if found is None:
         yield Check("guard", "note", f"{where} isn't there yet", "the first run that spends makes it")
@@ -242,11 +242,7 @@ def _executor(pipeline: Pipeline, folder: Path) -> Iterator[Check]:
     from veopipe.run.muster import muster
 
     named = Named.of(pipeline.executor)
-    try:
-        workers = muster(pipeline, folder)
-    except (EnvironmentFault, UsageError) as error:
-        yield Check("executor", "bad", error.message, error.hint or "")
-        return
+    workers = muster(pipeline, folder)
     fit = sum(worker.lacks is None for worker in workers)
     found = f"{named.name}: {fit} of {counted(len(workers), 'worker')} can run errands"
     yield Check("executor", "good" if fit else "bad", found, "" if fit else "start workers: docs/scale.md, d")
@@ -261,15 +257,13 @@ def _worker(worker: Mustered, pipeline: Pipeline, unfit: str) -> Check:
     return Check("worker", "good", f"{worker.name}: version, key, libmediainfo, room, sees {pipeline.output}")
 
 
-def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
-    try:
-        proxy = proxies.read(environ).carrier(pipeline.provider.base_url)
-    except EnvironmentFault as error:
-        return Check("proxy", "bad", error.message, error.hint or "")
+def _proxy(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Check]:
+    proxy = proxies.read(environ).carrier(pipeline.provider.base_url)
     if proxy is None:
-        return Check("proxy", "good", "none for this gateway")
+        yield Check("proxy", "good", "none for this gateway")
+        return
     host = urlsplit(proxy.url).hostname or ""
-    return Check("proxy", "note", f"requests go through {host}", f"unset {proxy.variable} if that isn't wanted")
+    yield Check("proxy", "note", f"requests go through {host}", f"unset {proxy.variable} if that isn't wanted")
 
 
 def _certificates(pipeline: Pipeline, environ: Mapping[str, str]) -> Check:
