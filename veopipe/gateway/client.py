@@ -79,7 +79,7 @@ class Gateway(Reads):
                 )
         except Interrupted as error:  # half a character in a field, for instance
             return Evidence(error=str(error), gate_passed=False, body_done=False)
-        gate = _Gate(sent.stream, _Marked(intent))  # type: ignore[arg-type]
+        gate = _Gate(sent.stream, _marked(intent))  # type: ignore[arg-type]
         sent.stream = gate
         try:
             with self._translated(arrived=lambda: gate.passed):
@@ -118,17 +118,16 @@ class _IntentFailed(Untranslated):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class _Marked:
+def _marked(intent: Callable[[], None]) -> Callable[[], None]:
     """An intent whose failure is told apart from what the network did."""
 
-    intent: Callable[[], None]
-
-    def __call__(self) -> None:
+    def write() -> None:
         try:
-            self.intent()
+            intent()
         except Exception as error:
             raise _IntentFailed(error) from error
+
+    return write
 
 
 def _files(request: Request) -> list[tuple[str, tuple[str | None, str | bytes, str | None]]]:
