@@ -129,15 +129,11 @@ def _refuse_twice(decisions: Sequence[Decision], known: Mapping[str | None, tupl
 def _refuse_unreadable(changed: Iterable[Review], before: Reviews) -> None:
     """Refuse what couldn't be read back once it is written: it would stop every command from then on."""
     for review in changed:
-        _check(review, before)
-
-
-def _check(review: Review, before: Reviews) -> None:
-    if (why := unreadable(review)) is not None:
-        raise UsageError(f"{review.take}: {why}; nothing was changed")
-    same = review.take.casefold()
-    if other := next((name for name in before.by_take if name != review.take and name.casefold() == same), None):
-        raise UsageError(f"{other}.yaml isn't called as its take is: rename it {review.take}.yaml, or remove it")
+        if (why := unreadable(review)) is not None:
+            raise UsageError(f"{review.take}: {why}; nothing was changed")
+        same = review.take.casefold()
+        if other := next((name for name in before.by_take if name != review.take and name.casefold() == same), None):
+            raise UsageError(f"{other}.yaml isn't called as its take is: rename it {review.take}.yaml, or remove it")
 
 
 def _refuse(strange: Sequence[str]) -> None:

@@ -163,7 +163,8 @@ class _Planner:
 
     def _note_choice(self, wanted: Wanted, state: ShotState, items: list[Item], picks: list[Take]) -> None:
         """Which take is the chosen one, for the finished name and for those that take frames of the shot."""
-        rejected = frozenset(take.number for take in state.takes if self._is_rejected(take))
+        verdicts = {take.number: self.world.reviews.verdict(take) for take in state.takes}
+        rejected = frozenset(number for number, said in verdicts.items() if said is Verdict.REJECT)
         choice = _picked_one(picks) if picks else _only_one(items, rejected)
         if choice is not None:
             self.choices[wanted.shot] = choice
@@ -171,9 +172,6 @@ class _Planner:
         if self.chaining.only_picked and producer.take is not None and len(picks) != 1:
             producer = replace(producer, take=None, fingerprint=None, lack=f"no take of {wanted.shot} is picked")
         self.producers[wanted.shot] = producer
-
-    def _is_rejected(self, take: Take) -> bool:
-        return self.world.reviews.verdict(take) is Verdict.REJECT
 
     def _results(self, wanted: Wanted, resolved: Resolved, state: ShotState, *, refreshes: bool) -> list[Item]:
         """An item for each wanted result."""
