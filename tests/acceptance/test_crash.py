@@ -123,7 +123,9 @@ def test_what_a_person_says_about_a_doubt_holds(film: Film, gateway: Simulator) 
     listed = film.command("resolve", "shots.yaml", "--format", "json").document["takes"]
     assert [entry["shot"] for entry in listed] == ["a", "b"]
     assert film.command("resolve", "shots.yaml", "a", "--not-charged").code == 0
-    assert film.command("resolve", "shots.yaml", "b", "--write-off").code == 0
+    given_up = film.command("resolve", "shots.yaml", "b", "--write-off")
+    assert given_up.code == 0
+    assert "b take 1: abandoned; it is given up: raise its take in the list to order another" in given_up.err
     run = film.run()
     assert (run.code, run.statuses) == (1, {"a": "verified", "b": "abandoned"})
     assert run.document["cost_usd"]["possibly_charged"] == "0.30"

@@ -57,7 +57,7 @@ def test_a_killed_runs_spending_counts_in_the_next_one_and_is_said(film: Film, g
     film.list(batch(4))
     gateway.order_fault("stuck_in_progress", times=None)
     first = film.start(*film.arguments("--max-cost", "0.60", yes=False))
-    first.until_it_says("the budget is used up")
+    first.until_it_says("the budget leaves no room")
     first.signal(signal.SIGKILL)
     first.result()
     gateway.clear_faults()
@@ -77,7 +77,7 @@ def test_after_ctrl_c_a_new_run_has_its_whole_budget_and_after_sigterm_it_has_no
     film.list(batch(4))
     gateway.order_fault("stuck_in_progress", times=None)
     first = film.start(*film.arguments("--max-cost", "0.60", yes=False))
-    first.until_it_says("the budget is used up")
+    first.until_it_says("the budget leaves no room")
     first.signal(number)
     assert first.result().document["exit_code"] == code
     gateway.clear_faults()

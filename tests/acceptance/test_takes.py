@@ -154,6 +154,25 @@ def test_one_more_of_a_picked_text_is_bought_and_the_pick_stays(film: Film, gate
     assert (film.run().code, len(gateway.charged)) == (0, 4)
 
 
+@pytest.mark.shows("film M7")
+def test_one_more_is_one_more_however_many_takes_are_named(film: Film, gateway: Simulator) -> None:
+    film.list(TWO)
+    film.run()
+    said = review(film, "SC01", "--reject", "1", "--reject", "2", "--again")
+    assert said.out.splitlines() == ["SC01.001: reject", "SC01.002: reject, once more"]
+    assert bought(film) == 1
+    assert review(film, "SC01", "--reject", "1", "--reject", "2", "--again").out == "nothing changed\n"
+    assert bought(film) == 1
+
+
+def test_what_waits_for_a_verdict_names_the_command_that_says_it(film: Film, gateway: Simulator) -> None:
+    film.list(TWO)
+    film.run()
+    waiting = review(film)
+    assert "SC01: 2 takes, none picked" in waiting.out
+    assert "veopipe review shots.yaml -p quick.yaml SHOT --pick N" in waiting.err
+
+
 def test_an_edited_text_begins_with_the_lists_number_anew(film: Film, gateway: Simulator) -> None:
     film.list({"SC01": "a lighthouse"})
     film.run()

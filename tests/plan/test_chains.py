@@ -211,6 +211,9 @@ def test_a_picked_take_that_is_stale_is_shown_and_never_refreshed() -> None:
     night.run()
     item = next(item for item in night.plan(refresh=True).items if item.shot == "b")
     assert (item.action, item.picked) == (Action.STALE, True)
+    assert item.reason == (
+        "picked; made from take 1 of a, which is take 2 now, which orders nothing: clear the pick to refresh it"
+    )
     assert night.run(refresh=True) == []
 
 

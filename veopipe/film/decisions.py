@@ -53,7 +53,7 @@ def decision_of(take: Take, **said: Any) -> Decision:
     """
     name = name_of(take)
     if take.file is None or name is None:
-        raise UsageError(f"take {take.number} is {take.status}: it has no file to judge")
+        raise UsageError(f"take {take.number} is {take.status.word}: it has no file to judge")
     return Decision(name, take.file.sha256[:DIGITS], **said)
 
 

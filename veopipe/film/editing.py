@@ -142,9 +142,11 @@ class Editing:
             return _undecided(self.reviews, takes)
         take = next((take for take in takes if take.number == choice.number), None)
         if take is None or take.file is None:
-            return f"take {choice.number} isn't there yet" if take is None else f"take {take.number} is {take.status}"
+            return (
+                f"take {choice.number} isn't there yet" if take is None else f"take {take.number} is {take.status.word}"
+            )
         if take.status is not Status.VERIFIED and self.reviews.verdict(take) is not Verdict.PICK:
-            return f"take {take.number} is {take.status}: pick it, or ask for another"
+            return f"take {take.number} is {take.status.word}: pick it, or ask for another"
         return take
 
     def _there(self, shot: str, take: Take, *, exactly: bool) -> tuple[str | None, Path | None]:
@@ -182,7 +184,7 @@ def _take(takes: Sequence[Take], number: int) -> Take | str:
     there = ", ".join(str(each.number) for each in takes if each.file is not None)
     if take is None:
         return f"there is no take {number}" + (f", only {there}" if there else "")
-    return take if take.file is not None else f"take {number} is {take.status}: it has no file"
+    return take if take.file is not None else f"take {number} is {take.status.word}: it has no file"
 
 
 def _undecided(reviews: Reviews, takes: Sequence[Take]) -> str:

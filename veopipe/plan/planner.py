@@ -265,7 +265,15 @@ def _around(pick: Take, wanted: Wanted, resolved: Resolved, items: list[Item]) -
         return [_locked(pick, wanted, items)]
     if all(item.number != pick.number for item in items):
         return [*items, _picked(pick, wanted, "picked")]
-    return [replace(item, picked=item.number == pick.number) for item in items]
+    return [_as_pick(item, resolved) if item.number == pick.number else item for item in items]
+
+
+def _as_pick(item: Item, resolved: Resolved) -> Item:
+    """The item of a pick that is as the list wants it; one that is stale says that a refresh leaves it alone."""
+    if item.is_stale:
+        how = "" if resolved.lack else ", which orders nothing: clear the pick to refresh it"
+        item = replace(item, reason=f"picked; {item.reason}{how}")
+    return replace(item, picked=True)
 
 
 def _picked(pick: Take, wanted: Wanted, reason: str) -> Item:

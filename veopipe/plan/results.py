@@ -144,7 +144,7 @@ class Result:
         rehearsed = _best(self._of_this_order())  # or it were a match
         if local is not None:
             bought = "bought" if local.status in CHARGED else "ordered"
-            where = f"{local.last.gateway} (take {local.number}: {local.status})"
+            where = f"{local.last.gateway} (take {local.number}: {local.status.word})"
             reason = f"already {bought} at {where}, which satisfies no run elsewhere"
         elif rehearsed is not None:
             reason = f"its take was made at {rehearsed.last.gateway}, which satisfies no real run"
@@ -164,7 +164,7 @@ class Result:
 
     def _settled(self, take: Take, item: Item) -> Item:
         """The item of a wanted take that is settled: kept as it is, or tried again."""
-        why = take.last.message or take.last.reason or ""
+        why = (take.last.message or take.last.reason or "").removesuffix(".")
         if take.status is Status.VERIFIED:
             return replace(item, action=Action.KEEP, reason="verified")
         if take.status in {Status.MISMATCHED, Status.ABANDONED}:

@@ -218,7 +218,7 @@ def _first_of(rows: list[Row], plan: Plan) -> Row:
     first = min(rows, key=lambda row: (_rank(row), row.take != choice.number, -row.take if row.wanted else 0))
     hidden = [row for row in rows if row is not first and (row.wanted or _is_open(row))]
     words = [
-        f"take {row.take} is {'' if row.wanted else 'still '}{row.status}"
+        f"take {row.take} is {'' if row.wanted else 'still '}{row.status.replace('_', ' ')}"
         for row in hidden
         if row.status != Status.VERIFIED
     ]

@@ -139,7 +139,8 @@ class Creator:
     def _out_of_budget(self, item: Item) -> None:
         self.queue.put_back(item)
         spent, cap = dollars(self.budget.spent), dollars_left(self.budget.cap or Decimal(0))
-        why = f"the budget is used up: {spent} of {cap}, and the next create costs {dollars_to_come(item.price_usd)}"
+        price = dollars_to_come(item.price_usd)
+        why = f"the budget leaves no room for the next create: {spent} of {cap} is spent, and it costs {price}"
         self.brakes.stop(why, ExitCode.BUDGET)
 
     async def _await_late(self, item: Item, call: Call, asked_at: float) -> None:

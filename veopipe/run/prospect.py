@@ -56,7 +56,8 @@ class Room:
             how = "by those on record"
         return (
             f"{self.folder} has {sized(self.free or 0)} free, and {videos} to come need about "
-            f"{sized(self.volume.bytes)} ({how}): a run stops buying when no more of them fit"
+            f"{sized(self.volume.bytes)} ({how}) beside {sized(room.ROOM_TO_LEAVE)} that stay free for the ledger: "
+            "a run stops buying when no more of them fit"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Preparation:
             raise Held(f"take {source.take} of {source.shot} isn't the one of the plan; run again", ExitCode.PENDING)
         picked = self.ledger.reviews.verdict(take) is Verdict.PICK
         if take.status is not Status.VERIFIED and not (picked and take.status is Status.MISMATCHED):
-            raise Held(f"take {take.number} of {source.shot} is {take.status}", ExitCode.PENDING)
+            raise Held(f"take {take.number} of {source.shot} is {take.status.word}", ExitCode.PENDING)
         return take
 
     async def _frame(self, source: Source) -> tuple[Picture, Sent]:

@@ -30,6 +30,11 @@ class Status(StrEnum):
     MISMATCHED = "mismatched"
     VERIFIED = "verified"
 
+    @property
+    def word(self) -> str:
+        """The status as people read it."""
+        return self.replace("_", " ")
+
 
 class Scope(StrEnum):
     """What a refusal is about."""

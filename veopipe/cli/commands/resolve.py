@@ -65,8 +65,14 @@ def command(
     elif taken is None:
         say(f"{shot}: the record that isn't here is given up; the next run may buy its order again")
     else:
-        say(f"{shot} take {taken.number}: {taken.status}; veopipe run goes on from there")
+        say(f"{shot} take {taken.number}: {taken.status}; {_what_follows(taken.status, film.loaded.choices.words())}")
     return 0
+
+
+def _what_follows(status: Status, words: str) -> str:
+    if status is Status.ABANDONED:
+        return "it is given up: raise its take in the list to order another"
+    return f"veopipe run {words} {'may order it again' if status is Status.REFUSED else 'goes on from there'}"
 
 
 def _look_up(film: Project, shot: str | None, format_: str, *, said: int) -> int:

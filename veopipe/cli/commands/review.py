@@ -46,7 +46,11 @@ def _several(name: str, words: str) -> Decorator:
 @_several("--reject", "Take N isn't wanted.")
 @_several("--clear", "Take back what was said of take N.")
 @_several("--take", "Say only a note or --again of take N.")
-@click.option("--again", is_flag=True, help="One more result of that text, please: the next run buys it.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="One more result of that text, please, however many takes are named: the next run buys it.",
+)
 @click.option("--note", metavar="TEXT", help="What others should know.")
 @click.option("--by", metavar="NAME", help="Who says so; default: GIT_AUTHOR_NAME, or your login name.")
 def command(manifest: Path, what: str | None, format_: str, *, again: bool, note: str | None, **options: Any) -> int:
@@ -59,7 +63,7 @@ def command(manifest: Path, what: str | None, format_: str, *, again: bool, note
     film = Project.of(Choices(manifest, **options), say)
     ledger, says_of_takes = film.look(), any(numbers.values())
     if says_of_takes and what is not None:
-        decisions = _decisions(_state_of(ledger, what), numbers, again=again, note=note, by=by)
+        decisions = _decisions(ledger, what, numbers, again=again, note=note, by=by)
         return _show(film.review(decisions), format_)
     if says_of_takes or again or note is not None or what in film.loaded.manifest.shots:
         raise UsageError("say a SHOT and one of --pick, --alt, --reject, --clear, --take, with the number of a take")
@@ -93,14 +97,30 @@ def _state_of(ledger: OpenLedger, shot: str) -> ShotState:
 
 
 def _decisions(
-    state: ShotState, numbers: Mapping[str, Sequence[int]], *, again: bool, note: str | None, by: str | None
+    ledger: OpenLedger,
+    shot: str,
+    numbers: Mapping[str, Sequence[int]],
+    *,
+    again: bool,
+    note: str | None,
+    by: str | None,
 ) -> list[Decision]:
     _refuse_confusion(numbers, again=again, note=note)
+    state = _state_of(ledger, shot)
+    told = [(_take(state, number), verdict) for verdict, several in numbers.items() for number in several]
+    wishing = _wishing([take for take, _ in told]) if again else []
     return [
-        decision_of(_take(state, number), **_said(verdict), again=again or None, note=note, by=by)
-        for verdict, several in numbers.items()
-        for number in several
+        decision_of(take, **_said(verdict), again=take in wishing or None, note=note, by=by) for take, verdict in told
     ]
+
+
+def _wishing(takes: Sequence[Take]) -> list[Take]:
+    """The takes that get the wish for one more: of several with one text the newest alone, for each wish is bought."""
+    wishing: list[Take] = []
+    for take in sorted(takes, key=lambda take: -take.number):
+        if not any(take.order.has_text_of(other.order) for other in wishing):
+            wishing.append(take)
+    return wishing
 
 
 def _refuse_confusion(numbers: Mapping[str, Sequence[int]], *, again: bool, note: str | None) -> None:
@@ -145,6 +165,8 @@ def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
         emit({"exit_code": 0, "shots": {row.shot: row.as_json() for row in rows}, "unmatched": strange})
         return 0
     show_reviews(rows, reviews)
+    if rows:
+        say(f"choose with: veopipe review {ledger.project.choices.words()} SHOT --pick N")
     for name in strange:
         say(f"{name}.yaml is about a file that no take here has: it counts for nothing")
     return 0

@@ -29,6 +29,7 @@ _ACTION_COLOURS = {
     Action.WAIT: "yellow",
     Action.HOLD: "bold magenta",
 }
+_COUNTED = {Action.STALE: "stale"}  # the others are verbs: 2 to create
 _HEAD = ("shot", "mode", "model", "resolution", "action", "why", "cost")
 _MOST_ROWS = 500
 """Rows that are laid out: with 10,000 it takes rich five seconds."""
@@ -139,7 +140,10 @@ def _short(model: str) -> str:
 def _totals(plan: Plan, cap: Decimal | None) -> Iterable[Text]:
     counts = Counter(item.action for item in plan.items)
     yield Text("")
-    yield Text(", ".join(f"{counts[action]:,} to {action}" for action in Action if counts[action]) or "nothing to do")
+    yield Text(
+        ", ".join(f"{counts[action]:,} {_COUNTED.get(action, f'to {action}')}" for action in Action if counts[action])
+        or "nothing to do"
+    )
     creates = plan.creates
     if not creates:
         yield Text("Cost: nothing", "bold green")
