@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -144,6 +145,20 @@ def test_the_guard_of_another_list_is_refused(guarded: Guarded, gateway: Simulat
     assert (done.code, len(gateway.charged)) == (2, 2)
     assert "guards another ledger, that of shots.yaml" in said(done)
     assert guarded.film.run("--take-over", manifest="other.yaml").code == 2
+
+
+def test_a_renamed_list_is_told_to_move_its_ledger_and_keeps_its_guard(guarded: Guarded, gateway: Simulator) -> None:
+    assert guarded.film.run().code == 0
+    (guarded.film.folder / "shots.yaml").rename(guarded.film.folder / "film.yaml")
+
+    done = guarded.film.run(manifest="film.yaml")
+
+    assert (done.code, "Was it renamed?" in said(done)) == (2, True)
+    move = str(done.document["hint"]).splitlines()[0].removeprefix("move its ledger: ")
+    subprocess.run(["sh", "-c", move], cwd=guarded.film.folder, check=True)
+    guarded.film.list({"s1": "shot 1", "s2": "shot 2"}, name="film.yaml")
+    assert guarded.film.run(manifest="film.yaml").code == 0
+    assert len(gateway.charged) == 2
 
 
 def test_a_guard_that_is_gone_is_missed_until_somebody_takes_over(guarded: Guarded, gateway: Simulator) -> None:

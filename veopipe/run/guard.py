@@ -25,6 +25,7 @@ from veopipe import clock, crashpoints
 from veopipe.delivery.objects import NEW, Missing, Objects, Passing, StoreFault, Taken, patiently
 from veopipe.delivery.probing import STALE, is_refused
 from veopipe.errors import EnvironmentFault, LedgerRefused, UsageError, VeopipeError
+from veopipe.ledger import owner
 from veopipe.ledger.ledgerfile import Ledger, Mark, is_nonce
 from veopipe.plan.plan import Plan
 from veopipe.project import OpenLedger
@@ -227,7 +228,7 @@ def look(ledger: OpenLedger, plan: Plan, terms: Terms, voice: Voice) -> Claim | 
     """The guard that a run has to take before it spends; None: it has none, or spends nothing.
 
     Raises:
-        LedgerRefused: it guards another ledger.
+        LedgerRefused: it guards another ledger, or the list was renamed and its ledger wasn't.
         EnvironmentFault: this copy of the ledger isn't the newest and nobody takes over, or nobody can say.
     """
     guard = Guard.of(ledger) if plan.creates or plan.worst_usd else None
@@ -236,6 +237,8 @@ def look(ledger: OpenLedger, plan: Plan, terms: Terms, voice: Voice) -> Claim | 
     found = guard.look()
     objection = guard.objection(ledger.head, found)
     if objection is not None:
+        if ledger.head.is_new and not terms.new_ledger:
+            owner.refuse_if_renamed(ledger.project.places)  # another guard would be no remedy
         if not terms.take_over or isinstance(objection, LedgerRefused):
             raise objection
         voice.tell(_risk(plan, found))
