@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from veopipe.dialects.base import CreateAnswer, Evidence, Outcome
-from veopipe.dialects.bodies import A_PAGE
+from veopipe.dialects.bodies import A_PAGE, code_of, parse_json, words_of, words_of_body
+from veopipe.dialects.heads import retry_after
+from veopipe.takes.status import Scope
 from veopipe.text import printable
 
 _HOST = re.compile(r"https?://(?:[^/?#@\s]*@)?([^/?#@\s]+)", re.IGNORECASE)
@@ -29,10 +32,31 @@ def unanswered(evidence: Evidence) -> CreateAnswer:
     return CreateAnswer(Outcome.IN_DOUBT, "no_answer", f"the request was sent, no answer came ({why})")
 
 
-def request_id(evidence: Evidence, names: Sequence[str]) -> str | None:
-    """The gateway's name for the request, or that of what stands in front of it: the first of these headers."""
+def common(evidence: Evidence, names: Sequence[str]) -> dict[str, Any]:
+    """What holds of every answer: its status, and the gateway's name for the request.
+
+    Args:
+        evidence: the answer.
+        names: of headers; the first one counts that is there. Another one is of what stands in front of the gateway.
+    """
     found = [evidence.headers[name] for name in names if evidence.headers.get(name)]
-    return printable(found[0]) if found else None
+    return {"http_status": evidence.status, "request_id": printable(found[0]) if found else None}
+
+
+def throttled(evidence: Evidence, code: str | None, words: str | None, common: dict[str, Any]) -> CreateAnswer:
+    """The verdict on a 429 that isn't about the account."""
+    reason, said = code or "too_many_requests", words or "the gateway is busy (HTTP 429)"
+    pause = retry_after(evidence.headers)
+    return CreateAnswer(Outcome.REFUSED, reason, said, Scope.THROTTLE, retry_after=pause, **common)
+
+
+def without_id(evidence: Evidence, what: str, common: dict[str, Any]) -> CreateAnswer:
+    """The verdict on a 2xx that names nothing to ask for: it may be paid."""
+    document = parse_json(evidence.body)
+    said = words_of(document) or code_of(document) or words_of_body(evidence.body)
+    said = evidence.error or said or printable(evidence.body.decode("utf-8", "replace")) or "empty body"
+    message = f"accepted, but the answer names no {what} ({said})"
+    return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
 
 
 def unclear(evidence: Evidence, code: str | None, words: str | None) -> tuple[str, str]:

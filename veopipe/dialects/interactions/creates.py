@@ -14,12 +14,11 @@ from typing import Any
 from veopipe.dialects import outcomes
 from veopipe.dialects.addresses import is_about_address
 from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome
-from veopipe.dialects.bodies import code_of, parse_json, words_of, words_of_body
-from veopipe.dialects.heads import retry_after
+from veopipe.dialects.bodies import parse_json
 from veopipe.dialects.interactions.complaints import Complaint, complaint_of
 from veopipe.takes.origin import is_safe_id
 from veopipe.takes.status import Scope
-from veopipe.text import holds_secret, printable
+from veopipe.text import holds_secret
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431})
 _ID = re.compile(r"v[0-9]{1,3}_[A-Za-z0-9_-]{1,250}")
@@ -41,15 +40,12 @@ def judge(evidence: Evidence, asked: Asked, version: str) -> CreateAnswer:
     """
     if evidence.status is None or not evidence.gate_passed:
         return outcomes.unanswered(evidence)
-    request_id = outcomes.request_id(evidence, _REQUEST_IDS)
-    common: dict[str, Any] = {"http_status": evidence.status, "request_id": request_id}
+    common = outcomes.common(evidence, _REQUEST_IDS)
     if 200 <= evidence.status < 300:
         return _taken(evidence, common)
     complaint = complaint_of(evidence.status, evidence.body)
     if evidence.status == 429:
-        pause, code = retry_after(evidence.headers), complaint.code or "too_many_requests"
-        said = complaint.words or "the gateway is busy (HTTP 429)"
-        return CreateAnswer(Outcome.REFUSED, code, said, Scope.THROTTLE, retry_after=pause, **common)
+        return outcomes.throttled(evidence, complaint.code, complaint.words, common)
     if evidence.status in _REFUSED or complaint.is_about_retired_model:
         return CreateAnswer(Outcome.REFUSED, *_refusal(complaint, asked, version), **common)
     unclear = outcomes.unclear(evidence, complaint.code, complaint.words)
@@ -77,7 +73,4 @@ def _taken(evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
     found = document.get("id") if isinstance(document, dict) else None
     if isinstance(found, str) and is_task_id(found) and not holds_secret(found):
         return CreateAnswer(Outcome.ACCEPTED, "accepted", "", task_id=found, **common)
-    said = words_of(document) or code_of(document) or words_of_body(evidence.body)
-    said = said or printable(evidence.body.decode("utf-8", "replace"))
-    message = f"accepted, but the answer names no interaction ({evidence.error or said or 'empty body'})"
-    return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
+    return outcomes.without_id(evidence, "interaction", common)

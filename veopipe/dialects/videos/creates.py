@@ -13,11 +13,9 @@ from typing import Any
 from veopipe.dialects import outcomes
 from veopipe.dialects.addresses import is_about_address
 from veopipe.dialects.base import Asked, CreateAnswer, Evidence, Outcome
-from veopipe.dialects.bodies import A_PAGE, code_of, complaint_of, error_words, parse_json, words_of, words_of_body
-from veopipe.dialects.heads import retry_after
+from veopipe.dialects.bodies import A_PAGE, complaint_of, error_words, parse_json
 from veopipe.dialects.videos import jobs
 from veopipe.takes.status import Scope
-from veopipe.text import printable
 
 # The gateway decided before it accepted anything, envelope or not (docs/design.md, 6).
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 414, 415, 422, 429, 431})
@@ -37,20 +35,12 @@ def judge(evidence: Evidence, asked: Asked) -> CreateAnswer:
     """The verdict; whatever isn't provable is in doubt."""
     if evidence.status is None or not evidence.gate_passed:  # an answer to the head alone: nothing was ordered
         return outcomes.unanswered(evidence)
-    request_id = outcomes.request_id(evidence, _REQUEST_IDS)
-    common: dict[str, Any] = {"http_status": evidence.status, "request_id": request_id}
+    common = outcomes.common(evidence, _REQUEST_IDS)
     if 200 <= evidence.status < 300:
         return _taken(evidence, common)
     code, words = error_words(evidence.body)
     if evidence.status == 429 and not _is_about_account(429, code):
-        return CreateAnswer(
-            Outcome.REFUSED,
-            code or "too_many_requests",
-            words or "the gateway is busy (HTTP 429)",
-            Scope.THROTTLE,
-            retry_after=retry_after(evidence.headers),
-            **common,
-        )
+        return outcomes.throttled(evidence, code, words, common)
     if _refuses(evidence.status, code, words):
         return CreateAnswer(Outcome.REFUSED, *_refusal(evidence.status, code, words, asked), **common)
     return CreateAnswer(Outcome.IN_DOUBT, *outcomes.unclear(evidence, code, words), **common)
@@ -74,10 +64,7 @@ def _taken(evidence: Evidence, common: dict[str, Any]) -> CreateAnswer:
     document = parse_json(evidence.body)
     task_id, complaint = jobs.task_id_of(document), complaint_of(document)
     if task_id is None:
-        said = words_of(document) or code_of(document) or words_of_body(evidence.body)
-        said = said or printable(evidence.body.decode("utf-8", "replace"))
-        message = f"accepted, but the answer names no task ({evidence.error or said or 'empty body'})"
-        return CreateAnswer(Outcome.IN_DOUBT, "accepted_without_id", message, **common)
+        return outcomes.without_id(evidence, "task", common)
     if complaint and not _is_task(document):  # the id may be the request's, not a task's
         message = f"accepted or refused? The answer holds an id beside an error: {complaint}"
         return CreateAnswer(Outcome.IN_DOUBT, "id_beside_an_error", message, named=task_id, **common)
