@@ -314,11 +314,7 @@ def _made(found: _Found, root: Node, profile: Profile, spelt: Mapping[tuple[int,
         **{section.__name__.lower(): _section(section, root, profile) for section in _SECTIONS},
         overrides=Overrides(found.shown_as, written, spelt) if written else Overrides(),
         after=None,
-        chain=_written(root, ("chain",)),
-        executor=_written(root, ("executor",)),
-        output=_written(root, ("output",)),
-        ledger=_written(root, ("ledger",)),
-        guard=_written(root, ("guard",)),
+        **{key: _written(root, (key,)) for key in ("chain", "executor", "output", "ledger", "guard")},
     )
 
 
