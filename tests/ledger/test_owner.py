@@ -312,7 +312,19 @@ def test_a_second_process_is_told_who_holds_the_lock(places: Places, holder: Any
         started(places)
 
     assert caught.value.exit_code is ExitCode.LOCKED
+    assert caught.value.hint == f"wait for it, or look at it: veopipe status {places.manifest}"
     assert owner.is_locked(places)
+
+
+def test_who_meets_a_rehearsal_is_told_how_to_look_at_it_from_the_folder_that_it_is_typed_in(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearsal = replace(places, simulated=True)
+    monkeypatch.chdir(places.manifest.parent)
+    with owner.locked(rehearsal), pytest.raises(LedgerLocked) as caught:
+        started(rehearsal)
+
+    assert caught.value.hint == "wait for it, or look at it: veopipe status shots.yaml --simulate"
 
 
 def test_a_rehearsal_runs_beside_a_real_run(places: Places, holder: Any) -> None:

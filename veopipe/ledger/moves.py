@@ -1,4 +1,4 @@
-"""The commands that hints give: they move what belongs to a list, wherever a person types them.
+"""The commands that hints give: most move what belongs to a list. They work wherever a person types them.
 
 A hint removes nothing, and what it moves goes to a name that is free.
 
@@ -69,6 +69,11 @@ def mv(places: Places, old: str, new: str) -> str:
     """The command that renames something beside the manifest, wherever a person types it."""
     names = [_typed(places, old), _typed(places, new)]
     return shlex.join(["mv", *(["--"] if any(name.startswith("-") for name in names) else []), *names])
+
+
+def status(places: Places) -> str:
+    """The command that shows where the list stands, or its rehearsal."""
+    return shlex.join(["veopipe", "status", _typed(places, places.manifest.name), *["--simulate"] * places.simulated])
 
 
 def git_checkout(places: Places, path: str) -> str:

@@ -266,7 +266,7 @@ def locked(places: Places, tell: Callable[[str], None] = _unheard) -> Iterator[N
     except filelock.Timeout:
         raise LedgerLocked(
             f"another run of {places.manifest.name} is on{_holder(places)}",
-            hint="wait for it, or look at it: veopipe status " + shlex.quote(places.manifest.name),
+            hint=f"wait for it, or look at it: {moves.status(places)}",
         ) from None
     except OSError as error:
         raise EnvironmentFault(
