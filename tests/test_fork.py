@@ -87,12 +87,13 @@ def told_of(sibling: psutil.Process) -> dict[str, object]:
 
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="only Linux tells limits of other processes")
 def test_what_measures_for_it_has_what_one_that_it_started_has(
-    make_film: Callable[[str], Film], zygote: Zygote
+    make_film: Callable[[str], Film], zygote: Zygote, gateway: Simulator
 ) -> None:
+    gateway.order_fault("stuck_in_progress", times=None, match={"prompt": "stays"})
     found = {}
     for name in ("forked", "started"):
         film = make_film(name) if name == "forked" else replace(make_film(name), zygote=None)
-        film.list({"done": "is verified", "stuck": "x [simulate: stuck_in_progress]"})
+        film.list({"done": "is verified", "stuck": "stays where it is"})
         run = film.start(*film.arguments())
         try:
             run.until_it_says("verified")
