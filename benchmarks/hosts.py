@@ -1,4 +1,4 @@
-"""Workers on several hosts, and what one machine does without any: 24 files of 10 MB, over lines of 10 MB/s a host.
+"""Workers on several hosts, and what one machine does without any: 64 files of 10 MB, over lines of 10 MB/s a host.
 
 A host is a network namespace with its own line to a bridge (veth, `tc tbf` of 10 MB/s each way); all see one folder,
 the output. The gateway is `benchmarks.vault` over HTTPS, on the bridge, as quick as it can, and done with a video at
@@ -15,7 +15,7 @@ away with their last process, however it ends.
 
 Limits: four workers are 3 times as quick as one, with less than 1 MB over the run's own line (issue 12).
 
-    python -m benchmarks.hosts [--files 24] [--mb 10] [--only lines,connections]
+    python -m benchmarks.hosts [--files 64] [--mb 10] [--only lines,connections]
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def inside(folder: Path, case: Case, only: Sequence[str]) -> None:
 def main() -> None:
     """Measure in a process apart, with which all that it made ends."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--files", type=int, default=24)
+    options.add_argument("--files", type=int, default=64)
     options.add_argument("--mb", type=int, default=10)
     options.add_argument("--only", default="lines,connections")
     options.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
