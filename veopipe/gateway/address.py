@@ -27,6 +27,7 @@ _API_PATH = (
     r"|responses|messages|models|files|images/+(?:generations|edits)|audio/+(?:speech|transcriptions)))?/*$"
 )
 REHEARSAL_KEY = "a-rehearsal-needs-no-key"
+"""What stands for a key at a simulated gateway on this machine."""
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?")
 
 
