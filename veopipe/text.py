@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 # Keys of this API family start with `sk-`, Google's with `AIza` or `AQ.`; some gateways echo them in error texts
@@ -143,6 +144,12 @@ def sized(size: float) -> str:
             break
         size /= 1000
     return f"{size:.1f} {unit}" if size < 10 else f"{size:,.0f} {unit}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`one`, `one and two`, `one, two and three`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.harness.companynet import Authority, CompanyProxy
+from tests.harness.film import AUTHORITY
 
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result
@@ -354,6 +355,17 @@ def test_an_authority_that_nobody_knows_is_said_with_the_variable_that_makes_it_
         assert "SSL_CERT_FILE" in result.out
         assert f"REQUESTS_CA_BUNDLE names {gone}, which isn't there" in result.out
     assert gateway.wire == []
+
+
+def test_what_is_known_instead_of_an_authority_is_one_sentence(
+    inside: Film, proxy: CompanyProxy, authority: Authority
+) -> None:
+    del inside.environment["SSL_CERT_FILE"]
+    others = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), AUTHORITY)
+    said = checks(doctor(inside, HTTPS_PROXY=proxy.url, **others))["gateway"]["found"]
+    assert "; known are those of SSL_CERT_FILE, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE" in said
+    said = checks(doctor(inside, HTTPS_PROXY=proxy.url, CURL_CA_BUNDLE=AUTHORITY))["gateway"]["found"]
+    assert "; known are certifi's and this machine's, and those of CURL_CA_BUNDLE" in said
 
 
 def test_what_is_wrong_with_a_certificate_is_called_what_it_is(

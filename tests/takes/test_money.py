@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from veopipe.takes.money import as_text, dollars, dollars_left, dollars_to_come
+from veopipe.takes.money import as_text, dollars, dollars_exactly, dollars_left, dollars_to_come
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,19 @@ def test_a_hundred_thousand_shots_cost_what_they_cost() -> None:
         ("0.576", "$0.58", "$0.58", "$0.57"),
         ("0.125", "$0.13", "$0.13", "$0.12"),
         ("0.0001", "$0.01", "$0.01", "$0.00"),
-        ("12345.67", "$12345.67", "$12345.67", "$12345.67"),
+        ("12345.67", "$12,345.67", "$12,345.67", "$12,345.67"),
+        ("1000", "$1,000.00", "$1,000.00", "$1,000.00"),
+        ("999999.999", "$1,000,000.00", "$1,000,000.00", "$999,999.99"),
     ],
 )
 def test_people_read_money_to_the_cent(amount: str, spent: str, to_come: str, left: str) -> None:
     found = Decimal(amount)
     assert (dollars(found), dollars_to_come(found), dollars_left(found)) == (spent, to_come, left)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("0", "$0.00"), ("0.3", "$0.30"), ("0.0695", "$0.0695"), ("1E+3", "$1,000.00"), ("1234567.125", "$1,234,567.125")],
+)
+def test_people_read_an_exact_amount_with_all_its_digits(amount: str, text: str) -> None:
+    assert dollars_exactly(Decimal(amount)) == text

@@ -18,12 +18,12 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from veopipe.errors import EnvironmentFault
 from veopipe.gateway.library import httpx
-from veopipe.text import printable
+from veopipe.text import listed, printable
 from veopipe.values import dataclass
 
 _INSTEAD = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -97,9 +97,9 @@ def read(environ: Mapping[str, str]) -> Trust:
     """
     named = {name: environ[name].strip() for name in (*_INSTEAD, *_BESIDES) if environ.get(name, "").strip()}
     needed = next((name for name in _INSTEAD if name in named), None)
-    context, sources, unread = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), [], []
+    context, believed, unread = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), [], []
     if needed is None:
-        context, sources = httpx.create_ssl_context(trust_env=False), ["certifi's and this machine's"]
+        context = httpx.create_ssl_context(trust_env=False)
         context.load_default_certs()
     elif sys.version_info >= (3, 13):
         context.verify_flags |= ssl.VERIFY_X509_STRICT  # as in the contexts that Python makes
@@ -107,7 +107,7 @@ def read(environ: Mapping[str, str]) -> Trust:
     for name, value in named.items():
         fault = _fault_of(context, name, value)
         if fault is None:
-            sources.append(f"those of {name}")
+            believed.append(name)
         elif name == needed:
             raise EnvironmentFault(
                 f"{name} can't be used: {printable(value)} {fault}.",
@@ -115,7 +115,13 @@ def read(environ: Mapping[str, str]) -> Trust:
             )
         else:
             unread.append(f"{name} names {printable(value)}, which {fault}")
-    return Trust(context, " and ".join(sources), "; ".join(unread))
+    return Trust(context, _sources(believed, alone=needed is not None), "; ".join(unread))
+
+
+def _sources(variables: Sequence[str], *, alone: bool) -> str:
+    """Whose authorities are believed, for people: those that variables name, alone or besides."""
+    theirs = [f"those of {listed(variables)}"] if variables else []
+    return ", and ".join(theirs if alone else ["certifi's and this machine's", *theirs])
 
 
 def _fault_of(context: ssl.SSLContext, variable: str, value: str) -> str | None:

@@ -147,7 +147,8 @@ class Permission:
         if item.attempt > last:
             return f"{item.shot}: not in the plan ({item.reason})"
         if item.price_usd > price:
-            return f"{item.shot}: costs ${money.as_text(item.price_usd)}, the plan says ${money.as_text(price)}"
+            now, then = money.dollars_exactly(item.price_usd), money.dollars_exactly(price)
+            return f"{item.shot}: costs {now}, the plan says {then}"
         return None
 
 

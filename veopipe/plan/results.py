@@ -180,11 +180,11 @@ def open_item(world: World, take: Take, item: Item) -> Item:
     """The item of a take that isn't settled."""
     last = take.last
     if take.status in UNKNOWN_OUTCOME:
-        return replace(item, action=Action.HOLD, reason=f"in doubt since {last.submitted_at}; see veopipe resolve")
+        return replace(item, action=Action.HOLD, reason=f"in doubt since {last.since}; see veopipe resolve")
     if take.status is not Status.DOWNLOADED and world.gateway not in {None, last.gateway}:
         how = f"carry it on with the pipeline of that gateway, or --base-url {last.gateway} if it takes this key"
         return replace(item, action=Action.HOLD, reason=f"{take.status} at {last.gateway}; {how}")
-    return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.settled_at}")
+    return replace(item, action=Action.CONTINUE, reason=f"{take.status} since {last.since}")
 
 
 _VERDICTS = {Verdict.PICK: "picked", Verdict.ALT: "alt", Verdict.REJECT: "rejected"}

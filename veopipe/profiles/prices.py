@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from decimal import ROUND_UP, Decimal
 
-from veopipe.takes.money import as_text
+from veopipe.takes.money import as_text, dollars_exactly
 from veopipe.takes.order import Order
 from veopipe.values import dataclass
 
@@ -67,11 +67,12 @@ class Price:
     def in_words(self) -> str:
         """For people: `$0.30 a call`, `360p $0.10, 720p $0.30 a call`, `720p $0.0695 a second, and $0.02 a call`."""
         if isinstance(self.per_call, Decimal):
-            return f"${as_text(self.per_call)} a call"
-        each = ", ".join(f"{at} ${as_text(amount)}" for at, amount in (self.per_call or self.per_second).items())
+            return f"{dollars_exactly(self.per_call)} a call"
+        each = ", ".join(f"{at} {dollars_exactly(amount)}" for at, amount in (self.per_call or self.per_second).items())
         if self.per_call is not None:
             return f"{each} a call"
-        return f"{each} a second" + (f", and ${as_text(self.per_call_extra)} a call" if self.per_call_extra else "")
+        extra = f", and {dollars_exactly(self.per_call_extra)} a call" if self.per_call_extra else ""
+        return f"{each} a second{extra}"
 
     def as_json(self) -> dict[str, object]:
         """The form of a profile, amounts as decimal texts."""

@@ -22,7 +22,7 @@ from veopipe.report.choosing import Choosing, choosing_of
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row
 from veopipe.report.showing import Cleaner, Linker, masked
-from veopipe.takes.money import as_text, dollars, dollars_to_come
+from veopipe.takes.money import dollars, dollars_exactly, dollars_to_come
 from veopipe.takes.order import Order, OrderedPicture
 from veopipe.takes.status import POSSIBLY_CHARGED, SETTLED, Status
 from veopipe.takes.take import Attempt, ShotState, Spending, Take, attempts_of, spending
@@ -142,7 +142,7 @@ class Card:
     @property
     def exact_cost(self) -> str:
         """What it cost with all digits, where `cost` says fewer; else an empty text."""
-        exact = self._spent(lambda amount: f"${as_text(amount)}") if self.spending.total else self.cost
+        exact = self._spent(dollars_exactly) if self.spending.total else self.cost
         return exact if exact != self.cost else ""
 
     def _spent(self, written: Callable[[Decimal], str]) -> str:
@@ -357,5 +357,5 @@ def _history(state: ShotState, clean: Cleaner, linker: Linker) -> tuple[Past, ..
 
 def _cost_of(attempt: Attempt) -> str:
     if attempt.is_charged:
-        return f"${as_text(attempt.cost_usd)}"
-    return f"${as_text(attempt.cost_usd)}?" if attempt.status in POSSIBLY_CHARGED else "$0"
+        return dollars_exactly(attempt.cost_usd)
+    return f"{dollars_exactly(attempt.cost_usd)}?" if attempt.status in POSSIBLY_CHARGED else "$0"

@@ -32,7 +32,7 @@ from veopipe.report.pages import parts_of, seams_by_part
 from veopipe.report.rows import Report
 from veopipe.report.seams import seams_of
 from veopipe.report.showing import Linker
-from veopipe.takes.money import as_text, dollars, dollars_to_come
+from veopipe.takes.money import dollars, dollars_exactly, dollars_to_come
 from veopipe.takes.status import Status
 from veopipe.takes.take import Spending, attempts_of, spending
 from veopipe.text import counted, printable
@@ -234,7 +234,7 @@ def _policy(style: str, script: str) -> str:
 
 def _exactly(amount: Decimal) -> str:
     """An amount with all its digits, where a page shows fewer; else an empty text."""
-    exact = f"${as_text(amount)}"
+    exact = dollars_exactly(amount)
     return exact if exact not in {dollars(amount), dollars_to_come(amount)} else ""
 
 

@@ -59,10 +59,16 @@ class Entry:
             "task_id": last.task_id,
         }
 
+    @property
+    def _ordered(self) -> str | None:
+        """When its create was, unless that is since when it waits: by that time a gateway's console finds it."""
+        last = self.take.last
+        return last.submitted_at if last.submitted_at != last.since else None
+
     def facts(self) -> list[tuple[str, str]]:
         """Names and values for people."""
         known = self.as_json()
-        facts = [("why", known["message"] or known["reason"])]
+        facts = [("why", known["message"] or known["reason"]), ("ordered", self._ordered)]
         facts += [
             (name.replace("_", " "), known[name]) for name in ("model", "prompt", "gateway", "request_id", "task_id")
         ]

@@ -27,14 +27,21 @@ def as_text(amount: Decimal) -> str:
 
     This is the form of every money value in files and JSON reports.
     """
-    exact = amount.normalize()
-    exponent = exact.as_tuple().exponent
-    places = max(2, -exponent) if isinstance(exponent, int) else 2
-    return f"{exact:.{places}f}"
+    return f"{amount:.{_places(amount)}f}"
+
+
+def _places(amount: Decimal) -> int:
+    exponent = amount.normalize().as_tuple().exponent
+    return max(2, -exponent) if isinstance(exponent, int) else 2
+
+
+def dollars_exactly(amount: Decimal) -> str:
+    """An amount with all its digits, for people: `$0.30`, `$0.0695`, `$1,200.00`."""
+    return f"${amount:,.{_places(amount)}f}"
 
 
 def dollars(amount: Decimal) -> str:
-    """What was spent, for people: to the cent, `$3.71`; anything below a cent is one, so that it is never nothing."""
+    """What was spent, for people: to the cent, `$3.71`, `$1,200.00`. Anything above 0 and below a cent is a cent."""
     return _to_the_cent(amount, ROUND_HALF_UP)
 
 
@@ -45,12 +52,12 @@ def dollars_to_come(amount: Decimal) -> str:
 
 def dollars_left(amount: Decimal) -> str:
     """What may still be spent, for people: rounded down to the cent, so that as much as is shown is really left."""
-    return f"${amount.quantize(_CENT, ROUND_FLOOR)}"
+    return f"${amount.quantize(_CENT, ROUND_FLOOR):,}"
 
 
 def _to_the_cent(amount: Decimal, rounding: str) -> str:
     rounded = amount.quantize(_CENT, rounding)
-    return f"${max(rounded, _CENT) if amount > 0 else rounded}"
+    return f"${max(rounded, _CENT) if amount > 0 else rounded:,}"
 
 
 @dataclass(slots=True)

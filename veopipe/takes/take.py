@@ -16,7 +16,7 @@ from typing import Any
 
 from veopipe.takes.order import Order, key_of
 from veopipe.takes.origin import VIDEOS, is_local
-from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, Event, Status, after
+from veopipe.takes.status import CHARGED, POSSIBLY_CHARGED, UNKNOWN_OUTCOME, Event, Status, after
 from veopipe.values import dataclass
 
 
@@ -130,6 +130,13 @@ class Attempt:
     def is_local(self) -> bool:
         """Whether a gateway on this machine has it: such a take satisfies no real run."""
         return is_local(self.gateway)
+
+    @property
+    def since(self) -> str:
+        """Since when it stands where it stands, UTC, ISO 8601. In doubt: since its create, by which it is looked up."""
+        if self.settled_at is None or self.status in UNKNOWN_OUTCOME:
+            return self.submitted_at
+        return self.settled_at
 
     @property
     def cost_usd(self) -> Decimal:

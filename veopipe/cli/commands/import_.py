@@ -18,7 +18,7 @@ from veopipe.manifest import csv, families
 from veopipe.manifest.shots import load_manifest
 from veopipe.profiles.profile import Model, Profile
 from veopipe.profiles.reading import built_in as built_in_profile
-from veopipe.takes.money import as_text
+from veopipe.takes.money import dollars_exactly
 from veopipe.text import counted
 
 
@@ -43,7 +43,7 @@ def command(source: Path, output: Path, ignored: tuple[str, ...], own: tuple[str
     if not any("model" in shot for shot in shots.values()):
         cheapest = _cheapest(built_in_profile())
         head["defaults"] = {"model": cheapest.name}
-        say(f"{source} has no model column: {cheapest.name} (${as_text(_usual_price(cheapest))} a call) for all")
+        say(f"{source} has no model column: {cheapest.name} ({dollars_exactly(_usual_price(cheapest))} a call) for all")
     text = yaml.dump({**head, "shots": shots})
     with files.writing(output):
         files.replace(output.absolute(), text.encode())

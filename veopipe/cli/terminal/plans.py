@@ -15,7 +15,7 @@ from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words
-from veopipe.takes.money import as_text, dollars_to_come
+from veopipe.takes.money import dollars_exactly, dollars_to_come
 from veopipe.takes.status import UNKNOWN_OUTCOME
 from veopipe.text import counted, printable
 
@@ -153,7 +153,7 @@ def _totals(plan: Plan, cap: Decimal | None) -> Iterable[Text]:
     yield Text(f"Cost: {cost} for {counted(len(creates), 'create')}{at_worst}", "bold")
     if cap is not None:
         short = plan.cost_usd - cap
-        yield Text(f"Cap: ${as_text(cap)}" + (f", {dollars_to_come(short)} too little" if short > 0 else ""))
+        yield Text(f"Cap: {dollars_exactly(cap)}" + (f", {dollars_to_come(short)} too little" if short > 0 else ""))
     yield from _compared(creates)
 
 

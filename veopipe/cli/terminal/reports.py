@@ -45,7 +45,7 @@ def show_waiting(entries: Iterable[Entry]) -> None:
         standing, last = LEGEND[entry.status], entry.take.last
         text = Text(entry.shot, "bold").append(f" take {entry.take.number}: ", "not bold")
         text.append(standing.word, standing.colour)
-        show_indented(console, text.append(f" since {last.submitted_at}, {dollars(last.price_usd)}", "not bold"), 0)
+        show_indented(console, text.append(f" since {last.since}, {dollars(last.price_usd)}", "not bold"), 0)
         for name, value in entry.facts():
             show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))
 

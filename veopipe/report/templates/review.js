@@ -53,7 +53,8 @@ function count(item) {
   const two = item.card.querySelector(".badge.two-picks");
   if (two) two.hidden = !item.shows.undecided;
 }
-const dollars = (micros) => `$${(Math.ceil(micros / 1e4) / 100).toFixed(2)}`;  // up to the cent, as all that is to come
+const dollars = (micros) => (Math.ceil(micros / 1e4) / 100)  // up to the cent, as all that is to come
+  .toLocaleString("en-US", { style: "currency", currency: "USD" });
 function summary(drafts) {
   const said = drafts.map((take) => [take, now(take)]);
   const number = (verdict) => said.filter(([take, each]) => each.verdict === verdict && take.record.verdict !== verdict).length;
