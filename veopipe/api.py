@@ -142,8 +142,10 @@ class Project:
         return self.look().plan()
 
     def look(self) -> OpenLedger:
-        """Its ledger as it is now, for whoever asks several things of one moment. Changes nothing."""
-        return self.loaded.opened()
+        """Its ledger as it is now, for whoever asks several things of one moment. Tells of it, changes nothing."""
+        ledger = self.loaded.opened()
+        _remark(self, ledger)
+        return ledger
 
     @property
     def is_running(self) -> bool:
@@ -228,8 +230,7 @@ class Project:
         from veopipe.run import verify
 
         with _changing(self, self.tell) as ledger:
-            for remark in ledger.remarks:
-                self.tell(remark)
+            _remark(self, ledger)
             try:
                 findings = asyncio.run(verify.inspect(ledger, content=content))
             except OSError as error:
@@ -297,6 +298,7 @@ class Project:
         if sum((task_id is not None, not_charged, write_off)) != 1:
             raise UsageError("say one of task_id, not_charged, write_off")
         with _changing(self, self.tell) as ledger:
+            _remark(self, ledger)
             _see_that_it_is_newest(ledger)
             store = ledger.store
             for sentence in ledger.take_in_rescued():  # what an answer has said needs no person
@@ -324,6 +326,7 @@ class Project:
         from veopipe.run import looking  # as in `carry_out`
 
         with _changing(self, self.tell) as ledger:
+            _remark(self, ledger)
             _see_that_it_is_newest(ledger)
             for sentence in ledger.take_in_rescued():
                 self.tell(sentence)
@@ -346,7 +349,7 @@ class Project:
             InvalidInput: a review file has an error.
             EnvironmentFault: a review file, or a finished name, can't be written.
         """
-        ledger = self.look()
+        ledger = self.loaded.opened()
         changed = decide(ledger.reviews, ledger.store.shots, decisions)
         review.write(self.loaded.places, changed)
         try:
@@ -368,6 +371,13 @@ def _changing(film: Project, tell: Callable[[str], None]) -> Iterator[OpenLedger
             yield ledger
         except NotRecorded as error:
             raise EnvironmentFault(str(error)) from None
+
+
+def _remark(film: Project, ledger: OpenLedger) -> None:
+    """Tell what people should know of a ledger's files before they read anything else."""
+    renamed = project.rename_remark(ledger)
+    for remark in [*ledger.remarks, *([renamed] if renamed is not None else [])]:
+        film.tell(remark)
 
 
 def _see_that_it_is_newest(ledger: OpenLedger) -> None:

@@ -21,7 +21,7 @@ from veopipe.documents import standins
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, Problem, UsageError
 from veopipe.film import review
 from veopipe.gateway.address import Address, parse_base_url
-from veopipe.ledger import owner, rescue
+from veopipe.ledger import leftovers, moves, owner, rescue
 from veopipe.ledger.ledgerfile import Ledger, Mark
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store, open_store
@@ -89,7 +89,7 @@ class Choices:
         Args:
             selecting: with the options that choose shots and attempts: all that a plan of these choices allows.
         """
-        words = [str(self.manifest)]
+        words = [moves.typed(str(self.manifest))]
         if self.pipeline is not None:
             words += ["-p", self.pipeline]
         if self.base_url is not None:
@@ -206,7 +206,7 @@ class OpenLedger:
                 f'{where}: {name} is no state file of its own: its "shot" says {shot}, so nothing is read from it; '
                 f'if it is another record, let its "shot" be {name.removesuffix(".json")}'
             )
-        return said
+        return [*said, *_left_behind(self)]
 
     def look_again(self) -> None:
         """Read what people said of takes since it was opened.
@@ -311,6 +311,21 @@ class OpenLedger:
         """All attempts of the selected shots; when nothing is selected, of shots that left the manifest, too."""
         chosen = self.project.wanted if self.project.choices.selects else self.store.shots
         return attempts_of(state for shot, state in self.store.shots.items() if shot in chosen)
+
+
+def _left_behind(ledger: OpenLedger) -> Iterator[str]:
+    """What lies under an earlier name of a list whose ledger was moved by hand."""
+    places, states = ledger.project.places, ledger.store.shots
+    if states and not places.simulated:
+        takes = [take for state in states.values() for take in state.takes]
+        yield from leftovers.videos(places, ledger.head.id, takes)
+        yield from review.left_behind(places, ledger.reviews, takes)
+
+
+def rename_remark(ledger: OpenLedger) -> str | None:
+    """What a run would be told if the list was renamed and its ledger wasn't; a rehearsal just begins anew."""
+    places = ledger.project.places
+    return owner.renamed(places) if ledger.head.is_new and not places.simulated else None
 
 
 @dataclass(frozen=True, slots=True)

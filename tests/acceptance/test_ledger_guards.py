@@ -574,3 +574,121 @@ def test_a_task_of_another_gateway_stays_there_and_the_report_names_it(film: Fil
     gateway.clear_faults()
     assert film.run().statuses == {"a": "verified"}
     assert len(gateway.ledger) == 1
+
+
+# --- a list that was renamed --------------------------------------------------------------------------
+
+LOOKING = {
+    "plan": 0,
+    "status": 0,
+    "report": 0,
+    "verify": 0,
+    "review": 0,
+    "cut": 0,
+    "resolve": 0,
+    "frame": 2,
+}
+
+
+@pytest.mark.parametrize("verb", LOOKING)
+def test_every_command_that_looks_at_a_renamed_list_names_its_ledger(bought: Film, verb: str) -> None:
+    (bought.folder / "shots.yaml").rename(bought.folder / "film.yaml")
+    told = bought.run(manifest="film.yaml")
+    more = ("a", "-o", "a.png") if verb == "frame" else ()
+
+    looked = bought.command(verb, "film.yaml", "-p", "quick.yaml", *more)
+
+    assert looked.code == LOOKING[verb]
+    assert looked.err.count(told.document["error"]) == 1
+    assert looked.err.count(f"move its ledger: {printed_command(told)}\n") == 1
+    carried_out(bought, printed_command(told))
+    assert bought.run(manifest="film.yaml", yes=False).statuses == PAID
+    assert "Was it renamed" not in bought.command(verb, "film.yaml", "-p", "quick.yaml", *more).err
+
+
+def test_a_new_list_a_rehearsal_and_a_list_beside_another_are_no_renamed_ones(bought: Film) -> None:
+    bought.list(SHOTS, "other.yaml")
+    assert "renamed" not in bought.command("plan", "other.yaml", "-p", "quick.yaml").err
+    (bought.folder / "shots.yaml").unlink()
+    assert "renamed" in bought.command("status", "other.yaml", "-p", "quick.yaml").err
+    assert "renamed" not in bought.command("status", "other.yaml", "-p", "quick.yaml", "--simulate").err
+    assert bought.run("--new-ledger", manifest="other.yaml").code == 0
+    assert "renamed" not in bought.command("status", "other.yaml", "-p", "quick.yaml").err
+
+
+def moved_by_hand(film: Film, *folders: str) -> None:
+    """Rename the list, and what of it a person thought of."""
+    (film.folder / "shots.yaml").rename(film.folder / "film.yaml")
+    for folder in folders:
+        (film.folder / folder / "shots").rename(film.folder / folder / "film")
+
+
+def joining_command(said: str) -> str:
+    found = re.search(r"(?m): (mkdir -p .* && mv -n .*)$", said)
+    assert found is not None, said
+    return found[1]
+
+
+def test_verdicts_that_were_forgotten_are_named_and_their_command_replaces_none(bought: Film) -> None:
+    for shot in SHOTS:
+        assert bought.command("review", "shots.yaml", shot, "-p", "quick.yaml", "--pick", "1").code == 0
+    moved_by_hand(bought, ".veopipe", "renders")
+    review = bought.folder / "review"
+    words = "what was said of 2 takes of this list lies in review/shots, where it counts for nothing"
+    for verb in ("plan", "status", "report", "verify", "review", "cut"):
+        assert words in bought.command(verb, "film.yaml", "-p", "quick.yaml").err
+
+    assert bought.command("review", "film.yaml", "a", "-p", "quick.yaml", "--reject", "1").code == 0
+    said = bought.run(manifest="film.yaml").err
+    assert words.replace("2 takes", "1 take") in said
+    carried_out(bought, joining_command(said))
+
+    assert "verdict: reject" in (review / "film/a.001.yaml").read_text()
+    assert "verdict: pick" in (review / "film/b.001.yaml").read_text()
+    assert [path.name for path in (review / "shots").iterdir()] == ["a.001.yaml"]
+    assert "counts for nothing" not in bought.command("status", "film.yaml", "-p", "quick.yaml").err
+
+
+def test_verdicts_of_another_list_or_of_other_takes_are_left_out_of_it(bought: Film) -> None:
+    assert bought.command("review", "shots.yaml", "a", "-p", "quick.yaml", "--pick", "1").code == 0
+    moved_by_hand(bought, ".veopipe", "renders")
+    said = bought.folder / "review/shots/a.001.yaml"
+    text = said.read_text()
+    said.write_text(re.sub("sha256:[0-9a-f]{12}", "sha256:0123456789ab", text))
+    assert "counts for nothing" not in bought.command("status", "film.yaml", "-p", "quick.yaml").err
+    said.write_text("{")
+    assert "counts for nothing" not in bought.command("status", "film.yaml", "-p", "quick.yaml").err
+    said.write_text(text)
+    assert "counts for nothing" in bought.command("status", "film.yaml", "-p", "quick.yaml").err
+    bought.list(SHOTS, "shots.yml")  # whoever has that name has these verdicts
+    assert "counts for nothing" not in bought.command("status", "film.yaml", "-p", "quick.yaml").err
+
+
+def test_videos_that_were_forgotten_are_named_and_their_command_brings_them(bought: Film, gateway: Simulator) -> None:
+    """Those of another pipeline too; the run that fetches them again replaces nothing of what is brought."""
+    bought.pipeline("draft.yaml", output="renders/draft", overrides={"seconds": 6})
+    assert bought.run("-p", "draft.yaml").statuses == PAID
+    moved_by_hand(bought, ".veopipe", "review" if (bought.folder / "review").exists() else "renders/draft")
+    shutil.copytree(bought.folder / "renders/shots", bought.folder / "renders/backup")
+    (bought.folder / "renders/backup/.ledger").unlink()
+    said = bought.command("status", "film.yaml", "-p", "quick.yaml").err
+    words = "2 takes of this list lie in renders/shots/takes, and not in renders/film/takes: "
+    assert (words in said, "backup" in said, "draft" in said) == (True, False, False)
+
+    carried_out(bought, joining_command(said))
+
+    assert "takes of this list" not in bought.command("status", "film.yaml", "-p", "quick.yaml").err
+    run = bought.run(manifest="film.yaml", yes=False)
+    assert (run.code, run.statuses) == (0, PAID)
+    assert bought.command("verify", "film.yaml", "-p", "quick.yaml").code == 0
+    assert len(gateway.ledger) == 4
+
+
+def test_a_renamed_list_whose_videos_were_moved_first_is_told_the_command_for_the_rest(bought: Film) -> None:
+    moved_by_hand(bought, "renders")
+    told = bought.run(manifest="film.yaml")
+    assert (told.code, "Was it renamed" in told.document["error"]) == (2, True)
+    first = told.document["hint"].partition("\n")[0].removeprefix("move its ledger: ")
+    assert first == "mv .veopipe/shots .veopipe/film"
+    carried_out(bought, first)
+    assert bought.run(manifest="film.yaml", yes=False).statuses == PAID

@@ -21,9 +21,11 @@ from veopipe import files
 from veopipe.documents import schema, yaml
 from veopipe.documents.nodes import MappingNode, plain
 from veopipe.documents.problems import Findings, Place, Rule
-from veopipe.errors import EnvironmentFault, InvalidInput, Problem
+from veopipe.errors import EnvironmentFault, InvalidInput, Problem, VeopipeError
 from veopipe.film import shortform
+from veopipe.ledger import leftovers, moves
 from veopipe.ledger.paths import Places
+from veopipe.takes.take import Take
 from veopipe.takes.verdict import Review, Reviews, Verdict
 from veopipe.text import counted, printable
 
@@ -65,6 +67,27 @@ def read(places: Places) -> Reviews:
     if problems:
         raise InvalidInput(f"{counted(len(problems), 'error')} in review files: nothing was sent", tuple(problems))
     return Reviews(found, places.output_base)
+
+
+def left_behind(places: Places, reviews: Reviews, takes: Sequence[Take]) -> Iterator[str]:
+    """For people: what was said of takes of this list under an earlier name of it, and counts for nothing.
+
+    Args:
+        places: of the list.
+        reviews: what is said of its takes.
+        takes: on record.
+    """
+    for name in leftovers.of_gone_lists(places, "review"):
+        try:
+            there = read(replace(places, manifest=places.manifest.with_name(f"{name}.yaml")))
+        except VeopipeError:  # whose it is, nobody can say
+            continue
+        if count := sum(there.of(take) is not None and reviews.of(take) is None for take in takes):
+            old, new = f"review/{name}", f"review/{places.name}"
+            yield (
+                f"what was said of {counted(count, 'take')} of this list lies in {printable(old)}, where it counts for "
+                f"nothing: {moves.joins(places, old, new, '.yaml')}"
+            )
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -67,8 +67,18 @@ def _move(places: Places, target: Path, base: str, name: str) -> str:
 
 def mv(places: Places, old: str, new: str) -> str:
     """The command that renames something beside the manifest, wherever a person types it."""
-    names = [_typed(places, old), _typed(places, new)]
-    return shlex.join(["mv", *(["--"] if any(name.startswith("-") for name in names) else []), *names])
+    return shlex.join(["mv", _typed(places, old), _typed(places, new)])
+
+
+def joins(places: Places, old: str, new: str, ending: str) -> str:
+    """The command that moves the files of one folder beside the manifest into another; it replaces none there."""
+    target = shlex.quote(_typed(places, new))
+    return f"mkdir -p {target} && mv -n {shlex.quote(_typed(places, old))}/*{ending} {target}/"
+
+
+def typed(path: str) -> str:
+    """A path as a word of a command: one that begins with a dash would be taken for an option."""
+    return f"./{path}" if path.startswith("-") else path
 
 
 def status(places: Places) -> str:
@@ -84,7 +94,7 @@ def git_checkout(places: Places, path: str) -> str:
 
 def _typed(places: Places, path: str) -> str:
     """A path beside the manifest as it is typed in the working folder: another one may have a ledger of that name."""
-    return path if _is_here(places) else str(places.manifest.parent / path)
+    return typed(path if _is_here(places) else str(places.manifest.parent / path))
 
 
 def _is_here(places: Places) -> bool:

@@ -110,32 +110,38 @@ def _check_output(places: Places, ledger: Ledger) -> None:
     """See that the output folder is this ledger's, or nobody's. A store isn't asked here: a run does that."""
     if is_prefix(places.output_base):
         return
-    owner = _owner_of(places.output, ledger.id)
+    owner = owner_of(places.output, ledger.id)
     if owner is None or owner == ledger.id:
         return
     where = f"{places.output_base}/{places.name}"
     away = f"{places.output_base}/{moves.free(places.output).name}"
-    hint = f"if its videos aren't this list's, move the folder away: {moves.mv(places, where, away)}"
+    off = hint = f"if its videos aren't this list's, move the folder away: {moves.mv(places, where, away)}"
     if ledger.is_new:  # else a checkout would replace records that are nowhere else
         hint = f"bring its ledger back: {moves.git_checkout(places, f'{places.ledger_base}/{places.name}')}\n{hint}"
     for other, theirs in _neighbours(places, strictly=False):
-        if theirs.id == owner:
-            target = places.output.with_name(other.name)
-            steps = [moves.mv(places, where, f"{places.output_base}/{other.name}")]
-            if os.path.lexists(target):  # exchanged, perhaps: both get their places
-                steps = [
-                    moves.mv(places, where, away),
-                    moves.mv(places, f"{places.output_base}/{other.name}", where),
-                    moves.mv(places, away, f"{places.output_base}/{other.name}"),
-                ]
-            hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {' && '.join(steps)}"
+        if theirs.id != owner:
+            continue
+        if ledger.is_new and not _is_there(places, other, theirs):  # the list was renamed, and its videos moved first
+            raise LedgerRefused(_renamed_words(places, other, theirs), hint=f"{_moving_words(places, other)}\n{off}")
+        steps = _videos_to(places, other.name, where, away)
+        hint = f"they are the videos of {printable(theirs.manifest)}; move them to its name: {' && '.join(steps)}"
     raise LedgerRefused(
         f"{where} belongs to another ledger (its .ledger says {printable(owner[:12])}…)",
         hint=hint,
     )
 
 
-def _owner_of(output: Path, guess: str | None = None) -> str | None:
+def _videos_to(places: Places, name: str, where: str, away: str) -> list[str]:
+    """The commands that give the videos in `where` to the list called `name`."""
+    theirs = f"{places.output_base}/{name}"
+    if not os.path.lexists(places.output.with_name(name)):
+        return [moves.mv(places, where, theirs)]
+    return [
+        moves.mv(places, *names) for names in ((where, away), (theirs, where), (away, theirs))
+    ]  # exchanged, perhaps
+
+
+def owner_of(output: Path, guess: str | None = None) -> str | None:
     """The id of the ledger that an output folder belongs to; a pointer to a file that holds `guess` says so, too."""
     try:
         text = files.read_bounded(output / ".ledger", 256)
@@ -152,7 +158,7 @@ def _owner_of(output: Path, guess: str | None = None) -> str | None:
 
 def _lost_id(places: Places) -> str | None:
     """The id that state files without a `ledger.json` had, as far as their output remembers it."""
-    return _owner_of(places.output) if _has_state(places) and not is_prefix(places.output_base) else None
+    return owner_of(places.output) if _has_state(places) and not is_prefix(places.output_base) else None
 
 
 def _has_state(places: Places) -> bool:
@@ -207,14 +213,29 @@ def refuse_if_renamed(places: Places) -> None:
         LedgerRefused: with the command that moves the other ledger here, its videos, and what was said of them.
     """
     for other, found in _neighbours(places):
-        if _is_there(places, other, found):
-            continue
-        raise LedgerRefused(
-            f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
-            f"{_whose(places, found)} Then nothing needs to be bought again",
-            hint=f"move its ledger: {moves.renames(places, other.name)}\n"
-            "if this is a new list, start a ledger of its own: add --new-ledger",
-        )
+        if not _is_there(places, other, found):
+            hint = f"{_moving_words(places, other)}\nif this is a new list, start a ledger of its own: add --new-ledger"
+            raise LedgerRefused(_renamed_words(places, other, found), hint=hint)
+
+
+def renamed(places: Places) -> str | None:
+    """What such a run would be told, for commands that only look; None: nothing, as far as can be seen."""
+    with suppress(OSError):
+        for other, found in _neighbours(places, strictly=False):
+            if not _is_there(places, other, found):
+                return f"{_renamed_words(places, other, found)}\n{_moving_words(places, other)}"
+    return None
+
+
+def _renamed_words(places: Places, other: Path, found: Ledger) -> str:
+    return (
+        f"no ledger for {places.manifest.name}, but {places.ledger_base}/{other.name} is the ledger of "
+        f"{_whose(places, found)} Then nothing needs to be bought again"
+    )
+
+
+def _moving_words(places: Places, other: Path) -> str:
+    return f"move its ledger: {moves.renames(places, other.name)}"
 
 
 def _whose(places: Places, found: Ledger) -> str:
@@ -376,7 +397,7 @@ def claim_output(places: Places, ledger: Ledger) -> None:
         files.make_folder(takes)
         if not os.access(takes, os.W_OK):  # before anything is paid for that would find no place there
             raise PermissionError(errno.EACCES, f"{takes.name}/ in it can't be written")
-        if _owner_of(places.output, ledger.id) is None:
+        if owner_of(places.output, ledger.id) is None:
             files.claim(places.output / ".ledger", f"{ledger.id}\n".encode())
     except OSError as error:
         raise EnvironmentFault(f"{places.output} can't be used: {_said(error)}") from None

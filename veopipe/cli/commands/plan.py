@@ -42,8 +42,6 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     code = ExitCode.CHANGES if detailed_exitcode and permission.has_work(plan) else ExitCode.OK
     ahead = prospect(ledger, plan)
     document = _document(ledger, plan, ahead)
-    for remark in ledger.remarks:
-        say(remark)
     if output:
         permission.write(output, document, ledger=loaded.places.folder)
     if format_ == "json":

@@ -55,7 +55,7 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
     html is a contact sheet, to be kept where its videos are: one file, or several above 1,000 shots. junit and markdown
     are for CI.
     """
-    film = Project.of(Choices(manifest, **options))
+    film = Project.of(Choices(manifest, **options), say)
     kind, output = _chosen(film.loaded.places, format_, output, open_=open_)
     ledger = film.look()
     report = film.report_of(ledger)

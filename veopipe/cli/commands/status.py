@@ -28,8 +28,6 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
     ledger = film.look()
     late = unfetched(ledger)
     report = replace(film.report_of(ledger), warnings=(late.words(),) if late is not None else ())
-    for remark in ledger.remarks:
-        say(remark)
     if format_ == "json":
         emit(report.as_json())
         return 0
