@@ -206,7 +206,7 @@ class Project:
             return
         from veopipe.simulator import server  # an extra, and heavy
 
-        with owner.locked(self.loaded.places):
+        with owner.locked(self.loaded.places, look=self.loaded.choices.command("status")):
             pass  # if another rehearsal is on, its simulator has the folder: that is said as for any run
         provider, folder = self.loaded.pipeline.provider, self.loaded.places.folder / "gateway"
         options = server.Options(folder=folder, dialect=provider.profile.dialect, account_user=provider.account_user)
@@ -366,7 +366,8 @@ class Project:
 @contextlib.contextmanager
 def _changing(film: Project, tell: Callable[[str], None]) -> Iterator[OpenLedger]:
     """Hold the lock, with the records as they are now; what can't be recorded is an `EnvironmentFault`."""
-    with owner.locked(film.loaded.places, tell), contextlib.closing(film.loaded.opened()) as ledger:
+    status = film.loaded.choices.command("status")
+    with owner.locked(film.loaded.places, tell, status), contextlib.closing(film.loaded.opened()) as ledger:
         try:
             yield ledger
         except NotRecorded as error:
@@ -424,17 +425,15 @@ def _delivered(ledger: OpenLedger, shot: str, number: int | None) -> Take:
     delivered = {take.number: take for take in takes if take.file is not None}
     chosen = delivered.get(_chosen(ledger, plan.choices.get(shot), takes) if number is None else number)
     if chosen is None:
-        raise _nothing_of(shot, number, delivered)
+        raise _nothing_of(shot, number, delivered, ledger.project.choices.command("run", "--only", shot))
     return chosen
 
 
-def _nothing_of(shot: str, number: int | None, delivered: Iterable[int]) -> UsageError:
-    """That a shot has no such take, and which ones it has."""
+def _nothing_of(shot: str, number: int | None, delivered: Iterable[int], run: str) -> UsageError:
+    """That a shot has no such take, and which ones it has; `run` orders one."""
     what = "chosen take that is verified" if number is None else f"take {number} with a file"
     there = ", ".join(map(str, delivered))
-    return UsageError(
-        f"{shot} has no {what}", hint=f"say which with --take: {there}" if there else "veopipe run makes one"
-    )
+    return UsageError(f"{shot} has no {what}", hint=f"say which with --take: {there}" if there else f"{run} makes one")
 
 
 def _chosen(ledger: OpenLedger, choice: Choice | None, takes: Sequence[Take]) -> int:

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from veopipe.film.editing import Editing
 
 
+_ASKING = frozenset({"plan", "run"})
+"""Commands that ask, or price, another gateway than the pipeline's by `--base-url`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the command line says about a manifest.
@@ -83,23 +87,30 @@ class Choices:
         named = not self.only or any(fnmatch.fnmatchcase(shot, glob) for glob in self.only)
         return named and (not self.tags or not set(self.tags).isdisjoint(tags))
 
-    def words(self, *, selecting: bool = False) -> str:
-        """What another command about the same list needs behind its verb, as a person would type it.
+    def command(self, what: str, *more: str, selecting: bool = False) -> str:
+        """A whole command about the same list, as a person types it in this folder.
 
         Args:
+            what: its verb, and options of its own: `run --retry-failed`.
+            more: what else stands behind its list, such as a shot.
             selecting: with the options that choose shots and attempts: all that a plan of these choices allows.
         """
-        words = [moves.typed(str(self.manifest))]
+        return " ".join(self.typed(what, *more, selecting=selecting))
+
+    def typed(self, what: str, *more: str, selecting: bool = False) -> tuple[str, ...]:
+        """The words of that command, each as it is typed."""
+        verb, *options = what.split()
+        words = ["veopipe", verb, moves.typed(str(self.manifest))]
         if self.pipeline is not None:
             words += ["-p", self.pipeline]
-        if self.base_url is not None:
+        if self.base_url is not None and verb in _ASKING:
             words += ["--base-url", self.base_url]
         words += ["--simulate"] * self.simulate
         if selecting:
             words += [word for glob in self.only for word in ("--only", glob)]
             words += [word for tag in self.tags for word in ("--tag", tag)]
             words += ["--retry-failed"] * self.retry_failed + ["--refresh"] * self.refresh
-        return printable(shlex.join(words), None)
+        return tuple(printable(shlex.quote(word), None) for word in (*words, *more, *options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +419,9 @@ def _manifest_path(written: Path) -> Path:
     if not path.exists():
         if (away := standins.of(path)) is not None:
             raise UsageError(f"{written}: {away}")
-        raise UsageError(f"there is no {written}", hint="veopipe init makes a small list to start from")
+        folder = [] if written.parent == Path() else [moves.typed(str(written.parent))]
+        command = printable(shlex.join(["veopipe", "init", *folder]), None)
+        raise UsageError(f"there is no {written}", hint=f"{command} makes a small list to start from")
     return path.parent.resolve() / path.name
 
 

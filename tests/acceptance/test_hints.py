@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING
 
+import pytest
+
+from veopipe.ledger import owner
+from veopipe.ledger.paths import Places
+
 if TYPE_CHECKING:
-    from tests.harness.film import Film
+    from tests.harness.film import Film, Result
     from veopipe.simulator.server import Simulator
 
 
@@ -39,3 +45,157 @@ def test_large_sums_have_separators_for_people_and_none_in_documents(film: Film)
     assert re.findall(r"\$[0-9,.]*[0-9]", text) == ["$1,234.50", "$1,234.50", "$1,000,000.00"]
     document = film.command("plan", "shots.yaml", "-p", "quick.yaml", "--format", "json").document
     assert (document["cost_usd"]["planned"], document["cost_usd"]["cap"]) == ("1234.50", "1000000.00")
+
+
+def hinted(said: str, verb: str) -> str:
+    """The first whole command of that verb in what was said."""
+    found = re.search(rf"veopipe {verb} [^\n]*", said)
+    assert found is not None, said
+    return found[0]
+
+
+def typed(film: Film, line: str) -> Result:
+    """Type a line into a shell: commands of veopipe, each if those before it went well."""
+    for command in line.split(" && "):
+        name, *words = shlex.split(command)
+        assert name == "veopipe"
+        done = film.command(*words)
+        assert done.code == 0, done
+    return done
+
+
+@pytest.mark.parametrize("name", ["my film.yaml", "-dash.yaml", "it's $HOME.yaml"])
+def test_who_has_a_take_in_doubt_can_type_each_command_as_it_is_told(film: Film, gateway: Simulator, name: str) -> None:
+    gateway.order_fault("lost_response", times=1)
+    film.list({"a": "one"}, name)
+    run = ("run", "-p", "quick.yaml", "--base-url", film.base_url, "--yes", "--", name)
+    ended = film.command(*run)
+    listed = typed(film, hinted(ended.out, "resolve"))
+    assert "a take 1: in doubt since" in listed.out
+    for verb in ("plan", "status"):
+        said = film.command(verb, "-p", "quick.yaml", "--", name)
+        assert typed(film, hinted(said.out, "resolve")).out == listed.out
+
+    done = typed(film, re.search(r"veopipe .* --not-charged", listed.err)[0])
+
+    again = typed(
+        film, hinted(done.err, "run").removesuffix(" may order it again") + f" --base-url {film.base_url} --yes"
+    )
+    assert "1 verified" in again.out
+    assert len(gateway.charged) == 2  # the person erred
+
+
+def test_a_command_of_a_hint_leads_to_the_list_from_where_it_is_typed(film: Film, gateway: Simulator) -> None:
+    gateway.order_fault("stuck_in_progress", times=None)
+    film.pipeline(poll__timeout="300ms")
+    film.list({"a": "one"})
+    (film.folder / "elsewhere").mkdir()
+    manifest, pipeline = str(film.folder / "shots.yaml"), str(film.folder / "quick.yaml")
+    film.run()
+    film.folder /= "elsewhere"
+    for path in (manifest, "../shots.yaml"):
+        listed = film.command("resolve", path, "-p", pipeline)
+        given_up = re.search(r"give it up +(veopipe .*)", listed.err)[1]
+        assert given_up == f"veopipe resolve {path} -p {pipeline} a --write-off"
+    assert "a take 1: abandoned" in typed(film, given_up).err
+
+
+def test_a_plan_that_is_none_or_too_old_is_made_anew_by_the_command_that_is_told(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list({"a": "one", "b": "two"})
+    plan = film.folder / "my plan.json"
+    run = ("--plan", plan.name, "--only", "a")
+    for content in (None, "notes of mine", "{}"):
+        if content is not None:
+            plan.write_text(content)
+        refused = film.run(*run, yes=False)
+        assert refused.code == 2
+        made = typed(film, hinted(refused.document["hint"], "plan"))
+        assert "carry it out with: veopipe run shots.yaml" in made.err
+        if content is not None:
+            assert plan.read_text() == content  # no plan of ours: left alone
+            plan.unlink()
+    (film.folder / "my plan-2.json").rename(plan)
+    film.list({"a": "another", "b": "two"})
+    refused = film.run(*run, yes=False)
+    assert (refused.code, "doesn't allow 1 create" in refused.document["error"]) == (2, True)
+    made = typed(film, hinted(refused.document["hint"], "plan"))
+    done = typed(film, hinted(made.err, "run"))
+    assert "1 verified" in done.out
+    assert [entry["shot"] for entry in film.log() if entry["event"] == "verified"] == ["a"]
+
+
+def test_a_frame_of_nothing_a_list_that_is_gone_and_a_run_that_is_on_name_what_helps(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list({"a": "one", "b": "two"})
+    refused = film.command("frame", "shots.yaml", "a", "-p", "quick.yaml", "-o", "a.png")
+    assert "veopipe run shots.yaml -p quick.yaml --only a makes one" in refused.err
+    gone = film.command("plan", "my new film/shots.yaml")
+    made = typed(film, hinted(gone.err, "init").removesuffix(" makes a small list to start from"))
+    assert "my new film/shots.yaml is made" in made.out
+    with owner.locked(Places(film.folder / "shots.yaml", ".veopipe", "renders")):
+        busy = film.run()
+    assert busy.code == 7
+    assert typed(film, hinted(busy.document["hint"], "status")).code == 0
+    assert gateway.ledger == []
+
+
+def test_an_order_whose_record_is_gone_is_given_up_by_the_command_that_is_told(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "one", "b": "two"})
+    film.run()
+    (film.folder / ".veopipe/shots/state/a.json").unlink()
+    for path in (film.folder / "renders/shots").rglob("a*.mp4"):
+        path.unlink()
+    planned = film.command("plan", "shots.yaml", "-p", "quick.yaml", "--base-url", film.base_url)
+    assert "1 to keep, 1 to hold" in planned.out
+    listed = typed(film, hinted(planned.out, "resolve"))
+    assert hinted(listed.err, "resolve") == "veopipe resolve shots.yaml -p quick.yaml a --write-off"
+    typed(film, hinted(listed.err, "resolve"))
+    assert film.run().statuses == {"a": "verified", "b": "verified"}
+    assert len(gateway.charged) == 3
+
+
+def test_a_plan_numbers_the_takes_of_a_shot_that_has_several(film: Film, gateway: Simulator) -> None:
+    film.list({"a": {"prompt": "one", "takes": 3}, "b": "two"})
+    film.run()
+    assert film.command("review", "shots.yaml", "a", "-p", "quick.yaml", "--pick", "2", "--reject", "3").code == 0
+    plan = ("plan", "shots.yaml", "-p", "quick.yaml", "--base-url", film.base_url)
+    lines = [re.split(r"  +", line) for line in film.command(*plan).out.splitlines()]
+    assert [(line[0], line[-1]) for line in lines if line[0] in {"a", "b"}] == [
+        ("a", "take 1: verified"),
+        ("a", "take 2: verified, picked"),
+        ("a", "take 3: verified, rejected"),
+        ("b", "verified"),
+    ]
+    reasons = [entry["reason"] for entry in film.command(*plan, "--format", "json").document["shots"]]
+    assert reasons == ["verified", "verified, picked", "verified, rejected", "verified"]
+
+
+def test_a_film_that_cannot_be_locked_is_told_what_to_type(film: Film, gateway: Simulator) -> None:
+    chained = {"prompt": "three", "input_reference": {"shot": "a", "frame": "last"}}
+    film.list({"a": {"prompt": "one", "takes": 2}, "b": chained})
+    film.run()
+
+    def review(*words: str) -> None:
+        assert film.command("review", "shots.yaml", "-p", "quick.yaml", *words).code == 0
+
+    review("a", "--pick", "1")
+    film.run()
+    cut = ("cut", "shots.yaml", "-p", "quick.yaml", "--lock")
+    refused = film.command(*cut)
+    assert (refused.code, "not locked: nothing was written" in refused.err) == (1, True)
+    typed(film, re.search(r"b: choose it: (.*)", refused.err)[1])
+    assert film.command(*cut).code == 0
+
+    review("a", "--pick", "2")
+    refused = film.command(*cut)
+    steps = re.search(r"b: order it anew: (.*)", refused.err)[1]
+    review_again, run = steps.split(" && ")
+    assert run == "veopipe run shots.yaml -p quick.yaml --only b --refresh"
+    typed(film, review_again)
+    typed(film, f"{run} --base-url {film.base_url} --yes")
+    refused = film.command(*cut)
+    typed(film, re.search(r"b: choose it: (.*)", refused.err)[1])
+    assert film.command(*cut).code == 0

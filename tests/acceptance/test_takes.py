@@ -170,7 +170,7 @@ def test_what_waits_for_a_verdict_names_the_command_that_says_it(film: Film, gat
     film.run()
     waiting = review(film)
     assert "SC01: 2 takes, none picked" in waiting.out
-    assert "veopipe review shots.yaml -p quick.yaml SHOT --pick N" in waiting.err
+    assert "veopipe review shots.yaml -p quick.yaml SC01 --pick N" in waiting.err
 
 
 def test_an_edited_text_begins_with_the_lists_number_anew(film: Film, gateway: Simulator) -> None:

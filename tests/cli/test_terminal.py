@@ -220,7 +220,7 @@ def test_a_plan_fits_the_terminal_and_leaves_nothing_out(columns):
 
 def test_a_plan_shows_what_is_in_doubt_first_and_what_is_bought_again_second():
     lines = scene("plan", 3, 80).lines
-    assert lines[0] == "lost: in doubt since yesterday; see veopipe resolve"
+    assert lines[0] == "lost: in doubt since yesterday; look it up"
     assert lines[1] == "1 shot was already bought; this buys it again: $0.30 (prompt changed)"
     assert lines[2].strip() == "again"
 

@@ -3,16 +3,20 @@
 import os
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 from veopipe.cli.terminal.plans import show_plan
 from veopipe.cli.terminal.progress import Progress
 from veopipe.cli.terminal.reports import show_report
 from veopipe.plan.plan import Action, Item, Plan
+from veopipe.project import Choices
 from veopipe.report.rows import Money, Report, Row
 from veopipe.run.events import Note
 from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt, Delivered, ShotState, Take
+
+CHOICES = Choices(Path("shots.yaml"))
 
 
 def note(event, shot=None, message="", **facts):
@@ -83,10 +87,10 @@ def plan(number):
     items = [item(shot(n), Action.CREATE, "new") for n in range(number)]
     items += [
         item("again", Action.CREATE, "prompt changed", bought_before=True),
-        item("lost", Action.HOLD, "in doubt since yesterday; see veopipe resolve", status=Status.IN_DOUBT),
+        item("lost", Action.HOLD, "in doubt since yesterday; look it up", status=Status.IN_DOUBT),
         item("sc-" + "x" * 61, Action.KEEP, "refused: " + "this prompt isn't allowed here, " * 5 + "sorry"),
     ]
-    show_plan(Plan(tuple(items)), Decimal("20.00"))
+    show_plan(Plan(tuple(items)), Decimal("20.00"), None, CHOICES)
 
 
 def row(name, status, reason=None, file=None):
@@ -106,7 +110,7 @@ def report(number):
         row("wrong", Status.MISMATCHED, "ordered 1280x720, measured 1920x1080", file="takes/wrong.mp4"),
         row("lost", Status.IN_DOUBT, "the request was sent, and no answer came before the connection was cut"),
     ]
-    show_report(Report("shots.yaml", tuple(rows), Money(*[Decimal("0.60")] * 3, Decimal(0))))
+    show_report(Report("shots.yaml", tuple(rows), Money(*[Decimal("0.60")] * 3, Decimal(0))), CHOICES)
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ def assert_permission(text: bytes) -> None:
         path = folder / "plan.json"
         path.write_bytes(text)
         try:
-            allowed = permission.read_permission(path)
+            allowed = permission.read_permission(path, str)
         except UsageError:
             return
     for (shot, fingerprint), (last, price) in allowed.creates.items():

@@ -34,7 +34,7 @@ def test_a_plan_is_the_same_permission_written_and_as_it_is(tmp_path):
 def test_a_plan_allows_its_creates_with_their_further_attempts(tmp_path):
     permission.write(tmp_path / "plan.json", document(), ledger=tmp_path / ".veopipe")
 
-    assert permission.read_permission(tmp_path / "plan.json") == PERMITTED
+    assert permission.read_permission(tmp_path / "plan.json", str) == PERMITTED
 
 
 def test_only_an_older_plan_is_overwritten_and_none_lies_in_the_ledger(tmp_path):
@@ -43,7 +43,7 @@ def test_only_an_older_plan_is_overwritten_and_none_lies_in_the_ledger(tmp_path)
     permission.write(plan, document(), ledger=ledger)
     permission.write(plan, document(Plan(())), ledger=ledger)
 
-    assert permission.read_permission(plan) == permission.Permission()
+    assert permission.read_permission(plan, str) == permission.Permission()
     for path in (other, ledger / "plan.json"):
         with pytest.raises(UsageError, match="left alone"):
             permission.write(path, document(), ledger=ledger)

@@ -266,12 +266,13 @@ def _unheard(_note: str) -> None:
 
 
 @contextmanager
-def locked(places: Places, tell: Callable[[str], None] = _unheard) -> Iterator[None]:
+def locked(places: Places, tell: Callable[[str], None] = _unheard, look: str | None = None) -> Iterator[None]:
     """Hold the ledger's lock: for runs and for every other command that writes.
 
     Args:
         places: whose ledger.
         tell: is given a note for people about who else may write there.
+        look: the command that shows a run which is on; None: that of the default pipeline.
 
     Raises:
         LedgerLocked: another process holds it.
@@ -287,7 +288,7 @@ def locked(places: Places, tell: Callable[[str], None] = _unheard) -> Iterator[N
     except filelock.Timeout:
         raise LedgerLocked(
             f"another run of {places.manifest.name} is on{_holder(places)}",
-            hint=f"wait for it, or look at it: {moves.status(places)}",
+            hint=f"wait for it, or look at it: {look or moves.status(places)}",
         ) from None
     except OSError as error:
         raise EnvironmentFault(

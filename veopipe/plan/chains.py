@@ -166,7 +166,7 @@ def _lack(shot: str, items: Sequence[Item], left: Sequence[Item], picks: int) ->
     if not any(item.wanted for item in items):  # an older take stands in the place of what is wanted
         return _stands(shot, items[0]) if items else f"{shot} has no take"
     if not left:
-        return f"every take of {shot} is rejected: ask for another (veopipe review --again), or pick one"
+        return f"every take of {shot} is rejected: ask for another, or pick one"
     return f"none of the {len(left)} takes of {shot} is picked" if len(left) > 1 else _unusable(shot, left[0])
 
 

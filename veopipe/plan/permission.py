@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from veopipe import files
 from veopipe.errors import UsageError
+from veopipe.ledger import moves
 from veopipe.ledger.reading import strict_json
 from veopipe.plan.plan import Action, Cause, Item, Plan
 from veopipe.takes import money
@@ -152,8 +153,12 @@ class Permission:
         return None
 
 
-def read_permission(path: Path) -> Permission:
+def read_permission(path: Path, make: Callable[[str], str]) -> Permission:
     """What a plan file allows.
+
+    Args:
+        path: of the file.
+        make: gives the command that writes a plan into a file of that name.
 
     Raises:
         UsageError: it is no plan file.
@@ -164,11 +169,12 @@ def read_permission(path: Path) -> Permission:
             raise ValueError(f"its format is {plan['format']!r}, this veopipe knows {FORMAT}")
         allowed = dict(_allowed(entry) for entry in plan["shots"] if entry["action"] in {Action.CREATE, Action.RETRY})
     except OSError as error:
-        raise UsageError(f"the plan {path} can't be read: {error.strerror}") from None
+        hint = None if os.path.lexists(path) else f"make one: {make(str(path))}"
+        raise UsageError(f"the plan {path} can't be read: {error.strerror}", hint=hint) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} is no plan: {printable(str(error))}", hint=f"make one: veopipe plan … -o {path}"
-        ) from None
+        name = path if _is_plan(path) else moves.free(path)  # what isn't a plan is left alone
+        hint = f"make one: {make(str(name))}"
+        raise UsageError(f"{path} is no plan: {printable(str(error))}", hint=hint) from None
     return Permission(allowed)
 
 

@@ -149,7 +149,7 @@ class _Planner:
             items = _around(picks[0], wanted, resolved, items)
         elif picks:
             names = " and ".join(str(name_of(pick)) for pick in picks)
-            items = [_waits(item, f"two picks, {names}: leave one (veopipe review)") for item in items]
+            items = [_waits(item, f"two picks, {names}: leave one") for item in items]
         self._note_choice(wanted, state, items, picks)
         return items
 

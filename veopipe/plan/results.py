@@ -176,11 +176,14 @@ class Result:
         return replace(item, action=Action.KEEP, reason=reason)
 
 
+_DOUBTFUL = "look it up at the gateway, then say what became of it"
+
+
 def open_item(world: World, take: Take, item: Item) -> Item:
     """The item of a take that isn't settled."""
     last = take.last
     if take.status in UNKNOWN_OUTCOME:
-        return replace(item, action=Action.HOLD, reason=f"in doubt since {last.since}; see veopipe resolve")
+        return replace(item, action=Action.HOLD, reason=f"in doubt since {last.since}; {_DOUBTFUL}")
     if take.status is not Status.DOWNLOADED and world.gateway not in {None, last.gateway}:
         how = f"carry it on with the pipeline of that gateway, or --base-url {last.gateway} if it takes this key"
         return replace(item, action=Action.HOLD, reason=f"{take.status} at {last.gateway}; {how}")

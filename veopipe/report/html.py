@@ -15,7 +15,6 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -127,7 +126,7 @@ def _overview(
         "cap": project.cap,
         "widths": _widths(last, project.cap),
         "groups": groups,
-        "about": project.choices.words().split(),
+        "commands": {each: project.choices.typed(each) for each in {group.advice.command for group in groups} if each},
         "notes": [printable(note, None) for note in report.notes],
     }
 
@@ -182,11 +181,11 @@ class _Review:
 
     @classmethod
     def of(cls, ledger: OpenLedger, cards: Sequence[Card], at: str) -> _Review:
-        about = replace(ledger.project.choices, base_url=None).words().split()
+        about = ledger.project.choices.typed("review")[2:]
         return cls(
             ledger.head.id,
             at,
-            tuple(about),
+            about,
             sum(card.choosing.undecided for card in cards),
             sum(_is_stale(card) for card in cards),
             frozenset(card.row.shot for card in cards if _is_new(card, at)),

@@ -110,7 +110,7 @@ _UNSETTLED, _BAD = ExitCode.PENDING, ExitCode.SETTLED_BADLY
 _ROWS = (
     Standing(
         Status.IN_DOUBT, ExitCode.IN_DOUBT, "bold magenta",
-        "in doubt: perhaps paid; look them up, then veopipe resolve",
+        "in doubt: perhaps paid; look them up, then say what you found",
         15, "doubt", "?", "error", _IN_DOUBT,
     ),
     Standing(Status.SUBMITTING, ExitCode.IN_DOUBT, "cyan", "being sent", 5, "open", "◐", "skipped"),
@@ -124,12 +124,12 @@ _ROWS = (
         13, "bad", "≠", "failure", _MISMATCHED,
     ),
     Standing(
-        Status.FAILED, _BAD, "red", "failed: perhaps billed; --retry-failed orders another attempt",
+        Status.FAILED, _BAD, "red", "failed: perhaps billed; another attempt is paid again",
         12, "bad", "✕", "failure", _FAILED,
     ),
     Standing(
         Status.REFUSED, _BAD, "red",
-        "refused: nothing was charged; change what the reason names, or run with --retry-failed",
+        "refused: nothing was charged; change what the reason names, or add --retry-failed, and run again",
         10, "bad", "⊘", "failure", _REFUSED,
     ),
     Standing(

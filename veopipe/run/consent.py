@@ -33,12 +33,14 @@ class Terms:
         permission: of `--plan`; None: no plan file limits it.
         new_ledger: `--new-ledger`.
         take_over: `--take-over`.
+        plan_file: the file that the permission is of.
     """
 
     yes: bool = False
     permission: Permission | None = None
     new_ledger: bool = False
     take_over: bool = False
+    plan_file: str = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
         return _agree_to_retries(plan, ledger, terms, voice)
     _need_ledger(plan.bought_shots, ledger, terms, voice)
     if terms.permission is not None:
-        _check_permission(creates, terms.permission)
+        again = ledger.project.choices.command("plan", "-o", terms.plan_file, selecting=True)
+        _check_permission(creates, terms.permission, again)
     project = ledger.project
     cap, cost = project.cap, plan.cost_usd
     allowed = terms.permission is not None or project.choices.simulate or terms.yes
@@ -154,7 +157,7 @@ def _what_lacks(ledger: OpenLedger) -> tuple[str | None, str]:
     return None, ""
 
 
-def _check_permission(creates: list[Item], permission: Permission) -> None:
+def _check_permission(creates: list[Item], permission: Permission, again: str) -> None:
     missing = [lack for item in creates if (lack := permission.lacks(item)) is not None]
     if missing:
         shown = "\n".join(f"  {line}" for line in missing[:20])
@@ -162,7 +165,7 @@ def _check_permission(creates: list[Item], permission: Permission) -> None:
         raise ConsentRequired(
             f"the plan file doesn't allow {counted(len(missing), 'create')} that the list wants now; "
             f"nothing was sent\n{shown}{more}",
-            hint="make a new plan: veopipe plan … -o plan.json",
+            hint=f"make a new plan: {again}",
         )
 
 

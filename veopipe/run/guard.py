@@ -38,8 +38,6 @@ LARGEST = 4096
 """Bytes of a guard that are read; it has some 250."""
 _LATE = 4  # swaps that late requests of this copy may have spoiled
 _KEYS = ("ledger", "serial", "nonce", "manifest", "host", "since")
-_TAKE_OVER = "veopipe run … --take-over"
-_PULL = f"bring the newest ledger here: git pull; if it is lost for good: {_TAKE_OVER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +73,11 @@ class Standing:
 class Guard:
     """The guard at an address, for one ledger."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, take_over: str = "") -> None:
+        """For a ledger of which `take_over` is the command that goes on in spite of a newer copy."""
         folder, _, self._name = url.rpartition("/")
         self.url = url
+        self._take_over = take_over
         self._store = Objects(folder)
 
     @classmethod
@@ -88,7 +88,13 @@ class Guard:
             EnvironmentFault: the extra isn't installed, or the environment names no usable store.
         """
         project = ledger.project
-        return None if project.pipeline.guard is None or project.places.simulated else cls(project.pipeline.guard)
+        if project.pipeline.guard is None or project.places.simulated:
+            return None
+        return cls(project.pipeline.guard, project.choices.command("run --take-over", selecting=True))
+
+    @property
+    def _pull(self) -> str:
+        return f"bring the newest ledger here: git pull; if it is lost for good: {self._take_over}"
 
     def look(self) -> Standing | None:
         """What it says; None: it isn't there.
@@ -128,7 +134,9 @@ class Guard:
             if mark is None or mark.nonce is None:
                 return None
             said = f"{self.url}, which guards this ledger, isn't there any more"
-            return EnvironmentFault(said, hint=f"bring it back, or see that no other copy spends, then: {_TAKE_OVER}")
+            return EnvironmentFault(
+                said, hint=f"bring it back, or see that no other copy spends, then: {self._take_over}"
+            )
         if found.ledger != head.id:
             return self._of_another(head, found)
         if mark is not None and found.nonce in mark.known:
@@ -137,14 +145,14 @@ class Guard:
         return EnvironmentFault(
             f"this copy of the ledger isn't the newest: {found.who} went on with another one "
             f"({self.url} was taken {counted(found.serial, 'time')}; {here})",
-            hint=_PULL,
+            hint=self._pull,
         )
 
     def _of_another(self, head: Ledger, found: Standing) -> VeopipeError:
         if (head.is_new or head.is_lost) and found.manifest == head.manifest:
             return EnvironmentFault(
                 f"there is no ledger here, and {self.url} guards one: {found.who} went on with it",
-                hint=f"{_PULL}\nif this is another list of that name, give it a guard of its own",
+                hint=f"{self._pull}\nif this is another list of that name, give it a guard of its own",
             )
         return LedgerRefused(
             f"{self.url} guards another ledger, that of {found.manifest} ({found.ledger[:12]}…, {found.who})",
@@ -187,7 +195,7 @@ class Guard:
             if now.nonce not in claimed.known or now == before:
                 break
         who = f"{now.who} took {self.url}" if now is not None and now.nonce else f"{self.url} is gone"
-        raise EnvironmentFault(f"another copy of this ledger was quicker: {who}", hint=_PULL)
+        raise EnvironmentFault(f"another copy of this ledger was quicker: {who}", hint=self._pull)
 
     def _swapped(self, text: bytes, found: Standing | None, nonce: str) -> Standing | None:
         """Put it once; what stands there instead, None: it does. After a lost answer the nonce says whose it is."""

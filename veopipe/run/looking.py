@@ -62,7 +62,7 @@ def look_up(ledger: OpenLedger, environ: Mapping[str, str], shots: Collection[st
     if log is None:
         raise UsageError(
             f"the profile {provider.profile.name} has no account log to look at",
-            hint="look it up in its console, then say what you found: veopipe resolve LIST SHOT --help",
+            hint=f"look it up in its console, then say what you found: {ledger.project.choices.command('resolve')}",
         )
     token = read_key(provider.account_token_env, environ, TOKEN)
     if provider.profile.wants_account_user and provider.account_user is None:

@@ -28,6 +28,9 @@ _CODES = (
 )
 
 
+_MOST_STEPS = 12  # that are told
+
+
 @click.command("cut", epilog=example("veopipe cut shots.yaml -o film.mp4 --burn", _CODES))
 @click.argument("manifest", type=LocalPath(path_type=Path))
 @click.option("-c", "--cut", "name", metavar="NAME", help="cuts/NAME.yaml; default: main.", shell_complete=complete_cut)
@@ -47,7 +50,8 @@ def command(
     cuts/NAME.yaml says which clips are shown; without it all shots are, whole. Nothing is sent.
     """
     drawn = {option: options.pop(option) for option in ("burn", "full")}
-    room = editing(Project.of(Choices(manifest, **options), say))
+    project = Project.of(Choices(manifest, **options), say)
+    room = editing(project)
     _check(output, room, is_drawn=any(drawn.values()), both=(locks, locked))
     about_lock = locks or locked
     film = room.film(name, exactly=about_lock, count=_counting() if output is not None else None)
@@ -61,7 +65,7 @@ def command(
         _emit(code, film, room, {"file": _text(made), "lock": at, "differences": differences})
         return code
     _tell(film, output, made)
-    _tell_lock(differences, at, is_new=locks)
+    _tell_lock(differences, at, project.loaded.choices, film if locks else None)
     return code
 
 
@@ -105,13 +109,41 @@ def _tell(film: Film, output: Path | None, made: Path | None) -> None:
     say(f"written to {made}")
 
 
-def _tell_lock(differences: Sequence[str], at: str | None, *, is_new: bool) -> None:
+def _tell_lock(differences: Sequence[str], at: str | None, choices: Choices, new: Film | None) -> None:
+    """Say how a lock ended; `new` is the film that was to be locked, None: it was compared."""
     for words in differences:
         say(words)
-    if differences:
-        say("not locked: nothing was written" if is_new else f"the film isn't as it was locked in {at}")
-    elif at is not None:
-        say(f"locked: {at}" if is_new else f"as it was locked in {at}")
+    if not differences and at is not None:
+        say(f"locked: {at}" if new is not None else f"as it was locked in {at}")
+    elif differences and new is None:
+        say(f"the film isn't as it was locked in {at}")
+    elif differences and new is not None:
+        say("not locked: nothing was written")
+        _tell_next_steps(new, choices)
+
+
+def _tell_next_steps(film: Film, choices: Choices) -> None:
+    """Say what a person types so that a film can be locked; each shot once, and not too many."""
+    steps: dict[str, str] = {}
+    for shown in film.clips:
+        if shown.clip.shot is not None and (step := _step(shown, shown.clip.shot, choices)) is not None:
+            steps[shown.clip.shot] = step
+    for shot, step in list(steps.items())[:_MOST_STEPS]:
+        say(f"{shot}: {step}")
+    if len(steps) > _MOST_STEPS:
+        say(f"… {len(steps) - _MOST_STEPS:,} more")
+
+
+def _step(shown: Shown, shot: str, choices: Choices) -> str | None:
+    """What a person types for a clip of a shot; None: nothing speaks against locking it."""
+    take, material = shown.take, shown.material
+    if take is None or material is None or material.missing is not None:
+        return f"see what it has: {choices.command('status', '--only', shot)}"
+    review = choices.command("review", shot)
+    if material.is_stale:
+        clear = f"{review} --clear {take.number} && " if material.is_picked else ""
+        return f"order it anew: {clear}{choices.command('run --refresh', '--only', shot)}"
+    return None if material.is_picked else f"choose it: {review} --pick {take.number}"
 
 
 def _emit(code: ExitCode, film: Film, room: Editing, done: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,10 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
     show_problems(film.problems)
     if not loaded.choices.simulate:
         _warn(ledger, plan, ahead)
-    show_plan(plan, loaded.cap, ahead.time_words())
+    show_plan(plan, loaded.cap, ahead.time_words(), loaded.choices)
     if output:
-        words = loaded.choices.words(selecting=True)
-        say(f"written to {output}; carry it out with: veopipe run {words} --plan {shlex.quote(str(output))}")
+        carry_out = loaded.choices.command("run", "--plan", str(output), selecting=True)
+        say(f"written to {output}; carry it out with: {carry_out}")
     return code
 
 

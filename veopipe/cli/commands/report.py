@@ -60,7 +60,7 @@ def command(manifest: Path, format_: str | None, *, output: Path | None, open_: 
     ledger = film.look()
     report = film.report_of(ledger)
     if kind == "text":
-        _show(report, output)
+        _show(report, film.loaded.choices, output)
         return 0
     if output is None:
         text = _text_of(kind, ledger, report)
@@ -114,10 +114,10 @@ def _refuse_loss(output: Path, places: Places) -> None:
         raise UsageError(f"{printable(str(output))} isn't a report: left alone", hint="choose another name for -o")
 
 
-def _show(report: Report, output: Path | None) -> None:
+def _show(report: Report, choices: Choices, output: Path | None) -> None:
     if output is not None:
         raise UsageError("text goes to the terminal only", hint=f"for a file choose one of {' '.join(_ENDINGS)}")
-    show_report(report)
+    show_report(report, choices)
 
 
 def _write_pages(output: Path, ledger: OpenLedger, report: Report) -> list[Path]:

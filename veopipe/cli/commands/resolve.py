@@ -65,14 +65,15 @@ def command(
     elif taken is None:
         say(f"{shot}: the record that isn't here is given up; the next run may buy its order again")
     else:
-        say(f"{shot} take {taken.number}: {taken.status}; {_what_follows(taken.status, film.loaded.choices.words())}")
+        follows = _what_follows(taken.status, film.loaded.choices.command("run"))
+        say(f"{shot} take {taken.number}: {taken.status}; {follows}")
     return 0
 
 
-def _what_follows(status: Status, words: str) -> str:
+def _what_follows(status: Status, run: str) -> str:
     if status is Status.ABANDONED:
         return "it is given up: raise its take in the list to order another"
-    return f"veopipe run {words} {'may order it again' if status is Status.REFUSED else 'goes on from there'}"
+    return f"{run} {'may order it again' if status is Status.REFUSED else 'goes on from there'}"
 
 
 def _look_up(film: Project, shot: str | None, format_: str, *, said: int) -> int:
@@ -100,24 +101,29 @@ def _list(ledger: OpenLedger, format_: str, *, running: bool) -> int:
     only = set(project.wanted) if project.choices.selects else None
     entries = resolve.unresolved(store, only, running=running)
     for shot in ledger.lost():
-        say(f"{shot}: {LOST}")
+        say(f"{shot}: {LOST}: {project.choices.command('resolve', shot, '--write-off')}")
     for torn, why in store.unusable.shots.items():
         say(f"{torn}: its state file {why}; whether anything waits there isn't known")
     if format_ == "json":
         emit({"exit_code": 0, "takes": [entry.as_json() for entry in entries]})
     elif entries:
         show_waiting(entries)
-        _say_what_to_do({entry.status for entry in entries}, f"veopipe resolve {project.choices.words()} SHOT")
+        shots = {entry.shot for entry in entries}
+        shot = shots.pop() if len(shots) == 1 else "SHOT"
+        _say_what_to_do({entry.status for entry in entries}, project.choices, shot)
     else:
         click.echo("nothing is in doubt or parked")
     return 0
 
 
-def _say_what_to_do(statuses: set[Status], command: str) -> None:
+def _say_what_to_do(statuses: set[Status], choices: Choices, shot: str) -> None:
+    command = choices.command("resolve", shot)
     if Status.IN_DOUBT in statuses:
         say("Look up in the gateway's console what is in doubt, then say what you found:")
         say(f"  its task            {command} --task-id task_...")
         say(f"  no task, no charge  {command} --not-charged")
         say(f"  a charge, no task   {command} --write-off")
     if Status.PARKED in statuses:
-        say("What is parked is paid: the next run asks for it again, which costs nothing. --write-off gives it up.")
+        say("What is parked is paid: the next run asks for it again, which costs nothing:")
+        say(f"  ask again           {choices.command('run')}")
+        say(f"  give it up          {command} --write-off")

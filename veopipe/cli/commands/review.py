@@ -166,10 +166,16 @@ def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
         return 0
     show_reviews(rows, reviews)
     if rows:
-        say(f"choose with: veopipe review {ledger.project.choices.words()} SHOT --pick N")
+        _say_how(rows, ledger.project.choices)
     for name in strange:
         say(f"{name}.yaml is about a file that no take here has: it counts for nothing")
     return 0
+
+
+def _say_how(rows: Sequence[Row], choices: Choices) -> None:
+    command = choices.command("review", rows[0].shot if len(rows) == 1 else "SHOT")
+    say(f"choose with: {command} --pick N")
+    say(f"one more:    {command} --take N --again")
 
 
 def _wanting(plan: Plan, wanted: Mapping[str, Wanted]) -> set[str]:

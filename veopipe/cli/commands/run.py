@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def command(
     film = Project.of(Choices(manifest, **options), say)
     loaded = film.loaded
     show_problems(film.problems)
-    terms = Terms(yes, planfile.read_permission(plan_file) if plan_file else None, new_ledger, take_over)
+    terms = _with_plan(Terms(yes, None, new_ledger, take_over), plan_file, loaded.choices)
     with (
         notify.of_a_false_start(loaded),
         film.at_its_gateway() as there,
@@ -68,7 +69,7 @@ def command(
             last_words=_leave_as_json if format_ == "json" else lambda code: None,
         )
         report = there.carry_out(terms, voice, hears_signals=True)
-    _show(report, format_)
+    _show(report, loaded.choices, format_)
     try:
         notify.of_report(loaded, report)
     except KeyboardInterrupt:  # the run is over and its document written: only the notice is cut short
@@ -76,12 +77,20 @@ def command(
     return report.exit_code
 
 
-def _show(report: Report, format_: str) -> None:
+def _with_plan(terms: Terms, plan_file: Path | None, choices: Choices) -> Terms:
+    """The terms with what a plan file permits."""
+    if plan_file is None:
+        return terms
+    permission = planfile.read_permission(plan_file, lambda name: choices.command("plan", "-o", name, selecting=True))
+    return replace(terms, permission=permission, plan_file=str(plan_file))
+
+
+def _show(report: Report, choices: Choices, format_: str) -> None:
     try:
         if format_ == "json":
             emit(report.as_json())
         else:
-            show_report(report)
+            show_report(report, choices)
     except OSError as error:
         if not is_unread(error):
             raise  # a reader that is gone changes neither the exit code nor the notice

@@ -35,5 +35,5 @@ def command(manifest: Path, format_: str, **options: Any) -> int:
         say("a run is on")
     for warning in report.warnings:
         say(f"warning: {warning}")
-    show_report(report)
+    show_report(report, film.loaded.choices)
     return 0

@@ -28,7 +28,8 @@ def command(manifest: Path, format_: str, *, content: bool, **options: Any) -> i
 
     Takes in a store are compared with its list, and judged by what was measured before they were put there.
     """
-    found = Project.of(Choices(manifest, **options), say).verify(content=content)
+    film = Project.of(Choices(manifest, **options), say)
+    found = film.verify(content=content)
     report = found.report
     if format_ == "json":
         noted = replace(report, notes=tuple(str(finding) for finding in found.findings if not finding.fine))
@@ -36,5 +37,5 @@ def command(manifest: Path, format_: str, *, content: bool, **options: Any) -> i
         return report.exit_code
     for finding in found.findings:
         say(str(finding))
-    show_report(report)
+    show_report(report, film.loaded.choices)
     return report.exit_code

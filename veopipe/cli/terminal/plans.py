@@ -13,8 +13,9 @@ from rich.text import Text
 
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented
-from veopipe.plan.plan import Action, Item, Plan
+from veopipe.plan.plan import LOST, Action, Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words
+from veopipe.project import Choices
 from veopipe.takes.money import dollars_exactly, dollars_to_come
 from veopipe.takes.status import UNKNOWN_OUTCOME
 from veopipe.text import counted, printable
@@ -37,30 +38,38 @@ _NAMED = 12
 _LEAST_SHOT, _LEAST_WHY = 16, 30  # cells; where they aren't left, a shot takes several lines
 
 
-def show_plan(plan: Plan, cap: Decimal | None, time: str | None = None) -> None:
+def show_plan(plan: Plan, cap: Decimal | None, time: str | None, choices: Choices) -> None:
     """What a run would do, on stdout: what is in doubt first, then what is bought again, then shot by shot.
 
     Args:
         plan: what it would do.
         cap: US dollars, or None.
-        time: how long it takes, for people.
+        time: how long it takes, for people; None: nothing to say.
+        choices: of the command that shows it.
     """
     console = screen(stderr=False)
     for item in plan.items:
         if item.status in UNKNOWN_OUTCOME:
             console.print(Text.assemble((f"{item.shot}: ", "bold"), (printable(item.reason), "bold magenta")))
     _show_again(console, plan)
-    rows = [_cells(item) for item in plan.items]
+    rows = _rows(plan.items)
     if not console.is_terminal or len(rows) > _MOST_ROWS:
         _write_lines(console, rows)
     elif sum(_least_widths(rows)) + 2 * len(_HEAD) <= console.width:
         console.print(_table(plan.items, rows))
     else:
         _show_blocks(console, plan.items, rows)
-    for line in _totals(plan, cap):
+    times = [Text(f"Time: {time}")] if time is not None else []
+    for line in (*_totals(plan, cap), *times, *_next_steps(plan, choices)):
         console.print(line)
-    if time is not None:
-        console.print(Text(f"Time: {time}"))
+
+
+def _next_steps(plan: Plan, choices: Choices) -> Iterable[Text]:
+    """What a person types for what a run can't do."""
+    if any(item.status in UNKNOWN_OUTCOME or LOST in item.reason for item in plan.items):
+        yield Text(f"Say what became of what is in doubt or lost: {choices.command('resolve')}")
+    if any(item.action is Action.WAIT for item in plan.items):
+        yield Text(f"Choose among takes: {choices.command('review')}")
 
 
 def _show_again(console: Console, plan: Plan) -> None:
@@ -76,15 +85,22 @@ def _show_again(console: Console, plan: Plan) -> None:
         console.print(Text(printable(sentence, None), "yellow"))
 
 
-def _cells(item: Item) -> tuple[str, ...]:
-    order = item.order
+def _rows(items: Sequence[Item]) -> list[tuple[str, ...]]:
+    counts = Counter(item.shot for item in items)
+    return [_cells(item, is_one=counts[item.shot] == 1) for item in items]
+
+
+def _cells(item: Item, *, is_one: bool) -> tuple[str, ...]:
+    order, reason = item.order, printable(item.reason)
+    if item.status is not None and (item.number > 1 or not is_one):  # as `review --pick` calls it
+        reason = f"take {item.number}: {reason}"
     return (
         item.shot,
         order.mode if order else "",
         _short(order.model) if order else "",
         f"{order.resolution} {order.aspect_ratio} {order.seconds} s" if order else "",
         item.action,
-        printable(item.reason) + ("" if item.wanted else " (not wanted any more)"),
+        reason + ("" if item.wanted else " (not wanted any more)"),
         dollars_to_come(item.cost_usd) if item.buys else "",
     )
 

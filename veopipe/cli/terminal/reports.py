@@ -10,7 +10,8 @@ from rich.text import Text
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_hanging, show_indented
 from veopipe.errors import ExitCode
-from veopipe.report.legend import LEGEND
+from veopipe.project import Choices
+from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Report, Row
 from veopipe.run.resolve import Entry
 from veopipe.takes.money import dollars, dollars_to_come
@@ -23,13 +24,18 @@ _SIZE = len("3840x2160")
 _WIDEST = 32  # characters that names are padded to, at most
 
 
-def show_report(report: Report) -> None:
-    """Where every shot stands, grouped by status and reason, on stdout."""
+def show_report(report: Report, choices: Choices) -> None:
+    """Where every shot stands, grouped by status and reason, with what to type next, on stdout.
+
+    Args:
+        report: how it stands.
+        choices: of the command that shows it.
+    """
     console = screen(stderr=False)
     for status, standing in LEGEND.items():
         rows = [row for row in report.rows if row.status == status]
         if rows:
-            console.print(Text(f"{len(rows):,} {standing.heading}", standing.colour))
+            console.print(Text(f"{len(rows):,} {standing.heading}{_next(standing, choices)}", standing.colour))
         _show_rows(console, [row for row in rows if _is_named(row, len(report.rows))])
     for note in report.notes:
         console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
@@ -48,6 +54,12 @@ def show_waiting(entries: Iterable[Entry]) -> None:
         show_indented(console, text.append(f" since {last.since}, {dollars(last.price_usd)}", "not bold"), 0)
         for name, value in entry.facts():
             show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))
+
+
+def _next(standing: Standing, choices: Choices) -> str:
+    """The command that helps, behind a heading; an empty text where there is none."""
+    command = standing.advice.command if standing.advice is not None else ""
+    return f": {choices.command(command)}" if command else ""
 
 
 def _is_named(row: Row, shots: int) -> bool:
