@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def command(
         _emit(code, film, room, {"file": _text(made), "lock": at, "differences": differences})
         return code
     _tell(film, output, made)
-    _tell_lock(differences, at, project.loaded.choices, film if locks else None)
+    _tell_lock(differences, at, partial(_tell_next_steps, film, project.loaded.choices), is_new=locks)
     return code
 
 
@@ -109,17 +110,16 @@ def _tell(film: Film, output: Path | None, made: Path | None) -> None:
     say(f"written to {made}")
 
 
-def _tell_lock(differences: Sequence[str], at: str | None, choices: Choices, new: Film | None) -> None:
-    """Say how a lock ended; `new` is the film that was to be locked, None: it was compared."""
+def _tell_lock(differences: Sequence[str], at: str | None, advise: Callable[[], None], *, is_new: bool) -> None:
     for words in differences:
         say(words)
-    if not differences and at is not None:
-        say(f"locked: {at}" if new is not None else f"as it was locked in {at}")
-    elif differences and new is None:
-        say(f"the film isn't as it was locked in {at}")
-    elif differences and new is not None:
+    if differences and is_new:
         say("not locked: nothing was written")
-        _tell_next_steps(new, choices)
+        advise()
+    elif differences:
+        say(f"the film isn't as it was locked in {at}")
+    elif at is not None:
+        say(f"locked: {at}" if is_new else f"as it was locked in {at}")
 
 
 def _tell_next_steps(film: Film, choices: Choices) -> None:
