@@ -37,7 +37,7 @@ REQUIREMENTS = {
     "a stateful property test": 1,
     "hostile input, at least 10,000": 4,
     "the key is searched for in everything": 2,
-    "lock held, holder killed, child left behind": 3,
+    "lock held, holder killed, child left behind": 4,
     "two lists that share an output": 2,
     "resolve while a run is on": 1,
     "a clone, a cleaned checkout, renamed lists and shots": 6,

@@ -366,8 +366,9 @@ class Project:
 @contextlib.contextmanager
 def _changing(film: Project, tell: Callable[[str], None]) -> Iterator[OpenLedger]:
     """Hold the lock, with the records as they are now; what can't be recorded is an `EnvironmentFault`."""
-    status = film.loaded.choices.command("status")
-    with owner.locked(film.loaded.places, tell, status), contextlib.closing(film.loaded.opened()) as ledger:
+    status, places = film.loaded.choices.command("status"), film.loaded.places
+    with owner.locked(places, tell, status) as hold, contextlib.closing(film.loaded.opened()) as ledger:
+        ledger.store.hold = hold
         try:
             yield ledger
         except NotRecorded as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -87,6 +89,73 @@ def test_while_a_run_is_on_what_would_write_is_told_to_wait_and_what_only_looks_
         gateway.clear_faults()
         ended = run.result()
     assert (ended.code, len(gateway.charged)) == (0, 2)
+
+
+@contextmanager
+def a_run_that_still_buys(film: Film, gateway: Simulator) -> Iterator[Started]:
+    """A run that has bought the first of five shots and is asking for the next one, which takes its time."""
+    film.list({f"S{number}": f"shot number {number}" for number in range(5)})
+    gateway.order_fault("slow_create", times=None, seconds=0.6)
+    run = film.start(*film.arguments())
+    run.until_it_says("rendering")
+    yield run
+    if run.process.poll() is None:
+        run.signal(signal.SIGKILL)
+        run.result()
+
+
+def often(gateway: Simulator) -> dict[str, int]:
+    """How often each prompt was paid."""
+    return Counter(create["prompt"] for create in gateway.charged)
+
+
+@pytest.mark.shows("lock held, holder killed, child left behind")
+@pytest.mark.parametrize("gone", ["lock", "all that git ignores"])
+def test_who_removes_the_lock_of_a_run_starts_no_second_one(film: Film, gateway: Simulator, gone: str) -> None:
+    ledger = film.folder / ".veopipe/shots"
+    with a_run_that_still_buys(film, gateway) as run:
+        (ledger / "lock").unlink()
+        if gone != "lock":
+            shutil.rmtree(ledger / "runs")
+            shutil.rmtree(ledger / "rescue")
+        assert film.run().document["exit_code"] == 7
+        assert "in_doubt" not in film.command("status", "shots.yaml", "-p", "quick.yaml", "--format", "json").out
+        assert run.result().code == 0
+    assert set(often(gateway).values()) == {1}
+    assert len(gateway.charged) == 5
+    assert film.run().code == 0
+
+
+def test_the_ledger_of_a_list_that_is_renamed_under_its_run_is_not_to_be_moved_before_the_run_ends(
+    film: Film, gateway: Simulator
+) -> None:
+    with a_run_that_still_buys(film, gateway) as run:
+        (film.folder / "shots.yaml").rename(film.folder / "film.yaml")
+        told = film.run(manifest="film.yaml").document
+        assert told["exit_code"] == 7
+        assert "mv " not in told["hint"]
+        assert run.result().code == 0
+    assert set(often(gateway).values()) == {1}
+    assert "mv .veopipe/shots .veopipe/film" in film.run(manifest="film.yaml").document["hint"]
+
+
+def test_a_ledger_that_is_moved_or_replaced_under_its_run_is_written_no_more_and_nothing_more_is_sent(
+    film: Film, gateway: Simulator
+) -> None:
+    ledger = film.folder / ".veopipe/shots"
+    with a_run_that_still_buys(film, gateway) as run:
+        ledger.rename(ledger.with_name("aside"))
+        shutil.copytree(ledger.with_name("aside"), ledger)
+        before = {path.name: path.read_bytes() for path in (ledger / "state").iterdir()}
+        ended = run.result()
+    assert ended.code == 6
+    assert "was moved or replaced while this run is on" in ended.err
+    assert {path.name: path.read_bytes() for path in (ledger / "state").iterdir()} == before
+    sent = sum(often(gateway).values())
+    assert sent <= 3
+    gateway.clear_faults()
+    assert film.run().code in {0, 3}
+    assert set(often(gateway).values()) == {1}
 
 
 def two_lists(film: Film) -> list[Film]:

@@ -441,8 +441,9 @@ BUGS: dict[str, Bug] = {
     ),
     "nobody holds the lock": Bug(
         "ledger/owner.py",
-        "    lock.acquire()\n    return lock",
-        "    return lock",
+        "    until_done.enter_context(lock)\n"
+        "    hold = until_done.enter_context(holding.held(places.folder, LOCK_WAIT))\n",
+        "    hold = None\n",
         one_at_a_time,
         "exit 0",
     ),

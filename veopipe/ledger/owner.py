@@ -4,7 +4,7 @@
   Nothing that is refused has to be removed: a hint moves things, and only to a name that is free.
 * What this machine counted is remembered beside `ledger.json` as well, where git doesn't reach: a checkout of an
   older version takes both the states and their count back.
-* One process writes at a time: it holds a lock of the kernel, which ends with it.
+* One process writes at a time. It holds locks of the kernel, of a file and of the folder (`holding`); they end with it.
 
 Source: docs/design.md, 5 (Whose ledger it is) and 5 (The count).
 """
@@ -15,7 +15,7 @@ import errno
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 from veopipe import clock, files
 from veopipe.documents import standins
 from veopipe.errors import EnvironmentFault, LedgerLocked, LedgerRefused
-from veopipe.ledger import ledgerfile, moves, safekeeping, statefiles
+from veopipe.ledger import holding, ledgerfile, moves, safekeeping, statefiles
+from veopipe.ledger.holding import Hold
 from veopipe.ledger.ledgerfile import Ledger, larger
 from veopipe.ledger.paths import Places
 from veopipe.ledger.prefixes import is_prefix
@@ -31,13 +32,10 @@ from veopipe.ledger.reading import NotHere
 from veopipe.text import printable
 
 if TYPE_CHECKING:
-    import filelock
+    pass
 
 LOCK_WAIT = 0.5
 """Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
-
-# How file systems without locks answer (flock(2), and NFS without its lock service).
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
 
 
 def look_up(places: Places) -> Ledger:
@@ -211,11 +209,13 @@ def refuse_if_renamed(places: Places) -> None:
 
     Raises:
         LedgerRefused: with the command that moves the other ledger here, its videos, and what was said of them.
+        LedgerLocked: a run of that list is on: moved from under it, its ledger would miss what it pays for.
     """
     for other, found in _neighbours(places):
         if not _is_there(places, other, found):
+            kind = LedgerLocked if holding.is_held(other) else LedgerRefused
             hint = f"{_moving_words(places, other)}\nif this is a new list, start a ledger of its own: add --new-ledger"
-            raise LedgerRefused(_renamed_words(places, other, found), hint=hint)
+            raise kind(_renamed_words(places, other, found), hint=hint)
 
 
 def renamed(places: Places) -> str | None:
@@ -235,6 +235,8 @@ def _renamed_words(places: Places, other: Path, found: Ledger) -> str:
 
 
 def _moving_words(places: Places, other: Path) -> str:
+    if holding.is_held(other):  # moved from under a run, it would miss what that pays for
+        return "wait until the run has ended that is on with that ledger"
     return f"move its ledger: {moves.renames(places, other.name)}"
 
 
@@ -266,7 +268,7 @@ def _unheard(_note: str) -> None:
 
 
 @contextmanager
-def locked(places: Places, tell: Callable[[str], None] = _unheard, look: str | None = None) -> Iterator[None]:
+def locked(places: Places, tell: Callable[[str], None] = _unheard, look: str | None = None) -> Iterator[Hold | None]:
     """Hold the ledger's lock: for runs and for every other command that writes.
 
     Args:
@@ -274,47 +276,50 @@ def locked(places: Places, tell: Callable[[str], None] = _unheard, look: str | N
         tell: is given a note for people about who else may write there.
         look: the command that shows a run which is on; None: that of the default pipeline.
 
+    Returns:
+        The hold on its folder; None where the disk locks files only.
+
     Raises:
         LedgerLocked: another process holds it.
         EnvironmentFault: the lock file can't be made or the disk has no locks, or somebody else may have written there.
     """
     import filelock  # here, where a ledger is locked: plans and reports need none of its 20 modules
 
-    try:
+    with ExitStack() as until_done:
         try:
-            lock = _acquired(places, tell)
-        except FileNotFoundError:  # another command took its empty ledger away meanwhile
-            lock = _acquired(places, tell)
-    except filelock.Timeout:
-        raise LedgerLocked(
-            f"another run of {places.manifest.name} is on{_holder(places)}",
-            hint=f"wait for it, or look at it: {look or moves.status(places)}",
-        ) from None
-    except OSError as error:
-        raise EnvironmentFault(
-            f"the ledger {places.folder} can't be locked: {_said(error)}",
-            hint="this disk has no locks, and two runs at once could buy a take twice: keep the list on another disk"
-            if error.errno in _NO_LOCKS
-            else None,
-        ) from None
-    try:
+            try:
+                hold = _acquired(until_done, places, tell)
+            except FileNotFoundError:  # another command took its empty ledger away meanwhile
+                hold = _acquired(until_done, places, tell)
+        except (filelock.Timeout, holding.Busy):
+            raise LedgerLocked(
+                f"another run of {places.manifest.name} is on{_holder(places)}",
+                hint=f"wait for it, or look at it: {look or moves.status(places)}",
+            ) from None
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the ledger {places.folder} can't be locked: {_said(error)}",
+                hint="this disk has no locks, and two runs at once could buy a take twice: keep the list on another "
+                "disk"
+                if error.errno in holding.NO_LOCKS
+                else None,
+            ) from None
         with suppress(OSError):  # for people only; on a full disk the lock holds without it
             (places.folder / "lock").write_text(f"pid {os.getpid()} since {clock.now()}\n", "ascii")
-        yield
-    finally:
-        _tidy(places)
-        lock.release()
+        yield hold
 
 
-def _acquired(places: Places, tell: Callable[[str], None]) -> filelock.BaseFileLock:
-    """The ledger's lock, held; its folders are made first."""
+def _acquired(until_done: ExitStack, places: Places, tell: Callable[[str], None]) -> Hold | None:
+    """The locks of a ledger, held until all is done; its folders are made first."""
     import filelock
 
     _make_folders(places)
     safekeeping.close_to_others(places, tell)
     lock = filelock.FileLock(_lock_file(places), timeout=LOCK_WAIT, fallback_to_soft=False, thread_local=False)
-    lock.acquire()
-    return lock
+    until_done.enter_context(lock)
+    hold = until_done.enter_context(holding.held(places.folder, LOCK_WAIT))
+    until_done.callback(_tidy, places)
+    return hold
 
 
 def _lock_file(places: Places) -> Path:
@@ -344,6 +349,8 @@ def _holder(places: Places) -> str:
 
 def is_locked(places: Places) -> bool:
     """Whether a run is on, for commands that only look."""
+    if holding.is_held(places.folder):
+        return True
     if not (places.folder / "lock").exists():
         return False
     import filelock

@@ -26,6 +26,7 @@ from veopipe.clock import now
 from veopipe.errors import EnvironmentFault
 from veopipe.ledger import statefiles
 from veopipe.ledger.count import Count
+from veopipe.ledger.holding import Hold
 from veopipe.ledger.paths import Places
 from veopipe.ledger.record import dump
 from veopipe.ledger.statefiles import Unusable
@@ -50,20 +51,26 @@ class Store:
         shots: the state of each shot that has one, by the id its file is named by.
         unusable: what lies among the files and can't be relied on.
         count: how often each order was made.
-        is_closed: the state files are another process's business now.
+        hold: on the ledger's folder; None: nobody writes, or its disk locks files only.
     """
 
     places: Places
     shots: dict[str, ShotState] = field(default_factory=dict)
     unusable: Unusable = field(default_factory=Unusable)
     count: Count = field(default_factory=Count)
-    is_closed: bool = False
+    hold: Hold | None = None
+    _is_closed: bool = False
     _turns: dict[str, threading.RLock] = field(default_factory=dict)
     _handing_out: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the state files are another process's business now: left to it, or their folder was moved."""
+        return self._is_closed or (self.hold is not None and not self.hold.lasts())
+
     def close(self) -> None:
         """Leave the state files to others: what was under way is written, and nothing after it."""
-        self.is_closed = True
+        self._is_closed = True
         with self._handing_out:
             turns = list(self._turns.values())
         for turn in turns:
@@ -82,13 +89,20 @@ class Store:
             NotRecorded: it isn't on disk; memory is unchanged.
         """
         with self.turn(shot.shot):
-            if self.is_closed:
-                raise NotRecorded(f"{self.places.state_of(shot.shot)} is another process's business now")
+            self._see_that_it_is_ours(shot.shot)
             try:
                 files.replace(self.places.state_of(shot.shot), dump(shot))
             except OSError as error:
                 raise NotRecorded(f"{self.places.state_of(shot.shot)} can't be written: {error.strerror}") from error
             self._hold(shot)
+
+    def _see_that_it_is_ours(self, shot: str) -> None:
+        """Write nothing in another process's place; raises `NotRecorded`."""
+        if not self.is_closed:
+            return
+        if not self._is_closed:
+            raise NotRecorded(f"the ledger {self.places.folder} was moved or replaced while this run is on")
+        raise NotRecorded(f"{self.places.state_of(shot)} is another process's business now")
 
     def _hold(self, shot: ShotState) -> None:
         """Have a state in memory, and its attempts counted. Who looks meanwhile sees the old one or the new one."""
@@ -156,6 +170,7 @@ class Store:
             NotRecorded: the file has its old name, or its new one with the old id inside (which is read as well).
         """
         with self.turn(old), self.turn(new):
+            self._see_that_it_is_ours(old)
             try:
                 files.rename(self.places.state_of(old), self.places.state_of(new))
             except OSError as error:
