@@ -149,6 +149,24 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
         raise
 
 
+def scribble(path: Path, data: bytes) -> None:
+    """Let `path` hold `data`, in its place and not synced: for what may be lost. Never through a link or into a pipe.
+
+    Raises:
+        OSError: it can't be written, or isn't a file of its own.
+    """
+    crashpoints.reach("open", path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        os.ftruncate(descriptor, 0)
+        write_all(descriptor, data, path)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def writing(shown: object) -> Iterator[None]:
     """What the system says against a file that people want ends the command.
@@ -420,6 +438,11 @@ def is_no_path(word: str) -> bool:
     Narrower than `meant_elsewhere`: `plan:1.json` is a file's name there.
     """
     return _NO_PATH.match(word) is not None
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, links followed; one that leads in a circle leads nowhere."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))  # `Path.resolve` raises RuntimeError
 
 
 def work_tree_of(folder: Path) -> Path:

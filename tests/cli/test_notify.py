@@ -73,12 +73,12 @@ def webhook():
 
 @pytest.fixture
 def run(film):
-    """Run a list with a pipeline that notifies; the address goes into the environment."""
+    """Run a list with a pipeline that notifies; the address goes into the environment, beside a token."""
 
     def go(shots, notify, address="", *words):
         film.list(shots)
         film.pipeline(notify=notify)
-        environment = {HOOK: address} if address else {}
+        environment = {"VEOPIPE_ACCOUNT_TOKEN": "a-token-of-the-account", **({HOOK: address} if address else {})}
         return film.start(*film.arguments(*words), **environment).result()
 
     return go

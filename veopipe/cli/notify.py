@@ -3,7 +3,7 @@
 * A notice decides nothing. What goes wrong with it is one line on stderr.
 * It has a time limit; when it ends, the programs that it started are ended, too.
 * The webhook's address is a secret: it comes from the environment and is never shown. The command gets neither it
-  nor the API key. Redirects aren't followed, so no other server gets the notice.
+  nor the API key nor the account's token. Redirects aren't followed, so no other server gets the notice.
 * A person at the terminal sees why a run didn't start. It is told only where no person sits.
 """
 
@@ -176,7 +176,8 @@ def _is_allowed(parts: SplitResult) -> bool:
 def _start(project: Project, notice: Notice) -> str | None:
     """Run the command to its end; None when it ended well, else why not."""
     wanted = project.pipeline.notify
-    secrets = {project.pipeline.provider.api_key_env, wanted.webhook_env}
+    provider = project.pipeline.provider
+    secrets = {provider.api_key_env, provider.account_token_env, wanted.webhook_env}
     environment = {name: value for name, value in os.environ.items() if name not in secrets}
     facts = {"EVENT": notice.event, "TEXT": notice.text, **notice.facts}
     environment |= {f"VEOPIPE_{name}": value.replace("\0", "") for name, value in facts.items()}

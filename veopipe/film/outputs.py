@@ -30,7 +30,7 @@ def refuse(output: Path, places: Places) -> None:
     if not path.parent.is_dir():
         raise EnvironmentFault(f"{shown} can't be written: there is no such folder")
     for folder, where in ((places.folder, "in the ledger"), (places.takes_of(places.output_base), "among the takes")):
-        if path.resolve().is_relative_to(folder.resolve()):
+        if files.lies_in(path, folder):
             raise UsageError(f"{shown} lies {where}", hint="choose another name for -o")
 
 

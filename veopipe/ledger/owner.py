@@ -385,8 +385,9 @@ def write(places: Places, ledger: Ledger) -> Ledger:
         files.sync_folder(places.state)  # it counts what a power cut must not take any more
         if written.attempts:
             with suppress(OSError):  # a courtesy, for a checkout that comes later: a power cut may leave half of it
-                files.make_folder(places.memory.parent)
-                places.memory.write_bytes(text)
+                files.make_folder(places.runs)
+                if not places.runs.is_symlink():  # it would lead to another ledger's own
+                    files.scribble(places.memory, text)
         files.replace(places.folder / "ledger.json", text)
     except OSError as error:
         raise EnvironmentFault(f"{places.folder / 'ledger.json'} can't be written: {_said(error)}") from None

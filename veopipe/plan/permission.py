@@ -81,8 +81,7 @@ def write(output: Path, document: Mapping[str, Any], *, ledger: Path) -> None:
         EnvironmentFault: it can't be written.
     """
     path, shown = output.absolute(), printable(str(output))
-    inside = path.resolve().is_relative_to(ledger.resolve())
-    if inside or (os.path.lexists(path) and not _is_plan(path)):
+    if files.lies_in(path, ledger) or (os.path.lexists(path) and not _is_plan(path)):
         raise UsageError(f"{shown} isn't a plan: left alone", hint="choose another name for -o")
     with files.writing(shown):
         files.replace(path, (json.dumps(document, indent=2) + "\n").encode())

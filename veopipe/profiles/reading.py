@@ -111,8 +111,13 @@ def built_in_names() -> tuple[str, ...]:
 def names(folder: Path) -> list[str]:
     """Names of all profiles that a pipeline of a list in `folder` can name: its own, then the built-in ones."""
     own = folder / _FOLDER
-    beside = sorted(path.stem for path in own.iterdir() if path.suffix in _ENDINGS) if own.is_dir() else []
+    beside = sorted(path.stem for path in own.iterdir() if _is_profile(path)) if own.is_dir() else []
     return list(dict.fromkeys([*beside, *built_in_names()]))
+
+
+def _is_profile(path: Path) -> bool:
+    """Whether a pipeline can name what lies in the folder of the profiles."""
+    return path.suffix in _ENDINGS and _NAME.fullmatch(path.stem) is not None and path.is_file()
 
 
 # --- checking -------------------------------------------------------------------------------------------

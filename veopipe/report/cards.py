@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -209,7 +210,7 @@ def make_cards(project: Project, report: Report, folder: Path) -> tuple[Card, ..
         report: its report.
         folder: where the report will lie; links are relative to it.
     """
-    linker = Linker(project, folder.resolve())
+    linker = Linker(project, Path(os.path.realpath(folder)))
     return tuple(_card(row, linker) for row in report.rows)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -79,7 +80,7 @@ def pages(
         name: of the first page's file; None: all of it is one page.
     """
     cards = make_cards(ledger.project, report, folder)
-    seams = seams_of(ledger, report.rows, Linker(ledger.project, folder.resolve()))
+    seams = seams_of(ledger, report.rows, Linker(ledger.project, Path(os.path.realpath(folder))))
     groups = for_people(cards)
     parts = parts_of(cards, name, {shot for group in groups for cause in group.causes for shot in cause.shots})
     page = _environment().get_template("report.html")

@@ -7,6 +7,7 @@ stops a run. No key and no prompt stands in it.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import field
@@ -40,6 +41,7 @@ class Happening(StrEnum):
     LEFT = "left"
 
 
+_NAMED = re.compile(r"[0-9]{8}T[0-9]{6}Zb*\.jsonl")
 _QUIET = frozenset({Happening.POLLED, Happening.RECEIVED})  # too many for a log
 
 
@@ -81,6 +83,11 @@ class Note:
     facts: Facts
 
 
+def _is_log(path: Path) -> bool:
+    """Whether a file is called as a run's log is: others that lie there are somebody's."""
+    return _NAMED.fullmatch(path.name) is not None
+
+
 @dataclass(slots=True)
 class Journal:
     """Writes notes to a file, once it has one, and passes them on.
@@ -97,7 +104,7 @@ class Journal:
         """Write to `path` from now on; if that can't be written, only the watcher is told."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            for old in sorted(path.parent.glob("*.jsonl"))[: -KEPT_LOGS + 1]:  # names sort by time
+            for old in sorted(filter(_is_log, path.parent.iterdir()))[: -KEPT_LOGS + 1]:  # names sort by time
                 old.unlink(missing_ok=True)
             self._log = path.open("x", encoding="utf-8")
         except OSError:

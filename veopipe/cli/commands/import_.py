@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from veopipe.text import counted
 @click.option("--info", "own", multiple=True, metavar="COLUMN", help="A column of your own, for info; repeatable.")
 def command(source: Path, output: Path, ignored: tuple[str, ...], own: tuple[str, ...]) -> int:
     """Make a shot list from a CSV file with the columns id, prompt and other keys of a shot."""
-    if output.exists():
+    if os.path.lexists(output):
         raise UsageError(f"{output} is there already; nothing was changed")
     known = schema.part("manifest", "$defs", "settings", "properties")
     shots = csv.read_shots(source, known, _names(ignored), _names(own))

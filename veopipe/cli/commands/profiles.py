@@ -35,12 +35,20 @@ def command(format_: str) -> int:
 def _all(folder: Path) -> list[Profile]:
     found, problems = [], list[Problem]()
     for name in reading.names(folder):
-        profile, theirs = reading.load(name, folder, parse_base_url)
+        profile, theirs = _loaded(name, folder)
         found += [profile] if profile is not None else []
         problems += theirs
     if problems:
         raise InvalidInput("a profile can't be used", tuple(problems))
     return found
+
+
+def _loaded(wanted: str, folder: Path) -> tuple[Profile | None, tuple[Problem, ...]]:
+    """A profile of a folder, or a built-in one, and its problems; raises `UsageError` if there is none."""
+    try:
+        return reading.load(wanted, folder, parse_base_url)
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
 
 
 def _document(profile: Profile) -> dict[str, Any]:
@@ -81,10 +89,7 @@ def chosen(wanted: str) -> Profile:
         UsageError: there is none.
         InvalidInput: it has an error.
     """
-    try:
-        profile, problems = reading.load(wanted, Path.cwd(), parse_base_url)
-    except LookupError as error:
-        raise UsageError(str(error.args[0])) from None
+    profile, problems = _loaded(wanted, Path.cwd())
     if profile is None:
         raise InvalidInput("the profile can't be used", problems)
     return profile

@@ -30,7 +30,15 @@ _ENDINGS = {
     ".md": "markdown",
     ".markdown": "markdown",
 }
-_OURS, _HEAD = b'<meta name="generator" content="veopipe ', 4 << 10  # what a page of ours has in its first bytes
+_PAGE = b'<meta name="generator" content="veopipe '
+_MARKS = (
+    (_PAGE,),
+    (b'{\n  "manifest": ', b'\n  "exit_code": ', b'\n  "cost_usd": {'),
+    (b'<testsuites name="veopipe"',),
+    (b"## ", b" verified\n\nCharged **\\$"),
+)
+"""What a report of ours has in its first bytes, for each kind: an older one may be replaced, and nothing else."""
+_HEAD = 4 << 10
 
 
 @click.command(
@@ -106,8 +114,8 @@ def _kind_of(output: Path | None) -> str:
 def _refuse_loss(output: Path, places: Places) -> None:
     """Refuse an output that is anything but a new file or an older report."""
     path = output.absolute()
-    inside = path.resolve().is_relative_to(places.folder.resolve())
-    other = path.exists() and path.suffix.lower() not in _ENDINGS
+    inside = files.lies_in(path, places.folder)
+    other = os.path.lexists(path) and (path.suffix.lower() not in _ENDINGS or not _is_ours(path))
     if path.is_dir():
         raise UsageError(f"{printable(str(output))} is a folder; name a file in it")
     if inside or other or files.is_same_file(path, places.manifest):
@@ -144,13 +152,22 @@ def _write_pages(output: Path, ledger: OpenLedger, report: Report) -> list[Path]
 
 def _may_be_replaced(path: Path) -> bool:
     """Whether nothing lies there, or a page of ours: nobody named this file."""
-    if not os.path.lexists(path):
-        return True
+    return not os.path.lexists(path) or _PAGE in (_head_of(path) or b"")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a report that may be replaced, or empty, or a link to nothing."""
+    head = _head_of(path) if path.exists() else b""
+    return head is not None and (not head or any(all(mark in head for mark in marks) for marks in _MARKS))
+
+
+def _head_of(path: Path) -> bytes | None:
+    """The first bytes of a file; None: it is none, or can't be read."""
     try:
-        with path.open("rb") as file:
-            return _OURS in file.read(_HEAD)
-    except OSError:
-        return False
+        with files.open_regular(path) as file:
+            return file.read(_HEAD)
+    except (OSError, ValueError):
+        return None
 
 
 def _text_of(kind: str, ledger: OpenLedger, report: Report, folder: Path | None = None) -> str:
