@@ -347,7 +347,7 @@ class Project:
         Raises:
             UsageError: a decision is about a file that no take here has.
             InvalidInput: a review file has an error.
-            EnvironmentFault: a review file, or a finished name, can't be written.
+            EnvironmentFault: a review file can't be written, or all are and a finished name can't follow.
         """
         ledger = self.loaded.opened()
         changed = decide(ledger.reviews, ledger.store.shots, decisions)
@@ -359,8 +359,10 @@ class Project:
                 return Reviewed(tuple(changed), tuple(naming.follow(held, held.plan(anywhere=True))))
         except LedgerLocked:
             return Reviewed(tuple(changed), running=True)
-        except OSError as error:
-            raise EnvironmentFault(f"{error.filename} can't be written: {error.strerror}") from None
+        except EnvironmentFault as fault:
+            raise _not_followed(fault.message) from None
+        except OSError as error:  # its paths are of links on their way
+            raise _not_followed(f"{self.loaded.places.output} can't be written: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -373,6 +375,13 @@ def _changing(film: Project, tell: Callable[[str], None]) -> Iterator[OpenLedger
             yield ledger
         except NotRecorded as error:
             raise EnvironmentFault(str(error)) from None
+
+
+def _not_followed(why: str) -> EnvironmentFault:
+    """That finished names are what they were, though a review is written."""
+    return EnvironmentFault(
+        f"what was said is written, and finished names can't follow: {why}", hint="they follow with the next run"
+    )
 
 
 def _remark(film: Project, ledger: OpenLedger) -> None:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.harness.canary import KEY
+from tests.harness.fork import refused
+from tests.harness.stubborn import IMPOSSIBLE
 from veopipe.ledger import owner
 from veopipe.ledger.paths import Places
 
@@ -109,18 +112,18 @@ def test_a_plan_that_is_none_or_too_old_is_made_anew_by_the_command_that_is_told
     for content in (None, "notes of mine", "{}"):
         if content is not None:
             plan.write_text(content)
-        refused = film.run(*run, yes=False)
-        assert refused.code == 2
-        made = typed(film, hinted(refused.document["hint"], "plan"))
+        ended = film.run(*run, yes=False)
+        assert ended.code == 2
+        made = typed(film, hinted(ended.document["hint"], "plan"))
         assert "carry it out with: veopipe run shots.yaml" in made.err
         if content is not None:
             assert plan.read_text() == content  # no plan of ours: left alone
             plan.unlink()
     (film.folder / "my plan-2.json").rename(plan)
     film.list({"a": "another", "b": "two"})
-    refused = film.run(*run, yes=False)
-    assert (refused.code, "doesn't allow 1 create" in refused.document["error"]) == (2, True)
-    made = typed(film, hinted(refused.document["hint"], "plan"))
+    ended = film.run(*run, yes=False)
+    assert (ended.code, "doesn't allow 1 create" in ended.document["error"]) == (2, True)
+    made = typed(film, hinted(ended.document["hint"], "plan"))
     done = typed(film, hinted(made.err, "run"))
     assert "1 verified" in done.out
     assert [entry["shot"] for entry in film.log() if entry["event"] == "verified"] == ["a"]
@@ -130,8 +133,8 @@ def test_a_frame_of_nothing_a_list_that_is_gone_and_a_run_that_is_on_name_what_h
     film: Film, gateway: Simulator
 ) -> None:
     film.list({"a": "one", "b": "two"})
-    refused = film.command("frame", "shots.yaml", "a", "-p", "quick.yaml", "-o", "a.png")
-    assert "veopipe run shots.yaml -p quick.yaml --only a makes one" in refused.err
+    ended = film.command("frame", "shots.yaml", "a", "-p", "quick.yaml", "-o", "a.png")
+    assert "veopipe run shots.yaml -p quick.yaml --only a makes one" in ended.err
     gone = film.command("plan", "my new film/shots.yaml")
     made = typed(film, hinted(gone.err, "init").removesuffix(" makes a small list to start from"))
     assert "my new film/shots.yaml is made" in made.out
@@ -184,18 +187,56 @@ def test_a_film_that_cannot_be_locked_is_told_what_to_type(film: Film, gateway: 
     review("a", "--pick", "1")
     film.run()
     cut = ("cut", "shots.yaml", "-p", "quick.yaml", "--lock")
-    refused = film.command(*cut)
-    assert (refused.code, "not locked: nothing was written" in refused.err) == (1, True)
-    typed(film, re.search(r"b: choose it: (.*)", refused.err)[1])
+    ended = film.command(*cut)
+    assert (ended.code, "not locked: nothing was written" in ended.err) == (1, True)
+    typed(film, re.search(r"b: choose it: (.*)", ended.err)[1])
     assert film.command(*cut).code == 0
 
     review("a", "--pick", "2")
-    refused = film.command(*cut)
-    steps = re.search(r"b: order it anew: (.*)", refused.err)[1]
+    ended = film.command(*cut)
+    steps = re.search(r"b: order it anew: (.*)", ended.err)[1]
     review_again, run = steps.split(" && ")
     assert run == "veopipe run shots.yaml -p quick.yaml --only b --refresh"
     typed(film, review_again)
     typed(film, f"{run} --base-url {film.base_url} --yes")
-    refused = film.command(*cut)
-    typed(film, re.search(r"b: choose it: (.*)", refused.err)[1])
+    ended = film.command(*cut)
+    typed(film, re.search(r"b: choose it: (.*)", ended.err)[1])
     assert film.command(*cut).code == 0
+
+
+def test_a_verdict_whose_name_cannot_follow_is_said_to_be_written(film: Film, gateway: Simulator) -> None:
+    film.list({"a": {"prompt": "one", "takes": 2}})
+    film.run()
+    pick = ("review", "shots.yaml", "a", "-p", "quick.yaml", "--pick", "1", "--format", "json")
+    ended = film.start(*pick, first=refused("flock=EROFS")).result()
+    if ended.code == IMPOSSIBLE:
+        pytest.skip(ended.err)
+    assert ended.code == 6
+    assert "what was said is written, and finished names can't follow: the ledger " in ended.document["error"]
+    assert "verdict: pick" in (film.folder / "review/shots/a.001.yaml").read_text()
+    film.run()
+    assert film.finished("a").samefile(film.folder / "renders/shots/takes/a.001.mp4")
+
+
+def test_who_may_only_read_is_told_what_can_be_done(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "one"})
+    film.run()
+    ended = film.start(*film.arguments(), first=refused("flock=EROFS")).result()
+    if ended.code == IMPOSSIBLE:
+        pytest.skip(ended.err)
+    assert (ended.code, "plan, status, report" in ended.document["hint"]) == (6, True)
+    for verb in ("plan", "status", "report", "cut"):
+        assert film.start(verb, "shots.yaml", "-p", "quick.yaml", first=refused("flock=EROFS")).result().code == 0
+
+
+def test_a_look_at_the_log_that_settles_nothing_names_the_command_for_who_knows_more(
+    film: Film, gateway: Simulator
+) -> None:
+    gateway.order_fault("lost_response", times=1)
+    film.list({"a": "one"})
+    film.run()
+    film.environment["VEOPIPE_ACCOUNT_TOKEN"] = KEY
+    look = ("resolve", "shots.yaml", "-p", "quick.yaml", "--look-up", "--base-url", film.base_url)
+    looked = film.command(*look)
+    assert (looked.code, "a take 1: " in looked.out) == (3, True)
+    assert "--write-off" in typed(film, hinted(looked.err, "resolve")).err

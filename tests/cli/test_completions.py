@@ -23,6 +23,8 @@ CASES = [
     pytest.param("veopipe run shots.yaml --only SC", ["SC01-lighthouse", "SC02-harbor"], id="shots-of-the-list"),
     pytest.param("veopipe run my\\ film/shots.yaml --only SC02", ["SC02-harbor"], id="a-list-with-a-space"),
     pytest.param("veopipe run ~/shots.yaml --only SC02", ["SC02-harbor"], id="a-list-at-home"),
+    pytest.param("veopipe run list.json --only h", ["hero"], id="a-list-in-json"),
+    pytest.param("veopipe run --plan plan.json shots.yaml --only h", ["hero"], id="a-list-behind-a-plan"),
     pytest.param("veopipe resolve shots.yaml he", ["hero"], id="shot-to-resolve"),
     pytest.param("veopipe run shots.yaml -p ", [*BUILT_IN, "own"], id="pipelines"),
     pytest.param("veopipe doctor --pipeline n", ["nightly"], id="pipeline-without-a-list"),
@@ -41,6 +43,8 @@ def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("film")
     (made / "shots.yaml").write_text(LIST)
     (made / "broken.yaml").write_text("shots: [")
+    (made / "list.json").write_text('{"version": 1, "shots": {"hero": {"prompt": "c"}}}')
+    (made / "plan.json").write_text('{"format": 1, "shots": [{"shot": "hat"}]}')
     (made / "my film").mkdir()
     (made / "my film" / "shots.yaml").write_text(LIST)
     (made / "cuts").mkdir()

@@ -92,6 +92,11 @@ UNCLEAR: Mapping[str, tuple[Doubt, Seen, str]] = {
         seen(charge(AT + 1)),
         "0 to 1 are known",
     ),
+    "charges of which none is known": (
+        DOUBT,
+        seen(charge(), charge()),
+        "2 charges around that time, and none is known",
+    ),
     "one that was given up": (replace(DOUBT, known=[Known(OMNI, AT, None)]), seen(charge()), "0 to 1 are known"),
 }
 

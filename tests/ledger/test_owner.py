@@ -254,7 +254,7 @@ def test_a_damaged_ledger_json_is_an_environment_fault_with_a_way_out(places: Pl
     with pytest.raises(EnvironmentFault, match=r"ledger\.json can't be read: ") as caught:
         owner.look_up(places)
 
-    assert "git checkout" in str(caught.value.hint)
+    assert str(caught.value.hint) == f"bring it back: git -C {places.folder} checkout -- ledger.json"
 
 
 def test_the_ledger_of_a_newer_veopipe_is_not_to_be_replaced_by_an_older_one(places: Places) -> None:

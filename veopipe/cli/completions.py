@@ -46,8 +46,11 @@ def complete_cut(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 def _manifest(ctx: click.Context) -> Path | None:
     """The list that the line names; click forgets it when the word before the cursor is an option."""
     words = [ctx.params.get("manifest"), *split_arg_string(os.environ.get("COMP_WORDS", ""))]  # quotes, as typed
-    lists = [Path(word).expanduser() for word in words if word and str(word).endswith((".yaml", ".yml"))]
-    return next((path for path in lists if path.is_file()), None)
+    for endings in ((".yaml", ".yml"), (".json",)):  # a plan, or what a report's page saved, is JSON, too
+        lists = [Path(word).expanduser() for word in words if word and str(word).endswith(endings)]
+        if (found := next((path for path in lists if path.is_file()), None)) is not None:
+            return found
+    return None
 
 
 def _folder(ctx: click.Context) -> Path:

@@ -194,6 +194,12 @@ class _Count:
     possible: int = 0
     elsewhere: int = 0
 
+    def in_words(self) -> str:
+        """How many of the records are of known calls: `none is`, `2 are`, `0 to 1 are`."""
+        if self.certain != self.possible:
+            return f"{self.certain} to {self.possible} are"
+        return {0: "none is", 1: "1 is"}.get(self.certain, f"{self.certain} are")
+
 
 def judge(doubt: Doubt, seen: Seen) -> Verdict:
     """What became of a call, by the log; whatever isn't certain is unclear."""
@@ -210,7 +216,7 @@ def judge(doubt: Doubt, seen: Seen) -> Verdict:
         return _charged(doubt, count.records)
     if surplus or count.possible != count.certain:
         charges = counted(len(count.records), "charge")
-        return unclear(f"the log has {charges} around that time, and {count.certain} to {count.possible} are known")
+        return unclear(f"the log has {charges} around that time, and {count.in_words()} known here")
     return _not_charged(doubt, seen, count)
 
 

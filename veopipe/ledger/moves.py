@@ -92,6 +92,11 @@ def git_checkout(places: Places, path: str) -> str:
     return shlex.join(["git", *where, "checkout", "--", path])
 
 
+def git_checkout_of(path: Path) -> str:
+    """The same of a file that is known by its absolute path."""
+    return shlex.join(["git", "-C", str(path.parent), "checkout", "--", path.name])
+
+
 def _typed(places: Places, path: str) -> str:
     """A path beside the manifest as it is typed in the working folder: another one may have a ledger of that name."""
     return typed(path if _is_here(places) else str(places.manifest.parent / path))

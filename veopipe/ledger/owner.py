@@ -37,6 +37,17 @@ if TYPE_CHECKING:
 LOCK_WAIT = 0.5
 """Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""
 
+_LOCKLESS = {
+    **dict.fromkeys(
+        holding.NO_LOCKS,
+        "this disk has no locks, and two runs at once could buy a take twice: keep the list on another disk",
+    ),
+    **dict.fromkeys(
+        (errno.EROFS, errno.EACCES), "who may only read here can look: plan, status, report, and cut need no lock"
+    ),
+}
+"""What to do where a ledger can't be locked."""
+
 
 def look_up(places: Places) -> Ledger:
     """The ledger of these places, read only; a new one where there is none.
@@ -177,8 +188,13 @@ def _read(path: Path) -> Ledger | None:
     except ledgerfile.Newer as error:
         raise EnvironmentFault(f"{path} can't be read: {error}", hint="update veopipe: a newer one wrote it") from None
     except (OSError, ValueError) as error:
-        remedy = error.remedy if isinstance(error, NotHere) else f"git checkout {shlex.quote(str(path))}"
-        raise EnvironmentFault(f"{path} can't be read: {_said(error)}", hint=f"bring it back: {remedy}") from None
+        raise EnvironmentFault(f"{path} can't be read: {_said(error)}", hint=_remedy(path, error)) from None
+
+
+def _remedy(path: Path, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return f"see who may: {shlex.join(['ls', '-ld', str(path.parent), str(path)])}"
+    return f"bring it back: {error.remedy if isinstance(error, NotHere) else moves.git_checkout_of(path)}"
 
 
 def _said(error: BaseException) -> str:
@@ -299,10 +315,7 @@ def locked(places: Places, tell: Callable[[str], None] = _unheard, look: str | N
         except OSError as error:
             raise EnvironmentFault(
                 f"the ledger {places.folder} can't be locked: {_said(error)}",
-                hint="this disk has no locks, and two runs at once could buy a take twice: keep the list on another "
-                "disk"
-                if error.errno in holding.NO_LOCKS
-                else None,
+                hint=_LOCKLESS.get(error.errno or 0),
             ) from None
         with suppress(OSError):  # for people only; on a full disk the lock holds without it
             (places.folder / "lock").write_text(f"pid {os.getpid()} since {clock.now()}\n", "ascii")

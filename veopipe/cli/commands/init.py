@@ -15,7 +15,7 @@ from veopipe.cli.options import LocalPath, example
 from veopipe.cli.terminal.screen import say
 from veopipe.documents import schema
 from veopipe.errors import UsageError
-from veopipe.ledger import safekeeping
+from veopipe.ledger import moves, safekeeping
 from veopipe.manifest.offers import offer
 from veopipe.profiles import reading
 from veopipe.profiles.profile import Profile
@@ -121,7 +121,7 @@ def _write(folder: Path, wanted: Mapping[Path, str]) -> None:
 def _say_what_next(folder: Path, profile: Profile) -> None:
     click.echo(f"{folder / 'shots.yaml'} is made. Next:")
     if folder != Path("."):
-        click.echo(f"  cd {shlex.quote(str(folder))}")
+        click.echo(f"  cd {shlex.quote(moves.typed(str(folder)))}")
     click.echo("  veopipe run shots.yaml --simulate    try it: no key, no money")
     click.echo("  veopipe plan shots.yaml              what the real run would cost")
     click.echo(f"The real run needs a key in {profile.api_key_env}: {profile.token_setup}.")

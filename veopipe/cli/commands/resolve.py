@@ -13,6 +13,7 @@ from veopipe.cli.options import about_manifest, example, simulate_option
 from veopipe.cli.output import emit, emit_line
 from veopipe.cli.terminal.reports import show_waiting
 from veopipe.cli.terminal.screen import say
+from veopipe.dialects.lookup import Found
 from veopipe.errors import UsageError
 from veopipe.plan.plan import LOST
 from veopipe.project import Choices, OpenLedger
@@ -93,6 +94,8 @@ def _look_up(film: Project, shot: str | None, format_: str, *, said: int) -> int
         click.echo(f"{finding.shot} take {finding.take.number}: {finding.verdict.message}")
     if not looked.findings:
         click.echo("nothing is in doubt")
+    if any(finding.verdict.found in {Found.UNCLEAR, Found.CHARGED} for finding in looked.findings):
+        say(f"Who knows more says it: {film.loaded.choices.command('resolve')}")
     return code
 
 
