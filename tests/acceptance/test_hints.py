@@ -88,6 +88,15 @@ def test_who_has_a_take_in_doubt_can_type_each_command_as_it_is_told(film: Film,
     assert len(gateway.charged) == 2  # the person erred
 
 
+def test_a_list_that_was_taken_for_an_option_is_named_as_a_file(film: Film) -> None:
+    film.list({"a": "one"}, "-dash.yaml")
+    ended = film.command("plan", "-dash.yaml")
+    assert (ended.code, ended.err.splitlines()[-1].split()[-1]) == (2, "./-dash.yaml")
+    assert film.command("plan", "./-dash.yaml").code == 0
+    assert "./-dash.yaml" in film.command("plan", "-dash.yaml", "--format", "json").document["hint"]
+    assert "dash" not in film.command("plan", "-gone.yaml").err
+
+
 def test_a_command_of_a_hint_leads_to_the_list_from_where_it_is_typed(film: Film, gateway: Simulator) -> None:
     gateway.order_fault("stuck_in_progress", times=None)
     film.pipeline(poll__timeout="300ms")

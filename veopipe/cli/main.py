@@ -143,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)  # `__main__` held them back
         return int(veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False))
     except click.ClickException as error:
-        return _usage(error, as_json=as_json)
+        return _usage(error, _dashed(arguments) if isinstance(error, click.NoSuchOption) else None, as_json=as_json)
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error, as_json=as_json)
     except VeopipeError as error:
@@ -216,14 +216,22 @@ def _last_words() -> contextlib.suppress:
     return contextlib.suppress(OSError)
 
 
-def _usage(error: click.ClickException, *, as_json: bool) -> int:
+def _dashed(arguments: Sequence[str]) -> str | None:
+    """How a file is named that was taken for an option."""
+    named = next((word for word in arguments if word.startswith("-") and os.path.lexists(word)), None)
+    return f"a file whose name begins with a dash is written ./{printable(named)}" if named is not None else None
+
+
+def _usage(error: click.ClickException, hint: str | None, *, as_json: bool) -> int:
     if as_json:
-        return _ended(ExitCode.INVALID, error.format_message(), as_json=True)
+        return _ended(ExitCode.INVALID, error.format_message(), hint, as_json=True)
     with _last_words():
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             click.echo(error.format_message(), err=True)
         else:
             error.show()
+        if hint is not None:
+            click.echo(f"→ {_lines(hint)}", err=True)
     return ExitCode.INVALID
 
 
