@@ -443,7 +443,7 @@ def _nothing_of(shot: str, number: int | None, delivered: Iterable[int], run: st
     """That a shot has no such take, and which ones it has; `run` orders one."""
     what = "chosen take that is verified" if number is None else f"take {number} with a file"
     there = ", ".join(map(str, delivered))
-    return UsageError(f"{shot} has no {what}", hint=f"say which with --take: {there}" if there else f"{run} makes one")
+    return UsageError(f"{shot} has no {what}", hint=f"say which with --take: {there}" if there else f"make one: {run}")
 
 
 def _chosen(ledger: OpenLedger, choice: Choice | None, takes: Sequence[Take]) -> int:

@@ -421,7 +421,7 @@ def _manifest_path(written: Path) -> Path:
             raise UsageError(f"{written}: {away}")
         folder = [] if written.parent == Path() else [moves.typed(str(written.parent))]
         command = printable(shlex.join(["veopipe", "init", *folder]), None)
-        raise UsageError(f"there is no {written}", hint=f"{command} makes a small list to start from")
+        raise UsageError(f"there is no {written}", hint=f"make a small list to start from: {command}")
     return path.parent.resolve() / path.name
 
 

@@ -259,6 +259,25 @@ def test_a_report_of_hundreds_under_way_names_the_first_ones():
     assert any("… 488 more" in line for line in lines)
 
 
+# --- hints -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [30, 50, 80])
+def test_a_command_is_never_broken_by_us_however_narrow_the_terminal_is(columns):
+    """So that it can be copied: a terminal that folds a line knows that it is one."""
+    for name in ("plan", "report"):
+        assert "veopipe resolve shots.yaml\r\n" in re.sub(r"\x1b\[[0-9;]*m", "", scene(name, 3, columns).output)
+
+
+def test_a_note_with_a_command_stands_in_one_piece_on_a_narrow_terminal(film):
+    film.list({"a": "one"})
+    command = [*VEOPIPE, "plan", "shots.yaml", "-p", "quick.yaml", "--base-url", film.base_url, "-o", "my plan.json"]
+    terminal = Terminal(command, 50, folder=film.folder, **film.environment | {"COLUMNS": "50"})
+    assert terminal.end() == 0
+    run = f"veopipe run shots.yaml -p quick.yaml --base-url {film.base_url} --plan 'my plan.json'\r\n"
+    assert f"carry it out with:\r\n  {run}" in terminal.output
+
+
 # --- problems --------------------------------------------------------------------------------------------
 
 

@@ -143,7 +143,7 @@ def main(arguments: Sequence[str]) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.ENDING)  # `__main__` held them back
         return int(veopipe.main(list(arguments), prog_name="veopipe", standalone_mode=False))
     except click.ClickException as error:
-        return _usage(error, _dashed(arguments) if isinstance(error, click.NoSuchOption) else None, as_json=as_json)
+        return _usage(error, arguments, as_json=as_json)
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error, as_json=as_json)
     except VeopipeError as error:
@@ -222,7 +222,8 @@ def _dashed(arguments: Sequence[str]) -> str | None:
     return f"a file whose name begins with a dash is written ./{printable(named)}" if named is not None else None
 
 
-def _usage(error: click.ClickException, hint: str | None, *, as_json: bool) -> int:
+def _usage(error: click.ClickException, arguments: Sequence[str], *, as_json: bool) -> int:
+    hint = _dashed(arguments) if isinstance(error, click.NoSuchOption) else None
     if as_json:
         return _ended(ExitCode.INVALID, error.format_message(), hint, as_json=True)
     with _last_words():

@@ -74,7 +74,7 @@ def command(
 def _what_follows(status: Status, run: str) -> str:
     if status is Status.ABANDONED:
         return "it is given up: raise its take in the list to order another"
-    return f"{run} {'may order it again' if status is Status.REFUSED else 'goes on from there'}"
+    return f"the next run {'may order it again' if status is Status.REFUSED else 'goes on from there'}: {run}"
 
 
 def _look_up(film: Project, shot: str | None, format_: str, *, said: int) -> int:

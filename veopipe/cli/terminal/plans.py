@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from veopipe.cli.terminal.screen import console as screen
-from veopipe.cli.terminal.screen import show_indented
+from veopipe.cli.terminal.screen import show_indented, show_line
 from veopipe.plan.plan import LOST, Action, Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words
 from veopipe.project import Choices
@@ -61,7 +61,7 @@ def show_plan(plan: Plan, cap: Decimal | None, time: str | None, choices: Choice
         _show_blocks(console, plan.items, rows)
     times = [Text(f"Time: {time}")] if time is not None else []
     for line in (*_totals(plan, cap), *times, *_next_steps(plan, choices)):
-        console.print(line)
+        show_line(console, line)
 
 
 def _next_steps(plan: Plan, choices: Choices) -> Iterable[Text]:

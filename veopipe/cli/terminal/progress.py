@@ -14,7 +14,7 @@ from typing import Self
 
 from rich.text import Text
 
-from veopipe.cli.terminal.screen import console
+from veopipe.cli.terminal.screen import console, show_line
 from veopipe.cli.terminal.view import View
 from veopipe.clock import minutes
 from veopipe.report.legend import LEGEND
@@ -80,7 +80,7 @@ class Progress:
         """A note for people, above the live view."""
         with self._lock, contextlib.suppress(OSError, ValueError):
             for line in text.split("\n"):
-                self._console.print(Text(printable(line, None)))
+                show_line(self._console, Text(printable(line, None)))
 
     def __call__(self, note: Note) -> None:
         """Take a note into account, and show it if people want to see it."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from veopipe.cli.terminal.screen import console as screen
-from veopipe.cli.terminal.screen import show_hanging, show_indented
+from veopipe.cli.terminal.screen import show_hanging, show_indented, show_line
 from veopipe.errors import ExitCode
 from veopipe.project import Choices
 from veopipe.report.legend import LEGEND, Standing
@@ -35,7 +35,8 @@ def show_report(report: Report, choices: Choices) -> None:
     for status, standing in LEGEND.items():
         rows = [row for row in report.rows if row.status == status]
         if rows:
-            console.print(Text(f"{len(rows):,} {standing.heading}{_next(standing, choices)}", standing.colour))
+            heading = f"{len(rows):,} {standing.heading}{_next(standing, choices)}"
+            show_line(console, Text(heading, standing.colour))
         _show_rows(console, [row for row in rows if _is_named(row, len(report.rows))])
     for note in report.notes:
         console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))

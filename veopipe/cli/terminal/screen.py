@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterable
@@ -13,6 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from veopipe.text import printable
+
+_COMMAND = re.compile(r"(?::| {2}) *((?:veopipe|mv|mkdir|git) \S.*)$")
+"""A command at the end of a line, behind a colon or in a column."""
 
 
 class _Console(Console):
@@ -43,7 +47,19 @@ def say(text: str) -> None:
     """A note for people, on stderr."""
     with contextlib.suppress(OSError, ValueError):
         for line in text.split("\n"):
-            console(stderr=True).print(Text(printable(line, None)))
+            show_line(console(stderr=True), Text(printable(line, None)))
+
+
+def show_line(screen: Console, line: Text) -> None:
+    """Print a line. A command at its end stays in one piece, so that it can be copied: the terminal itself folds it."""
+    found = _COMMAND.search(line.plain) if screen.is_terminal and line.cell_len > screen.width else None
+    if found is None:
+        screen.print(line)
+        return
+    head, command = line[: found.start(1)], line[found.start(1) :]
+    head.rstrip()
+    screen.print(head)
+    screen.print(Text("  ").append_text(command), soft_wrap=True)
 
 
 def show_fact(head: Iterable[tuple[str, str]], said: tuple[str, str]) -> None:
