@@ -223,3 +223,34 @@ def test_a_closed_stderr_hides_no_disk_failure(places: Places, store: Store) -> 
 
     assert "No space left on device" in done.stdout
     assert done.returncode == 0
+
+
+CROWDED = """
+import os, resource, sys, threading
+from pathlib import Path
+from veopipe.ledger import rescue
+from veopipe.ledger.paths import Places
+from veopipe.takes.status import Event
+from veopipe.ledger.store import open_store
+
+store = open_store(Places(Path(sys.argv[1]), ".veopipe", "renders"))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+open_ones = []
+try:
+    while True:
+        open_ones.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+threading.Timer(0.5, lambda: list(map(os.close, open_ones))).start()
+rescue.record_paid(store, "hero", 1, Event.ACCEPTED, task_id="task_9")
+"""
+
+
+def test_an_answer_waits_for_a_file_where_too_many_are_open(places: Places, store: Store) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED, str(places.manifest)], capture_output=True, text=True, timeout=60
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert on_disk(places).takes[0].last.task_id == "task_9"
+    assert not places.rescue.exists()

@@ -58,6 +58,8 @@ _NO_WAY = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.ESTALE}
     | {errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
 )
+# Errors that say what a process has too little of; what it wanted with it isn't to blame.
+_TOO_LITTLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 _GONE = "the working folder is gone: it was deleted or moved away"
 _GO = "go to a folder that is there (cd) and try again"
 
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str]) -> int:
         return _ended(error.exit_code, error.message, _with_folder(error.hint), problems, as_json=as_json)
     except Unread:
         return ExitCode.OK
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         return _unwritten(error, as_json=as_json)
     except SystemExit:
         # click raises it when it has answered the shell. From anywhere else it would hide what happened.
@@ -167,6 +169,8 @@ def _system_error(error: OSError, *, as_json: bool) -> int:
         return _ended(ExitCode.ENVIRONMENT, lost, _GO, as_json=as_json)
     if error.errno in _NO_WAY and named:
         return _ended(ExitCode.ENVIRONMENT, f"{named} can't be used: {error.strerror}", as_json=as_json)
+    if error.errno in _TOO_LITTLE:
+        return _ended(ExitCode.ENVIRONMENT, f"the system gives no more: {error.strerror}", as_json=as_json)
     return _bug(as_json=as_json)
 
 
@@ -197,7 +201,9 @@ def _interrupted(error: BaseException, *, as_json: bool) -> int:
     return _ended(code, f"{code.name.lower()}; state is saved, the same command goes on", as_json=as_json)
 
 
-def _unwritten(error: OSError, *, as_json: bool) -> int:
+def _unwritten(error: OSError | MemoryError, *, as_json: bool) -> int:
+    if isinstance(error, MemoryError):
+        return _ended(ExitCode.ENVIRONMENT, "there is too little memory", as_json=as_json)
     if isinstance(error.__context__, KeyboardInterrupt):  # click first ends the line on stderr, which may be gone
         return _interrupted(error, as_json=as_json)
     from veopipe.cli.terminal.screen import is_unread  # rich, when there is something to show

@@ -102,6 +102,8 @@ def write(film: Film, output: Path, ledger: str, *, burn: bool = False, full: bo
             _EDL: timeline.write_edl,
         }
         made[kind](film, output, ledger)
+    except ImportError as error:  # it is there, and its libraries aren't, or there is no memory for them
+        raise EnvironmentFault(f"what makes a film can't be loaded: {printable(str(error))}") from None
     except OSError as error:
         why = error.strerror or str(error)
         raise EnvironmentFault(f"{printable(str(output))} can't be written: {why}") from None

@@ -14,6 +14,7 @@ import json
 import os
 import stat
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +29,10 @@ from veopipe.ledger.store import NotRecorded, Store
 from veopipe.takes.status import UNKNOWN_OUTCOME, Event, IllegalTransition
 from veopipe.takes.take import ShotState, Take, advance
 
+FILES_WAIT = 20.0
+"""Seconds in which an answer waits for a file that may be opened, if too many are open."""
+_FILES_PAUSE = 0.05  # seconds
+_TOO_MANY = frozenset({errno.EMFILE, errno.ENFILE})
 RESERVE = 256 << 10
 """Bytes: the state files of some dozen answers that arrive at the same time."""
 
@@ -57,13 +62,26 @@ def record_paid(store: Store, shot: str, number: int, event: Event, **facts: Any
         NotRecorded: after the record was rescued: in its place by the reserve, to another file, or to stderr.
     """
     try:
-        return store.record(shot, number, event, **facts)
+        return _recorded_in_time(store, shot, number, event, facts)
     except NotRecorded:
         if not _recorded_in_reserve(store, shot, number, event, facts):
             with store.turn(shot):
                 attempt = store.shots[shot].take(number).last.number
             _rescue(store.places, {"shot": shot, "take": number, "attempt": attempt, "event": event.name, **facts})
         raise
+
+
+def _recorded_in_time(store: Store, shot: str, number: int, event: Event, facts: Mapping[str, Any]) -> Take:
+    """Record it, once files may be opened again: what else is open now is closed before long."""
+    end = time.monotonic() + FILES_WAIT
+    while True:
+        try:
+            return store.record(shot, number, event, **facts)
+        except NotRecorded as error:
+            why = error.__cause__
+            if not isinstance(why, OSError) or why.errno not in _TOO_MANY or time.monotonic() > end:
+                raise
+        time.sleep(_FILES_PAUSE)
 
 
 def _recorded_in_reserve(store: Store, shot: str, number: int, event: Event, facts: Mapping[str, Any]) -> bool:

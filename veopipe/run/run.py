@@ -31,7 +31,7 @@ from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import elsewhere_words
 from veopipe.project import Ending, OpenLedger, Project
-from veopipe.run import engine, guard, looking, naming
+from veopipe.run import descriptors, engine, guard, looking, naming
 from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.carrying import Downloads
@@ -76,6 +76,7 @@ def run(
         VeopipeError: something else stopped it before anything was sent.
     """
     engine.check(ledger.project.pipeline.executor, ledger.project.address)
+    descriptors.make_sure()
     current = Run.of(ledger, voice)
     current.look()
     ledger.look_at_output()
