@@ -3,7 +3,7 @@
 A create, a poll and a download each have some, and so has each record that is written. macOS lets a process have 256 of
 them at first, and as many as it asks for.
 
-Source: setrlimit(2); docs/hazards.md, b (Submit).
+Source: docs/hazards.md, b (Submit).
 """
 
 from __future__ import annotations
