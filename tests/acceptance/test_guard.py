@@ -166,7 +166,8 @@ def test_a_guard_that_is_gone_is_missed_until_somebody_takes_over(guarded: Guard
     guarded.vanishes()
     guarded.wants(guarded.film, 2)
 
-    refused(guarded.film.run(), "isn't there any more", "--take-over")
+    command = f"veopipe run shots.yaml -p quick.yaml --base-url {guarded.film.base_url} --take-over"
+    refused(guarded.film.run(), "isn't there any more", command)
     assert len(gateway.charged) == 1
     assert guarded.film.run("--take-over").code == 0
     assert (guarded.says()["serial"], len(gateway.charged)) == (2, 2)

@@ -684,6 +684,17 @@ def test_videos_that_were_forgotten_are_named_and_their_command_brings_them(boug
     assert len(gateway.ledger) == 4
 
 
+def test_of_a_folder_with_takes_that_nobody_knows_only_the_known_ones_are_named(bought: Film) -> None:
+    moved_by_hand(bought, ".veopipe")
+    old = bought.folder / "renders/shots/takes"
+    (old / "b.002.mp4").write_bytes(b"of a branch that isn't here")
+    command = joining_command(bought.command("status", "film.yaml", "-p", "quick.yaml").err)
+    assert command.startswith("mkdir -p renders/film/takes && mv -n renders/shots/takes/a.001.mp4 ")
+    carried_out(bought, command)
+    assert [path.name for path in old.iterdir()] == ["b.002.mp4"]
+    assert bought.run(manifest="film.yaml", yes=False).statuses == PAID
+
+
 def test_a_renamed_list_whose_videos_were_moved_first_is_told_the_command_for_the_rest(bought: Film) -> None:
     moved_by_hand(bought, "renders")
     told = bought.run(manifest="film.yaml")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,10 +34,14 @@ def videos(places: Places, ledger: str, takes: Iterable[Take]) -> Iterator[str]:
     for base, files in _by_output(takes).items():
         for name in _beside(places, base):
             folder = places.manifest.parent / base / name
-            if _is_of(folder, ledger) and (count := _missing(places, files, folder / "takes")):
-                old, new = (f"{base}/{each}/takes" for each in (name, places.name))
-                lie = f"{counted(count, 'take')} of this list {'lies' if count == 1 else 'lie'} in {printable(old)}"
-                yield f"{lie}, and not in {printable(new)}: {moves.joins(places, old, new, '.mp4')}"
+            if _is_of(folder, ledger) and (missing := _missing(places, files, folder / "takes")):
+                yield _said(places, base, name, missing, is_all=_has_no_others(folder / "takes", files))
+
+
+def _said(places: Places, base: str, name: str, missing: Sequence[str], *, is_all: bool) -> str:
+    old, new = (f"{base}/{each}/takes" for each in (name, places.name))
+    lie = f"{counted(len(missing), 'take')} of this list {'lies' if len(missing) == 1 else 'lie'} in {printable(old)}"
+    return f"{lie}, and not in {printable(new)}: {moves.joins(places, old, new, '.mp4', () if is_all else missing)}"
 
 
 def _by_output(takes: Iterable[Take]) -> dict[str, list[Delivered]]:
@@ -72,12 +76,15 @@ def _is_of(folder: Path, ledger: str) -> bool:
     return False
 
 
-def _missing(places: Places, files: Iterable[Delivered], other: Path) -> int:
-    """How many takes aren't in their own folder, and are in another one."""
-    return sum(
-        not os.path.lexists(places.takes_of(file.output) / file.name) and (other / file.name).is_file()
-        for file in files
-    )
+def _missing(places: Places, files: Iterable[Delivered], other: Path) -> list[str]:
+    """The takes that aren't in their own folder, and are in another one."""
+    gone = (file.name for file in files if not os.path.lexists(places.takes_of(file.output) / file.name))
+    return [name for name in gone if (other / name).is_file()]
+
+
+def _has_no_others(folder: Path, files: Iterable[Delivered]) -> bool:
+    """Whether a folder has no takes but these: others, which no record here knows, would hold their shots."""
+    return {path.name for path in folder.glob("*.mp4")} <= {file.name for file in files}
 
 
 def _plain(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,10 +70,19 @@ def mv(places: Places, old: str, new: str) -> str:
     return shlex.join(["mv", _typed(places, old), _typed(places, new)])
 
 
-def joins(places: Places, old: str, new: str, ending: str) -> str:
-    """The command that moves the files of one folder beside the manifest into another; it replaces none there."""
+def joins(places: Places, old: str, new: str, ending: str, names: Iterable[str] = ()) -> str:
+    """The command that moves files from one folder beside the manifest into another; it replaces none there.
+
+    Args:
+        places: of the list.
+        old: where they are.
+        new: where they go to.
+        ending: all that end so, unless `names` are told.
+        names: only these.
+    """
     target = shlex.quote(_typed(places, new))
-    return f"mkdir -p {target} && mv -n {shlex.quote(_typed(places, old))}/*{ending} {target}/"
+    told = " ".join(shlex.quote(_typed(places, f"{old}/{name}")) for name in names)
+    return f"mkdir -p {target} && mv -n {told or f'{shlex.quote(_typed(places, old))}/*{ending}'} {target}/"
 
 
 def typed(path: str) -> str:
