@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -282,3 +283,48 @@ def test_what_is_no_plan_is_refused(film: Film, gateway: Simulator) -> None:
         assert film.run("--plan", "plan.json").document["exit_code"] == 2
     assert film.run("--plan", "missing.json").document["exit_code"] == 2
     assert gateway.wire == []
+
+
+@pytest.mark.parametrize(
+    "other", ["a rehearsal's", "another gateway's", "another ledger's", "that of a ledger that is gone"]
+)
+def test_a_plan_permits_nothing_at_another_gateway_or_by_another_ledger(
+    film: Film, gateway: Simulator, other: str
+) -> None:
+    plan, where = film.folder / "plan.json", ("--base-url", film.base_url)
+    film.list({"a": "a cat"})
+    assert film.run().code == 0
+    film.list({"a": "a cat", "b": "a dog"})
+    if other == "a rehearsal's":
+        where = ("--simulate",)
+    if other == "another gateway's":
+        where = ("--base-url", "https://gateway.example")
+    assert film.command("plan", "shots.yaml", "-p", "quick.yaml", *where, "-o", plan.name).code == 0
+    if other == "another ledger's":
+        shutil.rmtree(film.folder / ".veopipe")
+        shutil.rmtree(film.folder / "renders")
+        film.list({"c": "of this one"})
+        assert film.run("--new-ledger").code == 0
+        film.list({"a": "a cat", "b": "a dog"})
+    if other == "that of a ledger that is gone":
+        shutil.rmtree(film.folder / ".veopipe")
+        shutil.rmtree(film.folder / "renders")
+    before = len(gateway.ledger)
+    refused = film.run("--plan", plan.name, yes=False).document
+    assert refused["exit_code"] == 2
+    assert "the plan file is about" in refused["error"]
+    assert len(gateway.ledger) == before
+
+
+def test_a_plan_of_a_real_run_may_be_rehearsed_and_one_made_before_the_ledger_holds_for_it(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list({"a": "a cat", "b": "a dog"})
+    where = ("-p", "quick.yaml", "--base-url", film.base_url)
+    assert film.command("plan", "shots.yaml", *where, "-o", "plan.json").code == 0
+    film.list({"a": "a cat"})
+    assert film.run().code == 0
+    film.list({"a": "a cat", "b": "a dog"})
+    assert film.run("--plan", "plan.json", "--simulate", yes=False).code == 0
+    assert film.run("--plan", "plan.json", yes=False).code == 0
+    assert len(gateway.charged) == 2

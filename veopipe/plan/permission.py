@@ -130,9 +130,13 @@ class Permission:
 
     Attributes:
         creates: (shot, fingerprint) → highest attempt number, and the highest price, US dollars.
+        gateway: where they may be made; None: at any.
+        ledger: the id of the ledger by which they were agreed on; None: by none yet, or by any.
     """
 
     creates: Mapping[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
+    gateway: str | None = None
+    ledger: str | None = None
 
     @classmethod
     def of(cls, plan: Plan) -> Permission:
@@ -140,6 +144,12 @@ class Permission:
         return cls(
             {(item.shot, item.fingerprint): (item.attempt + plan.retry_failed, item.price_usd) for item in plan.creates}
         )
+
+    def is_about_another(self, gateway: str, ledger: str) -> str | None:
+        """What it was agreed on for, if that isn't this gateway and this ledger."""
+        if self.gateway not in (None, gateway):
+            return f"the gateway {printable(self.gateway)}, not {gateway}"
+        return "another ledger, which knows of other takes" if self.ledger not in (None, ledger) else None
 
     def lacks(self, item: Item) -> str | None:
         """Why a create isn't allowed, for people; None: it is."""
@@ -166,6 +176,7 @@ def read_permission(path: Path, make: Callable[[str], str]) -> Permission:
         plan = strict_json(files.read_bounded(path, LARGEST))
         if plan["format"] != FORMAT:
             raise ValueError(f"its format is {plan['format']!r}, this veopipe knows {FORMAT}")
+        gateway, ledger = (_known(plan.get(key)) for key in ("gateway", "ledger"))
         allowed = dict(_allowed(entry) for entry in plan["shots"] if entry["action"] in {Action.CREATE, Action.RETRY})
     except OSError as error:
         hint = None if os.path.lexists(path) else f"make one: {make(str(path))}"
@@ -174,7 +185,14 @@ def read_permission(path: Path, make: Callable[[str], str]) -> Permission:
         name = path if _is_plan(path) else moves.free(path)  # what isn't a plan is left alone
         hint = f"make one: {make(str(name))}"
         raise UsageError(f"{path} is no plan: {printable(str(error))}", hint=hint) from None
-    return Permission(allowed)
+    return Permission(allowed, gateway, ledger)
+
+
+def _known(value: Any) -> str | None:
+    """What a plan says of where it holds; older ones say less."""
+    if not isinstance(value, str | None):
+        raise ValueError("its gateway or its ledger is no text")
+    return value
 
 
 def _allowed(entry: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[int, Decimal]]:

@@ -77,6 +77,7 @@ def agree(plan: Plan, ledger: OpenLedger, terms: Terms, voice: Voice) -> Permiss
     _need_ledger(plan.bought_shots, ledger, terms, voice)
     if terms.permission is not None:
         again = ledger.project.choices.command("plan", "-o", terms.plan_file, selecting=True)
+        _check_where(ledger, terms.permission, again)
         _check_permission(creates, terms.permission, again)
     project = ledger.project
     cap, cost = project.cap, plan.cost_usd
@@ -155,6 +156,13 @@ def _what_lacks(ledger: OpenLedger) -> tuple[str | None, str]:
     if head.attempts is None and ledger.is_empty:
         return f"the ledger here knows of no shot: {where} has no state files", f"bring {where}/state back"
     return None, ""
+
+
+def _check_where(ledger: OpenLedger, permission: Permission, again: str) -> None:
+    """See that a plan file was agreed on for this gateway and this ledger; it may always be rehearsed."""
+    other = permission.is_about_another(ledger.project.address.name, ledger.head.id)
+    if other is not None and not ledger.project.choices.simulate:
+        raise ConsentRequired(f"the plan file is about {other}; nothing was sent", hint=f"make a new plan: {again}")
 
 
 def _check_permission(creates: list[Item], permission: Permission, again: str) -> None:

@@ -72,6 +72,7 @@ def _document(ledger: OpenLedger, plan: Plan, ahead: Prospect) -> dict[str, Any]
         "made_at": now(),
         "pipeline": project.pipeline.name,
         "gateway": project.address.name,
+        **({} if ledger.head.is_new else {"ledger": ledger.head.id}),
         **ahead.as_json(),
     }
     return permission.document(plan, head, charged=spending(ledger.attempts()).certain, cap=project.cap)
