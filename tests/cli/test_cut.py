@@ -270,6 +270,7 @@ def test_a_lock_names_every_file_and_what_isn_t_as_locked_is_told(bought: Film) 
     changed = cut(bought, "--locked", "-o", "film.edl")
     assert changed.code == 1
     assert "clip 1, SC03-sea: take 2, locked with take 1\n" in changed.err
+    assert changed.err.endswith("lock it as it is now: veopipe cut shots.yaml -p quick.yaml --lock\n")
     assert not (bought.folder / "film.edl").exists()
     note = "it was locked with take 1 and is take 2 now: check in and out"
     assert [clip["notes"] for clip in clips(bought)] == [[note], [], []]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from veopipe.cli.terminal.screen import say
 from veopipe.delivery import shelf
 from veopipe.errors import ExitCode, UsageError
 from veopipe.film import export, lock
+from veopipe.film.cutfile import MAIN
 from veopipe.film.cutting import Film, Shown
 from veopipe.film.editing import Counting, Editing
 from veopipe.project import Choices
@@ -66,7 +66,7 @@ def command(
         _emit(code, film, room, {"file": _text(made), "lock": at, "differences": differences})
         return code
     _tell(film, output, made)
-    _tell_lock(differences, at, partial(_tell_next_steps, film, project.loaded.choices), is_new=locks)
+    _tell_lock(differences, at, film, project.loaded.choices, is_new=locks)
     return code
 
 
@@ -110,16 +110,19 @@ def _tell(film: Film, output: Path | None, made: Path | None) -> None:
     say(f"written to {made}")
 
 
-def _tell_lock(differences: Sequence[str], at: str | None, advise: Callable[[], None], *, is_new: bool) -> None:
+def _tell_lock(differences: Sequence[str], at: str | None, film: Film, choices: Choices, *, is_new: bool) -> None:
     for words in differences:
         say(words)
-    if differences and is_new:
-        say("not locked: nothing was written")
-        advise()
-    elif differences:
-        say(f"the film isn't as it was locked in {at}")
+    if differences:
+        say("not locked: nothing was written" if is_new else f"the film isn't as it was locked in {at}")
+        (_tell_next_steps if is_new else _tell_how_to_lock)(film, choices)
     elif at is not None:
         say(f"locked: {at}" if is_new else f"as it was locked in {at}")
+
+
+def _tell_how_to_lock(film: Film, choices: Choices) -> None:
+    named = [] if film.name == MAIN else ["-c", film.name]  # without a file it is every shot
+    say(f"lock it as it is now: {choices.command('cut --lock', *named)}")
 
 
 def _tell_next_steps(film: Film, choices: Choices) -> None:
