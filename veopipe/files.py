@@ -249,6 +249,17 @@ def name_if_free(source: Path, target: Path) -> bool:
     return True
 
 
+def remove(path: Path) -> None:
+    """Remove `path` durably; fine if it isn't there.
+
+    Raises:
+        OSError: it can't be removed, or may be back after a power cut.
+    """
+    if os.path.lexists(path):
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
 def remove_quietly(path: Path) -> None:
     """Remove `path` if that can be done; a leftover does no harm."""
     try:

@@ -224,7 +224,7 @@ def write(places: Places, reviews: Sequence[Review]) -> None:
         path = places.reviews / f"{review.take}.yaml"
         with files.writing(path):
             if review.says_nothing:
-                path.unlink(missing_ok=True)
+                files.remove(path)
                 continue
             files.make_folder(path.parent)
             files.replace(path, _text(review).encode())

@@ -173,7 +173,9 @@ class Run:
         """A run with an id that no other has."""
         project = ledger.project
         name = clock.now().replace("-", "").replace(":", "")
-        while (project.places.runs / f"{name}.jsonl").exists():  # two runs within a second
+        others = {attempt.run for attempt in attempts_of(ledger.store.shots.values())}
+        # Two runs within a second, or a clock that was put back: what the other one spent isn't this one's.
+        while name in others or (project.places.runs / f"{name}.jsonl").exists():
             name += "b"
         journal = Journal(voice.watch)
         brakes = Brakes(journal, project.pipeline.limits.stop_after_failures)
