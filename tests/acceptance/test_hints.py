@@ -161,6 +161,8 @@ def test_an_order_whose_record_is_gone_is_given_up_by_the_command_that_is_told(f
     planned = film.command("plan", "shots.yaml", "-p", "quick.yaml", "--base-url", film.base_url)
     assert "1 to keep, 1 to hold" in planned.out
     listed = typed(film, hinted(planned.out, "resolve"))
+    status = film.command("status", "shots.yaml", "-p", "quick.yaml")
+    assert "1 held: veopipe resolve shots.yaml -p quick.yaml\n" in status.out
     assert hinted(listed.err, "resolve") == "veopipe resolve shots.yaml -p quick.yaml a --write-off"
     typed(film, hinted(listed.err, "resolve"))
     assert film.run().statuses == {"a": "verified", "b": "verified"}
@@ -247,3 +249,17 @@ def test_a_look_at_the_log_that_settles_nothing_names_the_command_for_who_knows_
     looked = film.command(*look)
     assert (looked.code, "a take 1: " in looked.out) == (3, True)
     assert "--write-off" in typed(film, hinted(looked.err, "resolve")).err
+
+
+def test_what_waits_for_a_choice_and_what_is_held_have_headings_of_their_own(film: Film, gateway: Simulator) -> None:
+    film.pipeline(chain="picked")
+    chained = {"prompt": "three", "input_reference": {"shot": "a", "frame": "last"}}
+    film.list({"a": {"prompt": "one", "takes": 2}, "b": chained, "c": "four"})
+    film.run()
+    (film.folder / ".veopipe/shots/state/c.json").unlink()
+    status = film.command("status", "shots.yaml", "-p", "quick.yaml")
+    assert "1 held\n  c  there is renders/shots/takes/c.001.mp4" in status.out
+    assert "1 waiting: veopipe review shots.yaml -p quick.yaml\n  b  none of the 2 takes of a is picked" in status.out
+    assert "a: 2 takes, none picked" in typed(film, hinted(status.out, "review")).out
+    statuses = film.command("status", "shots.yaml", "-p", "quick.yaml", "--format", "json").statuses
+    assert statuses == {"a": "verified", "b": "pending", "c": "pending"}

@@ -95,7 +95,7 @@ def test_what_is_in_doubt_is_held_whatever_is_asked_for(status: Status, retry_al
     item = only(planned(ORDER, take(status), retry_all=retry_all, retry_failed=9))
 
     assert (item.action, item.cost_usd) == (Action.HOLD, 0)
-    assert item.reason == f"in doubt since {SINCE}; look it up at the gateway, then say what became of it"
+    assert item.reason == f"in doubt since {SINCE}; look it up at the gateway, then say with resolve what became of it"
 
 
 KEPT = {

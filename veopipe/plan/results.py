@@ -176,7 +176,7 @@ class Result:
         return replace(item, action=Action.KEEP, reason=reason)
 
 
-_DOUBTFUL = "look it up at the gateway, then say what became of it"
+_DOUBTFUL = "look it up at the gateway, then say with resolve what became of it"
 
 
 def open_item(world: World, take: Take, item: Item) -> Item:

@@ -10,6 +10,7 @@ from rich.text import Text
 from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_hanging, show_indented, show_line
 from veopipe.errors import ExitCode
+from veopipe.plan.plan import LOST
 from veopipe.project import Choices
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Report, Row
@@ -25,17 +26,17 @@ _WIDEST = 32  # characters that names are padded to, at most
 
 
 def show_report(report: Report, choices: Choices) -> None:
-    """Where every shot stands, grouped by status and reason, with what to type next, on stdout.
+    """Where every shot stands, grouped by how they stand and why, with what to type next, on stdout.
 
     Args:
         report: how it stands.
         choices: of the command that shows it.
     """
     console = screen(stderr=False)
-    for status, standing in LEGEND.items():
-        rows = [row for row in report.rows if row.status == status]
+    for standing in LEGEND.values():
+        rows = [row for row in report.rows if row.standing is standing]
         if rows:
-            heading = f"{len(rows):,} {standing.heading}{_next(standing, choices)}"
+            heading = f"{len(rows):,} {standing.heading}{_next(standing, rows, choices)}"
             show_line(console, Text(heading, standing.colour))
         _show_rows(console, [row for row in rows if _is_named(row, len(report.rows))])
     for note in report.notes:
@@ -57,9 +58,11 @@ def show_waiting(entries: Iterable[Entry]) -> None:
             show_hanging(console, Text(f"  {name:<11}", "dim"), Text(printable(value, _LONGEST, own=name == "prompt")))
 
 
-def _next(standing: Standing, choices: Choices) -> str:
+def _next(standing: Standing, rows: Iterable[Row], choices: Choices) -> str:
     """The command that helps, behind a heading; an empty text where there is none."""
     command = standing.advice.command if standing.advice is not None else ""
+    if any(LOST in (row.reason or "") for row in rows):
+        command = "resolve"
     return f": {choices.command(command)}" if command else ""
 
 
