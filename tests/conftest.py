@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -40,6 +41,12 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two processors with `-n auto`: tests wait for processes and clocks, too."""
     return (os.cpu_count() or 1) * 3 // 2
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over eight thousand tests: they stay to the end, and it looks often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)  # when it is known which of them are wanted

@@ -384,6 +384,7 @@ def test_what_would_need_another_conversion_makes_no_film(table: Film) -> None:
     assert not list(table.folder.glob(".veopipe-*"))
 
 
+@pytest.mark.usefixtures("started")
 def test_the_player_knows_no_key_has_its_limits_and_is_gone_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +407,7 @@ def test_the_player_knows_no_key_has_its_limits_and_is_gone_afterwards(
     asyncio.run(look())
 
 
+@pytest.mark.usefixtures("started")
 def test_a_player_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(numbered.film("no sound"))

@@ -287,6 +287,7 @@ def decoding() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "veopipe.film.decoder" in one.cmdline()]
 
 
+@pytest.mark.usefixtures("started")
 def test_a_decoder_that_takes_too_long_is_stopped(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screening, "LIMIT_S", 0.02)
 
@@ -295,6 +296,7 @@ def test_a_decoder_that_takes_too_long_is_stopped(show: Show, monkeypatch: pytes
     assert not decoding()
 
 
+@pytest.mark.usefixtures("started")
 def test_no_decoder_is_left_when_nobody_waits_for_it_any_more(show: Show) -> None:
     path = show(numbered.film("no sound"))
 
@@ -307,6 +309,7 @@ def test_no_decoder_is_left_when_nobody_waits_for_it_any_more(show: Show) -> Non
         asyncio.run(give_up(after_s))
 
 
+@pytest.mark.usefixtures("started")
 def test_the_decoder_knows_no_key_and_has_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VEOPIPE_API_KEY", "sk-canary-0123456789")
 

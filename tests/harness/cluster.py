@@ -128,6 +128,14 @@ class Cluster:
             worker.until_it_says("Registered to:")
         return started
 
+    def kinds(self) -> list[str]:
+        """Of work that the scheduler met."""
+        from distributed import Client  # three workers of pytest read every module of tests; one calls this
+
+        with Client(self.address, set_as_default=False) as client:
+            prefixes: list[str] = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes))
+            return prefixes
+
     def said(self) -> str:
         """What all of them said."""
         return "".join(member.said() for member in self.members)

@@ -22,12 +22,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from tests.harness import siblings
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,16 +75,21 @@ class Zygote:
 
     def __init__(self, package: Path = ROOT, *, nice: bool = False) -> None:
         self._channel, theirs = socket.socketpair()
+        self._folder = tempfile.TemporaryDirectory(prefix="zygote-")
+        self._asks = os.path.join(self._folder.name, "asks")
         path = os.pathsep.join([str(package), str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        self._process = subprocess.Popen(
-            [*(["nice"] if nice else []), sys.executable, "-P", "-m", "tests.harness.zygote", str(theirs.fileno())],
-            cwd=package,
-            env={**os.environ, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-        )
-        theirs.close()
+        with theirs, socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(self._asks)
+            listening.listen(64)
+            given = [theirs.fileno(), listening.fileno()]
+            self._process = subprocess.Popen(
+                [*(["nice"] if nice else []), sys.executable, "-P", "-m", "tests.harness.zygote", *map(str, given)],
+                cwd=package,
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=given,
+            )
 
     def __enter__(self) -> Zygote:
         return self
@@ -93,6 +101,12 @@ class Zygote:
         """End it. Commands that are under way go on."""
         self._channel.close()
         self._process.wait()
+        self._folder.cleanup()
+
+    @property
+    def sibling(self) -> Callable[[str], Awaitable[Any]]:
+        """What makes measuring and decoding processes (`siblings`) for this process."""
+        return siblings.maker(self._asks)
 
     def start(
         self,

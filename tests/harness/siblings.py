@@ -1,9 +1,9 @@
-"""A forked command's measuring and decoding processes are forked, too, by the zygote, which has their libraries loaded.
+"""Measuring and decoding processes of forked commands are forked, too, by the zygote, which has their libraries loaded.
 
 Such a process takes 70 to 200 ms to start and a millisecond to do its work, and most commands of the tests start one.
 Forked it is a process like any other, with a session, memory, limits and streams of its own, that can be killed. What
 belongs to its start from nothing is seen where tests start a child themselves (`tests/delivery/test_measure.py`), and
-in each command that isn't forked.
+in each command that isn't forked. Tests that decode in the process of pytest have theirs forked likewise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 LIBRARIES = {"veopipe.delivery.probe": "pymediainfo", "veopipe.film.decoder": "av", "veopipe.film.player": "av"}
@@ -46,14 +46,16 @@ def be(module: str, talk: int) -> None:
     os._exit(0)
 
 
-def have(address: Path) -> None:
-    """Let the children of this process be forked by the zygote that listens at an address."""
+def have(asks: str) -> None:
+    """Let the children of this process be forked by the zygote that listens there."""
     from veopipe.delivery import child
 
-    async def started(module: str) -> Any:
-        return await Sibling.born(module, address)
+    child._started = maker(asks)
 
-    child._started = started
+
+def maker(asks: str) -> Callable[[str], Awaitable[Any]]:
+    """What makes such processes, in place of what `child` starts them with."""
+    return lambda module: Sibling.born(module, asks)
 
 
 class Sibling(asyncio.Protocol):
@@ -69,17 +71,21 @@ class Sibling(asyncio.Protocol):
         self._is_born, self._is_gone = asyncio.Event(), asyncio.Event()
 
     @classmethod
-    async def born(cls, module: str, address: Path) -> Sibling:
+    async def born(cls, module: str, asks: str) -> Sibling:
         """A new one."""
         mine, its = socket.socketpair()
         told = socket.socket(socket.AF_UNIX)
-        told.connect(str(address))
+        told.connect(asks)
         with its:
             socket.send_fds(told, [module.encode()], [its.fileno()])
         _, sibling = await asyncio.get_running_loop().create_unix_connection(cls, sock=told)
         await sibling._is_born.wait()
         sibling.stdout, sibling.stdin = await asyncio.open_unix_connection(sock=mine)
         return sibling
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Where it is told of."""
+        self._hears = transport
 
     def data_received(self, data: bytes) -> None:
         """A line with its number, then one with its exit code."""
@@ -95,4 +101,6 @@ class Sibling(asyncio.Protocol):
     async def wait(self) -> int | None:
         """Wait for its end."""
         await self._is_gone.wait()
+        self.stdin.close()
+        self._hears.close()
         return self.returncode

@@ -17,9 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TextIO
 
 from tests.harness import siblings
@@ -106,16 +104,6 @@ def serve(channel: socket.socket, listening: socket.socket) -> Birth | None:
             tell(birth.told, child)
 
 
-@contextlib.contextmanager
-def listener() -> Iterator[tuple[socket.socket, Path]]:
-    """Where forked commands ask for processes of their own, and its address."""
-    address = Path(tempfile.mkdtemp(prefix="zygote-"), "asks")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(address))
-        listening.listen(64)
-        yield listening, address
-
-
 def asked(asker: socket.socket, *, is_command: bool) -> Birth | None:
     """What somebody wants; None: nobody wants anything any more."""
     if is_command:
@@ -142,9 +130,9 @@ def reap(children: dict[int, socket.socket]) -> None:
             tell(told, os.waitstatus_to_exitcode(status))
 
 
-def become(streams: list[int], told: socket.socket, address: Path) -> None:
+def become(streams: list[int], told: socket.socket, asks: str) -> None:
     """Be the command."""
-    siblings.have(address)
+    siblings.have(asks)
     with told, told.makefile("rb") as lines:
         order: dict[str, Any] = json.loads(lines.readline())
     for number, (name, descriptor) in enumerate(zip(("stdin", "stdout", "stderr"), streams, strict=True)):
@@ -199,12 +187,10 @@ def again(stream: TextIO, number: int) -> TextIO:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is for pytest
     load()
-    with listener() as (listening, address):
+    with socket.socket(fileno=int(sys.argv[2])) as listening:
+        asks = listening.getsockname()
         born = serve(socket.socket(fileno=int(sys.argv[1])), listening)
-    if born is None:
-        address.unlink()
-        address.parent.rmdir()
-    elif born.module:
+    if born is not None and born.module:
         siblings.be(born.module, born.streams[0])
-    else:
-        become(born.streams, born.told, address)
+    elif born is not None:
+        become(born.streams, born.told, asks)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Callable
+from functools import cache
 
 from tests.harness.wire.behaviours import BEHAVIOURS, Behaviour, answers, behaviour
 from tests.harness.wire.wire import Good, Wire
 
-__all__ = ["BEHAVIOURS", "BOMB"]
+__all__ = ["BEHAVIOURS"]
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 
@@ -199,12 +200,15 @@ def _gzip(data: bytes, level: int = 6) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-BOMB = _gzip(bytes(50 << 20), 9)
+@cache
+def _bomb() -> bytes:
+    return _gzip(bytes(50 << 20), 9)
+
 
 answers("gzip_unasked", lambda good: good.with_body(_gzip(good.body), "200 OK", "Content-Encoding: gzip"))
 answers("deflate_unasked", lambda good: good.with_body(zlib.compress(good.body), "200 OK", "Content-Encoding: deflate"))
-answers("gzip_bomb", lambda good: good.with_body(BOMB, "200 OK", "Content-Encoding: gzip"))
-answers("gzip_bomb_in_a_bomb", lambda good: good.with_body(_gzip(BOMB), "200 OK", "Content-Encoding: gzip, gzip"))
+answers("gzip_bomb", lambda good: good.with_body(_bomb(), "200 OK", "Content-Encoding: gzip"))
+answers("gzip_bomb_in_a_bomb", lambda good: good.with_body(_gzip(_bomb()), "200 OK", "Content-Encoding: gzip, gzip"))
 answers("gzip_six_times", lambda good: good.with_body(_gzip(good.body), "200 OK", "Content-Encoding: " + "gzip," * 6))
 answers("gzip_cut", lambda good: good.with_body(_gzip(good.body)[:-20], "200 OK", "Content-Encoding: gzip"))
 answers("gzip_that_is_none", lambda good: good.with_body(good.body, "200 OK", "Content-Encoding: gzip"))
