@@ -22,7 +22,7 @@ from tests.harness import bytecode  # noqa: E402
 
 bytecode.make_once()
 
-from tests.harness.film import LIMIT, Film, environment_of  # noqa: E402  its asserts are to be explained
+from tests.harness.film import LIMIT, Film, Veopipe, environment_of  # noqa: E402  its asserts are to be explained
 from tests.harness.fork import Zygote  # noqa: E402
 from tests.harness.order import shared  # noqa: E402
 from tests.harness.store import BUCKET, Proxy, Store, proxied, started  # noqa: E402
@@ -68,6 +68,13 @@ def zygote() -> Iterator[Zygote]:
     """What forks the commands of this process of pytest."""
     with Zygote() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def veopipe(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Veopipe:
+    """Any command in any folder."""
+    environment = environment_of(tmp_path_factory.mktemp("home"))
+    return lambda folder, *words: Film(folder, environment=environment, zygote=zygote).command(*words)
 
 
 @pytest.fixture

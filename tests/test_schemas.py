@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
@@ -29,10 +27,10 @@ from veopipe.takes.status import Scope
 LIST = """\
 version: 1
 budget_usd: 5
-defaults: {model: veo-3.1-fast-generate-preview}
+defaults: {model: veo-3.1-fast-generate-preview, seconds: 4}
 shots:
   fine: {prompt: A lighthouse at sunset, input_reference: refs/lamp.png, seed: 7}
-  high: {prompt: A valley, resolution: 1080p}
+  high: {prompt: A valley, resolution: 1080p, seconds: 8}
   lost: {prompt: 'A boat [simulate: lost_response]'}
   refused: {prompt: 'A pier [simulate: 400_google]'}
   failed: {prompt: 'A dune [simulate: failed_with_error times=all]'}
@@ -55,27 +53,25 @@ NAMES = (
 )
 
 
-def veopipe(folder, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "veopipe", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode not in {70, -9}, done.stderr
-    return json.loads(done.stdout) if done.stdout else None
-
-
 def problems(name, document):
     found = jsonschema.Draft202012Validator(schema.load(name)).iter_errors(document)
     return [f"{error.json_path}: {error.message}" for error in found]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def printed(veopipe):
+    """What a command prints, as JSON."""
+    return lambda folder, *words: json.loads(veopipe(folder, *words).out)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, printed):
     """A shot list after a rehearsal in which some went wrong."""
     made = tmp_path_factory.mktemp("film")
     (made / "shots.yaml").write_text(LIST, "utf-8")
     shutil.copytree(Path(__file__).parents[1] / "examples" / "refs", made / "refs")
-    before = veopipe(made, "plan", "shots.yaml", "--simulate", "--format", "json", "-o", "plan.json")
-    run = veopipe(made, "run", "shots.yaml", "--simulate", "--format", "json")
+    before = printed(made, "plan", "shots.yaml", "--simulate", "--format", "json", "-o", "plan.json")
+    run = printed(made, "run", "shots.yaml", "--simulate", "--format", "json")
     (made / "before.json").write_text(json.dumps(before))
     (made / "run.json").write_text(json.dumps(run))
     return made
@@ -168,38 +164,38 @@ def test_every_field_of_a_state_file_is_described():
     assert {item.name for item in fields(Order)} - {"unknown"} == described["order"]["properties"].keys()
 
 
-def test_plans_are_as_described(folder):
+def test_plans_are_as_described(folder, printed):
     written = json.loads((folder / "plan.json").read_text("utf-8"))
-    printed = json.loads((folder / "before.json").read_text("utf-8"))
-    later = veopipe(folder, "plan", "shots.yaml", "--simulate", "--retry-failed", "--format", "json")
+    said = json.loads((folder / "before.json").read_text("utf-8"))
+    later = printed(folder, "plan", "shots.yaml", "--simulate", "--retry-failed", "--format", "json")
     assert {entry["action"] for entry in written["shots"]} == {"create"}
     assert {entry["action"] for entry in later["shots"]} == {"keep", "hold", "retry"}
     assert "google_list_price" in written["cost_usd"]
-    assert [problems("plan", document) for document in (written, printed, later)] == [[], [], []]
+    assert [problems("plan", document) for document in (written, said, later)] == [[], [], []]
 
 
-def test_reports_are_as_described(folder):
+def test_reports_are_as_described(folder, printed):
     documents = [
         json.loads((folder / "run.json").read_text("utf-8")),
-        veopipe(folder, "run", "shots.yaml", "--simulate", "--only", "fine", "--format", "json"),
-        veopipe(folder, "status", "shots.yaml", "--format", "json"),
-        veopipe(folder, "report", "shots.yaml", "--format", "json"),
-        veopipe(folder, "verify", "shots.yaml", "--format", "json"),
+        printed(folder, "run", "shots.yaml", "--simulate", "--only", "fine", "--format", "json"),
+        printed(folder, "status", "shots.yaml", "--format", "json"),
+        printed(folder, "report", "shots.yaml", "--format", "json"),
+        printed(folder, "verify", "shots.yaml", "--format", "json"),
     ]
     assert documents[0]["shots"]["lost"]["status"] == "in_doubt"
     assert documents[2]["shots"]["fine"]["status"] == "pending"
     assert [problems("report", document) for document in documents] == [[], [], [], [], []]
 
 
-def test_what_resolve_prints_is_as_described(folder, tmp_path):
+def test_what_resolve_prints_is_as_described(folder, tmp_path, printed):
     there = tmp_path / "film"
     shutil.copytree(folder, there)
     words = ("resolve", "shots.yaml", "--simulate", "--format", "json")
     documents = [
-        veopipe(there, *words),
-        veopipe(there, *words, "--look-up"),
-        veopipe(there, *words, "lost", "--write-off"),
-        veopipe(there, *words, "lost", "--write-off"),
+        printed(there, *words),
+        printed(there, *words, "--look-up"),
+        printed(there, *words, "lost", "--write-off"),
+        printed(there, *words, "lost", "--write-off"),
     ]
     assert [waits["shot"] for waits in documents[0]["takes"]] == ["lost"]
     assert set(documents[1]["shots"]) == {"lost"}
@@ -207,12 +203,12 @@ def test_what_resolve_prints_is_as_described(folder, tmp_path):
     assert [problems("report", document) for document in documents] == [[], [], [], []]
 
 
-def test_what_a_command_prints_when_it_ends_early_is_as_described(folder):
+def test_what_a_command_prints_when_it_ends_early_is_as_described(folder, printed):
     (folder / "bad.yaml").write_text("version: 1\nshots: {one: {prompt: A pier, secs: 8}}\n")
     documents = [
-        veopipe(folder, "run", "bad.yaml", "--format", "json"),
-        veopipe(folder, "status", "nowhere.yaml", "--format", "json"),
-        veopipe(folder, "run", "shots.yaml", "--max-cost", "much", "--format", "json"),
+        printed(folder, "run", "bad.yaml", "--format", "json"),
+        printed(folder, "status", "nowhere.yaml", "--format", "json"),
+        printed(folder, "run", "shots.yaml", "--max-cost", "much", "--format", "json"),
     ]
     assert {problem["rule"] for problem in documents[0]["problems"]} >= {"model-required"}
     assert [problems("report", document) for document in documents] == [[], [], []]

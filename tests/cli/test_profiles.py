@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +11,11 @@ import pytest
 from veopipe.profiles.reading import built_in, built_in_names
 
 if TYPE_CHECKING:
-    from tests.harness.film import Film
+    from tests.harness.film import Film, Veopipe
     from veopipe.simulator.server import Simulator
 
 OMNI = "gemini-omni-1.2-flash"
 OLD = "veo-3.1-fast-generate-preview"
-
-
-def veopipe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "veopipe", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
 def own(folder: Path, text: str) -> None:
@@ -40,23 +33,23 @@ models:
 """
 
 
-def test_the_table_shows_prices_what_can_be_ordered_and_what_is_over(tmp_path: Path) -> None:
+def test_the_table_shows_prices_what_can_be_ordered_and_what_is_over(tmp_path: Path, veopipe: Veopipe) -> None:
     own(tmp_path, MINE)
     done = veopipe(tmp_path, "profiles")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
     assert [line.split()[0] for line in lines if line and line[0] != " "] == ["mine", *built_in_names()]
     row = next(line for line in lines if line.startswith(f"  {OMNI} "))
     assert "360p $0.10, 720p $0.30, 1080p $0.45 a call" in row
     assert "720p, 1080p" in row
     old = next(line for line in lines if line.startswith(f"  {OLD} "))
     assert f"switched off on 2026-10-22, now {OMNI}" in old
-    assert all(built_in(name).api_key_env in done.stdout for name in built_in_names())
+    assert all(built_in(name).api_key_env in done.out for name in built_in_names())
 
 
-def test_the_document_has_every_figure(tmp_path: Path) -> None:
+def test_the_document_has_every_figure(tmp_path: Path, veopipe: Veopipe) -> None:
     own(tmp_path, MINE)
-    found = json.loads(veopipe(tmp_path, "profiles", "--format", "json").stdout)
+    found = json.loads(veopipe(tmp_path, "profiles", "--format", "json").out)
     assert found["exit_code"] == 0
     mine, laozhang = found["profiles"][:2]
     assert [(model["name"], model["retired"], model["successor"]) for model in mine["models"]] == [
@@ -70,16 +63,16 @@ def test_the_document_has_every_figure(tmp_path: Path) -> None:
     assert laozhang["checked"] == built_in().checked
 
 
-def test_a_profile_of_yours_with_an_error_is_said_with_its_place(tmp_path: Path) -> None:
+def test_a_profile_of_yours_with_an_error_is_said_with_its_place(tmp_path: Path, veopipe: Veopipe) -> None:
     own(tmp_path, MINE.replace("dialect: videos", 'dialect: "\\e[31m"'))
     done = veopipe(tmp_path, "profiles")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "profiles/mine.yaml:3:10: error: `dialect` is videos or interactions" in done.stderr
-    assert "\x1b" not in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert "profiles/mine.yaml:3:10: error: `dialect` is videos or interactions" in done.err
+    assert "\x1b" not in done.err
 
 
-def test_its_schema_is_printed(tmp_path: Path) -> None:
-    assert json.loads(veopipe(tmp_path, "schema", "profile").stdout)["title"] == "veopipe profile"
+def test_its_schema_is_printed(tmp_path: Path, veopipe: Veopipe) -> None:
+    assert json.loads(veopipe(tmp_path, "schema", "profile").out)["title"] == "veopipe profile"
 
 
 # --- what is over ----------------------------------------------------------------------------------
@@ -157,11 +150,11 @@ def test_what_a_model_cant_make_at_a_gateway_is_said_in_the_words_of_its_profile
     assert found["message"].startswith("LaoZhang makes 360p, 720p and 1080p with gemini-omni-1.2-flash, no 4k")
 
 
-def test_a_table_without_a_model_gets_the_cheapest_that_is_sold_today(tmp_path: Path) -> None:
+def test_a_table_without_a_model_gets_the_cheapest_that_is_sold_today(tmp_path: Path, veopipe: Veopipe) -> None:
     (tmp_path / "shots.csv").write_text("id,prompt\na,a cat\n")
     done = veopipe(tmp_path, "import", "shots.csv", "-o", "shots.yaml")
-    assert done.returncode == 0
-    assert f"no model column: {OMNI} ($0.30 a call) for all" in done.stderr
+    assert done.code == 0
+    assert f"no model column: {OMNI} ($0.30 a call) for all" in done.err
     assert f"model: {OMNI}" in (tmp_path / "shots.yaml").read_text()
 
 
@@ -202,10 +195,10 @@ def test_a_plan_shows_the_price_of_each_resolution_and_the_run_keeps_to_it(film:
 # --- for an editor -------------------------------------------------------------------------------------
 
 
-def test_the_schema_of_lists_is_printed_for_one_profile(tmp_path: Path) -> None:
+def test_the_schema_of_lists_is_printed_for_one_profile(tmp_path: Path, veopipe: Veopipe) -> None:
     own(tmp_path, MINE)
     (general, exact, mine) = (
-        json.loads(veopipe(tmp_path, "schema", "manifest", *more).stdout)
+        json.loads(veopipe(tmp_path, "schema", "manifest", *more).out)
         for more in ([], ["--profile", "laozhang"], ["--profile", "mine"])
     )
     assert "laozhang-omni-resolution" not in json.dumps(general)
@@ -222,8 +215,10 @@ def test_the_schema_of_lists_is_printed_for_one_profile(tmp_path: Path) -> None:
     ],
     ids=["unknown", "other schema", "with an error"],
 )
-def test_a_schema_for_a_profile_that_isnt_there_is_wrong_usage(tmp_path: Path, words: list[str], said: str) -> None:
+def test_a_schema_for_a_profile_that_isnt_there_is_wrong_usage(
+    tmp_path: Path, words: list[str], said: str, veopipe: Veopipe
+) -> None:
     own(tmp_path, "version: 2\n")
     done = veopipe(tmp_path, "schema", *words)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +71,10 @@ class Result:
     def statuses(self) -> dict[str, str]:
         """Shot → status."""
         return {shot: row["status"] for shot, row in self.shots.items()}
+
+
+Veopipe = Callable[..., Result]
+"""Any command in a folder: `veopipe(folder, "plan", "shots.yaml")`. A fixture of `tests.conftest`."""
 
 
 def checked(code: int, out: str, err: str) -> Result:
