@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -174,3 +175,24 @@ def test_the_login_of_an_address_is_masked(text: str, shown: str) -> None:
 )
 def test_bytes_are_said_as_on_disks(size: float, words: str) -> None:
     assert sized(size) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("write https://host/v1?key=abcd1234", "write https://host/v1?key=sk-…"),
+        ('"s3://bucket/x?sig=Ab%2F=&se=2027", more', '"s3://bucket/x?sig=sk-…&se=2027", more'),
+        ("at https://h/a?X-Amz-Signature=0f1e2d&X-Amz-Date=1", "at https://h/a?X-Amz-Signature=sk-…&X-Amz-Date=1"),
+        ("at https://h/a?b=1&access_token=abcd#end", "at https://h/a?b=1&access_token=sk-…#end"),
+        ("key=abcd1234 and a?monk=abcd", "key=abcd1234 and a?monk=abcd"),
+        ("at https://h/a?key=", "at https://h/a?key="),
+    ],
+)
+def test_what_an_address_says_to_be_a_secret_is_masked(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_a_long_text_of_half_addresses_takes_no_time() -> None:
+    began = time.process_time()
+    printable("?" + "a-" * 100_000 + "&x=" * 100_000)
+    assert time.process_time() - began < 1.0

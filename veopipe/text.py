@@ -20,6 +20,10 @@ _LOGIN = re.compile(
     r"://(?!(?:[^\s/?#@:\[]{1,256}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?/)"
     r"(?:[^\s/?#@:]{0,256}:[^\s@]{0,256}|[^\s/?#@]{1,256})@"
 )
+# What stands in an address behind a name that says that it is a secret: signed addresses of stores, keys of gateways.
+_SIGNED = re.compile(
+    r"([?&](?:[a-z0-9_.-]{0,40}(?:key|token|signature|credential|password|secret)|sig)=)[^&#\s\"'<>]{4,}", re.IGNORECASE
+)
 # C0 and C1 controls, DEL, zero-width and bidi controls, line separators, lone surrogates:
 # all can redraw or reorder a terminal line (docs/hazards.md, e 44).
 _UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -99,7 +103,7 @@ def hide(secret: str, *, is_key: bool = True) -> None:
 
 
 def without_keys(text: str, *, own: bool = False) -> str:
-    """`text` with the hidden secrets, and whatever else looks like an API key or a login, replaced by `sk-…`.
+    """`text` with the hidden secrets, and whatever else looks like a key, a login or a signature, replaced by `sk-…`.
 
     Args:
         text: any text.
@@ -110,7 +114,8 @@ def without_keys(text: str, *, own: bool = False) -> str:
             text = text.replace(secret, "sk-…")
     for key in _keys:
         text = _without_cut(text, key)
-    return _LOGIN.sub("://sk-…@", _KEY.sub("sk-…", text))
+    text = _LOGIN.sub("://sk-…@", _KEY.sub("sk-…", text))
+    return _SIGNED.sub(r"\1sk-…", text) if "=" in text else text
 
 
 def _without_cut(text: str, secret: str) -> str:

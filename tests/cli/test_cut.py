@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.harness import numbered
 from tests.harness.film import Film, Result
 from veopipe import files
 from veopipe.documents import schema
+from veopipe.ledger import holding
 
 WITHOUT = (
     sys.executable,
@@ -381,3 +383,19 @@ def test_without_the_extra_a_film_says_so_and_a_listing_works(module: str, name:
     assert (done.code, done.err.splitlines()[-1]) == (6, "→ pip install 'veopipe[film]'")
     assert (listed.code, "SC02-boat take 1" in listed.out) == (0, True)
     assert not Path(bought.folder / name).exists()
+
+
+def test_what_a_film_that_was_killed_left_behind_is_removed_by_the_next_one(bought: Film) -> None:
+    left, fresh, held = (bought.folder / f".veopipe-{name}0000000" for name in "abc")
+    theirs, ledger = bought.folder / ".veopipe-d0000000", bought.folder / ".veopipe-old"
+    for folder in (left, fresh, held, theirs, ledger):
+        folder.mkdir()
+        (folder / "film.mp4").write_bytes(b"half of it")
+    (theirs / "notes.txt").write_text("mine")
+    for folder in (left, held, theirs, ledger):
+        os.utime(folder, (1, 1))
+    with holding.held(held, 0):
+        assert cut(bought, "-o", "film.mp4").code == 0
+    assert not left.exists()
+    assert all((folder / "film.mp4").exists() for folder in (fresh, held, ledger))
+    assert (theirs / "notes.txt").exists()

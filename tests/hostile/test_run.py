@@ -207,13 +207,17 @@ def test_no_proxy_stands_between_this_machine_and_itself(film: Film, proxy: str)
 
 @pytest.mark.parametrize(
     "url",
-    ["http://api.example.com", "https://user:hunter2@api.example.com", "ftp://x", "https://", "//x", "https://x\\@y"],
+    [
+        *("http://api.example.com", "https://user:hunter2@api.example.com", "https://api.example.com?key=hunter2"),
+        *("ftp://x", "https://", "//x", "https://x\\@y"),
+    ],
 )
 @pytest.mark.shows("e 37")
 def test_an_address_without_tls_or_with_a_password_is_refused(secret: Film, url: str) -> None:
-    result = secret.run("--base-url", url)
-    assert result.code == 2
-    assert "hunter2" not in result.out + result.err
+    secret.pipeline("written.yaml", provider__base_url=url)
+    for result in (secret.run("--base-url", url), secret.command("plan", "shots.yaml", "-p", "./written.yaml")):
+        assert result.code == 2
+        assert "hunter2" not in result.out + result.err
 
 
 @pytest.mark.parametrize("option", ["--insecure", "--no-verify", "--key", "--api-key", "--verify=false"])

@@ -5,16 +5,22 @@ Source: docs/design.md, 12 (Frames) and 12 (Cuts).
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from veopipe import files
 from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.ledger import holding
 from veopipe.ledger.paths import Places
 from veopipe.text import printable
+
+_PLACE = ".veopipe-"
+_FRESH = 60.0  # seconds in which a place may not be held yet by who makes it
 
 
 def refuse(output: Path, places: Places) -> None:
@@ -36,7 +42,7 @@ def refuse(output: Path, places: Places) -> None:
 
 @contextmanager
 def made_beside(output: Path, name: str) -> Iterator[Path]:
-    """A place in the same folder for what is to become this file: it gets its name when it is whole.
+    """A place in the same folder for what is to become this file: it gets its name when it is whole, and on the disk.
 
     Args:
         output: the file.
@@ -46,9 +52,29 @@ def made_beside(output: Path, name: str) -> Iterator[Path]:
         OSError: it can't be written there.
     """
     target = output.absolute()
-    folder = Path(tempfile.mkdtemp(prefix=".veopipe-", dir=target.parent))
+    _tidy(target.parent, name)
+    folder = Path(tempfile.mkdtemp(prefix=_PLACE, dir=target.parent))
     try:
-        yield folder / name
-        files.rename(folder / name, target)
+        with holding.held(folder, 0):
+            yield folder / name
+            with (folder / name).open("rb") as made:
+                files.sync(made.fileno(), target)
+            files.rename(folder / name, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_place(path: Path) -> bool:
+    """Whether a folder is called as `mkdtemp` calls it."""
+    return re.fullmatch(r"[a-z0-9_]{8}", path.name.removeprefix(_PLACE)) is not None and not path.is_symlink()
+
+
+def _tidy(parent: Path, name: str) -> None:
+    """Remove such places of makers that were killed: halves of films are large, and nobody looks for them."""
+    for place in filter(_is_place, parent.glob(f"{_PLACE}*")):
+        with suppress(OSError, holding.Busy):
+            if time.time() - place.lstat().st_mtime > _FRESH:
+                with holding.held(place, 0) as hold:
+                    if hold is not None:  # else nobody knows whether its maker is at work
+                        files.remove_quietly(place / name)
+                        place.rmdir()  # unless something else is in it
