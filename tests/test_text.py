@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from veopipe.text import SHOWN, counted, printable, sized, without_keys
+from veopipe.text import SHOWN, counted, listed, printable, sized, without_keys
 
 HARMFUL = {
     "window title": "\x1b]0;owned\x07",
@@ -196,3 +196,11 @@ def test_a_long_text_of_half_addresses_takes_no_time() -> None:
     began = time.process_time()
     printable("?" + "a-" * 100_000 + "&x=" * 100_000)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [(["one"], "one"), (["one", "two"], "one and two"), (["one", "two", "three"], "one, two and three")],
+)
+def test_words_are_listed_as_people_say_them(words: list[str], sentence: str) -> None:
+    assert listed(words) == sentence
