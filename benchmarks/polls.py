@@ -1,10 +1,10 @@
 """What polls bring: how late a finished take is seen, and how often it was asked for. Simulated time, no network.
 
 Takes are made one after the other, a few seconds apart, and asked for by a policy: the API document's loop (at once,
-then each 15 s), even spacing (±20 %), or the forecast that a run uses (`veopipe.run.forecast`). Latencies are the
-document's and its users' (lognormal, median 51 s, 11 to 356 s), those of a gateway that tells results in ticks of 15 s
-only, and laws that are nothing like that. The last column is delay times polls against the document's loop, or, for
-other laws, against even spacing.
+then each 15 s), even spacing (±20 %), or the forecast that a run uses (`veopipe.run.polling.forecast`). Latencies are
+the document's and its users' (lognormal, median 51 s, 11 to 356 s), those of a gateway that tells results in ticks of
+15 s only, and laws that are nothing like that. The last column is delay times polls against the document's loop, or,
+for other laws, against even spacing.
 
 Limits (issue 11, P2): 0.72 without ticks; with ticks 0.8 s at 0.8 times the polls; a single shot no worse than before.
 For other laws: 1.1 times even spacing, and 1.1 times its polls. Where all latencies change at once, 1.2 (takes that are
@@ -25,8 +25,8 @@ from dataclasses import dataclass, field, replace
 from statistics import mean
 
 from benchmarks.measuring import Table
-from veopipe.run.forecast import Forecast
-from veopipe.run.latency import Bounds
+from veopipe.run.polling.forecast import Forecast
+from veopipe.run.polling.latency import Bounds
 
 INTERVAL = 15.0
 Draw = Callable[[random.Random, int], float]

@@ -192,10 +192,15 @@ def _retirement(model: Model) -> str:
 
 
 def architecture() -> str:
-    """What each part of the package is, in the words of its own first line, from the top of the ladder down."""
+    """What each part of the package is, and each folder in one, in the words of its first line, from the top down."""
     guard = _guard()
-    names = [*guard.DOORS, *(name for row in guard.LADDER for name in row if name != "ground"), *guard.GROUND]
+    rooms = [*guard.DOORS, *(name for row in guard.LADDER for name in row if name != "ground"), *guard.GROUND]
+    names = [part for room in rooms for part in (room, *_folders_of(room))]
     return table(("part", "what it is"), ((f"`{name}`", _first_line(name)) for name in [*names, "simulator"]))
+
+
+def _folders_of(room: str) -> list[str]:
+    return sorted(f"{room}.{path.parent.name}" for path in (ROOT / "veopipe" / room).glob("*/__init__.py"))
 
 
 def ladder() -> str:
@@ -226,7 +231,8 @@ def _guard() -> ModuleType:
 
 
 def _first_line(name: str) -> str:
-    package, module = ROOT / "veopipe" / name / "__init__.py", ROOT / "veopipe" / f"{name}.py"
+    place = ROOT.joinpath("veopipe", *name.split("."))
+    package, module = place / "__init__.py", place.with_suffix(".py")
     path = package if package.is_file() else module
     return (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n")[0]
 

@@ -304,7 +304,9 @@ def test_a_worker_that_loses_its_key_leaves_its_errands_to_others(
     cluster.worker(threads=1, VEOPIPE_API_KEY="").until_it_says("Registered to:")
     cluster.workers(1)
     film.list(SHOTS)
-    started = film.start(*film.arguments("--executor", cluster.executor), first=hurried("run.carrying.UNFIT_PAUSE=0.2"))
+    started = film.start(
+        *film.arguments("--executor", cluster.executor), first=hurried("run.carrying.carrying.UNFIT_PAUSE=0.2")
+    )
 
     assert finished(started.result())
     is_whole(film, gateway)
@@ -315,7 +317,9 @@ def test_without_workers_nothing_is_bought_and_what_is_paid_stays(
 ) -> None:
     (worker,) = cluster.workers(1)
     film.list(SHOTS)
-    hurry = hurried("run.carrying.PATIENCE=1", "run.carrying.THE_END=3", "run.carrying.LOOK=0.2")
+    hurry = hurried(
+        "run.carrying.carrying.PATIENCE=1", "run.carrying.carrying.THE_END=3", "run.carrying.carrying.LOOK=0.2"
+    )
     words = film.arguments("--executor", cluster.executor)
     run = film.start(*words, first=hurry)
     wait_for(lambda: fetches(slow) >= 1)
@@ -334,7 +338,9 @@ def test_workers_that_lose_sight_of_the_output_end_creating_and_then_the_run(
 ) -> None:
     cluster.workers(1)
     film.list(SHOTS)
-    hurry = hurried("run.carrying.PATIENCE=1", "run.carrying.THE_END=3", "run.carrying.UNFIT_PAUSE=0.2")
+    hurry = hurried(
+        "run.carrying.carrying.PATIENCE=1", "run.carrying.carrying.THE_END=3", "run.carrying.carrying.UNFIT_PAUSE=0.2"
+    )
     run = film.start(*film.arguments("--executor", cluster.executor), first=hurry)
     wait_for(lambda: bought(film) == len(SHOTS) and fetches(slow) >= 2)
     (film.folder / "renders" / "shots" / "takes" / ".engine").write_text("another folder")
@@ -350,7 +356,7 @@ def test_workers_that_lose_sight_of_the_output_end_creating_and_then_the_run(
 def test_without_a_scheduler_nothing_is_sent(film: Film, posts: Callable[[], int]) -> None:
     film.list(SHOTS)
     words = film.arguments("--executor", "dask+tcp://127.0.0.1:9")
-    result = film.start(*words, first=hurried("run.engine.CONNECT_WAIT=1")).result()
+    result = film.start(*words, first=hurried("run.carrying.engine.CONNECT_WAIT=1")).result()
 
     assert result.code == 6
     assert "tcp://127.0.0.1:9 doesn't answer" in result.err
@@ -467,7 +473,7 @@ FORGETFUL = """
 import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor
 
-from veopipe.run import carrying
+from veopipe.run.carrying import carrying
 
 carrying.OVERDUE, carrying.LOOK = 5.0, 0.2
 
@@ -558,7 +564,7 @@ def test_tls_needs_nothing_of_ours_but_the_engines_own_certificates(
         cluster.workers(1)
         film.list(SHOTS)
         words = film.arguments("--executor", cluster.executor)
-        without = film.start(*words, first=hurried("run.engine.CONNECT_WAIT=2")).result()
+        without = film.start(*words, first=hurried("run.carrying.engine.CONNECT_WAIT=2")).result()
         assert without.code == 6
         assert len(gateway.ledger) == 0
         result = film.start(*words, **secure).result()

@@ -18,7 +18,8 @@ import pytest
 
 from tests.harness.fork import hurried
 from veopipe.profiles import profile
-from veopipe.run import creating, steps
+from veopipe.run import steps
+from veopipe.run.creating import creating
 
 if TYPE_CHECKING:
     from tests.harness.film import Film, Result, Started
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 Until = Callable[[Callable[[], object]], None]
-ANSWER, UNKNOWN, KEPT = "run.creating.ANSWER_WAIT=1", "run.steps.UNKNOWN_FOR=1.5", "4s"
+ANSWER, UNKNOWN, KEPT = "run.creating.creating.ANSWER_WAIT=1", "run.steps.UNKNOWN_FOR=1.5", "4s"
 SLACK = 0.5
 """Seconds by which the gateway's log may differ from what the command saw, on a busy machine."""
 FOR_EVER = 60.0

@@ -17,7 +17,7 @@ from veopipe.delivery.errand import SIGHT, Desk, Errand, Foreign, Place, Task, U
 from veopipe.delivery.landing import Folder, clear_parts, landing_of, open_sight
 from veopipe.delivery.shelf import FolderShelf, strays
 from veopipe.ledger.paths import Places
-from veopipe.run.here import task_of
+from veopipe.run.carrying.here import task_of
 from veopipe.takes.take import Delivered
 
 NAME, TASK = "SC01.001", Task("task_1", "https://gateway.example:443", "videos")

@@ -256,7 +256,7 @@ _SAVED = "        self.store.save(state.with_take(take))\n"
 _BODY = '        crashpoints.reach("body")\n        yield from _joined(self.body)\n'
 BUGS: dict[str, Bug] = {
     "the intent isn't synced": Bug(
-        "run/create_call.py",
+        "run/creating/create_call.py",
         _SAVED,
         "        state = state.with_take(take)\n"
         "        from veopipe.ledger.record import dump\n"
@@ -266,7 +266,7 @@ BUGS: dict[str, Bug] = {
         makes=BOTH,
     ),
     "there is no intent": Bug(
-        "run/create_call.py",
+        "run/creating/create_call.py",
         _SAVED,
         "        self.store.shots[item.shot] = state.with_take(take)\n",
         cut_at("answer"),
@@ -319,7 +319,7 @@ BUGS: dict[str, Bug] = {
         makes=BOTH,
     ),
     "the budget forgets a take in doubt": Bug(
-        "run/creating.py",
+        "run/creating/creating.py",
         "            self.brakes.doubted(answer)\n",
         "            self.brakes.doubted(answer)\n            self.budget.give_back(item.price_usd)\n",
         doubt_counts,
@@ -374,7 +374,7 @@ BUGS: dict[str, Bug] = {
         "delivery/shelf.py", " and files.sha256_of(path) == file.sha256", "", damaged_part, "never measured"
     ),
     "a task that another take has is accepted": Bug(
-        "run/create_call.py",
+        "run/creating/create_call.py",
         "if task_id is not None and not self._is_news((self.gateway.address.name, task_id)):",
         "if task_id in ():",
         one_task_each,
@@ -382,7 +382,7 @@ BUGS: dict[str, Bug] = {
         makes=BOTH,
     ),
     "a refusal for now costs": Bug(
-        "run/creating.py",
+        "run/creating/creating.py",
         "        self.budget.give_back(item.price_usd)\n        if answer.scope",
         "        if answer.scope",
         with_fault("429_busy", "verified", posts=2, at_google="429_quota"),
@@ -421,7 +421,7 @@ BUGS: dict[str, Bug] = {
         "a file was overwritten",
     ),
     "the key stands in the event log": Bug(
-        "run/create_call.py",
+        "run/creating/create_call.py",
         '        crashpoints.reach("record", item.shot)\n',
         '        crashpoints.reach("record", item.shot)\n'
         "        import base64\n"
@@ -431,7 +431,7 @@ BUGS: dict[str, Bug] = {
         "the key stands in",
     ),
     "the end of the key is printed": Bug(
-        "run/create_call.py",
+        "run/creating/create_call.py",
         '        crashpoints.reach("record", item.shot)\n',
         '        crashpoints.reach("record", item.shot)\n'
         "        import sys\n"
@@ -478,7 +478,7 @@ BUGS: dict[str, Bug] = {
         makes=(google,),
     ),
     "nobody records how much polls may repeat": Bug(
-        "run/create_call.py",
+        "run/creating/create_call.py",
         "            echo_bytes=echo_bytes,\n",
         "",
         large_echo,

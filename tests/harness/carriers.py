@@ -27,7 +27,7 @@ from veopipe import files
 from veopipe.delivery import beside, boxes
 from veopipe.delivery.bringing import bring
 from veopipe.delivery.marks import KEY, Mark
-from veopipe.run.here import name_of, task_of
+from veopipe.run.carrying.here import name_of, task_of
 from veopipe.simulator.server import Simulator
 from veopipe.takes.take import Delivered, Take
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.harness.fork import Forked
 
 ONE = Count(1, 1)
-QUICK = ("run.carrying.LOST_PAUSE=0.05", "run.carrying.LOOK=0.5")
+QUICK = ("run.carrying.carrying.LOST_PAUSE=0.05", "run.carrying.carrying.LOOK=0.5")
 """A run gives a lost errand out again sooner."""
 _BESIDE = re.compile(r"\.new-\w+|\.engine|\.\w+\.\d{3}(-\d+)?\.json")
 """What workers may leave in the folder of the takes for good."""

@@ -329,14 +329,14 @@ FAR: dict[str, FarBug] = {
         "paid 2 times",
     ),
     "a worker's word is enough": FarBug(
-        "run/carrying.py",
+        "run/carrying/carrying.py",
         "            file = await asyncio.to_thread(put_there, self.shelf, replace(take, file=brought.file))\n",
         "            file: Delivered | None = brought.file\n",
         brought_and_gone,
         "the takes are []",
     ),
     "a lost errand is a lost video": FarBug(
-        "run/carrying.py",
+        "run/carrying/carrying.py",
         "                lost, pause = lost + 1,",
         "                return Carried(Part(Fetched.GONE, answer.why))\n                lost, pause = lost + 1,",
         died_at_work,

@@ -22,13 +22,13 @@ from veopipe.ledger.store import open_store
 from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Action, Item
-from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
-from veopipe.run.create_call import Asker
-from veopipe.run.creating import Creator
+from veopipe.run.creating.admission import Admission
+from veopipe.run.creating.create_call import Asker
+from veopipe.run.creating.creating import Creator
+from veopipe.run.creating.uploads import Uploads
 from veopipe.run.events import Journal, Note
 from veopipe.run.pace import Tempo
-from veopipe.run.uploads import Uploads
 from veopipe.simulator.server import Options, start
 from veopipe.takes.money import Budget
 from veopipe.takes.order import Order

@@ -11,7 +11,7 @@ from veopipe.delivery.bringing import bring
 from veopipe.delivery.errand import Desk, Errand, Place, Task
 from veopipe.errors import UsageError
 from veopipe.gateway.address import Address
-from veopipe.run.engine import Named, check
+from veopipe.run.carrying.engine import Named, check
 
 FAR, NEAR = Address("https://gateway.example"), Address("http://127.0.0.1:8787")
 

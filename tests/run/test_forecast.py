@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.polls import HOSTILE, World, measure, seen_before
 from tests.harness.breadth import cases
-from veopipe.run.forecast import FEWEST, Forecast
-from veopipe.run.inspection import CLOSEST, FARTHEST
+from veopipe.run.polling.forecast import FEWEST, Forecast
+from veopipe.run.polling.inspection import CLOSEST, FARTHEST
 
 INTERVAL = 15.0
 

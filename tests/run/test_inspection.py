@@ -10,8 +10,8 @@ from statistics import mean
 
 import pytest
 
-from veopipe.run.inspection import CLOSEST, FARTHEST, Price, Schedule, schedule
-from veopipe.run.latency import Bounds, Law
+from veopipe.run.polling.inspection import CLOSEST, FARTHEST, Price, Schedule, schedule
+from veopipe.run.polling.latency import Bounds, Law
 
 INTERVAL = 15.0
 LAW = Law(math.log(51))

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from veopipe.run.latency import USUAL_SPREAD, Bounds, Law, fit, some_of
+from veopipe.run.polling.latency import USUAL_SPREAD, Bounds, Law, fit, some_of
 
 MEDIAN = 51.0
 

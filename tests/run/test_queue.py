@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from veopipe.plan.plan import Action, Item, Plan, Source
-from veopipe.run.queue import Queue
+from veopipe.run.creating.queue import Queue
 from veopipe.takes.order import Order
 from veopipe.takes.status import Status
 

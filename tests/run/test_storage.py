@@ -13,11 +13,11 @@ import pytest
 from veopipe.api import Project
 from veopipe.plan.plan import Item
 from veopipe.project import Choices
-from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
+from veopipe.run.creating.admission import Admission
+from veopipe.run.creating.storage import NoRoom, Storage
 from veopipe.run.events import Journal
 from veopipe.run.pace import Tempo
-from veopipe.run.storage import NoRoom, Storage
 from veopipe.takes.kinds import Experience, Mean, kind_of
 from veopipe.takes.status import Status
 from veopipe.takes.take import Attempt, ShotState, Take

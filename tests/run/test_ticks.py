@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from veopipe.run.ticks import Sighting, find
+from veopipe.run.polling.ticks import Sighting, find
 
 LONGEST, AWAY = 60.0, 1e9
 """Seconds of the slowest loop; what the gateway's clock is ahead of ours."""

@@ -9,7 +9,7 @@ from tests.harness.builders import take
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.pipeline.pipeline import Poll
 from veopipe.run.pace import Tempo
-from veopipe.run.waiting import Waits
+from veopipe.run.polling.waiting import Waits
 
 TAKES = 30
 

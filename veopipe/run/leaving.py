@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.run import signals
-from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
 from veopipe.run.consent import Voice
+from veopipe.run.creating.admission import Admission
 from veopipe.run.events import Happening
 from veopipe.values import dataclass
 

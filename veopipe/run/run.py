@@ -31,24 +31,25 @@ from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import elsewhere_words
 from veopipe.project import Ending, OpenLedger, Project
-from veopipe.run import descriptors, engine, guard, looking, naming
-from veopipe.run.admission import Admission
+from veopipe.run import descriptors, guard, looking, naming
 from veopipe.run.brakes import Brakes
-from veopipe.run.carrying import Downloads
+from veopipe.run.carrying import engine
+from veopipe.run.carrying.carrying import Downloads
+from veopipe.run.carrying.engine import Named
 from veopipe.run.consent import Terms, Voice, agree
-from veopipe.run.create_call import Asker
-from veopipe.run.creating import Creator
-from veopipe.run.engine import Named
+from veopipe.run.creating.admission import Admission
+from veopipe.run.creating.create_call import Asker
+from veopipe.run.creating.creating import Creator
+from veopipe.run.creating.queue import Queue
+from veopipe.run.creating.storage import Storage
+from veopipe.run.creating.uploads import Preparation, Uploads
 from veopipe.run.events import Happening, Journal
 from veopipe.run.leaving import Leaving
 from veopipe.run.pace import Tempo
 from veopipe.run.prospect import prospect
-from veopipe.run.queue import Queue
 from veopipe.run.settling import Settler
 from veopipe.run.steps import Steps
-from veopipe.run.storage import Storage
 from veopipe.run.tally import Tally
-from veopipe.run.uploads import Preparation, Uploads
 from veopipe.takes.money import Budget, as_text, dollars, dollars_to_come
 from veopipe.takes.status import CARRIED_ON, IN_FLIGHT, Event, Status
 from veopipe.takes.take import attempts_of, spending

@@ -20,8 +20,8 @@ from veopipe.errors import ExitCode
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.run import naming
 from veopipe.run.events import Happening
+from veopipe.run.polling.watching import Watch
 from veopipe.run.steps import Step, Steps, not_stored
-from veopipe.run.watching import Watch
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import ShotState, Take
 from veopipe.values import dataclass

@@ -26,13 +26,13 @@ from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import Store
 from veopipe.pipeline.pipeline import Pipeline
 from veopipe.project import OpenLedger
-from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
-from veopipe.run.carrying import Downloads
+from veopipe.run.carrying.carrying import Downloads
+from veopipe.run.carrying.here import Carried
+from veopipe.run.creating.admission import Admission
 from veopipe.run.events import Happening
-from veopipe.run.here import Carried
-from veopipe.run.waiting import Waits
-from veopipe.run.watching import Content, Watch
+from veopipe.run.polling.waiting import Waits
+from veopipe.run.polling.watching import Content, Watch
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, Delivered, Take, attempts_of
 from veopipe.text import counted

@@ -1,6 +1,6 @@
 """Takes of one kind, and what is on record of them: how long they rendered, were fetched, how large they are. Pure.
 
-Polls are placed by it (`run.waiting`), and a plan says by it how long a run takes and how much room it needs.
+Polls are placed by it (`run.polling.waiting`), and a plan says by it how long a run takes and how much room it needs.
 
 Source: docs/polls.md, 1; docs/outlook.md, 1 and 2.
 """

@@ -24,9 +24,9 @@ from veopipe.ledger import record
 from veopipe.ledger.paths import Places
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Item
-from veopipe.run.create_call import Asker
+from veopipe.run.creating.create_call import Asker
+from veopipe.run.creating.uploads import Uploads
 from veopipe.run.events import Journal
-from veopipe.run.uploads import Uploads
 from veopipe.takes.status import Status
 
 PATIENT = Timeouts(connect=15, create_write=15, create_read=15, create_answer=15, read=15, poll=20, download=25)

@@ -46,7 +46,7 @@ from veopipe.text import counted, printable, sized
 from veopipe.values import dataclass
 
 if TYPE_CHECKING:
-    from veopipe.run.muster import Mustered
+    from veopipe.run.carrying.muster import Mustered
 
 NO_SUCH_TASK = "task_veopipe_doctor_asks_for_nothing"
 CLOCK_TOLERANCE = 300.0
@@ -238,8 +238,8 @@ def _executor(pipeline: Pipeline, folder: Path) -> Iterator[Check]:
     """Who fetches videos, where that is an engine, and each of its workers."""
     if pipeline.executor == "local":
         return
-    from veopipe.run.engine import Named  # with all that a run needs
-    from veopipe.run.muster import muster
+    from veopipe.run.carrying.engine import Named  # with all that a run needs
+    from veopipe.run.carrying.muster import muster
 
     named = Named.of(pipeline.executor)
     workers = muster(pipeline, folder)

@@ -19,11 +19,11 @@ from veopipe import clock
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.ledger.store import Store
 from veopipe.pipeline.pipeline import Poll
-from veopipe.run.admission import Key
-from veopipe.run.forecast import Forecast
-from veopipe.run.inspection import CLOSEST
-from veopipe.run.latency import Bounds
+from veopipe.run.creating.admission import Key
 from veopipe.run.pace import Tempo
+from veopipe.run.polling.forecast import Forecast
+from veopipe.run.polling.inspection import CLOSEST
+from veopipe.run.polling.latency import Bounds
 from veopipe.takes.kinds import Kind, kind_of, rendered_by_kind
 from veopipe.takes.take import Attempt, Take
 from veopipe.values import dataclass

@@ -18,8 +18,8 @@ from veopipe.plan.coming import coming
 from veopipe.plan.plan import Item, Plan
 from veopipe.plan.volume import size_of
 from veopipe.project import OpenLedger
-from veopipe.run.admission import Admission, Key
 from veopipe.run.brakes import Brakes
+from veopipe.run.creating.admission import Admission, Key
 from veopipe.takes.kinds import Experience, Kind, experience, kind_of
 from veopipe.takes.status import IN_FLIGHT, Status
 from veopipe.values import dataclass

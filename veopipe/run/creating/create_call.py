@@ -22,8 +22,8 @@ from veopipe.gateway.client import Gateway
 from veopipe.ledger import rescue
 from veopipe.ledger.store import NotRecorded, Store
 from veopipe.plan.plan import Item
+from veopipe.run.creating.uploads import Uploads
 from veopipe.run.events import Journal
-from veopipe.run.uploads import Uploads
 from veopipe.takes.status import Event, Status
 from veopipe.takes.take import Attempt, Sent, ShotState, Take
 from veopipe.values import dataclass

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-from veopipe.run.latency import Bounds, Law, density, tail
+from veopipe.run.polling.latency import Bounds, Law, density, tail
 from veopipe.values import dataclass
 
 CLOSEST = 1 / 15

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import field, replace
 
-from veopipe.run import ticks
-from veopipe.run.inspection import CLOSEST, FARTHEST, Price, Schedule, schedule
-from veopipe.run.latency import Bounds, Law, fit, some_of
-from veopipe.run.ticks import Sighting, Ticks
+from veopipe.run.polling import ticks
+from veopipe.run.polling.inspection import CLOSEST, FARTHEST, Price, Schedule, schedule
+from veopipe.run.polling.latency import Bounds, Law, fit, some_of
+from veopipe.run.polling.ticks import Sighting, Ticks
 from veopipe.values import dataclass
 
 FEWEST = 4

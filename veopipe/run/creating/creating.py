@@ -18,14 +18,14 @@ from veopipe.dialects.base import CreateAnswer, Outcome
 from veopipe.errors import ExitCode
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item
-from veopipe.run.admission import Admission
 from veopipe.run.brakes import Brakes
-from veopipe.run.create_call import Asker, Call
+from veopipe.run.creating.admission import Admission
+from veopipe.run.creating.create_call import Asker, Call
+from veopipe.run.creating.queue import Queue
+from veopipe.run.creating.storage import NoRoom
+from veopipe.run.creating.uploads import Held, Uploads
 from veopipe.run.events import Happening
 from veopipe.run.pace import after_throttling, after_trouble
-from veopipe.run.queue import Queue
-from veopipe.run.storage import NoRoom
-from veopipe.run.uploads import Held, Uploads
 from veopipe.takes.money import Budget, as_text, dollars, dollars_left, dollars_to_come
 from veopipe.takes.status import Scope, Status
 from veopipe.takes.take import Take

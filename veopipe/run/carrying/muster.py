@@ -20,8 +20,8 @@ from veopipe.errors import EnvironmentFault
 from veopipe.gateway.address import Address
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.pipeline.pipeline import Pipeline
-from veopipe.run import engine
-from veopipe.run.carrying import desk_of
+from veopipe.run.carrying import engine
+from veopipe.run.carrying.carrying import desk_of
 from veopipe.text import printable
 from veopipe.values import dataclass
 

@@ -35,9 +35,9 @@ from veopipe.ledger.store import Store
 from veopipe.pipeline.pipeline import Provider
 from veopipe.project import OpenLedger
 from veopipe.run.brakes import Brakes
-from veopipe.run.engine import Engine, Named
+from veopipe.run.carrying.engine import Engine, Named
+from veopipe.run.carrying.here import Carried, Here, name_of, put_there, task_of
 from veopipe.run.events import Happening
-from veopipe.run.here import Carried, Here, name_of, put_there, task_of
 from veopipe.run.pace import Line
 from veopipe.takes.status import SETTLED
 from veopipe.takes.take import Take

@@ -1,0 +1,1 @@
+"""Who brings finished videos: this process, or the workers of an engine."""
