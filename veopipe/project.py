@@ -32,6 +32,7 @@ from veopipe.pipeline.pipeline import Pipeline
 from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.plan import LOST, Chaining, Draft, Plan, Wanted, World
 from veopipe.plan.planner import make_plan
+from veopipe.plan.renames import may_be_exchanged
 from veopipe.profiles.profile import Model
 from veopipe.takes.order import key_of
 from veopipe.takes.take import Attempt, attempts_of
@@ -149,6 +150,12 @@ class Project:
         """The lowest of the three caps, US dollars; money is the one thing where an option doesn't win."""
         caps = (self.manifest.budget_usd, self.pipeline.limits.max_cost_usd, self.choices.max_cost)
         return min((cap for cap in caps if cap is not None), default=None)
+
+    def others(self) -> dict[str, Wanted]:
+        """The shots that aren't selected; raises `EnvironmentFault` where a picture can't be read."""
+        left = [shot for shot in self.manifest.shots if shot not in self.wanted]
+        hashes, models = _hash_pictures(self.manifest, left), self.pipeline.provider.models
+        return {shot: _wanted(shot, self.manifest.shots[shot], hashes, models) for shot in left}
 
     def opened(self) -> OpenLedger:
         """Its ledger as it is now. Whoever writes holds the lock: what was read before it may be stale.
@@ -307,8 +314,19 @@ class OpenLedger:
             refresh=project.choices.refresh,
             only_picked=project.pipeline.chain == "picked",
             draft=_draft(project.pipeline),
+            others=self._others(),
         )
         return make_plan(project.wanted, world, departed_too=not project.choices.selects, chaining=chaining)
+
+    def _others(self) -> dict[str, Wanted]:
+        """The shots that aren't selected, if selected ones may have exchanged ids with them."""
+        project, states = self.project, self.store.shots
+        if not project.choices.selects or not states:
+            return {}
+        keys = {
+            shot: [order.key(order.fingerprint()) for order in one.orders()] for shot, one in project.wanted.items()
+        }
+        return project.others() if may_be_exchanged(keys, states) else {}
 
     def editing(self) -> Editing:
         """What the films of the list are cut from."""

@@ -124,19 +124,21 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Chaining:
-    """How shots that take frames of others are planned.
+    """How shots that depend on others are planned.
 
     Attributes:
         unselected: shots that aren't selected, and of which selected ones take frames, directly or not.
         refresh: `--refresh` was given: what is stale is ordered again.
         only_picked: frames are taken of picked takes only.
         draft: the pipeline whose picks are waited for, or None.
+        others: all that aren't selected, where selected ones may have exchanged ids with them.
     """
 
     unselected: Mapping[str, Wanted] = field(default_factory=dict)
     refresh: bool = False
     only_picked: bool = False
     draft: Draft | None = None
+    others: Mapping[str, Wanted] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

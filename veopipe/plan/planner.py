@@ -13,7 +13,7 @@ from veopipe.plan import chains
 from veopipe.plan.chains import Producer, Resolved
 from veopipe.plan.drafts import lack
 from veopipe.plan.plan import LOST, Action, Chaining, Choice, Item, Plan, Wanted, World
-from veopipe.plan.renames import takeovers
+from veopipe.plan.renames import concerning, takeovers
 from veopipe.plan.results import Result, item_of, judged_item, open_item, unwanted
 from veopipe.takes import order as orders
 from veopipe.takes.chain import in_order
@@ -88,15 +88,19 @@ class _Planner:
     @classmethod
     def of(cls, wanted: Mapping[str, Wanted], world: World, chaining: Chaining) -> _Planner:
         """A planner for the selected shots."""
-        links = {shot: one.frames_of for shot, one in wanted.items() if one.frames_of}
-        ordered = in_order({shot: links.get(shot, ()) for shot in wanted}) if links else wanted
-        keys = {shot: _fingerprints_of(wanted[shot].orders(), world.states.get(shot)) for shot in ordered}
+        every = {**wanted, **chaining.others}
+        every = {shot: every[shot] for shot in world.manifest_ids if shot in every} if chaining.others else every
+        links = {shot: one.frames_of for shot, one in every.items() if one.frames_of}
+        ordered = in_order({shot: links.get(shot, ()) for shot in every}) if links else every
+        keys = {shot: _fingerprints_of(every[shot].orders(), world.states.get(shot)) for shot in ordered}
         return cls(world, chaining, keys, links)
 
     def __post_init__(self) -> None:
         world = self.world
         self.gaps = _Gaps.of(world)
-        self.moves = takeovers(self.keys, world.states, world.manifest_ids, self.gaps.shots, self.links)
+        moves = takeovers(self.keys, world.states, world.manifest_ids, self.gaps.shots, self.links)
+        others = self.chaining.others
+        self.moves = concerning(moves, self.keys.keys() - others.keys()) if others else moves
         self._vacated = set(self.moves.values()) - self.moves.keys()
 
     def state_of(self, shot: str) -> ShotState | None:

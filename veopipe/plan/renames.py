@@ -30,9 +30,9 @@ def takeovers(
     """Who takes over whose state.
 
     Args:
-        wanted: selected shot → by what its orders are known (`Order.key`), each shot after its producers.
+        wanted: shot → by what its orders are known (`Order.key`), each shot after its producers.
         states: of every shot that has one, wanted or not.
-        manifest_ids: all shots of the manifest; those that aren't selected neither give nor take.
+        manifest_ids: all shots of the manifest; those that aren't in `wanted` neither give nor take.
         unreadable: ids, without regard to case, whose state file can't be understood; nothing goes there.
         links: shot → the shots that its frames are of, frame by frame; shots without frames are left out.
 
@@ -41,6 +41,33 @@ def takeovers(
         it has one gives its own to another.
     """
     return _Takeovers(wanted, states, frozenset(manifest_ids), frozenset(unreadable), links).made()
+
+
+def may_be_exchanged(wanted: Mapping[str, Sequence[str]], states: Mapping[str, ShotState]) -> bool:
+    """Whether what isn't selected has to be known: a selected shot lacks its orders, and ids may have been exchanged.
+
+    Then its own state may be another shot's, or another one's its own: what is bought in its stead is paid twice.
+
+    Args:
+        wanted: selected shot → by what its orders are known.
+        states: of every shot that has one.
+    """
+    needy = [shot for shot, keys in wanted.items() if shot not in states or states[shot].keys().isdisjoint(keys)]
+    if any(shot in states for shot in needy):
+        return True
+    keys = {key for shot in needy for key in wanted[shot]}
+    return any(not state.keys().isdisjoint(keys) for state in states.values()) if keys else False
+
+
+def concerning(moves: Mapping[str, str], shots: Collection[str]) -> dict[str, str]:
+    """The takeovers of these shots, and those that are in a row or a circle with them."""
+    found, reached = dict[str, str](), set(shots)
+    left = dict(moves)
+    while linked := {new: old for new, old in left.items() if new in reached or old in reached}:
+        found |= linked
+        reached |= {*linked.keys(), *linked.values()}
+        left = {new: old for new, old in left.items() if new not in linked}
+    return {new: old for new, old in moves.items() if new in found}
 
 
 class _Takeovers:

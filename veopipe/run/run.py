@@ -273,6 +273,8 @@ class Run:
         store.move(plan.moves)
         for item in plan.renames:
             self.journal.note(Happening.RENAMED, item.shot, item.number, f"was {item.renamed_from}")
+        for shot in plan.moves.keys() - {item.shot for item in plan.renames}:  # not selected, and in a row with one
+            self.journal.note(Happening.RENAMED, shot, message=f"was {plan.moves[shot]}")
 
     # --- the run itself ----------------------------------------------------------------------------
 

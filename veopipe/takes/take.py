@@ -213,6 +213,10 @@ class ShotState:
             tally[key_of(take.fingerprint)] += len(take.attempts)
         return tally
 
+    def keys(self) -> set[str]:
+        """By what its orders are known, whatever their frames are of (`Order.key`)."""
+        return {take.order.key(take.fingerprint) for take in self.takes}
+
     def calls(self) -> Iterator[tuple[str, int, str, str]]:
         """What tells each of its attempts from every other: order, number, run and time."""
         for take in self.takes:
