@@ -150,7 +150,8 @@ class Gateway:
             return task
 
         task = await asyncio.get_running_loop().run_in_executor(self._desk, write_down)
-        self.delivery.announce(task)
+        if task.ready_at > time.time():  # else it is asked for at once, or by nobody
+            self.delivery.announce(task)
         return task
 
     # -- around every request ----------------------------------------------------------------------------
