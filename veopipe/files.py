@@ -85,15 +85,20 @@ def sync_folder(folder: Path) -> None:
             raise
 
 
-def make_folder(folder: Path, mode: int = 0o755) -> None:
-    """Make `folder` and the folders above it, durably; fine if it is there already.
+def make_folder(folder: Path, mode: int = 0o755, *, above: bool = True) -> None:
+    """Make `folder`, durably; fine if it is there already.
+
+    Args:
+        folder: its path.
+        mode: who may look into it.
+        above: make the folders above it, too.
 
     Raises:
         OSError: it can't be made, or something else has that name.
     """
     if folder.is_dir():
         return
-    if folder.parent != folder:
+    if above and folder.parent != folder:
         make_folder(folder.parent)
     crashpoints.reach("mkdir", folder)
     folder.mkdir(mode=mode, exist_ok=True)

@@ -394,11 +394,11 @@ def write(places: Places, ledger: Ledger) -> Ledger:
     written = replace(ledger, manifest=places.manifest.name, is_new=False, is_lost=False, is_torn=False)
     text = ledgerfile.dump(written)
     try:
-        files.make_folder(places.state)
+        files.make_folder(places.state, above=False)  # the ledger's own folder may have been moved away under a run
         files.sync_folder(places.state)  # it counts what a power cut must not take any more
         if written.attempts:
             with suppress(OSError):  # a courtesy, for a checkout that comes later: a power cut may leave half of it
-                files.make_folder(places.runs)
+                files.make_folder(places.runs, above=False)
                 if not places.runs.is_symlink():  # it would lead to another ledger's own
                     files.scribble(places.memory, text)
         files.replace(places.folder / "ledger.json", text)
