@@ -64,7 +64,7 @@ OWNERS = {
     "httpx": ["gateway."],
     "httpcore": ["gateway."],
     "pymediainfo": ["delivery.probe"],
-    "obstore": ["delivery.objects"],
+    "obstore": ["delivery.buckets.objects"],
     "PIL": ["manifest.pictures", "film.decoder", "film.slates", "simulator."],
     "aiohttp": ["simulator."],
     "av": ["film.decoder", "film.player", "film.reel", "simulator."],

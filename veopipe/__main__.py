@@ -41,7 +41,7 @@ def main() -> None:
         with contextlib.suppress(KeyboardInterrupt):
             signals.hush()  # all is said; while Python tidies up, a signal would only change the code
     _drop_what_nobody_takes()
-    objects = sys.modules.get("veopipe.delivery.objects")
+    objects = sys.modules.get("veopipe.delivery.buckets.objects")
     if objects is not None and objects.are_under_way():  # a video is on its way to a store: nobody waits, all is said
         os._exit(code)
     sys.exit(code)

@@ -226,7 +226,7 @@ class Project:
         """
         import asyncio  # as in `carry_out`
 
-        from veopipe.delivery.objects import StoreFault
+        from veopipe.delivery.buckets.objects import StoreFault
         from veopipe.run import verify
 
         with _changing(self, self.tell) as ledger:

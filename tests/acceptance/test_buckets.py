@@ -244,7 +244,7 @@ def test_a_video_may_take_longer_than_an_answer(remote: Remote) -> None:
     remote.proxy.trouble = times(1, "slow=4", "PUT", "/takes/")
     remote.film.list({"a": "a lighthouse"})
 
-    done = remote.film.start(*remote.film.arguments(), first=hurried("delivery.objects.ANSWER_WAIT=2")).result()
+    done = remote.film.start(*remote.film.arguments(), first=hurried("delivery.buckets.objects.ANSWER_WAIT=2")).result()
 
     assert (done.code, done.statuses) == (0, {"a": "verified"})
     assert remote.proxy.puts() == ["a.001.mp4"]
@@ -314,7 +314,7 @@ def test_a_store_that_is_not_there_at_the_start_costs_nothing(remote: Remote, ga
     remote.proxy.trouble = times(99, trouble, "GET", "")
     remote.film.list({"a": "a lighthouse"})
 
-    hurry = hurried("delivery.objects.ANSWER_WAIT=2")
+    hurry = hurried("delivery.buckets.objects.ANSWER_WAIT=2")
     done = remote.film.start(*remote.film.arguments(), first=hurry).result()
 
     assert done.code == 6

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 # The only functions that may ask what time it is: texts, the 48 hours, and the check of the clock itself.
 READ_THE_CLOCK = {
     *("clock.now", "clock.since", "cli.commands.doctor._gateway", "run.looking._read"),
-    *("delivery.bucket.put", "delivery.probing.prove", "delivery.landing._is_old", "film.outputs._tidy"),
+    *(
+        "delivery.buckets.bucket.put",
+        "delivery.buckets.probing.prove",
+        "delivery.landing._is_old",
+        "film.outputs._tidy",
+    ),
 }
 """`run.looking._read` decides something, "not charged": only where the gateway's own clock agrees (`lookup.judge`).
 `delivery.landing._is_old` removes parts of workers that are older than a day; a take never.

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from veopipe.delivery.boxes import BoxFault, Video, look, looks_like_mp4
-from veopipe.delivery.mp4 import MAX_BOXES
+from veopipe.delivery.mp4.boxes import BoxFault, Video, look, looks_like_mp4
+from veopipe.delivery.mp4.mp4 import MAX_BOXES
 
 MEDIA = Path(__file__).parents[1] / "media"
 WHOLE = sorted((MEDIA / "whole").glob("*.mp4"))

@@ -17,8 +17,8 @@ import pytest
 from pymediainfo import MediaInfo
 
 from veopipe.delivery import probe
-from veopipe.delivery.boxes import Video
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable, Verdict, judge, reconciled
+from veopipe.delivery.mp4.boxes import Video
 from veopipe.takes.order import Order
 
 ROOT = Path(__file__).parents[2]

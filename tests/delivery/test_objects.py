@@ -14,8 +14,8 @@ import pytest
 
 from tests.harness.film import AUTHORITY
 from tests.harness.store import SECRET, Proxy, Store, environment_of, times
-from veopipe.delivery import objects
-from veopipe.delivery.objects import NEW, Left, Missing, Objects, Passing, Refused, Seen, StoreFault, Taken
+from veopipe.delivery.buckets import objects
+from veopipe.delivery.buckets.objects import NEW, Left, Missing, Objects, Passing, Refused, Seen, StoreFault, Taken
 from veopipe.errors import EnvironmentFault
 
 pytestmark = pytest.mark.engine
@@ -173,7 +173,7 @@ def test_a_file_is_not_read_into_memory(store: Store, prefix: str, tmp_path: Pat
     """The memory that is the process's own hardly grows by four files of 40 MB."""
     program = """
 import sys, threading, pathlib
-from veopipe.delivery.objects import NEW, Objects
+from veopipe.delivery.buckets.objects import NEW, Objects
 def own():
     return sum(int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("Private_Dirty"))
 there = Objects(sys.argv[1])
@@ -200,7 +200,7 @@ print((most - before) // 1024)
 def test_short_programs_end_with_their_own_code(store: Store, prefix: str) -> None:
     program = """
 import sys, threading
-from veopipe.delivery.objects import Objects
+from veopipe.delivery.buckets.objects import Objects
 there = Objects(sys.argv[1])
 thread = threading.Thread(target=there.put, args=(sys.argv[2], b"x" * 9))
 thread.start(); thread.join()
@@ -217,7 +217,7 @@ def test_a_program_ends_without_the_answer_of_a_store_that_it_closed(store: Stor
     program = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
-from veopipe.delivery.objects import Objects, are_under_way
+from veopipe.delivery.buckets.objects import Objects, are_under_way
 there = Objects(sys.argv[1])
 ThreadPoolExecutor(1).submit(there.put, "late", b"x" * 9)
 while not are_under_way():

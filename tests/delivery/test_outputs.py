@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.store import Store, environment_of
+from veopipe.delivery.buckets.objects import Objects
 from veopipe.delivery.marks import KEY, Mark
-from veopipe.delivery.objects import Objects
 from veopipe.delivery.output import Output, output_of
 from veopipe.delivery.shelf import Absent, Shelf
 from veopipe.errors import EnvironmentFault, LedgerRefused

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from veopipe.delivery.wrapping import OPENING, Unwrappable, wrapping_of
+from veopipe.delivery.mp4.wrapping import OPENING, Unwrappable, wrapping_of
 
 FILM = (Path(__file__).parents[1] / "media/whole/moov-first.mp4").read_bytes()
 SIGN = b";chunk-signature=" + b"0" * 64

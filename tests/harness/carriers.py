@@ -24,9 +24,10 @@ from tests.harness.store import Store, environment_of
 from tests.harness.sweeping import idle
 from tests.harness.trials import Count, Ended, Trial, Yard, gateway, look, states
 from veopipe import files
-from veopipe.delivery import beside, boxes
+from veopipe.delivery import beside
 from veopipe.delivery.bringing import bring
 from veopipe.delivery.marks import KEY, Mark
+from veopipe.delivery.mp4 import boxes
 from veopipe.run.carrying.here import name_of, task_of
 from veopipe.simulator.server import Simulator
 from veopipe.takes.take import Delivered, Take

@@ -294,28 +294,28 @@ def a_vanished_guard(coast: Coast) -> list[str]:
 
 FAR: dict[str, FarBug] = {
     "a video is put without its condition": FarBug(
-        "delivery/bucket.py",
+        "delivery/buckets/bucket.py",
         'self.objects.put(f"takes/{found}", source, NEW, mark.dump())',
         'self.objects.put(f"takes/{found}", source, None, mark.dump())',
         name_taken_meanwhile,
         "a file was overwritten",
     ),
     "metadata are believed without the size": FarBug(
-        "delivery/bucket.py",
+        "delivery/buckets/bucket.py",
         "mark.ledger == self.ledger and mark.bytes == thing.seen.size",
         "mark.ledger == self.ledger",
         cut_in_its_place,
         "never measured",
     ),
     "whatever is this ledger's is this task's": FarBug(
-        "delivery/bucket.py",
+        "delivery/buckets/bucket.py",
         "self.is_ours(thing) and thing.mark.task_id == task_id:",
         "self.is_ours(thing):",
         of_another_task,
         "which is nowhere",
     ),
     "a finished name without metadata is free": FarBug(
-        "delivery/bucketshelf.py",
+        "delivery/buckets/shelf.py",
         "if there is not None and not self.bucket.is_ours(there):",
         "if there is not None and there.mark is not None and not self.bucket.is_ours(there):",
         finished_name_of_somebody_else,

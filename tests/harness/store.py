@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import BinaryIO
 
-from veopipe.delivery.objects import Objects, StoreFault
+from veopipe.delivery.buckets.objects import Objects, StoreFault
 
 BUCKET = "films"
 KEY_ID = "AKIDCANARY7742"

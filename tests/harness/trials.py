@@ -23,7 +23,7 @@ from tests.harness.canary import holds_key, leaks_below
 from tests.harness.disks import Point, read_log
 from tests.harness.fork import First, Forked, Zygote
 from veopipe import files
-from veopipe.delivery import boxes
+from veopipe.delivery.mp4 import boxes
 from veopipe.ledger import record
 from veopipe.simulator.server import Options, Simulator, start
 from veopipe.takes import take as takes

@@ -26,7 +26,7 @@ from tests.harness.fuzzing import (
     corpus,
     values,
 )
-from veopipe.delivery import boxes
+from veopipe.delivery.mp4 import boxes
 from veopipe.documents import schema, yaml
 from veopipe.errors import UsageError, VeopipeError
 from veopipe.ledger import owner, record, rescue, store

@@ -14,9 +14,9 @@ import pytest
 
 from tests.harness.figures import LONG, LONGEST_INPUT, Figures
 from tests.harness.fuzzing import DECODED, MEASURED, MEDIA, TESTS, UNSAFE, WALKED
-from veopipe.delivery import boxes
 from veopipe.delivery.child import Child, asked_of
 from veopipe.delivery.measure import Measured, Prober, Unmeasurable
+from veopipe.delivery.mp4 import boxes
 from veopipe.film.frames import LARGEST_PNG
 
 # Fragments may end after any of them, so a cut there can be a whole file.

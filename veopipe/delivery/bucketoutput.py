@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from veopipe.delivery.bucket import Bucket
-from veopipe.delivery.bucketshelf import BucketShelf, make_scratch
-from veopipe.delivery.objects import StoreFault
+from veopipe.delivery.buckets.bucket import Bucket
+from veopipe.delivery.buckets.objects import StoreFault
+from veopipe.delivery.buckets.shelf import BucketShelf, make_scratch
 from veopipe.delivery.shelf import FolderShelf, names_in, strange
 from veopipe.delivery.shelves import Shelves
 from veopipe.errors import EnvironmentFault, LedgerRefused

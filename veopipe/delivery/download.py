@@ -25,8 +25,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from veopipe import crashpoints, files
-from veopipe.delivery import boxes, room, wrapping
-from veopipe.delivery.boxes import Video
+from veopipe.delivery import room
+from veopipe.delivery.mp4 import boxes, wrapping
+from veopipe.delivery.mp4.boxes import Video
 from veopipe.dialects.base import Content
 from veopipe.dialects.bodies import A_PAGE, parse_json, words_of, words_of_body
 from veopipe.gateway.reads import ContentStream, Interrupted, Reads

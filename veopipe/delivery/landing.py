@@ -33,7 +33,7 @@ from veopipe.takes.take import Delivered
 from veopipe.values import dataclass
 
 if TYPE_CHECKING:
-    from veopipe.delivery.bucket import Bucket
+    from veopipe.delivery.buckets.bucket import Bucket
 
 _DAY = 86_400.0
 _PAUSES = (1.0, 2.0)  # seconds before a video is sent once more
@@ -164,7 +164,7 @@ class Store:
 
     def trouble(self) -> str | None:
         """Why nothing can be put there from here; as `Landing` says."""
-        from veopipe.delivery.objects import Missing  # what speaks to stores, only where there is one
+        from veopipe.delivery.buckets.objects import Missing  # what speaks to stores, only where there is one
 
         try:
             seen = self.bucket.objects.read(self.place.sight, 256)[0].decode("ascii", "replace")
@@ -184,7 +184,7 @@ class Store:
 
     def keep(self, part: Path, name: str, task: Task, file: Delivered) -> Delivered:
         """Send it; as `Landing` says."""
-        from veopipe.delivery.objects import patiently
+        from veopipe.delivery.buckets.objects import patiently
 
         put = partial(self.bucket.put, part, f"{name}.mp4", Mark.of(self.place.owner, task.id, file))
         kept = patiently(put, _PAUSES)
@@ -200,7 +200,7 @@ def landing_of(place: Place) -> Landing:
     """A place as this process sees it."""
     if place.folder:
         return Folder(place, f"{_HERE}-{os.getpid()}-{secrets.token_hex(4)}")
-    from veopipe.delivery.bucket import Bucket
+    from veopipe.delivery.buckets.bucket import Bucket
 
     return Store(place, Bucket(place.output, place.name, place.owner), _scratch())
 
@@ -225,7 +225,7 @@ def open_sight(place: Place, *, anew: bool = False) -> Place:
         elif not files.claim(path, content):
             raise FileExistsError(errno.EEXIST, "something has its name", str(path))
     else:
-        from veopipe.delivery.bucket import Bucket
+        from veopipe.delivery.buckets.bucket import Bucket
 
         Bucket(place.output, place.name).objects.put(place.sight, f"{nonce}\n".encode())
     return replace(place, nonce=nonce)

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from veopipe.delivery.boxes import BoxFault, Video, look
 from veopipe.delivery.child import Answer, Child, Unready, asked_of
+from veopipe.delivery.mp4.boxes import BoxFault, Video, look
 from veopipe.takes.order import Order
 from veopipe.takes.take import Delivered
 from veopipe.values import dataclass

@@ -21,7 +21,7 @@ from veopipe.takes.take import Delivered, Take
 from veopipe.values import dataclass
 
 if TYPE_CHECKING:
-    from veopipe.delivery.bucketshelf import BucketShelf
+    from veopipe.delivery.buckets.shelf import BucketShelf
 
 
 @dataclass(slots=True)
@@ -56,8 +56,8 @@ class Shelves:
         if file.output == self.places.output_base:
             return self.here
         if file.output not in self._others:
-            from veopipe.delivery.bucket import Bucket  # these two, where a take lies in a store
-            from veopipe.delivery.bucketshelf import BucketShelf
+            from veopipe.delivery.buckets.bucket import Bucket  # these two, where a take lies in a store
+            from veopipe.delivery.buckets.shelf import BucketShelf
 
             bucket = Bucket(file.output, self.places.name, self.ledger)
             self._others[file.output] = BucketShelf(self.places, bucket)

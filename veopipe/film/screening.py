@@ -12,8 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from veopipe.delivery import boxes
 from veopipe.delivery.child import Answer, Child, Unready, asked_of
+from veopipe.delivery.mp4 import boxes
 from veopipe.film.footage import FILM, Footage
 
 LIMIT_S = 120.0

@@ -22,8 +22,8 @@ from functools import partial
 from typing import Any
 
 from veopipe import clock, crashpoints
-from veopipe.delivery.objects import NEW, Missing, Objects, Passing, StoreFault, Taken, patiently
-from veopipe.delivery.probing import STALE, is_refused
+from veopipe.delivery.buckets.objects import NEW, Missing, Objects, Passing, StoreFault, Taken, patiently
+from veopipe.delivery.buckets.probing import STALE, is_refused
 from veopipe.errors import EnvironmentFault, LedgerRefused, UsageError, VeopipeError
 from veopipe.ledger import owner
 from veopipe.ledger.ledgerfile import Ledger, Mark, is_nonce

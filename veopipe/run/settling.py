@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from typing import Any, TypeVar
 
-from veopipe.delivery.objects import Passing, Refused
+from veopipe.delivery.buckets.objects import Passing, Refused
 from veopipe.delivery.output import Output
 from veopipe.delivery.shelf import Away
 from veopipe.errors import ExitCode

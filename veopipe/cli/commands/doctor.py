@@ -26,8 +26,8 @@ from veopipe.cli.options import example, format_option, pipeline_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import show_fact
 from veopipe.delivery import room
+from veopipe.delivery.buckets.probing import prove
 from veopipe.delivery.measure import Prober
-from veopipe.delivery.probing import prove
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.errors import EnvironmentFault, ExitCode, InvalidInput, UsageError
 from veopipe.gateway import proxies, trust

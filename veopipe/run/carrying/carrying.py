@@ -21,10 +21,10 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from veopipe import clock, crashpoints, files
+from veopipe.delivery.buckets.objects import SEND_WAIT
 from veopipe.delivery.download import Fetched, Part
 from veopipe.delivery.errand import Brought, Desk, Errand, Foreign, Place, Unfit, read_answer
 from veopipe.delivery.landing import clear_parts, open_sight
-from veopipe.delivery.objects import SEND_WAIT
 from veopipe.delivery.shelf import Shelf
 from veopipe.errors import EnvironmentFault, ExitCode
 from veopipe.gateway.address import Address

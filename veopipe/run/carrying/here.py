@@ -14,10 +14,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from veopipe.delivery.boxes import Video
 from veopipe.delivery.download import Fetched, Part, fetch
 from veopipe.delivery.errand import Place, Task
 from veopipe.delivery.landing import Folder
+from veopipe.delivery.mp4.boxes import Video
 from veopipe.delivery.shelf import Shelf
 from veopipe.gateway.reads import Reads
 from veopipe.ledger.prefixes import is_prefix

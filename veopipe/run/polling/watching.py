@@ -9,7 +9,7 @@ import time
 from dataclasses import field
 from pathlib import Path
 
-from veopipe.delivery.boxes import Video
+from veopipe.delivery.mp4.boxes import Video
 from veopipe.dialects.base import PollAnswer, Progress
 from veopipe.run.pace import Tempo, about, after_trouble
 from veopipe.takes.take import Delivered

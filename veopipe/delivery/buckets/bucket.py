@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from veopipe import crashpoints
+from veopipe.delivery.buckets.objects import NEW, Missing, Objects, Refused, Seen, Taken
 from veopipe.delivery.marks import Mark
-from veopipe.delivery.objects import NEW, Missing, Objects, Refused, Seen, Taken
 from veopipe.takes.take import Delivered
 from veopipe.values import dataclass
 

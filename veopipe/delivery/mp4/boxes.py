@@ -30,8 +30,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from veopipe.delivery.confinement import FIRST
-from veopipe.delivery.mp4 import MAX_BOXES, Box, Damaged, Header, header_at
-from veopipe.delivery.samples import Movie, Span, Track, add_fragment, index_end, movie_of
+from veopipe.delivery.mp4.mp4 import MAX_BOXES, Box, Damaged, Header, header_at
+from veopipe.delivery.mp4.samples import Movie, Span, Track, add_fragment, index_end, movie_of
 from veopipe.files import Irregular, open_regular
 from veopipe.values import dataclass
 

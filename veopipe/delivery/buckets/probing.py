@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from veopipe.delivery.objects import NEW, Objects, Refused, Seen, StoreFault, Taken
+from veopipe.delivery.buckets.objects import NEW, Objects, Refused, Seen, StoreFault, Taken
 from veopipe.values import dataclass
 
 NAME = ".doctor"

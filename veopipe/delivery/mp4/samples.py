@@ -15,7 +15,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from veopipe.delivery.mp4 import MAX_BOXES, Box, Damaged, first
+from veopipe.delivery.mp4.mp4 import MAX_BOXES, Box, Damaged, first
 from veopipe.values import dataclass
 
 MAX_SAMPLES = 1_000_000

@@ -21,7 +21,7 @@ from functools import partial
 from itertools import chain
 from typing import Protocol
 
-from veopipe.delivery.boxes import looks_like_mp4
+from veopipe.delivery.mp4.boxes import looks_like_mp4
 from veopipe.values import dataclass
 
 OPENING = 4 << 10

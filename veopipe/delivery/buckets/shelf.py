@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from veopipe import files
-from veopipe.delivery.bucket import Bucket, Thing
+from veopipe.delivery.buckets.bucket import Bucket, Thing
+from veopipe.delivery.buckets.objects import StoreFault
 from veopipe.delivery.marks import Mark
-from veopipe.delivery.objects import StoreFault
 from veopipe.delivery.shelf import Absent, Elsewhere, Shown, holds, lack
 from veopipe.documents.standins import StandIn
 from veopipe.ledger.paths import Places

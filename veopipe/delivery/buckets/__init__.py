@@ -1,0 +1,1 @@
+"""Takes in a bucket of an object store, and what such a store must keep."""
