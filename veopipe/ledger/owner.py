@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from veopipe import clock, files
 from veopipe.documents import standins
@@ -30,9 +29,6 @@ from veopipe.ledger.paths import Places
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.reading import NotHere
 from veopipe.text import printable
-
-if TYPE_CHECKING:
-    pass
 
 LOCK_WAIT = 0.5
 """Seconds. Longer than another command's short look at the lock, shorter than a person's patience."""

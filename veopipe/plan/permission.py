@@ -19,6 +19,7 @@ from veopipe.ledger import moves
 from veopipe.ledger.reading import strict_json
 from veopipe.plan.plan import Action, Cause, Item, Plan
 from veopipe.takes import money
+from veopipe.takes.origin import SIMULATOR
 from veopipe.text import printable
 from veopipe.values import dataclass
 
@@ -130,12 +131,12 @@ class Permission:
 
     Attributes:
         creates: (shot, fingerprint) → highest attempt number, and the highest price, US dollars.
-        gateway: where they may be made; None: at any.
+        is_rehearsed: they were agreed on for a rehearsal, which costs nothing.
         ledger: the id of the ledger by which they were agreed on; None: by none yet, or by any.
     """
 
     creates: Mapping[tuple[str, str], tuple[int, Decimal]] = field(default_factory=dict)
-    gateway: str | None = None
+    is_rehearsed: bool = False
     ledger: str | None = None
 
     @classmethod
@@ -145,10 +146,10 @@ class Permission:
             {(item.shot, item.fingerprint): (item.attempt + plan.retry_failed, item.price_usd) for item in plan.creates}
         )
 
-    def is_about_another(self, gateway: str, ledger: str) -> str | None:
-        """What it was agreed on for, if that isn't this gateway and this ledger."""
-        if self.gateway not in (None, gateway):
-            return f"the gateway {printable(self.gateway)}, not {gateway}"
+    def is_about_another(self, ledger: str) -> str | None:
+        """What it was agreed on for, if that is no run by this ledger."""
+        if self.is_rehearsed:
+            return "a rehearsal"
         return "another ledger, which knows of other takes" if self.ledger not in (None, ledger) else None
 
     def lacks(self, item: Item) -> str | None:
@@ -185,7 +186,7 @@ def read_permission(path: Path, make: Callable[[str], str]) -> Permission:
         name = path if _is_plan(path) else moves.free(path)  # what isn't a plan is left alone
         hint = f"make one: {make(str(name))}"
         raise UsageError(f"{path} is no plan: {printable(str(error))}", hint=hint) from None
-    return Permission(allowed, gateway, ledger)
+    return Permission(allowed, gateway == SIMULATOR, ledger)
 
 
 def _known(value: Any) -> str | None:

@@ -159,8 +159,8 @@ def _what_lacks(ledger: OpenLedger) -> tuple[str | None, str]:
 
 
 def _check_where(ledger: OpenLedger, permission: Permission, again: str) -> None:
-    """See that a plan file was agreed on for this gateway and this ledger; it may always be rehearsed."""
-    other = permission.is_about_another(ledger.project.address.name, ledger.head.id)
+    """See that a plan file was agreed on for a run by this ledger; it may always be rehearsed."""
+    other = permission.is_about_another(ledger.head.id)
     if other is not None and not ledger.project.choices.simulate:
         raise ConsentRequired(f"the plan file is about {other}; nothing was sent", hint=f"make a new plan: {again}")
 
