@@ -73,8 +73,8 @@ def failing_at(*kinds: str, how: str = "once") -> TrialOf:
             film = make(yard, simulator)
             ended = yard.run(film, how, at=list(kinds), errno=errno.ENOSPC)
             point = next(point for point in ended.points if point.failed)
-            wrong = failed_well(film, ended, simulator, (point, how, errno.ENOSPC))
-            return wrong + recovers(yard, film, ended, simulator, point)
+            failed = (point, how, errno.ENOSPC)
+            return failed_well(film, ended, simulator, failed) + recovers(yard, film, ended, simulator, failed)
 
     return trial
 

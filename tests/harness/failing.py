@@ -50,14 +50,17 @@ def where(film: Film, ended: Ended, task: str) -> str:
     return "stderr" if any(task in line for line in rescued) else ""
 
 
-def recovers(yard: Yard, film: Film, ended: Ended, simulator: Simulator, point: Point) -> list[str]:
+def recovers(yard: Yard, film: Film, ended: Ended, simulator: Simulator, trial: tuple[Point, str, int]) -> list[str]:
     """What is wrong with the same command on a good disk, and with a line from stderr put where it says."""
+    point, _, number = trial
+    has_links = not (point.kind == "link" and number == errno.EACCES)
     only_said = bool(simulator.charged) and where(film, ended, simulator.charged[0]["task_id"]) == "stderr"
     body = next((seen.n for seen in ended.points if seen.kind == "body"), None)
     # The folder's fsync failed after the rename: the intent may be on disk, and nobody can take it back.
     intent_stays = body is None and point.is_state and point.kind == "fsync-folder"
     again = yard.run(film)
-    wrong = judge(film, again, Count.of(simulator), doubt_is_fair=only_said or intent_stays)
+    doubt_is_fair = only_said or intent_stays
+    wrong = judge(film, again, Count.of(simulator), doubt_is_fair=doubt_is_fair, has_links=has_links)
     if only_said:
         line = next(line for line in ended.err.splitlines() if line.startswith("VEOPIPE-RESCUE "))
         rescue = film.folder / ".veopipe/shots/rescue"

@@ -266,7 +266,9 @@ def _has(folder: Path, sha256: str) -> bool:
     return any(files.sha256_of(path) == sha256 for path in folder.iterdir()) if folder.is_dir() else False
 
 
-def judge(film: Film, ended: Ended, sent: Count, *, doubt_is_fair: bool, shot: str = "shot") -> list[str]:
+def judge(
+    film: Film, ended: Ended, sent: Count, *, doubt_is_fair: bool, shot: str = "shot", has_links: bool = True
+) -> list[str]:
     """What is wrong after the run that went on.
 
     Args:
@@ -275,6 +277,7 @@ def judge(film: Film, ended: Ended, sent: Count, *, doubt_is_fair: bool, shot: s
         sent: all that was sent for the shot in this history of the world.
         doubt_is_fair: whether some run died where nobody can know.
         shot: its id.
+        has_links: its disk said that it has hard links; else a finished name may be a copy.
     """
     wrong = ended.blemishes()
     if sent.paid > 1 or sent.posted > 1:
@@ -288,7 +291,7 @@ def judge(film: Film, ended: Ended, sent: Count, *, doubt_is_fair: bool, shot: s
     if status == "verified":
         if sent.paid != 1:
             wrong.append(f"verified, and paid {sent.paid} times")
-        wrong += whole(film, shot)
+        wrong += whole(film, shot, has_links=has_links)
     return wrong + look(film)
 
 
@@ -321,7 +324,7 @@ def judge_all(
     return wrong + look(film) + whole(film, *(shot for shot, status in statuses.items() if status == "verified"))
 
 
-def whole(film: Film, *shots: str) -> list[str]:
+def whole(film: Film, *shots: str, has_links: bool = True) -> list[str]:
     """What is wrong with the files of verified shots; nothing else may lie there."""
     folder, known = film.folder / "renders/shots/takes", states(film)
     files_of = {shot: [] if isinstance(state, str) else [take.file.name for take in state.takes if take.file]
@@ -331,6 +334,11 @@ def whole(film: Film, *shots: str) -> list[str]:
     wrong = [] if found == recorded else [f"the takes are {found}, and recorded are {recorded}"]
     for shot in shots:
         names, finished = files_of.get(shot, []), film.finished(shot)
-        if not names or not finished.exists() or not finished.samefile(folder / names[-1]):
+        if not names or not finished.exists() or not _shows(finished, folder / names[-1], has_links=has_links):
             wrong.append(f"the finished name of {shot} isn't its take")
     return wrong
+
+
+def _shows(finished: Path, take: Path, *, has_links: bool) -> bool:
+    same = finished.samefile(take)
+    return same if has_links else same or files.sha256_of(finished) == files.sha256_of(take)

@@ -46,7 +46,7 @@ def sweep(yard: Yard, make: Make, trials: list[tuple[Point, str, int]]) -> list[
             film = make(yard, simulator)
             ended = yard.run(film, how, at=point.n, errno=number, room=ROOM)
             wrong = [*failed_well(film, ended, simulator, trial), *look(film)]
-            wrong += recovers(yard, film, ended, simulator, point)
+            wrong += recovers(yard, film, ended, simulator, trial)
         return [Trial(point, f"{how} {errno.errorcode[number]}", str(ended.code), wrong)]
 
     return yard.each(one, trials)

@@ -25,7 +25,7 @@ from veopipe.values import dataclass
 
 LOST = (
     "it was ordered before, and no state file here knows of it: bring the ledger's state/ back (from git, a backup, "
-    "the machine that ran last), or give the record up"
+    "the machine that ran last), or give the record up (resolve --write-off)"
 )
 """Why an order is held that the ledger counted and no state file knows: one text, by which reports group them."""
 NOT_CHARGED = "not_charged"
