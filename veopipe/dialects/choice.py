@@ -13,7 +13,7 @@ from veopipe.takes.origin import INTERACTIONS, VIDEOS
 from veopipe.values import dataclass
 
 if TYPE_CHECKING:
-    from veopipe.dialects.base import Dialect
+    from veopipe.dialects.dialect import Dialect
 
 NAMES = frozenset({VIDEOS, INTERACTIONS})
 """Of all dialects."""

@@ -87,7 +87,7 @@ class Page:
 
 
 class AccountLog(Protocol):
-    """How a gateway's account log is read. Asks nothing itself, never raises; see `base.Dialect`."""
+    """How a gateway's account log is read. Asks nothing itself, never raises; see `dialect.Dialect`."""
 
     def token_header(self, token: str) -> tuple[str, str]:
         """Name and value of the header that shows whose account it is."""

@@ -19,7 +19,8 @@ import httpcore
 
 from veopipe import __version__
 from veopipe.dialects import choice
-from veopipe.dialects.base import LONGEST_ANSWER, Content, ContentAnswer, Dialect, Evidence, PollAnswer, Request
+from veopipe.dialects.base import LONGEST_ANSWER, Content, ContentAnswer, Evidence, PollAnswer, Request
+from veopipe.dialects.dialect import Dialect
 from veopipe.dialects.heads import date_of
 from veopipe.errors import EnvironmentFault
 from veopipe.gateway import network, redirects

@@ -14,7 +14,8 @@ from veopipe.text import printable
 from veopipe.values import dataclass
 
 if TYPE_CHECKING:
-    from veopipe.dialects.base import Dialect, Told
+    from veopipe.dialects.base import Told
+    from veopipe.dialects.dialect import Dialect
 
 INSTEAD = "write a model that is sold into a pipeline of your own, in pipelines/ beside the list"
 """What to do where a pipeline orders every shot with a model that is announced as switched off."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.harness.sold import SOLD, Sold
 from tests.harness.wire.wire import Good
-from veopipe.dialects.base import Dialect
+from veopipe.dialects.dialect import Dialect
 from veopipe.dialects.interactions.dialect import Interactions
 from veopipe.dialects.videos.dialect import Videos
 from veopipe.takes.order import Order

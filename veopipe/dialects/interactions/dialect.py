@@ -34,7 +34,7 @@ _AROUND_ECHO = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """The `Dialect` of Google's Interactions API; `base.Dialect` says what each method means.
+    """The `Dialect` of Google's Interactions API; `dialect.Dialect` says what each method means.
 
     Attributes:
         api_version: what the API's paths begin with.

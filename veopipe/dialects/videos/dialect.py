@@ -34,7 +34,7 @@ _STATUS_PATHS = {"videos": "/v1/videos/{}", "generations": "/v1/video/generation
 
 @dataclass(frozen=True, slots=True)
 class Videos:
-    """The `Dialect` of the API document; `base.Dialect` says what each method means.
+    """The `Dialect` of the API document; `dialect.Dialect` says what each method means.
 
     Attributes:
         status_endpoint: where status is asked for: `videos`, or `generations` for gateways that have only that one.
