@@ -23,16 +23,23 @@ Until = Callable[[Callable[[], object]], None]
 
 
 @contextmanager
-def a_run_that_stays(film: Film, gateway: Simulator) -> Iterator[Started]:
-    """A run whose first shot is verified and whose second one renders until the gateway says otherwise."""
-    film.list({"done": "is verified", "stuck": "stays where it is"})
-    gateway.order_fault("stuck_in_progress", times=None, match={"prompt": "stays"})
+def a_run_that_says(film: Film, words: str) -> Iterator[Started]:
+    """A run that has said so, and that is killed if it is still on."""
     run = film.start(*film.arguments())
-    run.until_it_says("verified")
+    run.until_it_says(words)
     yield run
     if run.process.poll() is None:
         run.signal(signal.SIGKILL)
         run.result()
+
+
+@contextmanager
+def a_run_that_stays(film: Film, gateway: Simulator) -> Iterator[Started]:
+    """A run whose first shot is verified and whose second one renders until the gateway says otherwise."""
+    film.list({"done": "is verified", "stuck": "stays where it is"})
+    gateway.order_fault("stuck_in_progress", times=None, match={"prompt": "stays"})
+    with a_run_that_says(film, "verified") as run:
+        yield run
 
 
 @pytest.mark.shows("lock held, holder killed, child left behind")
@@ -96,12 +103,8 @@ def a_run_that_still_buys(film: Film, gateway: Simulator) -> Iterator[Started]:
     """A run that has bought the first of five shots and is asking for the next one, which takes its time."""
     film.list({f"S{number}": f"shot number {number}" for number in range(5)})
     gateway.order_fault("slow_create", times=None, seconds=0.6)
-    run = film.start(*film.arguments())
-    run.until_it_says("rendering")
-    yield run
-    if run.process.poll() is None:
-        run.signal(signal.SIGKILL)
-        run.result()
+    with a_run_that_says(film, "rendering") as run:
+        yield run
 
 
 def often(gateway: Simulator) -> dict[str, int]:
