@@ -49,15 +49,18 @@ class Leaving:
     def hearing(self) -> Iterator[None]:
         """Hear signals in a loop that runs inside, and give each one the answer back that it had before.
 
-        A loop leaves the system's own way behind.
+        A loop leaves the system's own way behind, and nobody who wakes the main thread.
         """
         self._hears = True
         answers = {number: signal.getsignal(number) for number in signals.heard()}
+        written = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(written, warn_on_full_buffer=False)
         try:
             yield
         finally:
             for number, answer in answers.items():
                 signal.signal(number, answer)
+            signal.set_wakeup_fd(written, warn_on_full_buffer=False)
             if self.signalled is not None:
                 signals.hush(signals.ENDING - signals.WISHES)
 

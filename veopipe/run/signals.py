@@ -15,13 +15,21 @@ Source: POSIX, General Concepts, Signals; docs/design.md, 7 (Signals); DECISIONS
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import threading
+import time
 
 WISHES = frozenset({signal.SIGINT, signal.SIGTERM})
 """Said once: end soon; twice: now."""
 
 ENDING = WISHES | {signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU}
 """Every signal that ends a command."""
+_NUDGE = signal.SIGURG
+"""Interrupts what the main thread waits in. Nobody else sends it here, and one that nobody answers does nothing."""
+_PATIENCE = (0.02, 0.2, 2.0)
+"""Seconds before each nudge. The first is longer than Python works without a look, unless the machine is busy."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -38,6 +46,8 @@ def listen() -> None:
     for number in heard():
         if number != signal.SIGINT:
             signal.signal(number, _terminate)
+    with contextlib.suppress(OSError, RuntimeError):  # too few files or threads: then one may be heard late
+        _keep_awake()
 
 
 def hush(numbers: frozenset[signal.Signals] = ENDING) -> None:
@@ -45,6 +55,28 @@ def hush(numbers: frozenset[signal.Signals] = ENDING) -> None:
     for number in heard():
         if number in numbers:
             signal.signal(number, _nothing)
+
+
+def _keep_awake() -> None:
+    """Let no signal be slept through.
+
+    Python looks for signals between its own steps. One that comes after the last look and before a call of the system
+    (a poll, a read, the wait for a process) would be heard when that call ends by itself: a minute later, or never.
+    So Python also writes the number of each signal into a pipe, from where a thread takes it and ends the wait.
+    An event loop that answers signals by itself (`Leaving`) needs none of this.
+    """
+    numbers, written = os.pipe()
+    os.set_blocking(written, False)
+    signal.signal(_NUDGE, _nothing)
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+    threading.Thread(target=_nudge, args=(numbers, threading.get_ident()), name="veopipe-signals", daemon=True).start()
+
+
+def _nudge(numbers: int, sleeper: int) -> None:
+    while number := os.read(numbers, 1):
+        for patience in _PATIENCE if number[0] != _NUDGE else ():
+            time.sleep(patience)
+            signal.pthread_kill(sleeper, _NUDGE)
 
 
 def _terminate(_number: int, _frame: object) -> None:
