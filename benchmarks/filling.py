@@ -70,12 +70,13 @@ def _picture(number: int) -> bytes:
 
 def fill(manifest: Path) -> None:
     """Write the ledger and the takes of a list in which every shot is verified."""
-    from veopipe import project
     from veopipe.ledger import owner, record
+    from veopipe.project.choices import Choices
+    from veopipe.project.project import load
     from veopipe.takes.status import Status
     from veopipe.takes.take import Attempt, Delivered, ShotState, Take
 
-    loaded = project.load(project.Choices(manifest))
+    loaded = load(Choices(manifest))
     places = loaded.places
     owner.claim_output(places, owner.write(places, owner.look_up(places)))
     content = b"x" * 2000

@@ -427,7 +427,7 @@ RECORDS = {
     "profiles.profile.Profile": "the keys of a profile's file",
     "pipeline.pipeline.Pipeline": "the keys of a pipeline's file",
     "plan.plan.Item": "an entry of a plan, field by field",
-    "project.Choices": "what the command line says, option by option",
+    "project.choices.Choices": "what the command line says, option by option",
     "simulator.book.Task": "a line of the simulator's book, field by field",
     "simulator.wirelog.Entry": "a line of the wire log, field by field",
 }

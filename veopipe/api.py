@@ -16,7 +16,6 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from veopipe import project
 from veopipe.delivery import shelf
 from veopipe.errors import EnvironmentFault, ExitCode, LedgerLocked, Problem, UsageError
 from veopipe.film import review
@@ -26,7 +25,9 @@ from veopipe.ledger import owner
 from veopipe.ledger.store import NotRecorded
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Choice, Plan
-from veopipe.project import Choices, OpenLedger
+from veopipe.project import project
+from veopipe.project.choices import Choices
+from veopipe.project.open_ledger import OpenLedger, open_ledger, rename_remark
 from veopipe.report import rows
 from veopipe.report.legend import UNREADABLE
 from veopipe.report.rows import Report
@@ -143,7 +144,7 @@ class Project:
 
     def look(self) -> OpenLedger:
         """Its ledger as it is now, for whoever asks several things of one moment. Tells of it, changes nothing."""
-        ledger = self.loaded.opened()
+        ledger = open_ledger(self.loaded)
         _remark(self, ledger)
         return ledger
 
@@ -349,7 +350,7 @@ class Project:
             InvalidInput: a review file has an error.
             EnvironmentFault: a review file can't be written, or all are and a finished name can't follow.
         """
-        ledger = self.loaded.opened()
+        ledger = open_ledger(self.loaded)
         changed = decide(ledger.reviews, ledger.store.shots, decisions)
         review.write(self.loaded.places, changed)
         try:
@@ -369,7 +370,7 @@ class Project:
 def _changing(film: Project, tell: Callable[[str], None]) -> Iterator[OpenLedger]:
     """Hold the lock, with the records as they are now; what can't be recorded is an `EnvironmentFault`."""
     status, places = film.loaded.choices.command("status"), film.loaded.places
-    with owner.locked(places, tell, status) as hold, contextlib.closing(film.loaded.opened()) as ledger:
+    with owner.locked(places, tell, status) as hold, contextlib.closing(open_ledger(film.loaded)) as ledger:
         ledger.store.hold = hold
         try:
             yield ledger
@@ -386,7 +387,7 @@ def _not_followed(why: str) -> EnvironmentFault:
 
 def _remark(film: Project, ledger: OpenLedger) -> None:
     """Tell what people should know of a ledger's files before they read anything else."""
-    renamed = project.rename_remark(ledger)
+    renamed = rename_remark(ledger)
     for remark in [*ledger.remarks, *([renamed] if renamed is not None else [])]:
         film.tell(remark)
 

@@ -9,7 +9,7 @@ from veopipe.cli.terminal.plans import show_plan
 from veopipe.cli.terminal.progress import Progress
 from veopipe.cli.terminal.reports import show_report
 from veopipe.plan.plan import Action, Item, Plan
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.report.rows import Money, Report, Row
 from veopipe.run.events import Note
 from veopipe.takes.order import Order

@@ -19,7 +19,7 @@ from veopipe.ledger.store import Store
 from veopipe.plan.plan import Action, Plan, Wanted, World
 from veopipe.plan.planner import make_plan
 from veopipe.profiles.reading import built_in
-from veopipe.project import Ending
+from veopipe.project.ending import Ending
 from veopipe.report.rows import Report, Row, code_of, make_rows, money_of
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, Status

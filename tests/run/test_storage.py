@@ -12,7 +12,7 @@ import pytest
 
 from veopipe.api import Project
 from veopipe.plan.plan import Item
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.run.brakes import Brakes
 from veopipe.run.creating.admission import Admission
 from veopipe.run.creating.storage import NoRoom, Storage

@@ -25,7 +25,7 @@ from veopipe import __version__
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import ExitCode, VeopipeError
 from veopipe.gateway import network
-from veopipe.project import Project
+from veopipe.project.project import Project
 from veopipe.report.legend import LEGEND
 from veopipe.report.rows import Report
 from veopipe.takes.money import as_text, dollars

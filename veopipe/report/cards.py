@@ -18,7 +18,7 @@ from veopipe.clock import between, minutes
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.manifest import shots
 from veopipe.manifest.shots import Scalar
-from veopipe.project import Project
+from veopipe.project.project import Project
 from veopipe.report.choosing import Choosing, choosing_of
 from veopipe.report.legend import LEGEND, PENDING, Advice, Standing
 from veopipe.report.rows import Report, Row

@@ -25,7 +25,8 @@ from markupsafe import Markup
 
 from veopipe import __version__
 from veopipe.clock import between
-from veopipe.project import OpenLedger, Project
+from veopipe.project.open_ledger import OpenLedger
+from veopipe.project.project import Project
 from veopipe.report.cards import Card, Group, for_people, make_cards
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.pages import parts_of, seams_by_part

@@ -19,7 +19,8 @@ from veopipe.errors import GRAVEST_FIRST, ExitCode
 from veopipe.ledger.store import Store
 from veopipe.manifest.shots import Scalar
 from veopipe.plan.plan import Action, Choice, Item, Plan
-from veopipe.project import Ending, OpenLedger
+from veopipe.project.ending import Ending
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.report.legend import HELD, LEGEND, PENDING, UNREADABLE, WAITING, Standing
 from veopipe.takes.money import as_text
 from veopipe.takes.status import UNKNOWN_OUTCOME, Scope, Status

@@ -19,7 +19,7 @@ from dataclasses import field, replace
 from veopipe.errors import InvalidInput, VeopipeError
 from veopipe.film.cutfile import MAIN
 from veopipe.film.cutting import Film, Shown, timecode
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.report.rows import Row
 from veopipe.report.showing import Linker
 from veopipe.takes.moment import FIRST, LAST

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from veopipe.ledger.prefixes import is_prefix
-from veopipe.project import Project
+from veopipe.project.project import Project
 from veopipe.takes.status import SETTLED
 from veopipe.takes.take import Take
 from veopipe.text import printable

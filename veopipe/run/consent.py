@@ -17,7 +17,7 @@ from veopipe.ledger import moves, owner, safekeeping
 from veopipe.plan.permission import Permission
 from veopipe.plan.plan import Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words, picks_words, retired_words
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.events import Note
 from veopipe.takes.money import dollars_left, dollars_to_come
 from veopipe.text import counted

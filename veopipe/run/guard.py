@@ -28,7 +28,7 @@ from veopipe.errors import EnvironmentFault, LedgerRefused, UsageError, VeopipeE
 from veopipe.ledger import owner
 from veopipe.ledger.ledgerfile import Ledger, Mark, is_nonce
 from veopipe.plan.plan import Plan
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.consent import Terms, Voice
 from veopipe.takes.money import dollars_to_come
 from veopipe.text import counted, printable

@@ -22,7 +22,7 @@ from veopipe.gateway.address import read_key
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import NOT_CHARGED
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.resolve import unresolved
 from veopipe.takes.status import CHARGED, UNKNOWN_OUTCOME, Event, Status
 from veopipe.takes.take import Attempt, Take

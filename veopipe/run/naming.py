@@ -10,7 +10,7 @@ from dataclasses import replace
 from veopipe.delivery.shelf import Shelf
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Plan
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.takes.take import Take
 
 

@@ -17,7 +17,7 @@ from veopipe.plan.coming import coming
 from veopipe.plan.duration import Duration, Pace, duration
 from veopipe.plan.plan import Plan
 from veopipe.plan.volume import Volume, volume
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.takes.kinds import experience
 from veopipe.takes.status import CARRIED_ON, Status
 from veopipe.text import counted, printable, sized

@@ -18,7 +18,7 @@ from veopipe.errors import EnvironmentFault, UsageError
 from veopipe.gateway.address import Address
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import NOT_CHARGED
-from veopipe.project import address_typed
+from veopipe.project.project import address_typed
 from veopipe.takes import take as takes
 from veopipe.takes.money import as_text
 from veopipe.takes.status import UNKNOWN_OUTCOME, Event, Status

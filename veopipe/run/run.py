@@ -30,7 +30,9 @@ from veopipe.ledger import rescue
 from veopipe.plan.permission import Permission, has_work
 from veopipe.plan.plan import Action, Item, Plan
 from veopipe.plan.words import elsewhere_words
-from veopipe.project import Ending, OpenLedger, Project
+from veopipe.project.ending import Ending
+from veopipe.project.open_ledger import OpenLedger
+from veopipe.project.project import Project
 from veopipe.run import descriptors, guard, looking, naming
 from veopipe.run.brakes import Brakes
 from veopipe.run.carrying import engine

@@ -25,7 +25,7 @@ from veopipe.errors import ExitCode
 from veopipe.gateway.client import Gateway
 from veopipe.ledger.store import Store
 from veopipe.pipeline.pipeline import Pipeline
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.brakes import Brakes
 from veopipe.run.carrying.carrying import Downloads
 from veopipe.run.carrying.here import Carried

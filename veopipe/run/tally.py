@@ -10,7 +10,7 @@ import math
 import time
 
 from veopipe.errors import EnvironmentFault, ExitCode
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.brakes import Brakes
 from veopipe.values import dataclass
 

@@ -23,7 +23,7 @@ from veopipe.errors import ExitCode
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.store import Store
 from veopipe.plan.plan import Plan
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run import naming
 from veopipe.takes import take as takes
 from veopipe.takes.status import Event, Status

@@ -20,7 +20,7 @@ from veopipe.film import export, lock
 from veopipe.film.cutfile import MAIN
 from veopipe.film.cutting import Film, Shown
 from veopipe.film.editing import Counting, Editing
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.text import counted, printable
 
 _CODES = (

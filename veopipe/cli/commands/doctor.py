@@ -37,7 +37,7 @@ from veopipe.ledger.prefixes import is_prefix
 from veopipe.pipeline.pipeline import INSTEAD, Pipeline, Provider
 from veopipe.pipeline.reading import load_pipeline
 from veopipe.plan.volume import BYTES_A_SECOND
-from veopipe.project import address_typed
+from veopipe.project.project import address_typed
 from veopipe.run.guard import Guard
 from veopipe.run.looking import NO_USER, TOKEN
 from veopipe.takes.status import Status

@@ -15,7 +15,7 @@ from veopipe.cli.output import emit
 from veopipe.cli.terminal.screen import say
 from veopipe.errors import UsageError
 from veopipe.film import outputs
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.text import printable
 
 _PNG, _JPEG = "image/png", "image/jpeg"

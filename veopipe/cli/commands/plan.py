@@ -18,7 +18,8 @@ from veopipe.errors import ExitCode
 from veopipe.plan import permission
 from veopipe.plan.plan import Plan
 from veopipe.plan.words import picks_words, retired_words
-from veopipe.project import Choices, OpenLedger
+from veopipe.project.choices import Choices
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.prospect import Prospect, prospect
 from veopipe.takes.take import spending
 from veopipe.text import counted

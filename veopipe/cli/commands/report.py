@@ -18,7 +18,8 @@ from veopipe.cli.terminal.screen import say
 from veopipe.clock import now
 from veopipe.errors import UsageError
 from veopipe.ledger.paths import Places
-from veopipe.project import Choices, OpenLedger
+from veopipe.project.choices import Choices
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.report.rows import Report
 from veopipe.text import counted, printable
 

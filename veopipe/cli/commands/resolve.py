@@ -16,7 +16,8 @@ from veopipe.cli.terminal.screen import say
 from veopipe.dialects.lookup import Found
 from veopipe.errors import UsageError
 from veopipe.plan.plan import LOST
-from veopipe.project import Choices, OpenLedger
+from veopipe.project.choices import Choices
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run import resolve
 from veopipe.takes.status import Status
 

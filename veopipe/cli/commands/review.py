@@ -20,7 +20,8 @@ from veopipe.cli.terminal.screen import say
 from veopipe.errors import UsageError
 from veopipe.film.decisions import Decision, decision_of, parse_decisions
 from veopipe.plan.plan import Action, Plan, Wanted
-from veopipe.project import Choices, OpenLedger
+from veopipe.project.choices import Choices
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.report.rows import Row
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Reviews, Verdict

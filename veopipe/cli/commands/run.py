@@ -18,7 +18,7 @@ from veopipe.cli.terminal.progress import Progress
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import is_unread, say
 from veopipe.plan import permission as planfile
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.report.rows import Report
 from veopipe.run.consent import Terms, Voice
 

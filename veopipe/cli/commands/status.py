@@ -13,7 +13,7 @@ from veopipe.cli.options import about_manifest, example, simulate_option
 from veopipe.cli.output import emit
 from veopipe.cli.terminal.reports import show_report
 from veopipe.cli.terminal.screen import say
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.run.prospect import unfetched
 
 

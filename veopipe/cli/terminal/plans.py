@@ -15,7 +15,7 @@ from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_indented, show_line
 from veopipe.plan.plan import LOST, Action, Item, Plan
 from veopipe.plan.words import bought_words, causes_words, elsewhere_words
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.takes.money import dollars_exactly, dollars_to_come
 from veopipe.takes.status import UNKNOWN_OUTCOME
 from veopipe.text import counted, printable

@@ -11,7 +11,7 @@ from veopipe.cli.terminal.screen import console as screen
 from veopipe.cli.terminal.screen import show_hanging, show_indented, show_line
 from veopipe.errors import ExitCode
 from veopipe.plan.plan import LOST
-from veopipe.project import Choices
+from veopipe.project.choices import Choices
 from veopipe.report.legend import LEGEND, Standing
 from veopipe.report.rows import Report, Row
 from veopipe.run.resolve import Entry

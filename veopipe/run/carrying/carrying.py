@@ -33,7 +33,7 @@ from veopipe.gateway.reads import Timeouts
 from veopipe.ledger.prefixes import is_prefix
 from veopipe.ledger.store import Store
 from veopipe.pipeline.pipeline import Provider
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.brakes import Brakes
 from veopipe.run.carrying.engine import Engine, Named
 from veopipe.run.carrying.here import Carried, Here, name_of, put_there, task_of

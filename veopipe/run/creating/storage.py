@@ -17,7 +17,7 @@ from veopipe.ledger.prefixes import is_prefix
 from veopipe.plan.coming import coming
 from veopipe.plan.plan import Item, Plan
 from veopipe.plan.volume import size_of
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.brakes import Brakes
 from veopipe.run.creating.admission import Admission, Key
 from veopipe.takes.kinds import Experience, Kind, experience, kind_of

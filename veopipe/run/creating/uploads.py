@@ -19,7 +19,7 @@ from veopipe.film.frames import Frames, NoFrame
 from veopipe.ledger import record
 from veopipe.manifest import pictures, shots
 from veopipe.plan.plan import Item, Source
-from veopipe.project import OpenLedger
+from veopipe.project.open_ledger import OpenLedger
 from veopipe.takes.moment import Moment
 from veopipe.takes.order import Order
 from veopipe.takes.status import Status
