@@ -186,6 +186,14 @@ def test_ctrl_c_leaves_a_download_that_hangs(film: Film, gateway: Simulator, unt
     assert film.run().statuses == {"a": "verified"}
 
 
+def test_ctrl_c_while_a_part_is_opened_leaves_none(film: Film) -> None:
+    film.list({"a": "begins to come"})
+    slowly = Mishap("interrupt", "open", only="a.001.part", pause=1)
+    assert film.start(*film.arguments(), first=slowly).result().code == 130
+    assert not list((film.folder / "renders/shots/takes").iterdir())
+    assert film.run().statuses == {"a": "verified"}
+
+
 def test_ctrl_c_leaves_a_lost_take_that_hangs_on_its_way_back(film: Film, gateway: Simulator, until: Until) -> None:
     film.list({"a": "comes back"})
     assert film.run().code == 0

@@ -44,11 +44,13 @@ class Mishap:
             raises what nobody expects.
         at: the number of the step, from 1, or the name of one, whose first time counts.
         only: just the steps count whose subject (a path) ends like that.
+        pause: seconds that the step takes after a signal.
     """
 
     how: str
     at: int | str
     only: str = ""
+    pause: float = 0
 
 
 First = Mishap | dict[str, Any] | None

@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import threading
+import time
 
 from veopipe import crashpoints
 
@@ -15,7 +16,7 @@ WRITING = frozenset({"mkdir", "open", "write", "fsync", "fsync-folder", "rename"
 """Steps that a full disk lets fail."""
 
 
-def at(how: str, at: int | str, only: str) -> None:
+def at(how: str, at: int | str, only: str, pause: float = 0) -> None:
     """Let a step go wrong: `tests.harness.fork.Mishap`."""
     lock, seen = threading.Lock(), list[str]()
 
@@ -33,6 +34,7 @@ def at(how: str, at: int | str, only: str) -> None:
             if how == "odd":
                 raise LookupError(f"an odd thing at {step}")
             os.kill(os.getpid(), SIGNALS[how])
+            time.sleep(pause)
 
     crashpoints.listen(listen)
 

@@ -216,10 +216,10 @@ async def _receive(
     length = arrival.stream.length
     if length is not None and length > LARGEST_VIDEO:  # a lie must not stop all downloads
         return Part(Fetched.CORRUPT, f"it claims {length:,} bytes")
-    sink = await asyncio.to_thread(_opened, part, length or 0)
-    if isinstance(sink, str):
-        return Part(Fetched.DISK, f"{_NO_ROOM}: {sink}")
+    sink = _Sink(part)
     try:
+        if (lack := await asyncio.to_thread(sink.open, length or 0)) is not None:
+            return Part(Fetched.DISK, f"{_NO_ROOM}: {lack}")
         last = await _write(arrival, opening, wrapped, sink, received)
         cut = arrival.cut or ("" if wrapped.is_over else "it ends in the midst of what it is packed in")
         found = await asyncio.to_thread(sink.finish, last, cut)
@@ -236,26 +236,30 @@ async def _receive(
     return Part(Fetched.COMPLETE, sha256=sink.digest.hexdigest(), bytes=sink.size, video=found)
 
 
-def _opened(part: Path, wanted: int) -> _Sink | str:
-    """The part, new and empty; or what the disk lacks for so many bytes."""
-    files.make_folder(part.parent)
-    if (lack := room.lack(part.parent, wanted)) is not None:
-        return lack
-    files.remove_quietly(part)
-    return _Sink(files.create_exclusively(part), part)
-
-
 class _Sink:
     """The part while it is written, from threads, one piece at a time.
 
-    A cancelled download leaves its thread writing. Closing waits for it: a descriptor that was closed under
-    a write could by then be another file's.
+    A cancelled download leaves its thread at work. Closing waits for it: a descriptor that was closed under
+    a write could by then be another file's, and a part that is opened afterwards would stay.
     """
 
-    def __init__(self, descriptor: int, part: Path) -> None:
+    def __init__(self, part: Path) -> None:
         self.size, self.digest = 0, hashlib.sha256()
-        self._descriptor, self._part, self._is_open = descriptor, part, True
+        self._part, self._is_closed = part, False
+        self._descriptor: int | None = None
         self._turn = threading.Lock()
+
+    def open(self, wanted: int) -> str | None:
+        """Begin the part, new and empty, unless it was closed; what the disk lacks for so many bytes, or None."""
+        with self._turn:
+            if self._is_closed:
+                return None
+            files.make_folder(self._part.parent)
+            if (lack := room.lack(self._part.parent, wanted)) is not None:
+                return lack
+            files.remove_quietly(self._part)
+            self._descriptor = files.create_exclusively(self._part)
+        return None
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Hash and write. Pieces aren't joined for it: that would take as long as a third of the hash, and room."""
@@ -263,7 +267,9 @@ class _Sink:
             self._write(pieces)
 
     def _write(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces if self._is_open else ():
+        if self._descriptor is None:
+            return
+        for piece in pieces:
             self.digest.update(piece)
             files.write_all(self._descriptor, piece, self._part)
             self.size += len(piece)
@@ -280,7 +286,7 @@ class _Sink:
         """
         with self._turn:
             self._write(last)
-            if self._is_open:
+            if self._descriptor is not None:
                 files.sync(self._descriptor, self._part)
             self._close()
         files.sync_folder(self._part.parent)  # without the turn: who closes meanwhile needn't wait for this
@@ -292,9 +298,10 @@ class _Sink:
             self._close()
 
     def _close(self) -> None:
-        if self._is_open:
-            self._is_open = False
+        self._is_closed = True
+        if self._descriptor is not None:
             os.close(self._descriptor)
+            self._descriptor = None
 
 
 @dataclass(slots=True)
