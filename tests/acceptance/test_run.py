@@ -73,6 +73,14 @@ def test_it_delivers_measured_videos_in_all_five_modes(film: Film, gateway: Simu
     assert (again.code, again.document["cost_usd"]["this_run"], len(gateway.ledger)) == (0, "0.00", 5)
 
 
+def test_only_a_run_says_what_a_run_cost(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "a pier"})
+    run = film.command("run", "shots.yaml", "-p", "quick.yaml", "--yes", "--base-url", film.base_url)
+    looks = [film.command(verb, "shots.yaml", "-p", "quick.yaml") for verb in ("status", "report", "verify")]
+    assert (run.code, run.out.splitlines()[-1]) == (0, "charged $0.30, this run $0.30")
+    assert [look.out.splitlines()[-1] for look in looks] == ["charged $0.30"] * 3
+
+
 def test_what_it_wrote_holds_no_key(film: Film) -> None:
     film.list({"a": "a secret"})
     assert film.run().code == 0

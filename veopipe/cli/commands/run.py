@@ -90,7 +90,7 @@ def _show(report: Report, choices: Choices, format_: str) -> None:
         if format_ == "json":
             emit(report.as_json())
         else:
-            show_report(report, choices)
+            show_report(report, choices, ran=True)
     except OSError as error:
         if not is_unread(error):
             raise  # a reader that is gone changes neither the exit code nor the notice

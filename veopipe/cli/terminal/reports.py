@@ -25,12 +25,13 @@ _SIZE = len("3840x2160")
 _WIDEST = 32  # characters that names are padded to, at most
 
 
-def show_report(report: Report, choices: Choices) -> None:
+def show_report(report: Report, choices: Choices, *, ran: bool = False) -> None:
     """Where every shot stands, grouped by how they stand and why, with what to type next, on stdout.
 
     Args:
         report: how it stands.
         choices: of the command that shows it.
+        ran: the command was a run, so what that one cost is said, too.
     """
     console = screen(stderr=False)
     for standing in LEGEND.values():
@@ -43,7 +44,7 @@ def show_report(report: Report, choices: Choices) -> None:
         console.print(Text(f"stopped: {printable(note, None)}", "bold yellow"))
     if report.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         console.print("the same command goes on from here; what is paid isn't bought again")
-    console.print(_money_line(report))
+    console.print(_money_line(report, ran=ran))
 
 
 def show_waiting(entries: Iterable[Entry]) -> None:
@@ -119,12 +120,13 @@ def _facts(row: Row) -> Iterator[str]:
         yield "(not wanted any more)"
 
 
-def _money_line(report: Report) -> Text:
+def _money_line(report: Report, *, ran: bool) -> Text:
     money = report.money
     line = Text().append(f"charged {dollars(money.charged)}", "bold")
     if money.possibly_charged:
         line.append(f", possibly charged {dollars(money.possibly_charged)}", "bold magenta")
-    line.append(f", this run {dollars(money.this_run)}")
+    if ran:
+        line.append(f", this run {dollars(money.this_run)}")
     if money.planned:
         line.append(f", still wanted {dollars_to_come(money.planned)}")
     if report.simulated:
