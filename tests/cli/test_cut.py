@@ -121,6 +121,7 @@ def test_a_clip_starts_at_frame_1_only_behind_the_whole_take_that_it_was_made_fr
     assert bought.run("--yes").code == 0
     write(bought, "shot: SC01-pier, take: 2", "shot: SC02-boat")
     assert clips(bought)[1]["in"] == 0, "it wasn't made from take 2"
+    assert clips(bought)[1]["notes"] == ["continues from take 1 of SC01-pier, which isn't shown: the picture jumps"]
 
 
 # --- what is refused -------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class Material:
         is_picked: its shot has a pick in this output folder.
         is_stale: it was made from another take than its producer's chosen one.
         number: of its shot in the list, from 1; 0: it is no shot.
+        takes: all of its shot, the one that is shown and the others.
     """
 
     footage: Footage
@@ -52,6 +53,7 @@ class Material:
     is_picked: bool = False
     is_stale: bool = False
     number: int = 0
+    takes: tuple[Take, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,8 @@ def _after(shown: Shown, before: Shown, begin: int) -> tuple[int, list[str]]:
     """Where a clip begins behind the one before it, and what an editor should know of their seam."""
     name = before.clip.name
     if not _was_made_from(shown, before):
+        if (other := _other_producer(shown, before)) is not None:
+            return begin, [f"continues from take {other} of {name}, which isn't shown: the picture jumps"]
         is_asked = shown.clip.begin is None and before.is_whole_to_its_end and _share_a_picture(shown, before)
         words = f"begins with the picture on which {name} ends: it is shown twice, `in: 1f` shows it once"
         return begin, [words] if is_asked else []
@@ -278,6 +282,15 @@ def _was_made_from(shown: Shown, before: Shown) -> bool:
     if taken is None or producer is None:
         return False
     return _frame(producer, LAST) in _ordered(taken, BEGINS)
+
+
+def _other_producer(shown: Shown, before: Shown) -> int | None:
+    """The number of another take of the shot before, if a clip's take begins with the last frame of that one."""
+    if shown.take is None or before.take is None or before.material is None:
+        return None
+    begins = _ordered(shown.take, BEGINS)
+    others = (take.number for take in before.material.takes if take is not before.take and _frame(take, LAST) in begins)
+    return next(others, None)
 
 
 def _share_a_picture(shown: Shown, before: Shown) -> bool:

@@ -124,7 +124,7 @@ class Editing:
     def _of_shot(self, clip: Clip, shot: str, *, exactly: bool) -> Material:
         order = self.orders[shot]
         state = self.states.get(self.plan.moves.get(shot, shot))
-        takes = state.takes if state is not None else ()
+        takes = tuple(state.takes) if state is not None else ()
         is_picked = len(self.reviews.picks(takes)) == 1
         take = _take(takes, clip.take) if clip.take is not None else self._chosen(shot, takes)
         if isinstance(take, str):
@@ -133,7 +133,7 @@ class Editing:
         held = (footage.on_record(take.file) if take.file else None) or footage.ordered(order.seconds, order.size)
         missing, path = self._there(shot, take, exactly=exactly)
         sha256 = take.file.sha256 if take.file is not None else None
-        return Material(held, take, path, sha256, missing, is_picked)
+        return Material(held, take, path, sha256, missing, is_picked, takes=takes)
 
     def _chosen(self, shot: str, takes: Sequence[Take]) -> Take | str:
         """The chosen take of a shot, or why there is none."""
