@@ -9,7 +9,6 @@ Source: docs/api.md.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
@@ -431,7 +430,7 @@ def _delivered(ledger: OpenLedger, shot: str, number: int | None) -> Take:
     plan, ids = ledger.plan(anywhere=True), list(ledger.project.wanted)
     state = ledger.store.shots.get(plan.record_of(shot) or "")  # the next run moves a state to its new id
     if state is None and shot not in ids:
-        raise UsageError(f"there is no shot {printable(shot, 80)}", hint=_guess(shot, ids))
+        raise project.no_shot(shot, ids)
     takes = state.takes if state is not None else ()
     delivered = {take.number: take for take in takes if take.file is not None}
     chosen = delivered.get(_chosen(ledger, plan.choices.get(shot), takes) if number is None else number)
@@ -454,14 +453,6 @@ def _chosen(ledger: OpenLedger, choice: Choice | None, takes: Sequence[Take]) ->
         if choice is not None and take.number == choice.number and is_usable:
             return take.number
     return 0
-
-
-def _guess(written: str, ids: Sequence[str]) -> str | None:
-    """Which shot may be meant."""
-    longer = (shot for shot in ids if shot.startswith(written))
-    close = difflib.get_close_matches(written, ids, 1)
-    found = next(longer, None) or next(iter(close), None)
-    return f"did you mean {found}?" if found else None
 
 
 def open(

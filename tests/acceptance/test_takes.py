@@ -46,6 +46,16 @@ def bought(film: Film) -> int:
     return sum(entry["action"] in {"create", "retry"} for entry in plan.document["shots"])
 
 
+def test_a_shot_that_is_called_by_its_first_signs_is_guessed(film: Film) -> None:
+    film.list({"SC01-lighthouse": "a lighthouse"})
+
+    judged = review(film, "SC01", "--pick", "1", code=2)
+    selected = film.command("status", "shots.yaml", "-p", "quick.yaml", "--only", "SC01")
+
+    assert judged.err == "Error: there is no shot SC01\n→ did you mean SC01-lighthouse?\n"
+    assert selected.err == "Error: --only SC01 selects none of 1 shot\n→ did you mean SC01-lighthouse?\n"
+
+
 # --- several takes ---------------------------------------------------------------------------------
 
 

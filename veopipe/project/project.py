@@ -6,8 +6,9 @@ read then is a value and stays as it is.
 
 from __future__ import annotations
 
+import difflib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -159,12 +160,30 @@ def address_typed(base_url: str) -> str:
         raise UsageError(f"--base-url: {error}") from None
 
 
+def no_shot(written: str, ids: Collection[str]) -> UsageError:
+    """That there is no such shot, and which one may be meant.
+
+    Args:
+        written: the id as a person wrote it.
+        ids: those that there are.
+    """
+    return UsageError(f"there is no shot {printable(written, 80)}", hint=_guess(written, ids))
+
+
+def _guess(written: str, ids: Collection[str]) -> str | None:
+    longer = (shot for shot in ids if shot.startswith(written))
+    close = difflib.get_close_matches(written[:100], ids, 1)
+    found = next(longer, None) or next(iter(close), None)
+    return f"did you mean {found}?" if found else None
+
+
 def _select(manifest: Manifest, choices: Choices) -> list[str]:
     chosen = [shot for shot, settings in manifest.shots.items() if choices.takes_in(shot, settings.tags)]
     if not chosen:
         said = [f"--only {glob}" for glob in choices.only] + [f"--tag {tag}" for tag in choices.tags]
         shots = counted(len(manifest.shots), "shot")
-        raise UsageError(f"{printable(' '.join(said)) or 'the list'} selects none of {shots}")
+        guess = next(filter(None, (_guess(glob, manifest.shots) for glob in choices.only)), None)
+        raise UsageError(f"{printable(' '.join(said)) or 'the list'} selects none of {shots}", hint=guess)
     return chosen
 
 

@@ -22,6 +22,7 @@ from veopipe.film.decisions import Decision, decision_of, parse_decisions
 from veopipe.plan.plan import Action, Plan, Wanted
 from veopipe.project.choices import Choices
 from veopipe.project.open_ledger import OpenLedger
+from veopipe.project.project import no_shot
 from veopipe.report.rows import Row
 from veopipe.takes.take import ShotState, Take
 from veopipe.takes.verdict import Reviews, Verdict
@@ -93,8 +94,9 @@ def _state_of(ledger: OpenLedger, shot: str) -> ShotState:
     held = ledger.plan(anywhere=True).record_of(shot)  # the next run moves a state to its new id
     if held is not None and (state := ledger.store.shots.get(held)) is not None:
         return state
-    known = shot in ledger.project.manifest.shots
-    raise UsageError(f"{printable(shot, 80)}: {'no take of it was ordered yet' if known else 'there is no such shot'}")
+    if shot in ledger.project.manifest.shots:
+        raise UsageError(f"{printable(shot, 80)}: no take of it was ordered yet")
+    raise no_shot(shot, ledger.project.manifest.shots)
 
 
 def _decisions(
