@@ -65,6 +65,17 @@ def test_an_own_model_that_says_nothing_else_has_the_rules_of_the_api_document(p
     assert errors(problems(written({"prompt": "x", "model": OWN}, {"seconds": 5}))) == [("seconds-values", "s0", 1)]
 
 
+@pytest.mark.parametrize("seconds", [12, 99])
+def test_a_number_that_only_looks_like_a_right_one_is_no_guess(seconds, problems):
+    (found,) = problems(written({"prompt": "x", "model": OMNI}, {"seconds": seconds}))
+    assert found.message.endswith(f"; this is {seconds}")
+
+
+def test_a_model_that_isnt_sold_is_told_with_what_may_be_meant(problems):
+    (found,) = problems(written({"prompt": "x", "model": "gemini-omni-flash"}, {}))
+    assert f"did you mean {OMNI}? Others: provider.models in the pipeline" in found.message
+
+
 def test_a_value_that_no_model_can_have_is_told_in_the_words_of_the_models_rule(problems):
     found = problems(written({"prompt": "x", "seconds": "eight"}, {"model": VEO}, {"model": OMNI}))
     assert [(p.rule, p.message) for p in found] == [

@@ -300,7 +300,7 @@ def _advice(error: Any, entry: Schema) -> str:
     """What to do about a value, if that can be guessed."""
     value = error.instance
     if "enum" in entry:
-        return _closest(str(value)[:60].casefold(), entry["enum"])
+        return _closest(value, entry["enum"])
     wanted = entry.get("type", ()) if error.validator == "type" else ()
     wanted = [wanted] if isinstance(wanted, str) else wanted
     for kind, written, advice in _TYPE_ADVICE:
@@ -311,8 +311,11 @@ def _advice(error: Any, entry: Schema) -> str:
     return ""
 
 
-def _closest(written: str, choices: list[object]) -> str:
-    """The one of the choices that was most likely meant."""
+def _closest(value: object, choices: list[object]) -> str:
+    """The one of the choices that was most likely meant; a number that looks like another one isn't."""
+    if isinstance(value, int) and isinstance(choices[0], int):
+        return ""
+    written = str(value)[:60].casefold()
     named = [str(choice) for choice in choices if choice is not None]
     close = difflib.get_close_matches(written, named, n=1, cutoff=0.5 if len(written) < 6 else 0.75)
     return f": did you mean {close[0]}?" if close else ""

@@ -157,8 +157,8 @@ def _unknown(name: str, models: Mapping[str, Model]) -> str:
     if name in older:
         return f"{shown} is a name of the older routes, which this API doesn't take: write {older[name]}"
     close = difflib.get_close_matches(name[:100].casefold(), models, n=1)
-    guess = f"did you mean {close[0]}?" if close else f"known are {', '.join(list(models)[:10])}"
-    return f"there is no model {shown}: {guess}; others: provider.models in the pipeline"
+    guess = f"did you mean {close[0]}? Others:" if close else f"known are {', '.join(list(models)[:10])}; others:"
+    return f"there is no model {shown}: {guess} provider.models in the pipeline"
 
 
 # --- pictures -------------------------------------------------------------------------------------------

@@ -61,8 +61,8 @@ def load(wanted: str, folder: Path, read_address: ReadAddress) -> tuple[Profile 
         return built_in(wanted), ()
     known = names(folder)
     close = difflib.get_close_matches(wanted[:60], known, n=1)
-    guess = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-    raise LookupError(f"there is no profile {printable(wanted, 60)}: {guess}; or name a file: ./my.yaml")
+    guess = f"did you mean {close[0]}? Or name" if close else f"there are {', '.join(known)}; or name"
+    raise LookupError(f"there is no profile {printable(wanted, 60)}: {guess} a file: ./my.yaml")
 
 
 def read(path: Path, read_address: ReadAddress, shown_as: str) -> tuple[Profile | None, tuple[Problem, ...]]:
