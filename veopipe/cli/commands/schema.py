@@ -15,7 +15,7 @@ from veopipe.manifest import editors
 
 
 @click.command("schema", epilog=example("veopipe schema manifest > manifest.schema.json", "0 printed; 2 wrong usage"))
-@click.argument("name", type=click.Choice(schema.NAMES))
+@click.argument("name", metavar="KIND", type=click.Choice(schema.NAMES))
 @click.option(
     "--profile",
     metavar="NAME",
@@ -24,6 +24,8 @@ from veopipe.manifest import editors
 )
 def command(name: str, profile: str | None) -> int:
     """Print the JSON Schema of a kind of file.
+
+    KIND is manifest, bible, pipeline, profile, state, plan, report, review, decisions, frame, cut, lock or clips.
 
     The one of manifest says what holds at every gateway for the models of the built-in profiles.
     """

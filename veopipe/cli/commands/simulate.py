@@ -9,13 +9,18 @@ from pathlib import Path
 import click
 
 from veopipe.cli.commands.profiles import chosen
-from veopipe.cli.options import LocalPath
+from veopipe.cli.options import LocalPath, example
 from veopipe.clock import parse_duration
 from veopipe.profiles import reading
 from veopipe.profiles.profile import Profile
 from veopipe.simulator.server import Options, faults_of, serve
 
 PORT = 8787
+_EXAMPLE = f"""veopipe simulate --task-time 500ms --wallet 5.00
+  VEOPIPE_API_KEY=sk-simulated veopipe run shots.yaml --base-url http://127.0.0.1:{PORT} --yes"""
+_CODES = """0 stopped with Ctrl-C or SIGTERM, or with its terminal, or the faults were listed;
+2 wrong usage, no such profile, or an error in it;
+6 the port or the folder can't be used, or the extra `simulator` isn't installed"""
 ACCOUNT_USER = 1
 """The number of the account, where the account's log wants it."""
 
@@ -37,7 +42,7 @@ def _dollars(context: click.Context, option: click.Parameter, written: str | Non
     return amount
 
 
-@click.command("simulate")
+@click.command("simulate", epilog=example(_EXAMPLE, _CODES))
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="On 127.0.0.1; 0: a free one."
 )
@@ -87,18 +92,7 @@ def command(
     It answers as that gateway's documents say and delivers real MP4s, free of charge. A prompt can order a fault:
     "A lighthouse [simulate: wrong_resolution]". What it took and charged is shown under /_simulator/ledger,
     every request under /_simulator/wire.
-
-    \b
-    Example:
-      veopipe simulate --task-time 500ms --wallet 5.00
-      VEOPIPE_API_KEY=sk-simulated veopipe run shots.yaml --base-url http://127.0.0.1:8787 --yes
-
-    \b
-    Exit codes:
-      0  stopped with Ctrl-C or SIGTERM, or with its terminal, or the faults were listed
-      2  wrong usage, no such profile, or an error in it
-      6  the port or the folder can't be used, or the extra `simulator` isn't installed
-    """  # noqa: D301 - \b is click's mark for lines to be left as they are
+    """
     played = chosen(profile)
     if list_faults:
         from veopipe.simulator.faults import listing
