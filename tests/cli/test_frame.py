@@ -139,6 +139,7 @@ def test_where_no_picture_belongs_none_is_written(bought: Film) -> None:
         assert done.code in {2, 6}
         assert words in done.err
         assert not (bought.folder / out).is_file()
+    assert done.err.endswith("→ make it: mkdir -p gone\n"), "the example of --help writes into a folder, too"
 
 
 def test_a_shot_that_is_undecided_needs_the_number_of_a_take(bought: Film) -> None:

@@ -247,7 +247,10 @@ def test_takes_that_nobody_knows_hold_their_shot() -> None:
     item = only(planned(ORDER, strays={"hero": "renders/shots/takes/hero.001.mp4"}))
 
     assert item.action is Action.HOLD
-    assert item.reason == "there is renders/shots/takes/hero.001.mp4, but no state file that knows it"
+    assert item.reason == (
+        "there is renders/shots/takes/hero.001.mp4, but no state file that knows it: "
+        "bring that back, from git or a backup"
+    )
 
 
 # --- gateways --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Source: docs/design.md, 12 (Frames) and 12 (Cuts).
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import tempfile
 import time
@@ -34,7 +35,8 @@ def refuse(output: Path, places: Places) -> None:
     if path.is_dir():
         raise UsageError(f"{shown} is a folder; name a file in it")
     if not path.parent.is_dir():
-        raise EnvironmentFault(f"{shown} can't be written: there is no such folder")
+        make = f"mkdir -p {shlex.quote(str(output.parent))}"
+        raise EnvironmentFault(f"{shown} can't be written: there is no such folder", hint=f"make it: {make}")
     for folder, where in ((places.folder, "in the ledger"), (places.takes_of(places.output_base), "among the takes")):
         if files.lies_in(path, folder):
             raise UsageError(f"{shown} lies {where}", hint="choose another name for -o")

@@ -63,7 +63,7 @@ class _Gaps:
         if (why := self.missing.get(shot)) is not None:
             return f"its state file {why}" + (f" ({stray} is there)" if stray is not None else "")
         if stray is not None:
-            return f"there is {stray}, but no state file that knows it"
+            return f"there is {stray}, but no state file that knows it: bring that back, from git or a backup"
         if not state.takes and self.closed is not None:
             what = self.missing.get(self.closed.casefold(), "can't be understood")
             return f"it may be {self.closed} under a new id, whose state file {what}"
