@@ -204,7 +204,7 @@ def test_what_is_not_ours_keeps_a_finished_name(place: Place) -> None:
     shown = place.shelf.publish("hero", made, [made])
 
     assert shown.left is not None
-    assert shown.left.endswith("hero.mp4 holds none of the takes of hero: left alone")
+    assert "/hero.mp4 holds none of the takes of hero: left alone; move it away" in shown.left
     assert place.content("hero.mp4") == b"mine"
 
 

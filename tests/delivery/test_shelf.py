@@ -173,7 +173,10 @@ def test_what_holds_none_of_the_takes_is_the_users(shelf: FolderShelf, tmp_path:
 
     said = shelf.publish("hero", made, [made]).left
 
-    assert said == "renders/shots/hero.mp4 holds none of the takes of hero: left alone"
+    assert said == (
+        "renders/shots/hero.mp4 holds none of the takes of hero: "
+        "left alone; move it away, and a run puts the take there"
+    )
     assert os.path.samestat(os.lstat(target), before)
     assert (tmp_path / "mine").read_text() == "mine"
 

@@ -179,7 +179,7 @@ def test_an_unknown_shot_is_said_to_be_one_safely(places: Places) -> None:
         resolve.written_off(store_of(places), "no\x1b[2Jbody")
 
     assert caught.value.message.isprintable()
-    assert caught.value.hint == "in doubt or parked: nothing is"
+    assert caught.value.hint == "nothing of this list is in doubt or parked"
 
 
 def test_the_newest_of_several_is_meant_and_the_others_stay(places: Places) -> None:

@@ -325,8 +325,10 @@ def _objection(shelf: FolderShelf, shot: str, file: Delivered, others: Iterable[
     source, target = shelf.path(file), shelf.finished(shot)
     found = standins.of(target)
     if not _is_ours(shelf, target, found, others):
-        words = f": {found}" if found and found.sha256 else f" holds none of the takes of {shot}"
-        return f"{shelf.shown(target)}{words}: left alone"
+        if found and found.sha256:
+            return f"{shelf.shown(target)}: {found}: left alone"
+        words = f"holds none of the takes of {shot}: left alone; move it away, and a run puts the take there"
+        return f"{shelf.shown(target)} {words}"
     fault = lack(source, file)
     if fault is None:
         return None  # the take is whole: what is there isn't all that is left of it

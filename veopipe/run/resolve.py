@@ -172,8 +172,9 @@ def _seen(store: Store, shot: str, statuses: Collection[Status]) -> Take:
     waiting = [take for take in state.takes if take.status in statuses] if state else []
     if not waiting:
         words = "in doubt or parked" if Status.PARKED in statuses else "in doubt"
-        open_ones = ", ".join(entry.shot for entry in unresolved(store, None)) or "nothing is"
-        raise UsageError(f"no take of {printable(shot, 60)} is {words}", hint=f"in doubt or parked: {open_ones}")
+        open_ones = ", ".join(entry.shot for entry in unresolved(store, None))
+        hint = f"in doubt or parked: {open_ones}" if open_ones else "nothing of this list is in doubt or parked"
+        raise UsageError(f"no take of {printable(shot, 60)} is {words}", hint=hint)
     return waiting[-1]
 
 

@@ -68,7 +68,8 @@ class BucketShelf:
         finished = f"{shot}.mp4"
         there = self.bucket.look(finished)
         if there is not None and not self.bucket.is_ours(there):
-            return Shown(file, f"{self.bucket.url}/{finished} holds none of the takes of {shot}: left alone")
+            words = f"{self.bucket.url}/{finished} holds none of the takes of {shot}: left alone"
+            return Shown(file, f"{words}; move it away, and a run puts the take there")
         if there is None or not _is(there, file):
             there = self.bucket.copy(f"takes/{file.name}", finished)
         known = dict(file.stored or {}, finished=there.seen.etag) if _is(there, file) else dict(file.stored or {})
