@@ -600,6 +600,7 @@ def test_every_command_that_looks_at_a_renamed_list_names_its_ledger(bought: Fil
 
     assert looked.code == LOOKING[verb]
     assert looked.err.count(told.document["error"]) == 1
+    assert "no ledger here" not in looked.err, "that is said already, and a run buys nothing"
     assert looked.err.count(f"move its ledger: {printed_command(told)}\n") == 1
     carried_out(bought, printed_command(told))
     assert bought.run(manifest="film.yaml", yes=False).statuses == PAID

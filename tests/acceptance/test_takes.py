@@ -183,6 +183,18 @@ def test_what_waits_for_a_verdict_names_the_command_that_says_it(film: Film, gat
     assert "veopipe review shots.yaml -p quick.yaml SC01 --pick N" in waiting.err
 
 
+def test_a_plan_says_whether_there_is_anything_to_choose_yet(film: Film, gateway: Simulator) -> None:
+    film.list({**TWO, "SC02": {"prompt": "a boat", "input_reference": {"shot": "SC01", "frame": "last"}}})
+    plan = ("plan", "shots.yaml", "-p", "quick.yaml", "--base-url", film.base_url)
+    before = film.command(*plan)
+    film.run()
+    after = film.command(*plan)
+
+    choose = "hoose among takes: veopipe review shots.yaml -p quick.yaml"
+    assert before.out.splitlines()[-1] == f"Then c{choose}"
+    assert after.out.splitlines()[-1] == f"C{choose}"
+
+
 def test_an_edited_text_begins_with_the_lists_number_anew(film: Film, gateway: Simulator) -> None:
     film.list({"SC01": "a lighthouse"})
     film.run()

@@ -19,7 +19,7 @@ from veopipe.plan import permission
 from veopipe.plan.plan import Plan
 from veopipe.plan.words import picks_words, retired_words
 from veopipe.project.choices import Choices
-from veopipe.project.open_ledger import OpenLedger
+from veopipe.project.open_ledger import OpenLedger, rename_remark
 from veopipe.run.prospect import Prospect, prospect
 from veopipe.takes.take import spending
 from veopipe.text import counted
@@ -59,7 +59,7 @@ def command(manifest: Path, format_: str, *, output: Path | None, detailed_exitc
 
 def _warn(ledger: OpenLedger, plan: Plan, ahead: Prospect) -> None:
     """Say what should be known before the price."""
-    if ledger.head.is_new and plan.creates:
+    if ledger.head.is_new and plan.creates and rename_remark(ledger) is None:  # which says it, and that a run stops
         say(f"no ledger here: {counted(plan.bought_shots, 'shot')} will be bought")
     retired = retired_words(plan, ledger.project.pipeline.overrides.model)
     for sentence in (*picks_words(plan), *retired, *ahead.warnings()):

@@ -69,7 +69,8 @@ def _next_steps(plan: Plan, choices: Choices) -> Iterable[Text]:
     if any(item.status in UNKNOWN_OUTCOME or LOST in item.reason for item in plan.items):
         yield Text(f"Say what became of what is in doubt or lost: {choices.command('resolve')}")
     if any(item.action is Action.WAIT for item in plan.items):
-        yield Text(f"Choose among takes: {choices.command('review')}")
+        is_there = any(item.action is Action.KEEP for item in plan.items)
+        yield Text(f"{'Choose' if is_there else 'Then choose'} among takes: {choices.command('review')}")
 
 
 def _show_again(console: Console, plan: Plan) -> None:
