@@ -306,6 +306,10 @@ def test_a_final_waits_for_the_pick_of_its_draft_and_for_its_text(film: Film, ga
     assert {row["reason"] for row in waits.shots.values()} == {"no take of it made with the pipeline drafts is picked"}
     drafts = ["run", "shots.yaml", "-p", "drafts", "--yes", "--base-url", film.base_url]
     assert (film.command(*drafts).code, len(gateway.charged)) == (0, 3)
+    waiting = film.command("review", "shots.yaml", "-p", "finals.yaml")
+    assert [line for line in waiting.out.splitlines() if "none picked" in line] == [
+        f"{shot}: 1 take, none picked" for shot in "abc"
+    ], "the command that a plan of the finals names"
     for shot in "abc":
         assert film.command("review", "shots.yaml", "-p", "drafts", shot, "--pick", "1").code == 0
 

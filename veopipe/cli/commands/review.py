@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +159,7 @@ def _show(done: Reviewed, format_: str) -> int:
 
 
 def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
-    reviews, plan = ledger.reviews, ledger.plan(anywhere=True)
-    wanting = _wanting(plan, ledger.project.wanted)
-    rows = [row for row in film.report_of(ledger, plan).rows if _waits(reviews, row, wanting)]
-    rows.sort(key=lambda row: len(reviews.picks(row.state.takes)) < 2)
+    reviews, rows = ledger.reviews, _waiting(film, ledger)
     takes = [take for state in ledger.store.shots.values() for take in state.takes]
     strange = [said.take for said in reviews.unmatched(takes)]
     if format_ == "json":
@@ -173,6 +171,15 @@ def _list(film: Project, ledger: OpenLedger, format_: str) -> int:
     for name in strange:
         say(f"{name}.yaml is about a file that no take here has: it counts for nothing")
     return 0
+
+
+def _waiting(film: Project, ledger: OpenLedger) -> list[Row]:
+    """The shots that wait for a verdict; those with two picks come first."""
+    reviews, plan = ledger.reviews, ledger.plan(anywhere=True)
+    wanting, drafts = _wanting(plan, ledger.project.wanted), _drafts(ledger)
+    every = film.report_of(ledger, plan).rows
+    rows = [row for row in every if _waits(reviews, row, wanting) or _is_draft(drafts, row)]
+    return sorted(rows, key=lambda row: len(reviews.picks(row.state.takes)) < 2)
 
 
 def _say_how(rows: Sequence[Row], choices: Choices) -> None:
@@ -192,3 +199,17 @@ def _waits(reviews: Reviews, row: Row, wanting: Collection[str]) -> bool:
     takes = [take for take in row.state.takes if take.file is not None]
     asked = row.shot in wanting and bool(takes) and not reviews.picks(takes)
     return asked or bool(reviews.undecided(takes))
+
+
+def _drafts(ledger: OpenLedger) -> Reviews | None:
+    """What was said of the drafts that this pipeline comes after; None: it comes after none."""
+    draft = ledger.project.pipeline.after
+    return replace(ledger.reviews, output=draft.output) if draft is not None else None
+
+
+def _is_draft(drafts: Reviews | None, row: Row) -> bool:
+    """Whether a shot waits for the pick of a draft that is there."""
+    if drafts is None or row.item.action is not Action.WAIT:
+        return False
+    here = [take for take in row.state.takes if take.file is not None and take.file.output == drafts.output]
+    return bool(here) and len(drafts.picks(here)) != 1
