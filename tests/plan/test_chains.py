@@ -217,6 +217,23 @@ def test_a_picked_take_that_is_stale_is_shown_and_never_refreshed() -> None:
     assert night.run(refresh=True) == []
 
 
+@pytest.mark.shows("film 17")
+def test_a_pick_of_the_older_take_beside_a_refreshed_one_is_stale() -> None:
+    night = chain()
+    night.run()
+    night.shots["a"] = shot("a at dawn")
+    night.run()
+    night.run(refresh=True)
+    night.say("b", 1, Verdict.PICK)
+    item = next(item for item in night.plan().items if item.shot == "b" and item.number == 1)
+    assert (item.action, item.picked) == (Action.STALE, True)
+    assert item.reason == "picked; made from take 1 of a, which is take 2 now"
+    night.say("b", 1, None)
+    night.say("b", 2, Verdict.PICK)
+    assert night.action("b")[0] is Action.KEEP
+    assert night.run(refresh=True) == []
+
+
 @pytest.mark.shows("film 15", "film 16")
 def test_where_nobody_has_chosen_what_comes_after_waits_or_is_kept() -> None:
     night = Night({"a": shot("a", takes=3), "b": shot("b", "a")})

@@ -115,6 +115,12 @@ def is_of(take: Take, producers: Sequence[Producer]) -> bool:
     return all(each in producer.made or (producer.take is None and not producer.made) for each, producer in known)
 
 
+def is_stale(take: Take, producers: Sequence[Producer]) -> bool:
+    """Whether frames of a take, which is of these shots, are of other takes than they would be of now."""
+    of = [picture.of for picture in take.order.pictures if picture.frame is not None]
+    return of != [producer.fingerprint for producer in producers]
+
+
 def stale_words(take: Take, producers: Sequence[Producer]) -> str:
     """Why a take is stale, for people; of one that isn't as ordered, or has no video, how it ended, too."""
     why = _not_made_from(take, producers)

@@ -268,8 +268,17 @@ def _around(pick: Take, wanted: Wanted, resolved: Resolved, items: list[Item]) -
     if not pick.order.has_text_of(wanted.order) or not chains.is_of(pick, resolved.producers):
         return [_locked(pick, wanted, items)]
     if all(item.number != pick.number for item in items):
-        return [*items, _picked(pick, wanted, "picked")]
+        return [*items, _beside(pick, wanted, resolved)]
     return [_as_pick(item, resolved) if item.number == pick.number else item for item in items]
+
+
+def _beside(pick: Take, wanted: Wanted, resolved: Resolved) -> Item:
+    """The item of a pick beside the results that the list wants: the older take where a refresh made one, say."""
+    item = _picked(pick, wanted, "picked")
+    if not chains.is_stale(pick, resolved.producers):
+        return item
+    why = chains.stale_words(pick, resolved.producers)
+    return replace(item, action=Action.STALE, reason=f"picked; {why}")
 
 
 def _as_pick(item: Item, resolved: Resolved) -> Item:
