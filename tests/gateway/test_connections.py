@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import Mapping
 
+import httpx
 import pytest
 
 from veopipe.gateway import network
@@ -103,3 +104,24 @@ def test_certificates_that_can_t_be_read_are_no_matter_where_nobody_speaks_tls()
             return known.words(ConnectionResetError("Connection reset by peer"), url)
 
     assert asyncio.run(refused()) == "Connection reset by peer"
+
+
+def test_a_name_without_an_address_is_told_in_words() -> None:
+    url = "http://nobody.invalid"
+    known = network.for_url(url, {})
+
+    async def asked() -> str:
+        connections = Connections(known, {})
+        try:
+            await ask(connections, url)
+        except Exception as error:  # noqa: BLE001 - whatever the library makes of it
+            return known.words(error, url)
+        finally:
+            await connections.close()
+        return "an answer"
+
+    with known.client() as client, pytest.raises(httpx.ConnectError) as caught:
+        client.get(url)
+    assert {asyncio.run(asked()), known.words(caught.value, url)} == {
+        "no address is found for its name; is this machine on the network?"
+    }

@@ -7,6 +7,7 @@ holds for the others. httpx itself reads no variable.
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import field
@@ -99,7 +100,7 @@ class Network:
             return _in_one(error)
         host = urlsplit(url).hostname or ""
         refused = self.trust.refusal(error, host) if trust.is_about_tls(error) else None
-        words = refused or printable(str(error) or type(error).__name__)
+        words = refused or _no_address(error) or printable(str(error) or type(error).__name__)
         proxy = None if arrived else self._suspect(error, url)
         return words if proxy is None else _said_of(proxy, error, printable(host), words)
 
@@ -109,6 +110,13 @@ class Network:
             return self.proxies.carrier(url) if isinstance(error, _OF_THE_WAY) else None
         except EnvironmentFault:  # guards: nothing was connected then
             return None
+
+
+def _no_address(error: BaseException | None) -> str | None:
+    """That a name has no address, if an exception comes from that, however it is wrapped."""
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return "no address is found for its name; is this machine on the network?" if error is not None else None
 
 
 def _in_one(fault: VeopipeError) -> str:
