@@ -84,10 +84,15 @@ def test_everything_else_is_literal(project):
 
 @pytest.mark.parametrize("head", ["", "bible: null\n"])
 def test_without_texts_a_reference_is_what_it_is(project, head):
-    made = project.shots(listing("a: {notes: '$${b} ${'}", head=head))["a"]
+    loaded = project.load(listing("a: {notes: '$${b} ${'}", "b: {prompt: 'a price: ${9.99}'}", head=head))
+    assert loaded.manifest is not None
+    made = loaded.manifest.shots["a"]
 
     assert (made.prompt, made.notes) == ("x ${look}", "$${b} ${")
     assert made.uses == frozenset()
+    assert [(p.severity, p.rule, p.shot, p.message.partition(":")[0]) for p in loaded.problems] == [
+        ("warning", "text-literal", "a", "`${look}` is sent as it stands")
+    ]
 
 
 @pytest.mark.parametrize("head", ["texts: {}\n", "texts:\n", "bible: bible.yaml\n"])
@@ -135,9 +140,11 @@ def test_overrides_are_written_out_with_the_texts_of_the_list(project):
 
 
 def test_overrides_are_literal_for_a_list_without_texts(project):
-    made = project.shots(listing("a: {}", head=""), "version: 1\noverrides: {prompt: 'night, ${look}'}\n")["a"]
+    loaded = project.load(listing("a: {prompt: x}", head=""), "version: 1\noverrides: {prompt: 'night, ${look}'}\n")
 
-    assert made.prompt == "night, ${look}"
+    assert loaded.manifest is not None
+    assert loaded.manifest.shots["a"].prompt == "night, ${look}"
+    assert [(p.file, p.line, p.rule) for p in loaded.problems] == [("pipelines/mine.yaml", 2, "text-literal")]
 
 
 def test_a_shot_that_the_command_isnt_about_knows_its_texts_too(project):

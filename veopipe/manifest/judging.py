@@ -11,7 +11,7 @@ from typing import Any
 
 from veopipe.documents.nodes import Layer, Node, plain
 from veopipe.documents.problems import Finding
-from veopipe.manifest import rules
+from veopipe.manifest import rules, texts
 from veopipe.manifest.families import ModelRules, ShotRules, default_values
 from veopipe.manifest.layers import sized
 from veopipe.profiles.profile import Model
@@ -76,6 +76,7 @@ class Judge:
         values = {key: plain(node) for key, node in nodes.items() if key not in wrong}
         found += _among(values, wrong, of_model)
         found += self._about(values, of_model, found)
+        found += texts.literal(nodes)
         return Judged(found, nodes, values, of_model)
 
     def alone(self, layer: Layer, of_model: ModelRules) -> set[tuple[str, tuple[str | int, ...]]]:

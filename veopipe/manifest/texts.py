@@ -43,7 +43,8 @@ _NAMED = 10
 _OWN = "veopipe, Manifest"
 UNKNOWN = Rule("text-unknown", "error", "`${name}` names a text of the list or of its bible", _OWN)
 UNUSED = Rule("text-unused", "info", "a text of the list is used in it", _OWN)
-RULES = (UNKNOWN, UNUSED)
+LITERAL = Rule("text-literal", "warning", "`${name}` is used where there are `texts`, or a `bible`", _OWN)
+RULES = (UNKNOWN, UNUSED, LITERAL)
 
 _Wrong = tuple[Finding, Place]
 _NONE: frozenset[str] = frozenset()  # one for all: each would have 216 bytes of its own
@@ -60,6 +61,17 @@ def uses(shot: Layer) -> frozenset[str]:
     """The names of the texts in what is ordered for a shot."""
     found = [name for key in _SENT if isinstance(node := shot.get(key), WrittenOut) for name in node.uses]
     return frozenset(found) if found else _NONE
+
+
+def literal(shot: Layer) -> Iterator[Finding]:
+    """Findings about what looks like a reference in a list without texts: it would be paid for as it stands."""
+    for key in _SENT:
+        node = shot.get(key)
+        if isinstance(node, ScalarNode) and not isinstance(node, WrittenOut) and "${" in (text := node.text):
+            names = (mark[1] for mark in islice(_MARK.finditer(text), _MOST_MARKS) if mark[1])
+            if (name := next(names, None)) is not None:
+                message = f"`${{{name}}}` is sent as it stands: the list has neither `texts` nor a `bible`"
+                yield LITERAL.finding(message, (key,))
 
 
 @dataclass(frozen=True, slots=True)
