@@ -18,6 +18,7 @@ import filecmp
 import hashlib
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterator
 from io import BufferedReader
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from veopipe import crashpoints
 from veopipe.errors import EnvironmentFault
+from veopipe.text import printable
 
 # Errors by which a file system says "I don't have this", not "it failed". Seen: vfat, exFAT and bindfs EPERM, CIFS and
 # 9p EOPNOTSUPP, FUSE ENOSYS, Android's shared storage EACCES, macOS ENOTSUP and ENOTTY.
@@ -185,7 +187,15 @@ def writing(shown: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not Path(str(shown)).absolute().parent.is_dir():
+            raise without_folder(Path(str(shown))) from None
         raise EnvironmentFault(f"{shown} can't be written: {error.strerror}") from None
+
+
+def without_folder(path: Path) -> EnvironmentFault:
+    """That a file can't be written where there is no folder, and how to make it."""
+    make = f"make it: mkdir -p {shlex.quote(printable(str(path.parent), None))}"
+    return EnvironmentFault(f"{printable(str(path))} can't be written: there is no such folder", hint=make)
 
 
 def claim(path: Path, data: bytes) -> bool:

@@ -208,6 +208,9 @@ def test_a_verified_video_that_was_deleted_is_fetched_for_48_hours_and_then_said
     shift(film, {"S00": 47, "S01": 49})
     for path in (film.folder / "renders/shots").rglob("*.mp4"):
         path.unlink()
+    verified = film.command("verify", "shots.yaml", "-p", "quick.yaml")
+    assert (verified.code, verified.err.count(".001.mp4: missing\n")) == (1, 2)
+    assert verified.err.endswith("buys none of it again: veopipe run shots.yaml -p quick.yaml\n")
     run = film.run()
     assert run.shots["S00"]["file"] == "renders/shots/S00.mp4"
     assert run.shots["S01"]["file"] is None

@@ -238,7 +238,7 @@ def test_a_report_overwrites_nothing_but_a_report(shot_film, name):
         (("-o", "r.pdf"), "names no format"),
         (("--format", "text", "-o", "r.html"), "text goes to the terminal only"),
         (("--format", "junit", "--open"), "--open shows an HTML report"),
-        (("-o", "nowhere/r.html"), "can't be written"),
+        (("-o", "no where/r.html"), "can't be written: there is no such folder\n→ make it: mkdir -p 'no where'\n"),
     ],
 )
 def test_what_cant_be_written_is_said_in_a_sentence(shot_film, words, said):

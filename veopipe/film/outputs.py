@@ -6,7 +6,6 @@ Source: docs/design.md, 12 (Frames) and 12 (Cuts).
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import tempfile
 import time
@@ -15,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from veopipe import files
-from veopipe.errors import EnvironmentFault, UsageError
+from veopipe.errors import UsageError
 from veopipe.ledger import holding
 from veopipe.ledger.paths import Places
 from veopipe.text import printable
@@ -35,8 +34,7 @@ def refuse(output: Path, places: Places) -> None:
     if path.is_dir():
         raise UsageError(f"{shown} is a folder; name a file in it")
     if not path.parent.is_dir():
-        make = f"mkdir -p {shlex.quote(str(output.parent))}"
-        raise EnvironmentFault(f"{shown} can't be written: there is no such folder", hint=f"make it: {make}")
+        raise files.without_folder(output)
     for folder, where in ((places.folder, "in the ledger"), (places.takes_of(places.output_base), "among the takes")):
         if files.lies_in(path, folder):
             raise UsageError(f"{shown} lies {where}", hint="choose another name for -o")

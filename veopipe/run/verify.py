@@ -31,6 +31,9 @@ from veopipe.takes.take import Delivered, Take
 from veopipe.text import printable
 from veopipe.values import dataclass
 
+MISSING = "missing"
+"""What is said of a take that isn't where it was put, nor anywhere else here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -110,7 +113,7 @@ async def _on_record(shelf: Shelf, take: Take, file: Delivered) -> tuple[Measure
     if file.output != shelf.places.output_base or not shelf.is_whole(file):
         there = await asyncio.to_thread(partial(shelf.locate, take, parts=False))
         if not isinstance(there, Delivered):
-            return "missing"
+            return MISSING
         if (there.sha256, there.name) != (file.sha256, file.name):
             return f"not what was delivered: {there.name} has its task"
     known = recalled(file)

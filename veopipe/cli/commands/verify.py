@@ -28,6 +28,8 @@ def command(manifest: Path, format_: str, *, content: bool, **options: Any) -> i
 
     Takes in a store are compared with its list, and judged by what was measured before they were put there.
     """
+    from veopipe.run.verify import MISSING  # with all that measures
+
     film = Project.of(Choices(manifest, **options), say)
     found = film.verify(content=content)
     report = found.report
@@ -37,5 +39,8 @@ def command(manifest: Path, format_: str, *, content: bool, **options: Any) -> i
         return report.exit_code
     for finding in found.findings:
         say(str(finding))
+    if any(finding.said == MISSING for finding in found.findings):
+        again = film.loaded.choices.command("run")
+        say(f"a run looks for what is missing, here and at the gateway, and buys none of it again: {again}")
     show_report(report, film.loaded.choices)
     return report.exit_code
