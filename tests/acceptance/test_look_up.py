@@ -76,6 +76,32 @@ def test_a_charge_with_a_task_is_carried_on(film: Film, gateway: Simulator, post
     assert (posts(), len(gateway.charged)) == (1, 1)
 
 
+@pytest.mark.parametrize("what", ["damaged", "gone"])
+def test_a_charge_is_nobodys_while_a_record_is_missing_whose_it_may_be(
+    film: Film, gateway: Simulator, posts: Callable[[], int], what: str
+) -> None:
+    """Else the uncharged shot would carry the other one's task on, and its video would be called verified."""
+    in_doubt(film, gateway, charged=False)
+    film.list({"a": "a cat", "b": "a dog"})
+    gateway.order_fault("log_task_id", times=None)
+    assert film.run("--only", "b").statuses == {"b": "verified"}
+    path = film.folder / ".veopipe/shots/state/b.json"
+    whole = path.read_text("utf-8")
+    path.write_text(whole[:100], "utf-8") if what == "damaged" else path.unlink()
+
+    looked = look(film, "a")
+    assert found(looked) == {"a": "unclear"}
+    assert "may be for" in looked.document["shots"]["a"]["message"]
+    assert film.run().statuses["a"] == "in_doubt"  # which begins with the same look
+
+    path.write_text(whole, "utf-8")
+    assert found(look(film, "a")) == {"a": "unclear"}
+    age(film, "a", minutes=26)
+    assert found(look(film, "a")) == {"a": "not_charged"}
+    assert film.run().statuses == {"a": "verified", "b": "verified"}
+    assert (posts(), len(gateway.charged)) == (3, 2)
+
+
 def test_a_charge_without_a_task_is_held_and_said(film: Film, gateway: Simulator, posts: Callable[[], int]) -> None:
     in_doubt(film, gateway)
     before = last(film)["message"]

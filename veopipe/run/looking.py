@@ -26,7 +26,7 @@ from veopipe.project.open_ledger import OpenLedger
 from veopipe.run.resolve import unresolved
 from veopipe.takes.status import CHARGED, UNKNOWN_OUTCOME, Event, Status
 from veopipe.takes.take import Attempt, Take
-from veopipe.text import hide
+from veopipe.text import counted, hide
 from veopipe.values import dataclass
 
 TOKEN = "account token"
@@ -140,6 +140,8 @@ class _Reader:
         doubt = _doubt(store, shot, take)
         if doubt is None:
             return lookup.unclear("its record has no time that can be understood")
+        if (gap := _gap(store)) is not None:
+            return lookup.unclear(f"{gap}, so a charge in the log may be for that")
         seen = Seen() if doubt.rivals else await self._read(doubt.question(self.key_name))
         return lookup.judge(doubt, seen)
 
@@ -155,6 +157,14 @@ class _Reader:
             if page.trouble or page.is_last:
                 return Seen(records, date_of(evidence.headers), time.time(), self.key_name, page.trouble)
         return Seen(records, trouble=f"the log has more than {MOST_PAGES} pages for that time")
+
+
+def _gap(store: Store) -> str | None:
+    """What the ledger bought, or may have, and doesn't know of: a log tells no such charge from the one looked for."""
+    for shot, why in store.unusable.shots.items():
+        return f"the state file of {shot} {why}"
+    count = len(store.count.lost)
+    return f"{counted(count, 'order')} that was made before isn't on record" if count else None
 
 
 def _doubt(store: Store, shot: str, take: Take) -> Doubt | None:
