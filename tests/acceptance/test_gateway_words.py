@@ -264,18 +264,23 @@ def test_a_task_object_beside_an_error_is_carried_on_and_its_words_are_said(told
 # --- the address -----------------------------------------------------------------------------------
 
 PAGE = b"<html><head><title>404 Not Found</title></head><body><center>nginx</center></body></html>"
+GOOGLES_PAGE = (
+    b"<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n<title>Error 404 (Not Found)!!1</title>\n<p><b>404.</b> "
+    b"<ins>That's an error.</ins>\n<p>The requested URL <code>/v1/videos</code> was not found here.\n</html>\n"
+)
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
     [
         (404, PAGE),
+        (404, GOOGLES_PAGE),
         (404, {"detail": "Not Found"}),
         (404, {"message": "no Route matched with those values"}),
         (405, b""),
         (415, {"message": "Unsupported Media Type"}),
     ],
-    ids=["nginx", "FastAPI", "Kong", "method", "type"],
+    ids=["nginx", "Google", "FastAPI", "Kong", "method", "type"],
 )
 def test_an_address_that_takes_no_creates_ends_creating_and_settles_nothing(
     told: Film, blunt: Blunt, status: int, body: Any

@@ -30,6 +30,7 @@ _DEEPEST = 5  # holders and JSON in strings inside one another; litellm around n
 _MOST_TEXTS = 4  # that are shown of one answer: enough for the reason and what the gateway adds to it
 _MOST_ENTRIES = 200  # of a list or object that are looked at; FastAPI names one per field, a task object has twenty
 _LONGEST_KEY = 200  # characters of a key that are looked at
+_HEAD = 2_000  # characters within which a page says that it is one; notes and an XML declaration may come before
 _NO_LETTER = re.compile("[^a-z]")
 _BLAMING = re.compile(r"^err|error|fail|reject|refus|violat|denied|incomplete|filter")
 _COMPLAINING = re.compile(r"^err|error|fail|reject|refus|violat|denied")  # `safety_filter` says how it is set
@@ -43,6 +44,7 @@ _NO_NEWS = frozenset(
 )
 _CODES = ("code", "error_code", "errorCode", "failure_code", "failureCode", "fail_code", "status_code")
 _MARKUP = re.compile(r"\s*<(?:!doctype|\?xml|[a-z])", re.IGNORECASE)
+_PAGE = re.compile(r"<(?:!doctype\s+)?html\b", re.IGNORECASE)
 _TITLE = re.compile(r"<(title|h[12]|pre)(?:\s[^>]{0,200})?>([^<]{1,300})", re.IGNORECASE)
 _XML_WORDS = re.compile(r"<(code|message)>([^<]{1,300})</", re.IGNORECASE)
 
@@ -110,11 +112,17 @@ def words_of_body(body: bytes) -> str | None:
     text = body[:LARGEST_JSON].decode("utf-8", "replace").strip()
     if not _MARKUP.match(text):
         return printable(text, 120) if text and text.isprintable() and text[0] not in "{[" else None
-    told = [match[2].strip() for match in islice(_XML_WORDS.finditer(text), _MOST_TEXTS)]
+    return printable(_words_of_markup(text), 120)
+
+
+def _words_of_markup(text: str) -> str:
+    """What an XML error says, or the titles of a page. In a page `<code>` is how a word looks."""
+    is_page = _PAGE.search(text, 0, _HEAD) is not None
+    told = [] if is_page else [match[2].strip() for match in islice(_XML_WORDS.finditer(text), _MOST_TEXTS)]
     if told:
-        return printable(": ".join(told), 120)
+        return ": ".join(told)
     titles = list(dict.fromkeys(match[2].strip() for match in islice(_TITLE.finditer(text), 2)))
-    return printable(f"{A_PAGE} ({': '.join(titles)})" if titles else A_PAGE, 120)
+    return f"{A_PAGE} ({': '.join(titles)})" if titles else A_PAGE
 
 
 def _joined(texts: Iterable[str]) -> str | None:
