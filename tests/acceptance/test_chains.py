@@ -203,6 +203,19 @@ def test_a_ring_and_a_producer_that_left_are_errors_with_their_places(film: Film
     assert (problem["rule"], problem["message"]) == ("chain-cycle", "these shots wait for each other: a → b → c → a")
 
 
+def test_a_take_of_another_producer_is_said_to_be_nobodys_while_the_new_one_has_none(
+    film: Film, gateway: Simulator
+) -> None:
+    film.list({"a": "a lighthouse", "b": chain()["b"]})
+    film.run()
+    film.list(
+        {"a": "a lighthouse", "x": "a pier", "b": {**chain()["b"], "input_reference": {"shot": "x", "frame": "last"}}}
+    )
+    reason = "kept, made from a take that no record of x has: x has no take yet"
+    assert planned(film, "--only", "b")["b"] == ("stale", reason)
+    assert (film.run().code, len(gateway.charged)) == (0, 4)  # another shot is another picture
+
+
 @pytest.mark.shows("film 38")
 def test_what_a_gateway_of_this_machine_made_begins_no_real_chain(film: Film, gateway: Simulator) -> None:
     film.list({"a": "a lighthouse"})

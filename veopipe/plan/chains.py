@@ -135,7 +135,9 @@ def _not_made_from(take: Take, producers: Sequence[Producer]) -> str:
     of = [picture.of for picture in take.order.pictures if picture.frame is not None]
     for each, producer in zip(of, producers, strict=True):
         if producer.take is None:
-            return f"kept, made from take {producer.made.get(each or '')} of {producer.shot}: {producer.lack}"
+            before = producer.made.get(each or "")
+            made = f"take {before} of {producer.shot}" if before else f"a take that no record of {producer.shot} has"
+            return f"kept, made from {made}: {producer.lack}"
         if each != producer.fingerprint:
             before = producer.made.get(each or "")
             return f"made from take {before} of {producer.shot}, which is take {producer.take} now"
