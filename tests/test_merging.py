@@ -44,6 +44,7 @@ SUBMITTING, PARKED = take(attempt(Status.SUBMITTING)), take(attempt(Status.PARKE
 ABANDONED = take(attempt(Status.ABANDONED, task_id="task_1"))
 SECOND, SECOND_DONE = take(attempt(Status.PARKED), number=2), take(attempt(Status.VERIFIED), number=2)
 LATER = replace(VERIFIED, attempts=(replace(VERIFIED.last, submitted_at="2026-11-22T07:00:00Z"),))
+ANOTHERS = replace(VERIFIED, order=replace(ORDER, prompt="A pier"), fingerprint="e" * 64)
 AGAIN = take(attempt(Status.REFUSED), attempt(Status.VERIFIED, 2))
 
 KEPT = {
@@ -87,6 +88,8 @@ APART = {
     "refused by a person, accepted late": ([DOUBT], [RENDERING], [REFUSED]),
     "not charged and sent again, accepted late": ([DOUBT], [RENDERING], [AGAIN]),
     "delivered here, written off there": ([PARKED], [VERIFIED], [ABANDONED]),
+    "ids exchanged here, another text there": ([VERIFIED], [VERIFIED, SECOND], [ANOTHERS]),
+    "ids exchanged here, nothing but a look there": ([RENDERING], [VERIFIED], [ANOTHERS, SECOND]),
     "two files": ([RENDERING], [VERIFIED], [take(attempt(Status.VERIFIED), sha256="c" * 64)]),
     "two new takes": ([VERIFIED], [VERIFIED, SECOND], [VERIFIED, replace(SECOND, fingerprint="d" * 64)]),
     "two further attempts": (

@@ -6,8 +6,8 @@ two records; this goes by takes:
 * What one side left alone is as the other side has it.
 * What both changed is the same create call seen at two times: the later one holds (`status.TABLE` says which can
   follow which).
-* Whatever else: two calls where one was wanted, a take that is gone, another file. Both may be paid: only a person
-  can say, and nothing is written.
+* Whatever else: two calls where one was wanted, a take that is gone, another file, the takes of another shot (ids that
+  were exchanged on one side). Both may be paid: only a person can say, and nothing is written.
 
 Git calls it as a merge driver: the merged file takes the place of OURS and the exit code is 0, or it is 1.
 
@@ -17,6 +17,7 @@ Source: gitattributes(5), "Defining a custom merge driver"; docs/design.md, 5 (M
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def merged(base: ShotState | None, ours: ShotState, theirs: ShotState) -> ShotSt
     """
     before = _by_number(base) if base is not None else {}
     mine, others = _by_number(ours), _by_number(theirs)
+    if mine != others and (_is_anothers(before, mine) or _is_anothers(before, others)):
+        raise Apart("on one side it is the file of another shot")  # whose takes would be mixed with those of this one
     numbers = sorted({*before, *mine, *others})
     kept = tuple(_one(before.get(number), mine.get(number), others.get(number)) for number in numbers)
     return replace(ours, takes=kept, unknown={**theirs.unknown, **ours.unknown})
@@ -45,6 +48,12 @@ def merged(base: ShotState | None, ours: ShotState, theirs: ShotState) -> ShotSt
 
 def _by_number(shot: ShotState) -> dict[int, Take]:
     return {take.number: take for take in shot.takes}
+
+
+def _is_anothers(before: Mapping[int, Take], now: Mapping[int, Take]) -> bool:
+    """Whether the file of a shot holds another one's takes by now: an id that was exchanged, or given anew."""
+    both = before.keys() & now.keys()
+    return any(before[number].fingerprint != now[number].fingerprint for number in both)
 
 
 def _one(before: Take | None, mine: Take | None, other: Take | None) -> Take:
