@@ -169,6 +169,18 @@ def test_an_order_whose_record_is_gone_is_given_up_by_the_command_that_is_told(f
     assert len(gateway.charged) == 3
 
 
+def test_giving_up_what_is_in_doubt_gives_no_paid_take_of_its_shot_up(film: Film, gateway: Simulator) -> None:
+    film.pipeline(poll__timeout="300ms")
+    film.list({"a": {"prompt": "a cat", "takes": 2}})
+    gateway.order_fault("lost_response")
+    gateway.order_fault("stuck_in_progress", times=None)
+    assert film.run().code == 3
+    listed = film.command("resolve", "shots.yaml", "-p", "quick.yaml").err
+    assert ("then give it up" in listed, "  give it up" in listed) == (True, False)
+    assert "a take 1: abandoned" in typed(film, hinted(listed[listed.index("a charge, no task") :], "resolve")).err
+    assert [take["status"] for take in film.state("a")["takes"]] == ["abandoned", "parked"]
+
+
 def test_a_plan_numbers_the_takes_of_a_shot_that_has_several(film: Film, gateway: Simulator) -> None:
     film.list({"a": {"prompt": "one", "takes": 3}, "b": "two"})
     film.run()

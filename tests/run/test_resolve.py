@@ -107,6 +107,16 @@ def test_what_can_be_no_task_id_changes_nothing(places: Places, task: str) -> No
     assert on_disk(places).status is Status.SUBMITTING
 
 
+def test_a_task_that_an_answer_named_is_carried_on_by_the_take_that_asked(places: Places) -> None:
+    store = store_of(places, hero=(take(Status.IN_DOUBT, task_id="task_9"), take(Status.IN_DOUBT, 2)))
+
+    assert resolve.found(store, "hero", "task_9", None).number == 1
+
+    with pytest.raises(UsageError, match="already known: hero has it"):
+        resolve.found(store, "hero", "task_9", None)
+    assert on_disk(places, number=2).status is Status.IN_DOUBT
+
+
 def test_a_task_that_another_shot_has_is_refused(places: Places) -> None:
     store = store_of(places, hero=take(Status.IN_DOUBT), other=take(Status.VERIFIED, task_id="task_9"))
 
@@ -134,6 +144,14 @@ def test_what_a_run_is_sending_right_now_waits_for_nobody(places: Places) -> Non
 
 
 # --- not charged, written off ----------------------------------------------------------------------
+
+
+def test_what_is_paid_is_given_up_only_when_nothing_of_its_shot_is_in_doubt(places: Places) -> None:
+    store = store_of(places, hero=(take(Status.IN_DOUBT), take(Status.PARKED, 2)))
+
+    assert resolve.written_off(store, "hero").number == 1
+    assert on_disk(places, number=2).status is Status.PARKED
+    assert resolve.written_off(store, "hero").number == 2
 
 
 @pytest.mark.parametrize("status", sorted(UNKNOWN_OUTCOME))

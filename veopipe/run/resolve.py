@@ -95,8 +95,12 @@ def unresolved(store: Store, only: Collection[str] | None, *, running: bool = Fa
 
 def is_waiting(store: Store, shot: str) -> bool:
     """Whether a take of the shot is in doubt or parked."""
+    return _has(store, shot, _OPEN)
+
+
+def _has(store: Store, shot: str, statuses: Collection[Status]) -> bool:
     state = store.shots.get(shot)
-    return state is not None and any(take.status in _OPEN for take in state.takes)
+    return state is not None and any(take.status in statuses for take in state.takes)
 
 
 def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
@@ -109,16 +113,14 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
         EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
-    last = _seen(store, shot, UNKNOWN_OUTCOME).last
-    if not choice.dialect(last.dialect).is_task_id(task_id):
+    waiting = _all_seen(store, shot, UNKNOWN_OUTCOME)
+    meant = next((take for take in waiting if take.last.task_id == task_id), waiting[-1])
+    if not choice.dialect(meant.last.dialect).is_task_id(task_id):
         raise UsageError(f"{printable(task_id, 60)!r} can't be a task id; copy it from the gateway's console")
-    for other, state in store.shots.items():
-        for take in state.takes:
-            own = other == shot and take.status in UNKNOWN_OUTCOME  # an id that its answer named beside an error
-            if any(attempt.task_id == task_id for attempt in (take.attempts[:-1] if own else take.attempts)):
-                raise UsageError(f"the task {printable(task_id, 60)} is already known: {other} has it")
+    if (holder := _holder(store, task_id, but=(shot, meant.number))) is not None:
+        raise UsageError(f"the task {printable(task_id, 60)} is already known: {holder} has it")
     elsewhere = Address(address_typed(base_url)).name if base_url is not None else None
-    take = _waiting(store, shot, UNKNOWN_OUTCOME)
+    take = _doubtful(store, shot, meant)
     gateway = elsewhere or take.last.gateway
 
     def step(old: Take) -> Take:
@@ -129,6 +131,16 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     return store.change(shot, take.number, step)
 
 
+def _holder(store: Store, task_id: str, but: tuple[str, int]) -> str | None:
+    """The shot that has a task; `but`: a take whose last answer may have named it beside an error."""
+    for shot, state in store.shots.items():
+        for take in state.takes:
+            attempts = take.attempts[:-1] if (shot, take.number) == but else take.attempts
+            if any(attempt.task_id == task_id for attempt in attempts):
+                return shot
+    return None
+
+
 def not_charged(store: Store, shot: str) -> Take:
     """The gateway never took it: the next run may send it again.
 
@@ -137,20 +149,21 @@ def not_charged(store: Store, shot: str) -> Take:
         EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
-    take = _waiting(store, shot, UNKNOWN_OUTCOME)
+    take = _doubtful(store, shot, _seen(store, shot, UNKNOWN_OUTCOME))
     facts = {"reason": "not_charged", "message": "a person looked it up: not charged", "scope": NOT_CHARGED}
     return store.record(shot, take.number, Event.REFUSED, **facts)
 
 
 def written_off(store: Store, shot: str) -> Take:
-    """Give the take up.
+    """Give the take up: what is in doubt first, since what is parked is paid and may still be delivered.
 
     Raises:
         UsageError: the shot has nothing in doubt or parked.
         EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
-    take = _waiting(store, shot, _OPEN)
+    statuses = UNKNOWN_OUTCOME if _has(store, shot, UNKNOWN_OUTCOME) else _OPEN
+    take = _doubtful(store, shot, _seen(store, shot, statuses))
     return store.record(shot, take.number, Event.WRITTEN_OFF, reason="written_off", message="written off by a person")
 
 
@@ -166,6 +179,11 @@ def in_doubt(store: Store, shot: str) -> Take:
 
 def _seen(store: Store, shot: str, statuses: Collection[Status]) -> Take:
     """The newest take of the shot that has one of these statuses; raises if there is none."""
+    return _all_seen(store, shot, statuses)[-1]
+
+
+def _all_seen(store: Store, shot: str, statuses: Collection[Status]) -> list[Take]:
+    """All of them; raises if there is none."""
     if (why := store.unusable.shots.get(shot)) is not None:
         raise EnvironmentFault(f"the state file of {shot} {why}")
     state = store.shots.get(shot)
@@ -175,12 +193,11 @@ def _seen(store: Store, shot: str, statuses: Collection[Status]) -> Take:
         open_ones = ", ".join(entry.shot for entry in unresolved(store, None))
         hint = f"in doubt or parked: {open_ones}" if open_ones else "nothing of this list is in doubt or parked"
         raise UsageError(f"no take of {printable(shot, 60)} is {words}", hint=hint)
-    return waiting[-1]
+    return waiting
 
 
-def _waiting(store: Store, shot: str, statuses: Collection[Status]) -> Take:
-    """The same, in doubt on record, too, if the process died while asking."""
-    take = _seen(store, shot, statuses)
+def _doubtful(store: Store, shot: str, take: Take) -> Take:
+    """The take, in doubt on record, too, if the process died while asking."""
     if take.status is Status.SUBMITTING:  # the process died while asking; the table goes through in_doubt
         take = store.record(
             shot, take.number, Event.UNKNOWN, reason="crash", message="the process died while it was asking"

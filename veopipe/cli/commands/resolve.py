@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,20 +115,24 @@ def _list(ledger: OpenLedger, format_: str, *, running: bool) -> int:
         show_waiting(entries)
         shots = {entry.shot for entry in entries}
         shot = shots.pop() if len(shots) == 1 else "SHOT"
-        _say_what_to_do({entry.status for entry in entries}, project.choices, shot)
+        _say_what_to_do(entries, project.choices, shot)
     else:
         click.echo("nothing is in doubt or parked")
     return 0
 
 
-def _say_what_to_do(statuses: set[Status], choices: Choices, shot: str) -> None:
+def _say_what_to_do(entries: Sequence[resolve.Entry], choices: Choices, shot: str) -> None:
     command = choices.command("resolve", shot)
-    if Status.IN_DOUBT in statuses:
+    in_doubt = {entry.shot for entry in entries if entry.status is Status.IN_DOUBT}
+    parked = {entry.shot for entry in entries if entry.status is Status.PARKED}
+    if in_doubt:
         say("Look up in the gateway's console what is in doubt, then say what you found:")
         say(f"  its task            {command} --task-id task_...")
         say(f"  no task, no charge  {command} --not-charged")
         say(f"  a charge, no task   {command} --write-off")
-    if Status.PARKED in statuses:
+    if parked:
         say("What is parked is paid: the next run asks for it again, which costs nothing:")
         say(f"  ask again           {choices.command('run')}")
-        say(f"  give it up          {command} --write-off")
+        # Of one shot, what is in doubt goes first.
+        label = "then give it up" if in_doubt & parked else "give it up"
+        say(f"  {label:<20}{command} --write-off")
