@@ -103,6 +103,7 @@ class Book:
     def __init__(self, folder: Path | None, wallet: Decimal | None) -> None:
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
+        self._latest: Task | None = None
         self._alike: Counter[str] = Counter()
         self._shown: list[dict[str, Any]] = []
         self._file: int | None = None
@@ -122,7 +123,7 @@ class Book:
 
     def latest(self) -> Task | None:
         """The task accepted last."""
-        return next(reversed(self._tasks.values()), None)
+        return self._latest
 
     @property
     def creates(self) -> list[dict[str, Any]]:
@@ -165,7 +166,7 @@ class Book:
             self._file = None
 
     def _remember(self, task: Task) -> None:
-        self._tasks[task.task_id] = task
+        self._tasks[task.task_id] = self._latest = task
         self._alike[task.likeness] += 1
         line = task.as_line()
         for name in ("event", "pictures", "price"):
