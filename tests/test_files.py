@@ -102,6 +102,25 @@ def test_a_folder_that_cannot_be_synced_is_a_failure(tmp_path: Path) -> None:
     assert watched(tmp_path, REPLACE, "fsync-folder", errno.EIO)[1] == "EIO"
 
 
+USED_UP = """
+def use_up(step, subject):
+    if step == "rename":  # other threads open the last ones
+        try:
+            while True:
+                os.dup(0)
+        except OSError:
+            pass
+
+crashpoints.listen(use_up)
+"""
+
+
+def test_what_is_renamed_can_be_synced_however_many_files_are_open_by_then(tmp_path: Path) -> None:
+    """Else a record that was called not written would stand there, and a create that was never sent be in doubt."""
+    assert watched(tmp_path, USED_UP + REPLACE)[1] is None
+    assert (tmp_path / "x.json").read_bytes() == b"new"
+
+
 def test_a_planted_link_at_the_name_is_replaced_and_its_target_kept(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("mine")
     (tmp_path / "x.json").symlink_to("victim")

@@ -75,13 +75,38 @@ def sync_folder(folder: Path) -> None:
     Raises:
         OSError: the last rename, link or removal must be taken as not done.
     """
-    crashpoints.reach("fsync-folder", folder)
-    try:
+    with syncing(folder):
+        pass
+
+
+@contextlib.contextmanager
+def syncing(folder: Path) -> Iterator[None]:
+    """Force the names in `folder` onto the disk after something was done to them, where it can do that.
+
+    The folder is opened before: where too many files are open already, nothing is done that couldn't be synced.
+
+    Raises:
+        OSError: nothing was done; or, after it, what was done must be taken as not done.
+    """
+    descriptor = None
+    with _courtesy():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
+    try:
+        yield
+        crashpoints.reach("fsync-folder", folder)
+        with _courtesy():
+            if descriptor is not None:
+                os.fsync(descriptor)
+    finally:
+        if descriptor is not None:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _courtesy() -> Iterator[None]:
+    """What a disk may say that syncs no folders is no fault."""
+    try:
+        yield
     except OSError as error:
         if error.errno not in _NO_FOLDER_SYNC:
             raise
@@ -230,11 +255,10 @@ def rename(source: Path, target: Path) -> None:
     Raises:
         OSError: nothing was renamed, or the folder couldn't be synced.
     """
-    crashpoints.reach("rename", target)
-    os.replace(source, target)
-    sync_folder(target.parent)
-    if source.parent != target.parent:
-        sync_folder(source.parent)
+    is_moved = source.parent != target.parent
+    with syncing(source.parent) if is_moved else contextlib.nullcontext(), syncing(target.parent):
+        crashpoints.reach("rename", target)
+        os.replace(source, target)
 
 
 def name_if_free(source: Path, target: Path) -> bool:
@@ -271,8 +295,8 @@ def remove(path: Path) -> None:
         OSError: it can't be removed, or may be back after a power cut.
     """
     if os.path.lexists(path):
-        path.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        with syncing(path.parent):
+            path.unlink(missing_ok=True)
 
 
 def remove_quietly(path: Path) -> None:

@@ -344,8 +344,8 @@ BUGS: dict[str, Bug] = {
     ),
     "folders aren't synced": Bug(
         "files.py",
-        "    os.replace(source, target)\n    sync_folder(target.parent)\n",
-        "    os.replace(source, target)\n",
+        "contextlib.nullcontext(), syncing(target.parent):\n",
+        "contextlib.nullcontext():\n",
         cut_at("answer"),
     ),
     "a state file is written in its place": Bug(
