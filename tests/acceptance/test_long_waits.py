@@ -209,6 +209,21 @@ def test_a_task_that_stays_unknown_is_parked_after_its_time_and_not_before_and_i
     assert (later.code, later.statuses, posts_of(gateway)) == (0, {"a": "verified"}, 1)
 
 
+def test_a_task_that_was_mistyped_can_be_named_once_more(film: Film, gateway: Simulator) -> None:
+    film.list({"a": "lost, and found in the console"})
+    gateway.order_fault("lost_response")
+    assert film.run().statuses == {"a": "in_doubt"}
+    task, name = gateway.ledger[0]["task_id"], ("resolve", "shots.yaml", "a", "-p", "quick.yaml", "--task-id")
+    assert film.command(*name, f"{task}0").code == 0
+    assert run(film, hurry=UNKNOWN).statuses == {"a": "parked"}
+    listed = film.command("resolve", "shots.yaml", "-p", "quick.yaml")
+    assert "another task's id   veopipe resolve shots.yaml -p quick.yaml a --task-id task_..." in listed.err
+
+    assert film.command(*name, task).code == 0
+    later = film.run()
+    assert (later.code, later.statuses, posts_of(gateway)) == (0, {"a": "verified"}, 1)
+
+
 @pytest.mark.shows("600 s: a task that the gateway doesn't know")
 def test_a_task_that_becomes_known_in_between_has_all_its_time_again(film: Film, gateway: Simulator) -> None:
     film.list({"a": "known now and then"})

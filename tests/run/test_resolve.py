@@ -15,7 +15,7 @@ from veopipe.ledger.store import Store, open_store
 from veopipe.run import resolve
 from veopipe.takes.order import Order
 from veopipe.takes.status import CHARGED, UNKNOWN_OUTCOME, Status
-from veopipe.takes.take import Attempt, Delivered, ShotState, Take
+from veopipe.takes.take import UNKNOWN_TASK, Attempt, Delivered, ShotState, Take
 
 REAL = "https://api.laozhang.ai:443"
 ORDER = Order("veo-3.1-fast-generate-preview", "A lighthouse\x1b[2J " + "x" * 100, 8, "720p", "16:9", None, None, (), 1)
@@ -179,6 +179,25 @@ def test_a_parked_take_was_charged_and_can_be_neither_found_nor_denied(places: P
         resolve.found(store, "hero", "task_9", None)
 
     assert on_disk(places).status is Status.PARKED
+
+
+def test_a_task_that_the_gateway_does_not_know_can_be_named_anew(places: Places) -> None:
+    parked = take(Status.PARKED, reason=UNKNOWN_TASK, content_url="/v1/videos/task_1/content")
+    store = store_of(places, hero=parked, other=take(Status.VERIFIED, task_id="task_9"))
+
+    with pytest.raises(UsageError, match="already known: other has it"):
+        resolve.found(store, "hero", "task_9", None)
+    resolve.found(store, "hero", "task_2", None)
+
+    last = on_disk(places).last
+    assert (last.status, last.task_id, last.content_url) == (Status.RENDERING, "task_2", None)
+    assert last.message == "a person named its task; before, that was task_1"
+
+
+def test_what_is_in_doubt_is_named_before_what_is_named_anew(places: Places) -> None:
+    store = store_of(places, hero=(take(Status.IN_DOUBT), take(Status.PARKED, 2, reason=UNKNOWN_TASK)))
+
+    assert [resolve.found(store, "hero", task, None).number for task in ("task_8", "task_9")] == [1, 2]
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - UNKNOWN_OUTCOME - {Status.PARKED}))

@@ -1,7 +1,8 @@
 """What a person decides about a take whose outcome the program can't know.
 
 * In doubt: the gateway has it (task id), never had it (not charged), or it will never be known (write off).
-* Parked: it is paid; the next run asks again, or a person writes it off.
+* Parked: it is paid; the next run asks again, or a person writes it off. A task that the gateway doesn't know may have
+  been mistyped: a person may name another one.
 
 Source: docs/design.md, 6 and 7 (resolve); docs/hazards.md, c 8.
 """
@@ -9,7 +10,6 @@ Source: docs/design.md, 6 and 7 (resolve); docs/hazards.md, c 8.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 from veopipe.clock import now
@@ -22,7 +22,7 @@ from veopipe.project.project import address_typed
 from veopipe.takes import take as takes
 from veopipe.takes.money import as_text
 from veopipe.takes.status import UNKNOWN_OUTCOME, Event, Status
-from veopipe.takes.take import Take
+from veopipe.takes.take import UNKNOWN_TASK, Take
 from veopipe.text import printable
 from veopipe.values import dataclass
 
@@ -109,11 +109,12 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     What can be a task id is for the dialect to say that made the call.
 
     Raises:
-        UsageError: the shot has nothing in doubt, or that can't be a task id, or another take has it.
+        UsageError: the shot has nothing in doubt, nor a task that the gateway doesn't know; that can't be a task id;
+            another take has it.
         EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
-    waiting = _all_seen(store, shot, UNKNOWN_OUTCOME)
+    waiting = _without_task(store, shot)
     meant = next((take for take in waiting if take.last.task_id == task_id), waiting[-1])
     if not choice.dialect(meant.last.dialect).is_task_id(task_id):
         raise UsageError(f"{printable(task_id, 60)!r} can't be a task id; copy it from the gateway's console")
@@ -124,11 +125,24 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     gateway = elsewhere or take.last.gateway
 
     def step(old: Take) -> Take:
-        taken = takes.advance(old, Event.ACCEPTED, now(), task_id=task_id, scope=None)
-        attempt = replace(taken.last, gateway=gateway)
-        return replace(taken, attempts=(*taken.attempts[:-1], attempt))
+        facts: dict[str, Any] = {"task_id": task_id, "gateway": gateway, "scope": None}
+        if old.status is not Status.PARKED:
+            return takes.advance(old, Event.ACCEPTED, now(), **facts)
+        facts |= {"content_url": None, "message": f"a person named its task; before, that was {old.last.task_id}"}
+        return takes.advance(old, Event.RESUMED, now(), **facts)
 
     return store.change(shot, take.number, step)
+
+
+def _without_task(store: Store, shot: str) -> list[Take]:
+    """The takes of a shot that may be given a task: in doubt, else such whose task the gateway doesn't know.
+
+    Raises as `_all_seen` does where there is none.
+    """
+    state = store.shots.get(shot)
+    parked = [take for take in state.takes if take.status is Status.PARKED] if state else []
+    unknown = [take for take in parked if take.last.reason == UNKNOWN_TASK]
+    return unknown if unknown and not _has(store, shot, UNKNOWN_OUTCOME) else _all_seen(store, shot, UNKNOWN_OUTCOME)
 
 
 def _holder(store: Store, task_id: str, but: tuple[str, int]) -> str | None:

@@ -34,7 +34,7 @@ from veopipe.run.events import Happening
 from veopipe.run.polling.waiting import Waits
 from veopipe.run.polling.watching import Content, Watch
 from veopipe.takes.status import Event, Status
-from veopipe.takes.take import Attempt, Delivered, Take, attempts_of
+from veopipe.takes.take import UNKNOWN_TASK, Attempt, Delivered, Take, attempts_of
 from veopipe.text import counted
 from veopipe.values import dataclass
 
@@ -192,7 +192,7 @@ class Steps:
             why = f"the gateway has no address for what is bought there: {answer.message}"
             self.brakes.stop(why, ExitCode.ENVIRONMENT)
         if answer.progress is Progress.NO_SUCH_TASK and watch.unknown_for() >= UNKNOWN_FOR:
-            return _parked("unknown_to_server", f"the gateway doesn't know the task: {answer.message}")
+            return _parked(UNKNOWN_TASK, f"the gateway doesn't know the task: {answer.message}")
         return None
 
     def _key_refused(self, message: str) -> Step:

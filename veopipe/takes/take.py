@@ -74,6 +74,10 @@ class Sent:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
+UNKNOWN_TASK = "unknown_to_server"
+"""The reason of an attempt that is parked because the gateway doesn't know its task."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One create call.

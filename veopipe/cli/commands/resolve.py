@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from veopipe.project.choices import Choices
 from veopipe.project.open_ledger import OpenLedger
 from veopipe.run import resolve
 from veopipe.takes.status import Status
+from veopipe.takes.take import UNKNOWN_TASK
 
 _CODES = """0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment, no account token; 7 a run is on;
 with --look-up what stands afterwards: 3 a take is in doubt, and so on as for run"""
@@ -124,7 +125,7 @@ def _list(ledger: OpenLedger, format_: str, *, running: bool) -> int:
 def _say_what_to_do(entries: Sequence[resolve.Entry], choices: Choices, shot: str) -> None:
     command = choices.command("resolve", shot)
     in_doubt = {entry.shot for entry in entries if entry.status is Status.IN_DOUBT}
-    parked = {entry.shot for entry in entries if entry.status is Status.PARKED}
+    parked = [entry for entry in entries if entry.status is Status.PARKED]
     if in_doubt:
         say("Look up in the gateway's console what is in doubt, then say what you found:")
         say(f"  its task            {command} --task-id task_...")
@@ -133,6 +134,13 @@ def _say_what_to_do(entries: Sequence[resolve.Entry], choices: Choices, shot: st
     if parked:
         say("What is parked is paid: the next run asks for it again, which costs nothing:")
         say(f"  ask again           {choices.command('run')}")
-        # Of one shot, what is in doubt goes first.
-        label = "then give it up" if in_doubt & parked else "give it up"
-        say(f"  {label:<20}{command} --write-off")
+        _say_what_else(parked, in_doubt, command)
+
+
+def _say_what_else(parked: Sequence[resolve.Entry], in_doubt: Collection[str], command: str) -> None:
+    """What a person can do with what is parked; of one shot, what is in doubt goes first."""
+    first = [entry for entry in parked if entry.shot not in in_doubt]
+    if any(entry.take.last.reason == UNKNOWN_TASK for entry in first):
+        say(f"  another task's id   {command} --task-id task_...")
+    label = "give it up" if len(first) == len(parked) else "then give it up"
+    say(f"  {label:<20}{command} --write-off")
