@@ -252,13 +252,13 @@ class _Texts:
         names = frozenset(mark[1] for mark in marks if mark[1])
         self._used |= names
         if len(marks) > _MOST_MARKS:
-            return node, (_limit(key, where, f"more than {_MOST_MARKS:,} references in one text"),)
+            return _left_alone(node), (_limit(key, where, f"more than {_MOST_MARKS:,} references in one text"),)
         if self._left < 0:
-            return node, ()  # that is said
+            return _left_alone(node), ()  # that is said
         self._left -= len(node.text) + sum(len(self._words(mark)) - len(mark[0]) for mark in marks)
         if self._left < 0:
             said = f"with its texts written out, a list has at most {_MOST_CHARACTERS:,} characters in them: it is"
-            return node, (_limit(key, where, f"{said} longer from here on"),)
+            return _left_alone(node), (_limit(key, where, f"{said} longer from here on"),)
         words = _MARK.sub(self._words, node.text)
         written = WrittenOut(words, words, node.line, node.column, node.is_plain, names & self.said.words.keys())
         return written, tuple(self._wrong(key, node, marks, file))
@@ -295,6 +295,11 @@ class _Texts:
         known = {each.casefold(): each for each in islice(self.said.words, _KNOWN)}
         close = difflib.get_close_matches(name.casefold(), known, n=1)
         return known[close[0]] if close else None
+
+
+def _left_alone(node: ScalarNode) -> WrittenOut:
+    """A value in a list with texts that is too long to be written out: an error says so, and nothing else does."""
+    return WrittenOut(node.value, node.text, node.line, node.column, node.is_plain, _NONE)
 
 
 def _limit(key: str, where: Place, message: str) -> _Wrong:
