@@ -181,7 +181,7 @@ def test_a_parked_take_was_charged_and_can_be_neither_found_nor_denied(places: P
     assert on_disk(places).status is Status.PARKED
 
 
-def test_a_task_that_the_gateway_does_not_know_can_be_named_anew(places: Places) -> None:
+def test_a_task_that_a_person_named_and_the_gateway_does_not_know_can_be_named_anew(places: Places) -> None:
     parked = take(Status.PARKED, reason=UNKNOWN_TASK, content_url="/v1/videos/task_1/content")
     store = store_of(places, hero=parked, other=take(Status.VERIFIED, task_id="task_9"))
 
@@ -192,6 +192,16 @@ def test_a_task_that_the_gateway_does_not_know_can_be_named_anew(places: Places)
     last = on_disk(places).last
     assert (last.status, last.task_id, last.content_url) == (Status.RENDERING, "task_2", None)
     assert last.message == "a person named its task; before, that was task_1"
+
+
+@pytest.mark.parametrize("told", [{"http_status": 200}, {"created_at": 1_790_000_000}], ids=str)
+def test_a_task_that_the_gateway_itself_gave_is_never_replaced(places: Places, told: dict[str, Any]) -> None:
+    store = store_of(places, hero=take(Status.PARKED, reason=UNKNOWN_TASK, **told))
+
+    with pytest.raises(UsageError, match="no take of hero is in doubt"):
+        resolve.found(store, "hero", "task_2", None)
+
+    assert on_disk(places).last.task_id == "task_1"
 
 
 def test_what_is_in_doubt_is_named_before_what_is_named_anew(places: Places) -> None:

@@ -1,8 +1,8 @@
 """What a person decides about a take whose outcome the program can't know.
 
 * In doubt: the gateway has it (task id), never had it (not charged), or it will never be known (write off).
-* Parked: it is paid; the next run asks again, or a person writes it off. A task that the gateway doesn't know may have
-  been mistyped: a person may name another one.
+* Parked: it is paid; the next run asks again, or a person writes it off. A task that a person named and the gateway
+  doesn't know may have been mistyped: it can be named once more.
 
 Source: docs/design.md, 6 and 7 (resolve); docs/hazards.md, c 8.
 """
@@ -109,8 +109,8 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
     What can be a task id is for the dialect to say that made the call.
 
     Raises:
-        UsageError: the shot has nothing in doubt, nor a task that the gateway doesn't know; that can't be a task id;
-            another take has it.
+        UsageError: the shot has nothing in doubt, nor a task that may be mistyped; that can't be a task id; another
+            take has it.
         EnvironmentFault: its state file can't be understood.
         NotRecorded: nothing changed.
     """
@@ -135,14 +135,23 @@ def found(store: Store, shot: str, task_id: str, base_url: str | None) -> Take:
 
 
 def _without_task(store: Store, shot: str) -> list[Take]:
-    """The takes of a shot that may be given a task: in doubt, else such whose task the gateway doesn't know.
+    """The takes of a shot that may be given a task: in doubt, else those whose task may be mistyped.
 
     Raises as `_all_seen` does where there is none.
     """
     state = store.shots.get(shot)
-    parked = [take for take in state.takes if take.status is Status.PARKED] if state else []
-    unknown = [take for take in parked if take.last.reason == UNKNOWN_TASK]
-    return unknown if unknown and not _has(store, shot, UNKNOWN_OUTCOME) else _all_seen(store, shot, UNKNOWN_OUTCOME)
+    mistyped = [take for take in state.takes if may_be_mistyped(take)] if state else []
+    return mistyped if mistyped and not _has(store, shot, UNKNOWN_OUTCOME) else _all_seen(store, shot, UNKNOWN_OUTCOME)
+
+
+def may_be_mistyped(take: Take) -> bool:
+    """Whether a take is parked because the gateway doesn't know its task, and a person named that one.
+
+    What the gateway itself gave in its answer to the create is the only trace of what was paid, and stays.
+    """
+    last = take.last
+    is_gateways = last.created_at is not None or 200 <= (last.http_status or 0) < 300
+    return take.status is Status.PARKED and last.reason == UNKNOWN_TASK and not is_gateways
 
 
 def _holder(store: Store, task_id: str, but: tuple[str, int]) -> str | None:

@@ -21,7 +21,6 @@ from veopipe.project.choices import Choices
 from veopipe.project.open_ledger import OpenLedger
 from veopipe.run import resolve
 from veopipe.takes.status import Status
-from veopipe.takes.take import UNKNOWN_TASK
 
 _CODES = """0 listed or recorded; 2 wrong usage, nothing to resolve; 6 environment, no account token; 7 a run is on;
 with --look-up what stands afterwards: 3 a take is in doubt, and so on as for run"""
@@ -140,7 +139,7 @@ def _say_what_to_do(entries: Sequence[resolve.Entry], choices: Choices, shot: st
 def _say_what_else(parked: Sequence[resolve.Entry], in_doubt: Collection[str], command: str) -> None:
     """What a person can do with what is parked; of one shot, what is in doubt goes first."""
     first = [entry for entry in parked if entry.shot not in in_doubt]
-    if any(entry.take.last.reason == UNKNOWN_TASK for entry in first):
+    if any(resolve.may_be_mistyped(entry.take) for entry in first):
         say(f"  another task's id   {command} --task-id task_...")
     label = "give it up" if len(first) == len(parked) else "then give it up"
     say(f"  {label:<20}{command} --write-off")
